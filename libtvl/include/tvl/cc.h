@@ -1,0 +1,66 @@
+/*
+ * cc.h - how to write a congestion controller.
+ *
+ * A controller is one file in libtvl/cc/ that defines one const struct tvl_cc_ops, and one line in
+ * libtvl/cc/all.c. It answers one question - how much may be in flight on this path, and how fast
+ * may it leave - from what happened on that one path. It sees no connection, no other path, no
+ * packet, no clock but `now`, and allocates nothing. Its private state lies in TVL_CC_STATE_MAX
+ * bytes that the path owns, zeroed before init.
+ */
+#ifndef TVL_CC_H
+#define TVL_CC_H
+
+#include <tvl/tvl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TVL_CC_STATE_MAX 256 /* bytes of private state, aligned to 8; _Static_assert yours fits */
+
+struct tvl_cc_sent {
+    tvl_time now;
+    uint64_t bytes;     /* of this packet */
+    uint64_t in_flight; /* bytes, this packet counted */
+};
+
+struct tvl_cc_ack {
+    tvl_time now;
+    tvl_time rtt;          /* this sample, us; 0: no sample in this acknowledgement */
+    tvl_time srtt, rtt_min; /* us */
+    uint64_t bytes;        /* newly acknowledged */
+    uint64_t in_flight;    /* bytes before this acknowledgement */
+    uint64_t delivery_bps; /* rate sample, bits/s; 0: none */
+    tvl_time sent_at;      /* of the newest packet acknowledged */
+    bool app_limited;      /* the window was not full when it was sent: do not grow */
+};
+
+struct tvl_cc_loss {
+    tvl_time now;
+    tvl_time sent_at;   /* of the newest packet lost */
+    uint64_t bytes;     /* lost; 0 when only ECN marks were seen */
+    uint64_t in_flight; /* bytes before the loss */
+    bool persistent;    /* persistent congestion, RFC 9002 7.6 */
+};
+
+struct tvl_cc_limit {
+    uint64_t cwnd;       /* bytes that may be in flight, at least two datagrams */
+    uint64_t pacing_bps; /* bits/s; 0: the host paces 5/4 cwnd per srtt */
+};
+
+struct tvl_cc_ops {
+    const char *name;
+    void (*init)(void *cc, uint32_t datagram_bytes, tvl_time now);
+    void (*on_sent)(void *cc, const struct tvl_cc_sent *sent); /* optional */
+    void (*on_ack)(void *cc, const struct tvl_cc_ack *ack);
+    void (*on_loss)(void *cc, const struct tvl_cc_loss *loss);
+    struct tvl_cc_limit (*limit)(const void *cc);
+};
+
+extern const struct tvl_cc_ops *const tvl_cc_all[]; /* ends with NULL */
+const struct tvl_cc_ops *tvl_cc_find(const char *name); /* NULL when unknown */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

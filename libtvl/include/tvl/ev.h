@@ -1,0 +1,60 @@
+/*
+ * ev.h - drives a tvl_endpoint on a libev loop: sockets, one timer, the clock.
+ *
+ * A client driver has one UDP socket per path, bound to an interface or a local address; a server
+ * driver has one socket for all. The driver calls `on_event` for every event; inside it any tvl_*
+ * call on the connection is allowed, and its effects are sent before the loop sleeps.
+ */
+#ifndef TVL_EV_H
+#define TVL_EV_H
+
+#include <tvl/tvl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ev_loop;
+struct tvl_ev;
+
+struct tvl_ev_config {
+    struct ev_loop *loop;       /* borrowed for the life of the driver */
+    struct tvl_config tvl;      /* seed all zero: filled from getrandom(2) */
+    const char *listen;         /* server: "ADDRESS:PORT", "[ADDRESS]:PORT"; NULL: client */
+    void (*on_event)(void *user, const struct tvl_event *ev);
+    void *user;
+};
+
+/* 0, TVL_ERR_ARG (address not understood), TVL_ERR_SYS (bind failed) or what tvl_endpoint_new says;
+ * on failure `why` (may be NULL) gets one line. */
+int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, size_t why_size);
+void tvl_ev_free(struct tvl_ev *d);
+
+struct tvl_endpoint *tvl_ev_endpoint(struct tvl_ev *d);
+tvl_time tvl_ev_now(const struct tvl_ev *d); /* us, CLOCK_MONOTONIC, read afresh */
+uint16_t tvl_ev_port(const struct tvl_ev *d); /* server: the bound port */
+
+/* A path as a person writes it: any of the three parts may be missing (empty or NULL). */
+struct tvl_ev_path {
+    const char *interface; /* SO_BINDTODEVICE, e.g. "wlan0" */
+    const char *local;     /* local address */
+    const char *remote;    /* "ADDRESS:PORT" of the server on this path; NULL: the connection's */
+    bool backup;
+};
+
+/* Client: open the socket of `path` and connect; `server` is "HOST:PORT" (resolved here). */
+int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name,
+                   const struct tvl_ev_path *path, struct tvl_conn **out, char *why,
+                   size_t why_size);
+
+/* Client: open a socket and a further path; result as tvl_path_add, or TVL_ERR_SYS. */
+int tvl_ev_path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
+                    char *why, size_t why_size);
+
+/* Run what tvl_* calls made outside on_event have left to do (sending, events, timer). */
+void tvl_ev_kick(struct tvl_ev *d);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

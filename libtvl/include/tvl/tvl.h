@@ -1,0 +1,327 @@
+/*
+ * tvl.h - Multipath QUIC as a protocol engine without I/O.
+ *
+ * libtvl speaks QUIC version 1 (RFC 9000, 9001, 9002, 9221) and its multipath extension
+ * (draft-ietf-quic-multipath). It opens no socket, reads no clock, starts no thread and has no
+ * global state. The caller moves datagrams and says what time it is:
+ *
+ *     datagram --> tvl_endpoint_recv() --+                  +--> tvl_endpoint_send() --> datagram
+ *     time     --> tvl_endpoint_tick() --+--> tvl_endpoint -+--> tvl_endpoint_poll() --> event
+ *     bytes    --> tvl_stream_write()  --+                  +--> tvl_stream_read()   --> bytes
+ *
+ * After any call on the left, drain poll and send on the right, then arm one timer for
+ * tvl_endpoint_next_tick(). <tvl/ev.h> does exactly this on libev; tests/sim does it on a
+ * simulated network.
+ *
+ * Conventions, for every function below
+ *   time     tvl_time: microseconds on any monotonic clock. `now` never goes back between two calls.
+ *   errors   0 or a count on success; a negative enum tvl_error on failure, with nothing changed
+ *            unless the function says otherwise.
+ *   memory   x_new makes it, x_free takes it; x_free(NULL) is allowed. Borrowed pointers live for
+ *            the call.
+ *   threads  one endpoint and all its connections, one thread at a time. Endpoints share nothing
+ *            but a tvl_tls, whose count is atomic.
+ *   misuse   breaking a stated range returns TVL_ERR_ARG.
+ */
+#ifndef TVL_TVL_H
+#define TVL_TVL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h> /* struct sockaddr_storage: an address is data here, never a socket */
+#include <netinet/in.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TVL_VERSION "0.1.0"
+
+typedef uint64_t tvl_time; /* us */
+#define TVL_TIME_NEVER UINT64_MAX
+
+/* Every queue and loop is bounded; these are the bounds a caller can meet. */
+#define TVL_PATHS_MAX 8         /* paths of one connection at one time */
+#define TVL_DATAGRAM_MAX 1452   /* bytes of UDP payload, either direction */
+#define TVL_REASON_MAX 128      /* bytes of a close reason, with its NUL */
+#define TVL_STREAM_BUFFER_MAX (4u << 20) /* bytes a stream holds unsent or unacknowledged */
+
+enum tvl_error {
+    TVL_ERR_ARG = -1,    /* an argument is outside its stated range */
+    TVL_ERR_NOMEM = -2,  /* allocation failed */
+    TVL_ERR_STATE = -3,  /* not in this state: e.g. write after finish, open before the handshake */
+    TVL_ERR_FULL = -4,   /* a bound or the peer's limit is reached; try again after an event */
+    TVL_ERR_PACKET = -5, /* datagram is not ours, damaged or forged; dropped and counted */
+    TVL_ERR_PEER = -6,   /* the peer broke the protocol; the connection is closing */
+    TVL_ERR_TLS = -7,    /* TLS set-up or handshake failed */
+    TVL_ERR_FILE = -8,   /* a certificate, key or CA file cannot be read */
+    TVL_ERR_SYS = -9,    /* driver only: a system call failed, errno says why */
+};
+const char *tvl_strerror(int error); /* static text, never NULL */
+
+/* ---- TLS ---- */
+
+struct tvl_tls; /* certificates, trust and ALPN; shared by many connections, counted */
+
+struct tvl_tls_config {
+    const char *const *alpn;  /* names, ends with NULL; first is preferred; at least one [RFC 7301] */
+    const char *cert_file;    /* PEM chain; required on a server, optional on a client */
+    const char *key_file;     /* PEM key; goes with cert_file */
+    const char *ca_file;      /* PEM trust anchors; NULL: the system's */
+    bool server;
+    /* One line in SSLKEYLOGFILE form without newline per secret; NULL: none. Must not call back. */
+    void (*keylog)(void *user, const char *line);
+    void *keylog_user;
+};
+
+/*
+ * Read the files and make a context. The peer's certificate and name are always verified on a
+ * client. 0, TVL_ERR_ARG, TVL_ERR_FILE or TVL_ERR_TLS; on failure `why` (may be NULL, `why_size`
+ * bytes) gets one line that names the file.
+ */
+int tvl_tls_new(struct tvl_tls **out, const struct tvl_tls_config *cfg, char *why, size_t why_size);
+void tvl_tls_free(struct tvl_tls *tls); /* drops one reference; connections hold their own */
+
+/* ---- endpoint: what one UDP port (server) or one application (client) drives ---- */
+
+struct tvl_endpoint;
+struct tvl_conn; /* owned by its endpoint */
+
+struct tvl_config {
+    struct tvl_tls *tls;         /* a reference is taken */
+    const char *cc;              /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
+    const char *sched;           /* path scheduler by name, see <tvl/sched.h> ["minrtt"] */
+    uint64_t seed[4];            /* all of libtvl's randomness; a driver fills it from the kernel */
+    tvl_time idle_timeout;       /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
+    tvl_time handshake_timeout;  /* us [1 s, 1 min], default 10 s */
+    uint32_t max_path_id;        /* highest path ID allowed at start [0, 255], default 16; a client
+                                    and a server with UINT32_MAX do not offer multipath */
+    uint64_t stream_window;      /* bytes per stream the peer may send ahead [16 KiB, 64 MiB], 1 MiB */
+    uint64_t conn_window;        /* same, whole connection [64 KiB, 256 MiB], default 16 MiB */
+    uint64_t streams_bidi;       /* streams the peer may have open at once [0, 2^16], default 128 */
+    uint64_t streams_uni;        /* same, unidirectional, default 1024 */
+    uint32_t conns_max;          /* server: connections at once [1, 65536], default 1024 */
+    uint32_t datagram_max;       /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
+};
+
+/* Every field to its documented default; tls to NULL, seed to zero. Call first. */
+void tvl_config_init(struct tvl_config *cfg);
+
+/* Copies `cfg`. A server accepts connections as soon as it is driven. */
+int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg);
+void tvl_endpoint_free(struct tvl_endpoint *ep); /* frees its connections without a goodbye */
+
+struct tvl_datagram {
+    struct sockaddr_storage local, remote; /* local may be AF_UNSPEC where the driver cannot know */
+    uint8_t ecn;                           /* the two ECN bits [0, 3] */
+    size_t len;                            /* UDP payload [1, TVL_DATAGRAM_MAX] */
+    uint64_t tag; /* send: id of the local socket, as given in tvl_path_config.tag or by recv */
+};
+
+/*
+ * Take one received datagram; `bytes` is decrypted in place and scratch afterwards. 0, or
+ * TVL_ERR_PACKET when nothing in it was ours. Errors of the peer become events, not results.
+ */
+int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram, uint8_t *bytes,
+                      tvl_time now);
+
+/*
+ * Write the next datagram that may leave now into `bytes` (room for TVL_DATAGRAM_MAX).
+ * 1: one written, `dgram` says where it goes. 0: nothing may leave before next_tick.
+ */
+int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
+                      tvl_time now);
+
+/* When tick is next due, or TVL_TIME_NEVER. May lie in the past. Changes after any non-const call. */
+tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep);
+
+/* Run what is due at `now`: loss timers, pacing, probes, idle, deadlines. Extra calls do nothing. */
+void tvl_endpoint_tick(struct tvl_endpoint *ep, tvl_time now);
+
+/* ---- connections and paths ---- */
+
+struct tvl_path_config {
+    struct sockaddr_storage local, remote; /* local may be AF_UNSPEC: the driver's socket decides */
+    uint64_t tag;                          /* the driver's name of the socket; returned by send */
+    bool backup;                           /* PATH_STATUS_BACKUP: used when no other path lives */
+};
+
+/*
+ * Client: start a connection whose path 0 is `path`; the certificate must name `server_name` (a DNS
+ * name or an address literal). The connection lives until its CLOSED event is polled.
+ */
+int tvl_connect(struct tvl_endpoint *ep, const struct tvl_path_config *path,
+                const char *server_name, struct tvl_conn **out, tvl_time now);
+
+/* A pointer of the caller's that comes with the connection; NULL at first. */
+void tvl_conn_set_user(struct tvl_conn *conn, void *user);
+void *tvl_conn_user(const struct tvl_conn *conn);
+/* Number of the connection within its endpoint, from 1; never reused. */
+uint64_t tvl_conn_id(const struct tvl_conn *conn);
+/* The ALPN name agreed on; "" before the handshake. Borrowed until the connection ends. */
+const char *tvl_conn_alpn(const struct tvl_conn *conn);
+
+/*
+ * Client: open a further path (draft-ietf-quic-multipath 3.1). Before the handshake is confirmed
+ * the wish is kept. Result: the path ID, unique for the life of the connection. TVL_EVENT_PATH says
+ * how it went. TVL_ERR_FULL: TVL_PATHS_MAX reached. TVL_ERR_STATE: closing, or a server.
+ */
+int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_time now);
+
+/* PATH_ABANDON; what was in flight there is sent on other paths. TVL_ERR_ARG: no such path. */
+int tvl_path_abandon(struct tvl_conn *conn, uint32_t path_id, tvl_time now);
+
+/* Ask the peer to prefer (available) or to spare (backup) the path; PATH_STATUS_*. */
+int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tvl_time now);
+
+/* Say goodbye with an application error code [0, 2^62). Keep driving until TVL_EVENT_CLOSED. */
+int tvl_close(struct tvl_conn *conn, uint64_t code, const char *reason, tvl_time now);
+
+/* ---- streams (RFC 9000 2, 3, 4) ---- */
+
+enum tvl_dir { TVL_BIDI = 0, TVL_UNI = 2 }; /* values are RFC 9000 2.1's bit */
+
+/* New stream; *id gets its RFC 9000 stream ID. TVL_ERR_FULL: wait for TVL_EVENT_STREAMS. */
+int tvl_stream_open(struct tvl_conn *conn, enum tvl_dir dir, uint64_t *id);
+
+/*
+ * Order among streams with data: smaller rank first; equal ranks by stream ID. Default 1 << 32.
+ * Handshake, acknowledgements and connection frames precede every stream.
+ */
+int tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank);
+
+/*
+ * When `deadline` passes and the peer has not acknowledged everything, the stream is reset with
+ * `code` and TVL_EVENT_STREAM_EXPIRED is raised. TVL_TIME_NEVER (default): never.
+ */
+int tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time deadline, uint64_t code);
+
+/*
+ * Queue bytes; they are copied. Result: how many were taken [0, len]; fewer than len when
+ * TVL_STREAM_BUFFER_MAX is met (then TVL_EVENT_STREAM_WRITABLE follows). `fin` ends the stream and
+ * counts only if all bytes were taken. TVL_ERR_STATE: finished or reset; TVL_ERR_ARG: no such
+ * stream, or receive-only.
+ */
+int64_t tvl_stream_write(struct tvl_conn *conn, uint64_t id, const uint8_t *bytes, size_t len,
+                         bool fin);
+
+/*
+ * Take up to `cap` bytes in order. Result: how many; 0 with *fin false: none now. *fin is set with
+ * the last byte; the stream's receiving part is then over. TVL_ERR_ARG: no such stream (also after
+ * fin, reset or stop).
+ */
+int64_t tvl_stream_read(struct tvl_conn *conn, uint64_t id, uint8_t *bytes, size_t cap, bool *fin);
+
+int tvl_stream_reset(struct tvl_conn *conn, uint64_t id, uint64_t code); /* RESET_STREAM */
+int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code);  /* STOP_SENDING */
+
+/* Bytes written and not yet sent once, over all streams with a rank of `rank` or smaller. */
+uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank);
+
+/* Unreliable datagram (RFC 9221); copied. TVL_ERR_FULL: queue full; TVL_ERR_ARG: larger than the
+ * peer takes; TVL_ERR_STATE: the peer takes none. */
+int tvl_datagram_write(struct tvl_conn *conn, const uint8_t *bytes, size_t len);
+
+/* ---- events ---- */
+
+enum tvl_event_type {
+    TVL_EVENT_ACCEPTED,        /* server: a client has begun; conn is new */
+    TVL_EVENT_CONNECTED,       /* handshake complete; streams may be opened */
+    TVL_EVENT_CLOSED,          /* last event of a connection; conn is freed at the next poll call */
+    TVL_EVENT_PATH,            /* a path changed its state */
+    TVL_EVENT_STREAMS,         /* the peer allows more streams: .streams.dir */
+    TVL_EVENT_STREAM_OPENED,   /* the peer opened .stream.id */
+    TVL_EVENT_STREAM_READABLE, /* bytes or the end have arrived; raised again after they were read */
+    TVL_EVENT_STREAM_WRITABLE, /* room again after a short write */
+    TVL_EVENT_STREAM_RESET,    /* the peer reset: .stream.code; unread bytes are gone */
+    TVL_EVENT_STREAM_STOPPED,  /* the peer asks to stop: .stream.code; we have reset already */
+    TVL_EVENT_STREAM_EXPIRED,  /* the deadline passed; we have reset */
+    TVL_EVENT_STREAM_ACKED,    /* every byte and the end are acknowledged */
+    TVL_EVENT_DATAGRAM,        /* .datagram.bytes, borrowed until the next poll call */
+};
+
+enum tvl_path_state {
+    TVL_PATH_OPENING,   /* challenge sent, not answered */
+    TVL_PATH_UP,        /* validated and delivering */
+    TVL_PATH_SUSPECT,   /* no proof of delivery for long: probed, carries no new data */
+    TVL_PATH_ABANDONED, /* over for good; its ID is not used again */
+};
+
+enum tvl_close_kind {
+    TVL_CLOSED_LOCAL,     /* tvl_close() */
+    TVL_CLOSED_PEER_APP,  /* the peer's application: .code */
+    TVL_CLOSED_PEER,      /* the peer's transport: .code, RFC 9000 20.1 */
+    TVL_CLOSED_ERROR,     /* the peer broke the protocol: .code is what we sent */
+    TVL_CLOSED_TLS,       /* handshake failed on either side: .code is 0x100 + alert */
+    TVL_CLOSED_IDLE,      /* idle time-out */
+    TVL_CLOSED_NO_ANSWER, /* the handshake met no answer */
+    TVL_CLOSED_RESET,     /* stateless reset */
+};
+
+struct tvl_event {
+    enum tvl_event_type type;
+    struct tvl_conn *conn;
+    union {
+        struct {
+            enum tvl_close_kind kind;
+            uint64_t code;
+            char reason[TVL_REASON_MAX]; /* text for a person; control characters replaced */
+        } closed;
+        struct {
+            uint32_t id;
+            enum tvl_path_state state;
+        } path;
+        struct {
+            uint64_t id, code;
+        } stream;
+        struct {
+            enum tvl_dir dir;
+        } streams;
+        struct {
+            const uint8_t *bytes;
+            size_t len;
+        } datagram;
+    };
+};
+
+/* 1: one event written. 0: none waiting. Events of one connection keep their order. */
+int tvl_endpoint_poll(struct tvl_endpoint *ep, struct tvl_event *ev);
+
+/* ---- watching ---- */
+
+struct tvl_path_stats {
+    uint32_t id;
+    enum tvl_path_state state;
+    bool backup;                            /* the peer asked to spare it */
+    uint64_t tag;
+    struct sockaddr_storage local, remote;
+    const char *cc;                         /* controller's name, static */
+    tvl_time rtt_latest, srtt, rttvar, rtt_min; /* us; 0 before the first sample */
+    uint64_t cwnd, in_flight;               /* bytes */
+    uint64_t pacing_bps;                    /* bits/s */
+    uint64_t delivery_bps;                  /* bits/s acknowledged, over about the last 200 ms */
+    uint64_t bytes_sent, bytes_received;    /* UDP payload */
+    uint64_t packets_sent, packets_received, packets_lost;
+    uint64_t bytes_lost;
+};
+
+struct tvl_conn_stats {
+    tvl_time handshake_time;                /* us from start to complete; 0 before */
+    uint64_t bytes_sent, bytes_received;    /* UDP payload, all paths */
+    uint64_t stream_bytes_sent;             /* first transmissions only */
+    uint64_t stream_bytes_resent;
+    uint64_t stream_bytes_received;         /* new bytes only */
+    uint64_t rate_bps;                      /* bits/s all live paths carry now, by their controllers */
+    uint64_t streams_expired;
+    bool multipath;                         /* negotiated */
+};
+
+/* Up to `cap` paths that have not been forgotten, by rising ID; result: how many were written. */
+size_t tvl_paths(const struct tvl_conn *conn, struct tvl_path_stats *out, size_t cap);
+void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,43 @@
+/* loc.h - Low Overhead Container properties of one object (draft-ietf-moq-loc): times and marks
+ * as Key-Value-Pairs beside the payload, which is the codec's bitstream and nothing else. */
+#ifndef MOQ_LOC_H
+#define MOQ_LOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LOC_TIMESTAMP 0x10          /* vi64; 0x06 is accepted too (LOC -02, MoQT -18 peers) */
+#define LOC_TIMESCALE 0x08          /* vi64, units per second */
+#define LOC_VIDEO_FRAME_MARKING 0x09 /* RFC 9626 bytes */
+#define LOC_TVL_DEPENDENCIES 0x3b   /* ours, application range 38-3F of draft-18: svc_deps_encode() */
+#define LOC_TVL_PICTURE 0x38        /* ours: picture number, vi64 */
+#define LOC_DEPENDENCIES_MAX 64     /* bytes */
+
+struct loc_properties {
+    bool has_timestamp;
+    uint64_t timestamp;             /* us when timescale is 0 or absent, else in timescale units */
+    uint64_t timescale;             /* 0: absent */
+    bool has_marking;
+    bool independent, discardable, base_sync; /* I, D, B of RFC 9626 */
+    uint8_t temporal_id;            /* [0, 7] */
+    uint8_t layer_id;               /* spatial */
+    bool has_picture;
+    uint64_t picture;
+    uint8_t dependencies[LOC_DEPENDENCIES_MAX];
+    size_t dependencies_len;        /* 0: absent */
+};
+
+/* Bytes written, or MOQ_ERR_ARG when `cap` is too small. Only what is present is written. */
+int loc_properties_encode(const struct loc_properties *p, uint8_t *out, size_t cap);
+/* 0 or MOQ_ERR_WIRE; unknown properties are skipped. */
+int loc_properties_decode(struct loc_properties *p, const uint8_t *bytes, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,215 @@
+/*
+ * svc.h - layered (scalable) video: units, dependencies, files, encoder, decoder.
+ *
+ * The noun is the layer unit: all OBUs of one spatial layer in one temporal unit (AV1 specification
+ * 7.5). A unit says which layer it is, which reference slots it reads, what it expects to find in
+ * them, and which slots it refreshes, so that anybody can tell what is decodable from what arrived
+ * without parsing headers:
+ *
+ *     source --> svc_encoder --> svc_unit --> svc_writer --> file --> svc_reader --> svc_unit --> ...
+ *     ... --> svc_unit --> svc_tracker (is it decodable?) --> svc_decoder --> svc_picture
+ *
+ * Conventions: errors are 0 or a count, or a negative enum svc_error with nothing changed; x_new
+ * makes, x_free takes (NULL allowed); borrowed pointers live for the call; one object, one thread
+ * at a time; no global state. Times are microseconds.
+ */
+#ifndef SVC_SVC_H
+#define SVC_SVC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SVC_SPATIAL_MAX 4  /* spatial layers */
+#define SVC_TEMPORAL_MAX 4 /* temporal layers */
+#define SVC_SLOTS 8        /* reference slots of AV1 (NUM_REF_FRAMES) */
+#define SVC_UNIT_MAX (4u << 20) /* bytes of one unit */
+#define SVC_DEPS_MAX_BYTES 64 /* bytes of coded dependencies */
+
+enum svc_error {
+    SVC_ERR_ARG = -1,      /* an argument is outside its stated range */
+    SVC_ERR_NOMEM = -2,
+    SVC_ERR_FILE = -3,     /* cannot be opened or read */
+    SVC_ERR_FORMAT = -4,   /* not a layered file, damaged, or cut short */
+    SVC_ERR_CODEC = -5,    /* the codec library refused */
+    SVC_ERR_MISSING = -6,  /* a reference is missing: the unit is not decodable */
+};
+const char *svc_strerror(int error); /* static text, never NULL */
+
+/* ---- units ---- */
+
+struct svc_layer {
+    uint8_t spatial;  /* [0, SVC_SPATIAL_MAX) */
+    uint8_t temporal; /* [0, SVC_TEMPORAL_MAX) */
+};
+
+struct svc_read {      /* one slot a unit reads, and what must be in it */
+    uint8_t slot;      /* [0, SVC_SLOTS) */
+    uint8_t spatial;   /* spatial layer of the unit expected there */
+    uint64_t picture;  /* picture number of the unit expected there */
+};
+
+struct svc_deps {
+    uint8_t refreshes;               /* bit i: slot i holds this unit afterwards */
+    uint8_t n_reads;                 /* [0, SVC_SLOTS]; 0: decodes alone */
+    struct svc_read reads[SVC_SLOTS];
+};
+
+struct svc_unit {
+    const uint8_t *bytes; /* OBUs of the layer, no temporal delimiter; owner is said at each call */
+    size_t len;           /* [1, SVC_UNIT_MAX] */
+    uint64_t picture;     /* temporal unit number in decode order, +1 each */
+    int64_t pts;          /* us, presentation time */
+    struct svc_layer layer;
+    bool key;             /* base-layer key frame: decoding may start here (carries the sequence header) */
+    struct svc_deps deps;
+};
+
+/*
+ * Dependencies as bytes (docs/dependencies.md; modelled on the AV1 RTP Dependency Descriptor):
+ * picture numbers are coded as distances. Encode: bytes written, or SVC_ERR_ARG if `cap` is too
+ * small. Decode: 0 or SVC_ERR_FORMAT; `picture` is the unit's own number.
+ */
+int svc_deps_encode(const struct svc_deps *deps, uint64_t picture, uint8_t *out, size_t cap);
+int svc_deps_decode(struct svc_deps *deps, uint64_t picture, const uint8_t *bytes, size_t len);
+
+/* ---- what a stream consists of ---- */
+
+struct svc_layer_info {
+    struct svc_layer layer;
+    uint16_t width, height;   /* pixels */
+    uint32_t bitrate_bps;     /* this layer's own mean, bits/s */
+    uint32_t bitrate_max_bps; /* largest over one second */
+};
+
+struct svc_stream_info {
+    char codec[32];           /* RFC 6381 form, e.g. "av01.0.05M.08" */
+    uint8_t n_spatial, n_temporal;
+    uint16_t width, height;   /* of the top layer */
+    uint32_t fps_num, fps_den; /* frames per second of the top layer, all temporal layers */
+    uint64_t n_pictures;      /* 0: not known (live) */
+    int64_t duration;         /* us; 0: not known */
+    size_t n_layers;          /* n_spatial * n_temporal */
+    struct svc_layer_info layers[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX]; /* by temporal, then spatial:
+                                 index = temporal * n_spatial + spatial */
+    bool has_audio;
+    uint32_t audio_rate;      /* Hz, 48000 */
+    uint8_t audio_channels;   /* 1 or 2 */
+    uint32_t audio_bitrate_bps;
+};
+
+/* ---- layered files: MKV with whole temporal units, sound as Opus ---- */
+
+enum svc_kind { SVC_VIDEO, SVC_AUDIO };
+
+struct svc_packet {           /* what svc_reader_next gives */
+    enum svc_kind kind;
+    struct svc_unit unit;     /* SVC_VIDEO: bytes borrowed until the next call on the reader */
+    const uint8_t *audio;     /* SVC_AUDIO: one Opus packet, borrowed likewise */
+    size_t audio_len;
+    int64_t pts;              /* us */
+    bool end_of_picture;      /* SVC_VIDEO: last unit of its temporal unit */
+};
+
+struct svc_reader;
+/* Opens and checks the whole index (mean rates need it). `why` (may be NULL) gets one line naming the
+ * file on failure: SVC_ERR_FILE or SVC_ERR_FORMAT. */
+int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t why_size);
+const struct svc_stream_info *svc_reader_info(const struct svc_reader *r);
+/* 1: a packet. 0: end of file. SVC_ERR_FORMAT: damaged here, reading may go on. Units of a picture
+ * come by rising spatial layer; audio and video interleaved by pts. */
+int svc_reader_next(struct svc_reader *r, struct svc_packet *out);
+/* Back to the first packet. Picture numbers go on rising and pts go on from the end if `continue_time`
+ * is what svc_reader_loop is called for; the first unit is a key frame. */
+int svc_reader_loop(struct svc_reader *r);
+void svc_reader_free(struct svc_reader *r);
+
+struct svc_writer;
+int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
+                    char *why, size_t why_size);
+/* All units of one picture, by rising spatial layer. */
+int svc_writer_picture(struct svc_writer *w, const struct svc_unit *units, size_t n);
+int svc_writer_audio(struct svc_writer *w, const uint8_t *opus, size_t len, int64_t pts);
+int svc_writer_close(struct svc_writer *w); /* finishes the file; then free */
+void svc_writer_free(struct svc_writer *w); /* without close: the file is left unfinished */
+
+/* ---- encoder: AV1 through libaom ---- */
+
+struct svc_image {            /* 8-bit 4:2:0, planes Y, U, V */
+    uint16_t width, height;   /* pixels */
+    const uint8_t *plane[3];
+    ptrdiff_t stride[3];      /* bytes */
+};
+
+struct svc_encoder_config {
+    uint16_t width, height;   /* of the top layer [128, 4096], even; a multiple of 1 << n_spatial is best */
+    uint32_t fps_num, fps_den;
+    uint8_t n_spatial;        /* [1, 3], default 3, ratio 2:1 each */
+    uint8_t n_temporal;       /* [1, 2], default 2 */
+    uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* each spatial layer's own target; 0: by quantizer */
+    uint8_t quantizer[SVC_SPATIAL_MAX];    /* AV1 scale [0, 63]; used where bitrate_bps is 0 */
+    uint32_t key_interval;    /* pictures between key frames; 0: only the first */
+    uint8_t speed;            /* libaom cpu-used [7, 10], default 9 */
+    uint8_t threads;          /* wish [1, 16]; cut to what libaom bears at this size */
+};
+void svc_encoder_config_init(struct svc_encoder_config *cfg);
+
+struct svc_encoder;
+int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *cfg);
+const struct svc_stream_info *svc_encoder_info(const struct svc_encoder *e);
+/* One picture in, n_spatial units out. `units` has room for SVC_SPATIAL_MAX; their bytes are
+ * borrowed until the next call. Result: how many. */
+int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64_t pts,
+                       bool force_key, struct svc_unit *units);
+void svc_encoder_free(struct svc_encoder *e);
+
+/* ---- tracker: what is decodable (pure) ---- */
+
+struct svc_tracker { /* value type; zero is a fresh one */
+    struct {
+        bool valid;
+        uint8_t spatial;
+        uint64_t picture;
+    } slot[SVC_SLOTS];
+};
+/* Whether every slot that `unit` reads holds what it expects. */
+bool svc_tracker_decodable(const struct svc_tracker *t, const struct svc_unit *unit);
+/* The unit was decoded: its slots now hold it. A key frame clears the others' claims. */
+void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit);
+
+/* ---- decoder: AV1 through dav1d, with a tracker in front ---- */
+
+struct svc_picture {
+    struct svc_image image;   /* planes borrowed until svc_picture_release */
+    uint64_t picture;
+    int64_t pts;
+    struct svc_layer layer;   /* highest layer in it */
+    void *opaque;
+};
+
+struct svc_decoder;
+int svc_decoder_new(struct svc_decoder **out, unsigned threads /* [1, 16] */);
+/*
+ * The units of one picture that arrived, by rising spatial layer, no duplicates. Those that are not
+ * decodable are left out (and do not touch the slots). 1: *out is the best layer's picture.
+ * 0: nothing was decodable. SVC_ERR_CODEC: damaged bits; the decoder waits for the next key frame.
+ * Pictures go in decode order; one that comes after a later one is taken if its slots still fit
+ * ("late units heal references") and its picture may be thrown away by the caller.
+ */
+int svc_decoder_decode(struct svc_decoder *d, const struct svc_unit *units, size_t n,
+                       struct svc_picture *out);
+void svc_picture_release(struct svc_decoder *d, struct svc_picture *p);
+const struct svc_tracker *svc_decoder_tracker(const struct svc_decoder *d);
+void svc_decoder_free(struct svc_decoder *d);
+
+/* CRC-32 (IEEE) over the visible pixels, Y then U then V, rows top down: the picture's fingerprint. */
+uint32_t svc_image_crc(const struct svc_image *img);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
