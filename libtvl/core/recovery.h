@@ -78,7 +78,8 @@ struct tvl_sent_packet {
     struct tvl_sent_frame frame[TVL_PACKET_FRAMES_MAX];
 };
 
-/* Both are called once per packet; the pointer lives for the call. */
+/* The pointer lives for the call. lost() comes at most once per packet, acked() too, after lost() only
+ * when spurious. Packets that need no answer may be forgotten without either. */
 struct tvl_recovery_handler {
     void (*acked)(void *user, const struct tvl_sent_packet *p);
     void (*lost)(void *user, const struct tvl_sent_packet *p);
@@ -102,6 +103,8 @@ struct tvl_recovery {
     uint64_t largest_acked;         /* UINT64_MAX: none */
     uint64_t bytes_in_flight;       /* this space's part of cc->in_flight */
     uint64_t n_eliciting;           /* ack-eliciting packets outstanding */
+    uint64_t n_skipped;             /* numbers left out among those remembered */
+    uint64_t persistent_to;         /* losses below are part of a persistent congestion known */
     tvl_time last_eliciting_at;     /* or when the PTO last fired, if later */
     tvl_time loss_time;             /* TVL_TIME_NEVER: none pending */
     uint64_t ecn_ce;                /* highest count reported */
