@@ -63,6 +63,12 @@ int tvl_keys_initial(struct tvl_keys *client, struct tvl_keys *server, const uin
 int tvl_keys_from_secret(struct tvl_keys *k, uint16_t suite, const uint8_t *secret, size_t n);
 
 /*
+ * The same secret's keys for TLS records (RFC 8446 7.3): tvl_seal() with path 0 and the record's
+ * sequence number then makes a record's body. No header protection, no next phase.
+ */
+int tvl_keys_for_records(struct tvl_keys *k, uint16_t suite, const uint8_t *secret, size_t n);
+
+/*
  * The keys of the next key phase (RFC 9001 6.1); header protection stays as in `k`. `next` must be
  * zeroed or finished, and not `k`.
  */
