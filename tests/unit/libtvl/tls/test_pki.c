@@ -67,10 +67,12 @@ static int sign(X509 *cert, const X509 *issuer, EVP_PKEY *key)
            X509_sign(cert, key, md) > 0;
 }
 
-static int make_ca(struct identity *ca, enum test_pki_kind kind)
+static int make_ca(struct identity *ca, const struct test_pki_config *cfg)
 {
-    ca->key = make_key(kind);
-    ca->cert = ca->key ? blank(ca->key, "Test Authority", 1) : NULL;
+    const char *name = cfg->authority ? cfg->authority : "Test Authority";
+
+    ca->key = make_key(cfg->kind);
+    ca->cert = ca->key ? blank(ca->key, name, 1) : NULL;
     return ca->cert && add_extension(ca->cert, NID_basic_constraints, "critical,CA:TRUE") &&
            add_extension(ca->cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
            sign(ca->cert, ca->cert, ca->key);
@@ -158,7 +160,7 @@ static int make_dir(struct test_pki *pki)
 int test_pki_init(struct test_pki *pki, const struct test_pki_config *cfg)
 {
     struct identity ca = { 0 }, server = { 0 }, client = { 0 };
-    int ok = make_dir(pki) && make_ca(&ca, cfg->kind) && make_server(&server, &ca, cfg) &&
+    int ok = make_dir(pki) && make_ca(&ca, cfg) && make_server(&server, &ca, cfg) &&
              make_client(&client, &ca, cfg->kind) && write_chain(pki->ca, ca.cert, NULL) &&
              write_chain(pki->server, server.cert, ca.cert) &&
              write_key(pki->server_key, server.key) &&

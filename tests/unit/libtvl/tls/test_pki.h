@@ -13,7 +13,8 @@ enum test_pki_kind { TEST_PKI_ED25519, TEST_PKI_P256 };
 
 struct test_pki_config {
     enum test_pki_kind kind;
-    size_t extra_names; /* further DNS names in the server's certificate, about 27 bytes each */
+    const char *authority; /* name of the CA ["Test Authority"] */
+    size_t extra_names;    /* further DNS names in the server's certificate, about 27 bytes each */
 };
 
 #define TEST_PKI_PATH_MAX 192
