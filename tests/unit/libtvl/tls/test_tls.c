@@ -132,6 +132,9 @@ static void completes(void **state)
             assert_int_equal(p.server.params_calls, t->params_calls ? t->params_calls : 1);
             if (t->pki == PKI_LARGE)
                 assert_true(p.server.out_len[TVL_LEVEL_HANDSHAKE] > 40000);
+            /* RFC 6066 3: an address is not sent as SNI. */
+            assert_int_equal(SSL_get_servername(p.server.c->ssl, TLSEXT_NAMETYPE_host_name) == NULL,
+                             t->cfg.name != NULL);
             if (t->cfg.mutual)
                 assert_non_null(SSL_get0_peer_certificate(p.server.c->ssl));
             pair_fini(&p);
