@@ -21,6 +21,7 @@ struct tvl_recvbuf {
     uint64_t highest;      /* end of the highest piece seen */
     uint64_t final_size;   /* TVL_SIZE_UNKNOWN until the end is known */
     struct tvl_ranges got; /* at or above base */
+    bool dropped;          /* nobody will read: only sizes are kept */
 };
 
 void tvl_recvbuf_init(struct tvl_recvbuf *b); /* allocates nothing */
@@ -41,7 +42,7 @@ size_t tvl_recvbuf_read(struct tvl_recvbuf *b, uint8_t *out, size_t cap); /* in 
 /* Look at the next bytes without a copy, as far as they lie in one piece; *len 0: none. */
 const uint8_t *tvl_recvbuf_peek(const struct tvl_recvbuf *b, size_t *len);
 void tvl_recvbuf_skip(struct tvl_recvbuf *b, size_t len); /* len <= what is readable */
-void tvl_recvbuf_drop(struct tvl_recvbuf *b);             /* free all bytes; sizes stay known */
+void tvl_recvbuf_drop(struct tvl_recvbuf *b); /* free all bytes, keep none from now on */
 
 uint64_t tvl_recvbuf_readable(const struct tvl_recvbuf *b);
 bool tvl_recvbuf_complete(const struct tvl_recvbuf *b); /* every byte up to the end has arrived */

@@ -17,6 +17,8 @@
 
 #include "ranges.h"
 
+#define TVL_SENDBUF_RANGES_MAX 16384 /* separate pieces acknowledged, or lost, at once */
+
 struct tvl_sendbuf {
     uint8_t *ring; /* a power of two of bytes; offset o lies at o & (cap - 1) */
     size_t cap;
@@ -27,6 +29,7 @@ struct tvl_sendbuf {
     struct tvl_ranges lost;  /* to be sent again; may overlap `acked`, which wins */
     bool fin;                /* the stream ends at `end` */
     bool fin_sent, fin_acked, fin_lost;
+    bool lost_all; /* memory was short: whatever is not acknowledged counts as lost */
 };
 
 /* One piece to send; `bytes` borrowed until the next append, acked or fini. */
@@ -35,11 +38,12 @@ struct tvl_send_chunk {
     uint64_t offset;
     size_t len;
     bool fin;   /* the stream ends with this piece */
-    bool again; /* was sent before: needs no flow-control credit */
+    bool again; /* no new bytes: needs no flow-control credit */
 };
 
 void tvl_sendbuf_init(struct tvl_sendbuf *b); /* allocates nothing */
 void tvl_sendbuf_fini(struct tvl_sendbuf *b);
+void tvl_sendbuf_drop(struct tvl_sendbuf *b); /* free all bytes; nothing is left to send */
 
 /* Copy up to `len` bytes in; how many [0, len], fewer at TVL_STREAM_BUFFER_MAX; or TVL_ERR_NOMEM.
  */

@@ -9,6 +9,7 @@
 
 #include <tvl/tvl.h>
 
+#define HASH_NONFATAL_OOM 1 /* a failed add leaves hh.tbl NULL */
 #include <uthash.h>
 
 #include "heap.h"
@@ -121,6 +122,10 @@ struct tvl_stream_piece {
 int64_t tvl_stream_take(struct tvl_stream *s, const struct tvl_stream_piece *piece);
 int64_t tvl_stream_take_reset(struct tvl_stream *s, uint64_t code, uint64_t final_size);
 size_t tvl_stream_read_out(struct tvl_stream *s, uint8_t *out, size_t cap, bool *fin);
+/* The application wants no more: drop the bytes, want STOP_SENDING where it still helps. */
+void tvl_stream_stop_reading(struct tvl_stream *s, uint64_t code);
+/* Received bytes that need no room any more: read, or dropped. */
+uint64_t tvl_stream_consumed(const struct tvl_stream *s);
 /* Half of the window was used: a new MAX_STREAM_DATA is due. */
 bool tvl_stream_window_due(const struct tvl_stream *s);
 

@@ -35,7 +35,6 @@ struct tvl_streams_dir {          /* index 0: bidirectional, 1: unidirectional *
     uint64_t blocked_told;        /* limit of the last STREAMS_BLOCKED, plus 1 */
     uint64_t peer_opened, peer_max, peer_closed, peer_window;
     bool want_max, want_blocked; /* a frame is due */
-    bool open_refused;           /* TVL_EVENT_STREAMS is owed */
     bool news;                   /* TVL_EVENT_STREAMS is due */
 };
 
