@@ -97,7 +97,8 @@ static int on_new_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
     r = tvl_cids_learn(&conn->cids, &n);
     if (r != 0)
         return r;
-    if (tvl_path_find(conn, f->path_id) && !tvl_cids_in_use(&conn->cids, f->path_id))
+    const struct tvl_path *p = tvl_path_find(conn, f->path_id);
+    if (p && !p->waiting && !tvl_cids_in_use(&conn->cids, f->path_id))
         (void)tvl_cids_take(&conn->cids, f->path_id); /* the one in use was retired */
     tvl_path_open_waiting(conn, conn->now);
     return 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,7 @@ fail:
 }
 
 union control {
-    struct cmsghdr align;
+    max_align_t align;
     uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +
                   CMSG_SPACE(sizeof(struct in_pktinfo))];
 };
@@ -185,9 +186,9 @@ static void attach_local(struct msghdr *h, union control *control, const struct 
         h->msg_control = control;
         h->msg_controllen = CMSG_SPACE(sizeof info);
         struct cmsghdr *c = CMSG_FIRSTHDR(h);
-        *c = (struct cmsghdr){ .cmsg_level = IPPROTO_IP,
-                               .cmsg_type = IP_PKTINFO,
-                               .cmsg_len = CMSG_LEN(sizeof info) };
+        c->cmsg_level = IPPROTO_IP;
+        c->cmsg_type = IP_PKTINFO;
+        c->cmsg_len = CMSG_LEN(sizeof info);
         memcpy(CMSG_DATA(c), &info, sizeof info);
     } else if (d->local.ss_family == AF_INET6) {
         struct in6_pktinfo info = { .ipi6_addr =
@@ -198,9 +199,9 @@ static void attach_local(struct msghdr *h, union control *control, const struct 
         h->msg_control = control;
         h->msg_controllen = CMSG_SPACE(sizeof info);
         struct cmsghdr *c = CMSG_FIRSTHDR(h);
-        *c = (struct cmsghdr){ .cmsg_level = IPPROTO_IPV6,
-                               .cmsg_type = IPV6_PKTINFO,
-                               .cmsg_len = CMSG_LEN(sizeof info) };
+        c->cmsg_level = IPPROTO_IPV6;
+        c->cmsg_type = IPV6_PKTINFO;
+        c->cmsg_len = CMSG_LEN(sizeof info);
         memcpy(CMSG_DATA(c), &info, sizeof info);
     }
 }

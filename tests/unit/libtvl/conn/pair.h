@@ -45,15 +45,15 @@ struct pair {
     /* Called for each event; may call the library. */
     void (*on_event)(struct pair *p, int side, const struct tvl_event *ev);
     void *user;
-    unsigned seen[2][32];         /* events by type */
+    unsigned seen[2][32]; /* events by type */
     struct tvl_event last_path[2], closed[2];
 };
 
 struct pair_options {
-    const char *ca_file;      /* NULL: the right one */
-    const char *server_name;  /* NULL: "localhost" */
+    const char *ca_file;            /* NULL: the right one */
+    const char *server_name;        /* NULL: "localhost" */
     const char *const *client_alpn; /* NULL: the server's */
-    uint32_t max_path_id;     /* both sides; 0: the default */
+    uint32_t max_path_id;           /* both sides; 0: the default */
     tvl_time keepalive;
 };
 
