@@ -27,10 +27,10 @@ def program_path(name):
     raise ProgramFailed(f"{name} was not built")
 
 
-def stamp(programs, words):
-    """What the product depends on: the programs' bytes, the libraries beside them, the words."""
+def stamp(files, words):
+    """What the product depends on: these files, the libraries of the build, the words."""
     digest = hashlib.sha256(" ".join(words).encode())
-    files = sorted(programs + glob.glob(os.path.join(BUILD, "svc", "libsvc*.*")))
+    files = sorted(files + glob.glob(os.path.join(BUILD, "svc", "libsvc*.*")))
     for path in files:
         if os.path.isfile(path):
             with open(path, "rb") as f:
@@ -48,8 +48,10 @@ def made(product, mark):
 
 
 def make(name, command, product, logs, timeout_s):
-    """Run `command`, which writes `product`, unless that was done before by the same program."""
-    mark = stamp([command[0]], [a for a in command[1:] if os.sep not in a])
+    """Run `command`, which writes `product`, unless that was done before by the same program from
+    the same inputs. An input is a file of the command that has a stamp itself."""
+    marks = [a + ".stamp" for a in command[1:] if a != product and os.path.exists(a + ".stamp")]
+    mark = stamp([command[0]] + marks, [a for a in command[1:] if os.sep not in a])
     if made(product, mark):
         return
     run_to_end(name, command, logs, timeout_s)
