@@ -95,6 +95,8 @@ struct tvl_config {
     uint64_t seed[4];            /* all of libtvl's randomness; a driver fills it from the kernel */
     tvl_time idle_timeout;       /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
     tvl_time handshake_timeout;  /* us [1 s, 1 min], default 10 s */
+    tvl_time keepalive;          /* us of silence on a path after which a client asks it for a sign
+                                    of life [50 ms, 1 min]; 0: never (default) */
     uint32_t max_path_id;        /* highest path ID allowed at start [0, 255], default 16; a client
                                     and a server with UINT32_MAX do not offer multipath */
     uint64_t stream_window;      /* bytes per stream the peer may send ahead [16 KiB, 64 MiB], 1 MiB */
