@@ -146,6 +146,7 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
                   tvl_time now); /* recv.c */
 int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes,
                   tvl_time now);                          /* send.c */
+bool tvl_conn_data_waits(const struct tvl_conn *conn); /* send.c: what only pacing holds back */
 tvl_time tvl_conn_next_tick(const struct tvl_conn *conn); /* timers.c */
 void tvl_conn_tick(struct tvl_conn *conn, tvl_time now);  /* timers.c */
 int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev);

@@ -404,7 +404,7 @@ static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p
     return false;
 }
 
-static bool data_waits(const struct tvl_conn *conn)
+bool tvl_conn_data_waits(const struct tvl_conn *conn)
 {
     return tvl_streams_has_data(&conn->streams) || conn->out.first || tvl_control_pending(conn) ||
            crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
@@ -491,7 +491,7 @@ int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *by
                   dgram))
             return 1;
     }
-    if (data_waits(conn)) {
+    if (tvl_conn_data_waits(conn)) {
         p = pick_path(conn);
         return p ? leave(p, send_app(p, SEND_DATA, bytes), dgram) : 0;
     }

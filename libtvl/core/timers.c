@@ -46,8 +46,11 @@ static tvl_time idle_at(const struct tvl_conn *conn)
     return conn->idle_since + (conn->idle_timeout > least ? conn->idle_timeout : least);
 }
 
-static tvl_time space_next(const struct tvl_space *s)
+static tvl_time space_next(const struct tvl_conn *conn, const struct tvl_space *s,
+                           enum tvl_level level)
 {
+    if (!tvl_keys_present(&conn->write[level]))
+        return TVL_TIME_NEVER;
     return earlier(tvl_recovery_next_time(&s->sent), tvl_ack_due(&s->received));
 }
 
@@ -56,8 +59,7 @@ static tvl_time data_next(const struct tvl_conn *conn)
 {
     tvl_time t = TVL_TIME_NEVER;
 
-    if (!tvl_handshake_is_done(conn) ||
-        !(tvl_streams_has_data(&conn->streams) || conn->out.first || tvl_control_pending(conn)))
+    if (!tvl_handshake_is_done(conn) || !tvl_conn_data_waits(conn))
         return t;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))
@@ -75,8 +77,8 @@ tvl_time tvl_conn_next_tick(const struct tvl_conn *conn)
     if (conn->state == TVL_CONN_HANDSHAKE)
         t = earlier(t, conn->began_at + conn->cfg->handshake_timeout);
     if (!conn->confirmed) {
-        t = earlier(t, space_next(&conn->initial));
-        t = earlier(t, space_next(&conn->handshake));
+        t = earlier(t, space_next(conn, &conn->initial, TVL_LEVEL_INITIAL));
+        t = earlier(t, space_next(conn, &conn->handshake, TVL_LEVEL_HANDSHAKE));
     }
     for (size_t i = 0; i < conn->n_paths; i++)
         t = earlier(t, tvl_path_next_time(conn->path[i]));

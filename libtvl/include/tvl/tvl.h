@@ -68,7 +68,8 @@ struct tvl_tls_config {
     const char *const *alpn;  /* names, ends with NULL; first is preferred; at least one [RFC 7301] */
     const char *cert_file;    /* PEM chain; required on a server, optional on a client */
     const char *key_file;     /* PEM key; goes with cert_file */
-    const char *ca_file;      /* PEM trust anchors; NULL: the system's */
+    const char *ca_file;      /* PEM trust anchors; NULL: the system's. On a server: demand of every
+                                 client a certificate issued by one of them; NULL: ask for none */
     bool server;
     /* One line in SSLKEYLOGFILE form without newline per secret; NULL: none. Must not call back. */
     void (*keylog)(void *user, const char *line);
