@@ -26,10 +26,20 @@ static void fill_path(struct osd_path *p, const char *name, float mbps, float di
 
 static void fill(struct osd_view *v)
 {
-    *v = (struct osd_view){.n_paths = 3, .n_spatial = 3, .n_temporal = 2, .playing = true,
-                           .width = 640, .height = 360, .shown = {1, 0}, .picture = 1834,
-                           .pts_us = 61133000, .fps = 30.0, .latency_ms = 312, .stalls = 1,
-                           .stall_max_ms = 133, .rate_bps = 2810000};
+    *v = (struct osd_view){ .n_paths = 3,
+                            .n_spatial = 3,
+                            .n_temporal = 2,
+                            .playing = true,
+                            .width = 640,
+                            .height = 360,
+                            .shown = { 1, 0 },
+                            .picture = 1834,
+                            .pts_us = 61133000,
+                            .fps = 30.0,
+                            .latency_ms = 312,
+                            .stalls = 1,
+                            .stall_max_ms = 133,
+                            .rate_bps = 2810000 };
     fill_path(&v->path[0], "wifi", 4.1f, 24);
     fill_path(&v->path[1], "lte", 2.6f, 99);
     fill_path(&v->path[2], "satellite", 0.2f, 99);
@@ -42,9 +52,12 @@ static void fill(struct osd_view *v)
     v->path[2].rtt_ms = 612;
     for (int s = 0; s < 3; s++)
         for (int t = 0; t < 2; t++)
-            v->layer[s][t] = (struct osd_layer){.subscribed = true, .expected = true,
-                                                .in_time = s == 2 ? 0.13 : s == 1 && t ? 0.87 : 1,
-                                                .shown = s < 2 && t == 0};
+            v->layer[s][t] = (struct osd_layer){ .subscribed = true,
+                                                 .expected = true,
+                                                 .in_time = s == 2        ? 0.13
+                                                            : s == 1 && t ? 0.87
+                                                                          : 1,
+                                                 .shown = s < 2 && t == 0 };
 }
 
 /* Something like a landscape, bright and dark, so that legibility shows. */
@@ -53,8 +66,8 @@ static uint32_t ground(int x, int y, int w, int h)
     float u = (float)x / (float)w, t = (float)y / (float)h;
     float hill = 0.6f + 0.1f * sinf(u * 9) + 0.03f * sinf(u * 31);
     float grain = 0.04f * sinf(u * 300) * sinf(t * 200);
-    float r = t < hill ? 0.55f + 0.4f * t : 0.16f + 0.2f * u, g = t < hill ? 0.72f : 0.42f - 0.2f * t,
-          b = t < hill ? 0.95f - 0.3f * t : 0.18f;
+    float r = t < hill ? 0.55f + 0.4f * t : 0.16f + 0.2f * u,
+          g = t < hill ? 0.72f : 0.42f - 0.2f * t, b = t < hill ? 0.95f - 0.3f * t : 0.18f;
     uint32_t ir = (uint32_t)(255 * fminf(1, r + grain)), ig = (uint32_t)(255 * (g + grain)),
              ib = (uint32_t)(255 * (b + grain));
     return 0xff000000u | ir << 16 | ig << 8 | ib;
@@ -62,14 +75,17 @@ static uint32_t ground(int x, int y, int w, int h)
 
 static int save(SDL_Surface *osd, const char *file)
 {
-    SDL_Surface *out = SDL_CreateRGBSurfaceWithFormat(0, osd->w, osd->h, 32, SDL_PIXELFORMAT_ARGB8888);
+    SDL_Surface *out =
+        SDL_CreateRGBSurfaceWithFormat(0, osd->w, osd->h, 32, SDL_PIXELFORMAT_ARGB8888);
     for (int y = 0; y < out->h; y++)
         for (int x = 0; x < out->w; x++)
             ((uint32_t *)out->pixels)[y * out->pitch / 4 + x] = ground(x, y, out->w, out->h);
     SDL_SetSurfaceBlendMode(osd, SDL_BLENDMODE_BLEND);
     SDL_BlitSurface(osd, NULL, out, NULL);
-    png_image image = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)out->w,
-                       .height = (png_uint_32)out->h, .format = PNG_FORMAT_BGRA};
+    png_image image = { .version = PNG_IMAGE_VERSION,
+                        .width = (png_uint_32)out->w,
+                        .height = (png_uint_32)out->h,
+                        .format = PNG_FORMAT_BGRA };
     int ok = png_image_write_to_file(&image, file, 0, out->pixels, out->pitch, NULL);
     SDL_FreeSurface(out);
     return ok ? 0 : 1;
@@ -117,7 +133,7 @@ int main(int argc, char **argv)
         result = draw(p, argc > 3 ? atoi(argv[2]) : 1280, argc > 3 ? atoi(argv[3]) : 720,
                       argc > 4 ? argv[4] : "", argv[1]);
     } else {
-        static const int sizes[][2] = {{1280, 720}, {320, 180}, {64, 900}, {2560, 300}};
+        static const int sizes[][2] = { { 1280, 720 }, { 320, 180 }, { 64, 900 }, { 2560, 300 } };
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
             result |= draw(p, sizes[i][0], sizes[i][1], i & 1 ? "help" : "", NULL);
     }
