@@ -169,6 +169,10 @@ struct moq_handler {
                            uint64_t code);
     /* Subscriber: PUBLISH_DONE and all its streams ended, or time-out; `s` is gone on return. */
     void (*on_done)(void *user, struct moq_subscription *s, uint64_t status, const char *reason);
+
+    /* The peer will close soon (GOAWAY): moq_subscribe fails from now on, what runs goes on. `uri`
+     * (may be empty) is where to connect instead; timeout_ms 0: none given. */
+    void (*on_goaway)(void *user, struct moq_bytes uri, uint64_t timeout_ms);
 };
 
 /* ---- session ---- */
