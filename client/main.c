@@ -258,7 +258,7 @@ static int open_session(struct app *a, char *why, size_t why_size)
         cfg.paths = found;
         cfg.n_paths = interfaces_find(&a->args.uri, found, ARGS_PATHS_MAX);
     }
-    return session_new(&a->session, &cfg, why, why_size) == 0 ? 0 : EXIT_NOT_CONNECTED;
+    return session_new(&a->session, &cfg, why, why_size);
 }
 
 static void start_timers(struct app *a)

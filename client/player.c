@@ -46,6 +46,7 @@ struct player {
     uint64_t frames_shown, frames_skipped, healed, refused;
     int top_spatial; /* since the last measurement; -1: nothing shown */
     bool no_more, finished, muted;
+    bool heal_wanted;
 };
 
 int64_t player_clock(void)
@@ -119,9 +120,16 @@ static int decode(struct player *p, struct picture *pic, enum gather how, struct
     return 0;
 }
 
-/* Something came late: decode what now can be decoded of the pictures that have passed. */
+/*
+ * Something came late: decode what now can be decoded of the pictures that have passed. Done just
+ * before the next turn and not at once: the upper layers of a late picture follow its base closely,
+ * and are lost when later base layers have meanwhile taken the slots that they read.
+ */
 static void heal(struct player *p)
 {
+    if (!p->heal_wanted)
+        return;
+    p->heal_wanted = false;
     struct picture *pic = picture_window_next(&p->window, p->window.floor);
     for (; pic && pic->number < p->clock.next;
          pic = picture_window_next(&p->window, pic->number + 1)) {
@@ -223,6 +231,7 @@ static void learn_margin(struct player *p, int64_t took_us)
 static void take_turn(struct player *p, int64_t pts)
 {
     uint64_t number = p->clock.next;
+    heal(p);
     struct picture *pic = picture_window_get(&p->window, number);
     int64_t before = player_clock();
     int got = 0;
@@ -368,7 +377,7 @@ static void late_unit(struct player *p, const struct svc_unit *unit, int64_t shi
             return;
         }
     }
-    heal(p);
+    p->heal_wanted = true;
 }
 
 void player_unit(struct player *p, const struct svc_unit *unit)

@@ -110,15 +110,15 @@ static json_t *json_paths(const struct report_totals *t)
     for (size_t i = 0; i < t->n_paths; i++) {
         const struct report_path *p = &t->path[i];
         const struct tvl_path_stats *s = &p->stats;
-        json_t *o =
-            json_pack("{s:I,s:s,s:s,s:b,s:I,s:I,s:f,s:f,s:f,s:I,s:I,s:I,s:s}", "id",
-                      (json_int_t)s->id, "name", p->name, "state", report_state_word(s->state),
-                      "backup", (int)s->backup, "bytes_received", (json_int_t)s->bytes_received,
-                      "bytes_sent", (json_int_t)s->bytes_sent, "rate_bps_mean",
-                      rounded(p->rate_bps_mean), "srtt_ms", rounded((double)s->srtt / 1e3),
-                      "rtt_min_ms", rounded((double)s->rtt_min / 1e3), "packets_received",
-                      (json_int_t)s->packets_received, "packets_sent", (json_int_t)s->packets_sent,
-                      "packets_lost", (json_int_t)s->packets_lost, "cc", s->cc ? s->cc : "");
+        json_t *o = json_pack(
+            "{s:I,s:I,s:s,s:s,s:b,s:I,s:I,s:f,s:f,s:f,s:I,s:I,s:I,s:s}", "id", (json_int_t)i,
+            "quic_path_id", (json_int_t)s->id, "name", p->name, "state",
+            report_state_word(s->state), "backup", (int)s->backup, "bytes_received",
+            (json_int_t)s->bytes_received, "bytes_sent", (json_int_t)s->bytes_sent, "rate_bps_mean",
+            rounded(p->rate_bps_mean), "srtt_ms", rounded((double)s->srtt / 1e3), "rtt_min_ms",
+            rounded((double)s->rtt_min / 1e3), "packets_received", (json_int_t)s->packets_received,
+            "packets_sent", (json_int_t)s->packets_sent, "packets_lost",
+            (json_int_t)s->packets_lost, "cc", s->cc ? s->cc : "");
         json_array_append_new(list, o);
     }
     return list;

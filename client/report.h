@@ -22,7 +22,7 @@ struct report_shown {
 };
 
 struct report_path_sample {
-    uint32_t id;
+    uint32_t id; /* place among the paths, the same for all its lives */
     uint64_t rate_bps;
     enum tvl_path_state state;
     double rtt_ms;

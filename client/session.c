@@ -545,11 +545,12 @@ static int check_interfaces(const struct session *s, char *why, size_t why_size)
 
 int session_new(struct session **out, const struct session_config *cfg, char *why, size_t why_size)
 {
+    int result = 1;
     assert(cfg->n_paths >= 1 && cfg->n_paths <= ARGS_PATHS_MAX);
     struct session *s = calloc(1, sizeof *s);
     if (!s) {
         snprintf(why, why_size, "no memory for the session");
-        return -1;
+        return result;
     }
     s->cfg = *cfg;
     s->n_ways = cfg->n_paths;
@@ -560,6 +561,7 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
         open_driver(s, why, why_size))
         goto free_session;
     if (try_next(s) != 0) {
+        result = 2;
         snprintf(why, why_size, "%s", s->last_reason);
         goto free_session;
     }
@@ -572,7 +574,7 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
     return 0;
 free_session:
     session_free(s);
-    return -1;
+    return result;
 }
 
 void session_free(struct session *s)

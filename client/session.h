@@ -41,7 +41,8 @@ struct session_config {
 };
 
 struct session;
-/* Opens sockets and begins to connect. 0, or -1 with one line in `why`. */
+/* Opens sockets and begins to connect. 0, or the exit code (1: something named on the command line
+ * is missing or cannot be read; 2: no path can be opened) with one line in `why`. */
 int session_new(struct session **out, const struct session_config *cfg, char *why, size_t why_size);
 void session_free(struct session *s);
 /* Say goodbye; let the loop run a moment afterwards, until session_closed. */

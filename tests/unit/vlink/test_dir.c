@@ -135,7 +135,7 @@ static void test_trace(void **state)
     vlink_dir_push(d, 0, 1000, 1);
     vlink_dir_push(d, 0, 1000, 2); /* 500 in the first of 2 ms, 500 in the second, with 3 and 4 */
     vlink_dir_push(d, 0, 400, 3);
-    vlink_dir_push(d, 0, 600, 4);
+    vlink_dir_push(d, 0, 700, 4);
     vlink_dir_push(d, 0, 1, 5);
     assert_int_equal(vlink_dir_wait(d, 0), 5 * MS); /* beside the last byte of 5 */
     expect(d, 2 * MS, 1, 2 * MS, VLINK_PASS);
