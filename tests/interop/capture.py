@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""capture.py ROOT BUILD PEER - tshark dissects captured connections of ours, with the key log.
+"""capture.py ROOT BUILD PEER [broadcast] - tshark dissects captured connections of ours, with the key log.
 
 Three connections: HTTP/3 between two peers of ours, without and with the offer of multipath, and a
 broadcast over two paths, of which the first is judged (tshark 4.0 knows no multipath nonces). Every
@@ -19,6 +19,8 @@ sys.dont_write_bytecode = True
 ROOT, BUILD, PEER = (os.path.abspath(a) for a in sys.argv[1:4])
 os.environ["SVC_BUILD"] = BUILD
 sys.path.insert(0, os.path.join(ROOT, "tools", "demo"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+import material  # noqa: E402
 from programs import Programs, ProgramFailed, free_udp_ports, make_pki, wait_for_udp  # noqa: E402
 
 WORK = os.path.join(BUILD, "tests", "interop", "capture")
@@ -104,6 +106,22 @@ def peers(pki, mode):
     return judge(name, file, keylog, port, mode == "client")
 
 
+def broadcast(pki):
+    clip, keylog, watched = material.small_clip(), os.path.join(WORK, "broadcast.keys"), []
+
+    def watch(programs, ports):
+        watched.extend(start_capture(programs, ports[0], "broadcast") + (ports[0],))
+
+    links = [material.scenario.Link("wifi", clip.peak_bps * 1.2 + 200e3, 10),
+             material.scenario.Link("lte", clip.peak_bps * 0.8 + 200e3, 30)]
+    if os.path.exists(keylog):
+        os.remove(keylog)  # the player appends
+    material.scenario.play(os.path.join(WORK, "broadcast"), clip.layered, pki, links, BROADCAST_S,
+                           (), ["--headless", "--keylog", keylog], before_player=watch)
+    _, file, port = watched
+    return judge("broadcast", file, keylog, port, True)
+
+
 def main():
     os.makedirs(WORK, exist_ok=True)
     why_not = may_capture()
@@ -112,6 +130,8 @@ def main():
         return SKIP
     pki = make_pki(os.path.join(WORK, "pki"))
     good = [peers(pki, "client-plain"), peers(pki, "client")]
+    if "broadcast" in sys.argv[4:]:
+        good.append(broadcast(pki))
     return 0 if all(good) else 1
 
 
