@@ -22,7 +22,7 @@ def program_path(name):
     for folder in ("svc", "svc/tools", "media", "server", "client", "vmm-shim",
                    "vmm-shim/vlink"):
         path = os.path.join(BUILD, folder, name)
-        if os.path.exists(path):
+        if os.path.isfile(path):
             return path
     raise ProgramFailed(f"{name} was not built")
 

@@ -71,9 +71,11 @@ def obey_timetable(timetable, vlink, player, say):
     return done
 
 
-def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(), say=print):
+def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(), say=print,
+         before_player=lambda programs, ports: None):
     """Stream `layered` over `links` for `duration_s` after the first picture.
-    `timetable`: [(seconds after about the first picture, vlink change)]."""
+    `timetable`: [(seconds after about the first picture, vlink change)]. `before_player` may start
+    more programs; `ports` are those of the links."""
     os.makedirs(folder, exist_ok=True)
     server_port, *ports = free_udp_ports(1 + len(links))
     stats = os.path.join(folder, "links.jsonl")
@@ -91,6 +93,7 @@ def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(
               for word in ("--link", link.spec(port, server_port)))], stdin=subprocess.PIPE)
         for port in ports:
             wait_for_udp(vlink, port)
+        before_player(programs, ports)
         player = programs.start("svc-player", player_command(pki, ports, links, duration_s, folder,
                                                              list(player_options)))
         changes = obey_timetable(timetable, vlink, player, say)
