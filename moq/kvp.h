@@ -5,7 +5,7 @@
 
 #include "wire.h"
 
-#define MOQ_KVP_VALUE_MAX 65535 /* bytes of an odd type's value */
+#define MOQ_KVP_VALUE_MAX 65535    /* bytes of an odd type's value */
 #define MOQ_MANDATORY_FIRST 0x4000 /* Mandatory Track Properties: not understood, not processed */
 #define MOQ_MANDATORY_LAST 0x7fff
 

@@ -8,8 +8,14 @@
 
 #define LOC_TIMESTAMP_OLD 0x06 /* LOC -02 */
 
-enum { MARK_START = 0x80, MARK_END = 0x40, MARK_INDEPENDENT = 0x20, MARK_DISCARDABLE = 0x10,
-       MARK_BASE_SYNC = 0x08, MARK_TEMPORAL = 0x07 };
+enum {
+    MARK_START = 0x80,
+    MARK_END = 0x40,
+    MARK_INDEPENDENT = 0x20,
+    MARK_DISCARDABLE = 0x10,
+    MARK_BASE_SYNC = 0x08,
+    MARK_TEMPORAL = 0x07
+};
 
 static void write_number(struct moq_writer *w, uint64_t *last, uint64_t type, uint64_t value)
 {

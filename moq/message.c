@@ -18,7 +18,7 @@ struct message_def {
     uint64_t type;
     bool opens_request;
     uint32_t allowed;
-    void (*parse)(struct parse *p, struct moq_message *m); /* NULL: body not read */
+    void (*parse)(struct parse *p, struct moq_message *m);            /* NULL: body not read */
     void (*write)(struct moq_writer *w, const struct moq_message *m); /* NULL: never sent */
 };
 
@@ -87,9 +87,9 @@ static void write_setup(struct moq_writer *w, const struct moq_message *m)
         moq_kvp_write(w, &last,
                       &(struct moq_kvp){ .type = OPTION_AUTHORITY, .bytes = s->authority });
     if (s->implementation.len > 0)
-        moq_kvp_write(w, &last,
-                      &(struct moq_kvp){ .type = OPTION_IMPLEMENTATION,
-                                         .bytes = s->implementation });
+        moq_kvp_write(
+            w, &last,
+            &(struct moq_kvp){ .type = OPTION_IMPLEMENTATION, .bytes = s->implementation });
 }
 
 static void parse_subscribe(struct parse *p, struct moq_message *m)
@@ -210,8 +210,8 @@ static void write_other(struct moq_writer *w, const struct moq_message *m)
     moq_write_vi64(w, m->other.request_id);
 }
 
-#define SUBSCRIBER_PARAMS                                                                          \
-    (MOQ_HAS_OBJECT_TIMEOUT | MOQ_HAS_SUBGROUP_TIMEOUT | MOQ_HAS_FORWARD | MOQ_HAS_PRIORITY |      \
+#define SUBSCRIBER_PARAMS                                                                     \
+    (MOQ_HAS_OBJECT_TIMEOUT | MOQ_HAS_SUBGROUP_TIMEOUT | MOQ_HAS_FORWARD | MOQ_HAS_PRIORITY | \
      MOQ_HAS_FILTER | MOQ_HAS_NEW_GROUP)
 
 static const struct message_def defs[] = {

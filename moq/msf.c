@@ -157,8 +157,8 @@ int msf_catalog_write(const struct msf_catalog *c, char *out, size_t cap)
     json_t *root = json_object(), *tracks = json_array();
     int bad = json_object_set_new(root, "version", json_string(MSF_VERSION));
     if (c->generated_at_ms != 0)
-        bad |= json_object_set_new(root, "generatedAt",
-                                   json_integer((json_int_t)c->generated_at_ms));
+        bad |=
+            json_object_set_new(root, "generatedAt", json_integer((json_int_t)c->generated_at_ms));
     if (c->is_complete)
         bad |= json_object_set_new(root, "isComplete", json_true());
     for (size_t i = 0; i < c->n_tracks; i++)

@@ -11,7 +11,8 @@ static bool bytes_equal(struct moq_bytes a, struct moq_bytes b)
 
 static bool bytes_are(struct moq_bytes a, const char *text)
 {
-    return bytes_equal(a, (struct moq_bytes){ .bytes = (const uint8_t *)text, .len = strlen(text) });
+    return bytes_equal(a,
+                       (struct moq_bytes){ .bytes = (const uint8_t *)text, .len = strlen(text) });
 }
 
 int moq_name_from_text(struct moq_name *out, const char *ns, const char *track)

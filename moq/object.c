@@ -3,13 +3,25 @@
 
 #include "kvp.h"
 
-enum { SUBGROUP_PROPERTIES = 0x01, SUBGROUP_MODE = 0x06, SUBGROUP_END_OF_GROUP = 0x08,
-       SUBGROUP_ALWAYS = 0x10, SUBGROUP_DEFAULT_PRIORITY = 0x20, SUBGROUP_FIRST_OBJECT = 0x40,
-       SUBGROUP_TYPE_MAX = 0x7f };
+enum {
+    SUBGROUP_PROPERTIES = 0x01,
+    SUBGROUP_MODE = 0x06,
+    SUBGROUP_END_OF_GROUP = 0x08,
+    SUBGROUP_ALWAYS = 0x10,
+    SUBGROUP_DEFAULT_PRIORITY = 0x20,
+    SUBGROUP_FIRST_OBJECT = 0x40,
+    SUBGROUP_TYPE_MAX = 0x7f
+};
 enum { MODE_ZERO = 0x00, MODE_FIRST_OBJECT = 0x02, MODE_EXPLICIT = 0x04, MODE_RESERVED = 0x06 };
 
-enum { DATAGRAM_PROPERTIES = 0x01, DATAGRAM_END_OF_GROUP = 0x02, DATAGRAM_ZERO_OBJECT = 0x04,
-       DATAGRAM_DEFAULT_PRIORITY = 0x08, DATAGRAM_STATUS = 0x20, DATAGRAM_TYPE_BITS = 0x2f };
+enum {
+    DATAGRAM_PROPERTIES = 0x01,
+    DATAGRAM_END_OF_GROUP = 0x02,
+    DATAGRAM_ZERO_OBJECT = 0x04,
+    DATAGRAM_DEFAULT_PRIORITY = 0x08,
+    DATAGRAM_STATUS = 0x20,
+    DATAGRAM_TYPE_BITS = 0x2f
+};
 
 enum { STATUS_NORMAL = 0, STATUS_END_OF_GROUP = 3, STATUS_END_OF_TRACK = 4 };
 
@@ -55,7 +67,7 @@ void moq_subgroup_header_write(struct moq_writer *w, const struct moq_subgroup_h
 {
     unsigned type = SUBGROUP_ALWAYS;
     type |= h->has_properties ? SUBGROUP_PROPERTIES : 0;
-    type |= h->has_subgroup                ? MODE_EXPLICIT
+    type |= h->has_subgroup               ? MODE_EXPLICIT
             : h->subgroup_is_first_object ? MODE_FIRST_OBJECT
                                           : MODE_ZERO;
     type |= h->end_of_group ? SUBGROUP_END_OF_GROUP : 0;

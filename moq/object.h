@@ -30,10 +30,10 @@ void moq_subgroup_header_write(struct moq_writer *w, const struct moq_subgroup_h
 /* Where a subgroup stream stands; zero but for `header` at first. */
 struct moq_subgroup {
     struct moq_subgroup_header header;
-    bool any;           /* an object was read */
-    uint64_t last;      /* its ID */
-    bool has_next;      /* the fields of the next one were read, its payload was not */
-    uint64_t next;      /* its ID */
+    bool any;      /* an object was read */
+    uint64_t last; /* its ID */
+    bool has_next; /* the fields of the next one were read, its payload was not */
+    uint64_t next; /* its ID */
 };
 
 /*

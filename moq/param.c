@@ -7,8 +7,8 @@ struct param_def {
     uint64_t type;
     uint32_t bit;
     enum coding coding;
-    size_t offset;          /* of the value in struct moq_params */
-    uint64_t least, most;   /* CODING_U8: values allowed */
+    size_t offset;        /* of the value in struct moq_params */
+    uint64_t least, most; /* CODING_U8: values allowed */
 };
 
 #define FIELD(name) offsetof(struct moq_params, name)
@@ -181,7 +181,7 @@ void moq_params_write(struct moq_writer *w, const struct moq_params *p)
             moq_write_vi64(w, *(const uint64_t *)field);
             break;
         case CODING_U8:
-            moq_write_u8(w, (uint8_t)*(const uint64_t *)field);
+            moq_write_u8(w, (uint8_t) * (const uint64_t *)field);
             break;
         case CODING_LOCATION:
             moq_write_vi64(w, at->group);

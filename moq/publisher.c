@@ -10,8 +10,11 @@
 
 #define US_PER_MS 1000u
 /* Properties of a track that concern the sender (draft-18 "MOQT Properties"). */
-enum { PROPERTY_OBJECT_TIMEOUT = 0x02, PROPERTY_SUBGROUP_TIMEOUT = 0x06,
-       PROPERTY_GROUP_ORDER = 0x22 };
+enum {
+    PROPERTY_OBJECT_TIMEOUT = 0x02,
+    PROPERTY_SUBGROUP_TIMEOUT = 0x06,
+    PROPERTY_GROUP_ORDER = 0x22
+};
 enum { ORDER_PUBLISHERS = 0, ORDER_ASCENDING = 1, ORDER_DESCENDING = 2 };
 
 void moq_sending_free(struct moq_sending *sd)
@@ -131,8 +134,8 @@ static void answer_update(struct moq_sending *sd)
 {
     struct moq_message ok = { .type = MOQ_MSG_REQUEST_OK };
     if (sd->has_largest)
-        ok.request_ok.params = (struct moq_params){ .has = MOQ_HAS_LARGEST,
-                                                    .largest = sd->largest };
+        ok.request_ok.params =
+            (struct moq_params){ .has = MOQ_HAS_LARGEST, .largest = sd->largest };
     moq_session_send(sd->session, sd->request->id, &ok, false);
 }
 
@@ -198,8 +201,7 @@ int moq_accept(struct moq_sending *sd, const struct moq_location *largest,
                               .subscribe_ok = { .alias = s->next_alias,
                                                 .properties = track_properties } };
     if (largest)
-        ok.subscribe_ok.params = (struct moq_params){ .has = MOQ_HAS_LARGEST,
-                                                      .largest = *largest };
+        ok.subscribe_ok.params = (struct moq_params){ .has = MOQ_HAS_LARGEST, .largest = *largest };
     moq_session_enter(s);
     int rc = moq_session_send(s, sd->request->id, &ok, false);
     if (rc < 0)

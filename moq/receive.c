@@ -70,8 +70,7 @@ size_t moq_receive_data(struct moq_session *s, struct moq_stream *st, const uint
     st->need = 0;
     while (used < len && !st->dead && s->state == SESSION_OPEN) {
         struct moq_object obj;
-        int n = moq_subgroup_object_parse(&st->subgroup, bytes + used, len - used, &obj,
-                                          &st->need);
+        int n = moq_subgroup_object_parse(&st->subgroup, bytes + used, len - used, &obj, &st->need);
         if (n == MOQ_ERR_FULL)
             moq_receive_give_up(s, st, MOQ_STREAM_EXCESSIVE_LOAD);
         else if (n < 0)

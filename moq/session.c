@@ -308,8 +308,8 @@ static void on_setup(struct moq_session *s, const struct moq_msg_setup *m)
         moq_session_fail(s, MOQ_INVALID_AUTHORITY, "AUTHORITY from a server");
         return;
     }
-    if (!uri_text(m->path) || (m->path.len > 0 && m->path.bytes[0] != '/' &&
-                               m->path.bytes[0] != '?')) {
+    if (!uri_text(m->path) ||
+        (m->path.len > 0 && m->path.bytes[0] != '/' && m->path.bytes[0] != '?')) {
         moq_session_fail(s, MOQ_MALFORMED_PATH, "PATH is no path");
         return;
     }
@@ -326,10 +326,10 @@ static void on_setup(struct moq_session *s, const struct moq_msg_setup *m)
 
 static void on_goaway(struct moq_session *s, const struct moq_msg_goaway *m)
 {
-    const char *wrong = s->goaway                    ? "a second GOAWAY"
+    const char *wrong = s->goaway                     ? "a second GOAWAY"
                         : s->server && m->uri.len > 0 ? "GOAWAY with a URI from a client"
-                        : !m->has_request_id         ? "GOAWAY without a request ID"
-                                                     : NULL;
+                        : !m->has_request_id          ? "GOAWAY without a request ID"
+                                                      : NULL;
     if (wrong) {
         moq_session_fail(s, MOQ_PROTOCOL_VIOLATION, wrong);
         return;

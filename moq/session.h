@@ -18,27 +18,27 @@
 #include "message.h"
 #include "object.h"
 
-#define MOQ_STREAM_BUCKETS 1024              /* hash table of streams */
-#define MOQ_BUFFERED_MAX (64u << 20)         /* bytes of incomplete input, all streams */
-#define MOQ_EARLY_MAX (8u << 20)             /* of these: before SETUP or SUBSCRIBE_OK */
-#define MOQ_DRAINS_MAX 1024                  /* streams whose further bytes are thrown away */
-#define MOQ_UPDATES_MAX 16                   /* REQUEST_UPDATEs unanswered on one request */
+#define MOQ_STREAM_BUCKETS 1024                /* hash table of streams */
+#define MOQ_BUFFERED_MAX (64u << 20)           /* bytes of incomplete input, all streams */
+#define MOQ_EARLY_MAX (8u << 20)               /* of these: before SETUP or SUBSCRIBE_OK */
+#define MOQ_DRAINS_MAX 1024                    /* streams whose further bytes are thrown away */
+#define MOQ_UPDATES_MAX 16                     /* REQUEST_UPDATEs unanswered on one request */
 #define MOQ_SETUP_TIMEOUT_US (10 * 1000000ull) /* for the peer's SETUP */
-#define MOQ_DONE_WAIT_US (3 * 1000000ull)    /* after PUBLISH_DONE, for late streams, at least */
-#define MOQ_DONE_HARD_US (30 * 1000000ull)   /* after PUBLISH_DONE, for streams still open */
-#define MOQ_ID_WINDOW 2048                   /* request IDs remembered to find duplicates */
+#define MOQ_DONE_WAIT_US (3 * 1000000ull)      /* after PUBLISH_DONE, for late streams, at least */
+#define MOQ_DONE_HARD_US (30 * 1000000ull)     /* after PUBLISH_DONE, for streams still open */
+#define MOQ_ID_WINDOW 2048                     /* request IDs remembered to find duplicates */
 
 enum stream_kind {
-    STREAM_NEW_UNI,    /* the peer's; type not known yet */
-    STREAM_CONTROL,    /* the peer's control stream */
+    STREAM_NEW_UNI, /* the peer's; type not known yet */
+    STREAM_CONTROL, /* the peer's control stream */
     STREAM_OWN_CONTROL,
-    STREAM_REQUEST,    /* the peer's request, first message not read yet */
-    STREAM_SENDING,    /* the peer's SUBSCRIBE: .sending */
+    STREAM_REQUEST,      /* the peer's request, first message not read yet */
+    STREAM_SENDING,      /* the peer's SUBSCRIBE: .sending */
     STREAM_SUBSCRIPTION, /* our SUBSCRIBE: .subscription */
-    STREAM_DATA,       /* the peer's subgroup of .subscription */
-    STREAM_ORPHAN,     /* the peer's subgroup of an alias not known yet; kept whole */
-    STREAM_OBJECT,     /* our subgroup of .sending */
-    STREAM_DRAIN,      /* the peer's; bytes are thrown away */
+    STREAM_DATA,         /* the peer's subgroup of .subscription */
+    STREAM_ORPHAN,       /* the peer's subgroup of an alias not known yet; kept whole */
+    STREAM_OBJECT,       /* our subgroup of .sending */
+    STREAM_DRAIN,        /* the peer's; bytes are thrown away */
 };
 
 struct moq_stream_list {
@@ -49,14 +49,14 @@ struct moq_stream {
     uint64_t id;
     enum stream_kind kind;
     bool dead;
-    bool fin;                          /* the peer's side has ended */
-    bool early;                        /* its buffer counts against MOQ_EARLY_MAX */
-    bool goaway;                       /* GOAWAY has come on it */
+    bool fin;    /* the peer's side has ended */
+    bool early;  /* its buffer counts against MOQ_EARLY_MAX */
+    bool goaway; /* GOAWAY has come on it */
     struct moq_stream *hash_next;
-    struct moq_stream_list *list;      /* of its owner, or NULL */
-    struct moq_stream *prev, *next;    /* in that list, or graveyard (next) */
-    uint8_t *buf;                      /* bytes that came and are not used */
-    size_t len, cap, need;             /* nothing can be read below `need` bytes */
+    struct moq_stream_list *list;   /* of its owner, or NULL */
+    struct moq_stream *prev, *next; /* in that list, or graveyard (next) */
+    uint8_t *buf;                   /* bytes that came and are not used */
+    size_t len, cap, need;          /* nothing can be read below `need` bytes */
     struct moq_sending *sending;
     struct moq_subscription *subscription;
     struct moq_subgroup subgroup;
@@ -66,7 +66,7 @@ enum sub_state { SUB_PENDING, SUB_ESTABLISHED, SUB_DONE, SUB_GONE };
 
 struct moq_subscription {
     struct moq_session *session;
-    struct moq_subscription *next;     /* live list, then graveyard */
+    struct moq_subscription *next; /* live list, then graveyard */
     struct moq_stream *request;
     enum sub_state state;
     struct moq_name name;
@@ -77,8 +77,8 @@ struct moq_subscription {
     unsigned updates_unanswered;
     void *user;
     uint64_t alias;
-    uint8_t default_priority;          /* of the publisher, a track property */
-    struct moq_stream_list streams;    /* STREAM_DATA, open */
+    uint8_t default_priority;       /* of the publisher, a track property */
+    struct moq_stream_list streams; /* STREAM_DATA, open */
     uint64_t streams_seen;
     /* after PUBLISH_DONE */
     uint64_t streams_announced, status;
@@ -96,25 +96,25 @@ struct moq_sending {
     struct moq_name name;
     uint8_t *name_storage;
     struct moq_subscribe_options options;
-    uint64_t subgroup_timeout_ms;      /* the subscriber's */
-    uint64_t track_timeout_ms;         /* the track's, smaller of its two; 0: none */
-    bool track_descending;             /* the track's group order */
-    unsigned updates_owed;             /* to be answered after SUBSCRIBE_OK */
+    uint64_t subgroup_timeout_ms; /* the subscriber's */
+    uint64_t track_timeout_ms;    /* the track's, smaller of its two; 0: none */
+    bool track_descending;        /* the track's group order */
+    unsigned updates_owed;        /* to be answered after SUBSCRIBE_OK */
     void *user;
     uint64_t alias;
     bool has_largest;
-    struct moq_location largest;       /* offered by the application so far, wanted or not */
-    struct moq_location start;         /* the filter, worked out */
+    struct moq_location largest; /* offered by the application so far, wanted or not */
+    struct moq_location start;   /* the filter, worked out */
     uint64_t end_group;
-    struct moq_stream_list streams;    /* STREAM_OBJECT, open */
+    struct moq_stream_list streams; /* STREAM_OBJECT, open */
     uint64_t streams_opened;
-    uint64_t status;                   /* SENDING_DONE */
+    uint64_t status; /* SENDING_DONE */
     char reason[MOQ_REASON_MAX + 1];
 };
 
 /* Which of the peer's request IDs came: a window that slides with the largest. */
 struct moq_id_window {
-    uint64_t end;                      /* IDs (by index) below end - MOQ_ID_WINDOW count as seen */
+    uint64_t end; /* IDs (by index) below end - MOQ_ID_WINDOW count as seen */
     uint64_t bits[MOQ_ID_WINDOW / 64];
 };
 
@@ -127,18 +127,18 @@ struct moq_session {
     struct moq_handler handler;
     void *user;
     enum session_state state;
-    unsigned depth;                    /* entry points on the stack */
+    unsigned depth; /* entry points on the stack */
     uint64_t now;
-    uint64_t setup_deadline;           /* 0: not set yet */
+    uint64_t setup_deadline; /* 0: not set yet */
     uint64_t control_out;
     bool has_control_in, goaway;
     uint64_t next_request_id, next_alias;
     struct moq_id_window peer_ids;
     struct moq_stream *buckets[MOQ_STREAM_BUCKETS];
-    struct moq_stream_list early;      /* before the peer's SETUP */
-    struct moq_stream_list orphans;    /* before a SUBSCRIBE_OK */
+    struct moq_stream_list early;   /* before the peer's SETUP */
+    struct moq_stream_list orphans; /* before a SUBSCRIBE_OK */
     struct moq_stream_list drains;
-    size_t buffered, buffered_early;   /* bytes held */
+    size_t buffered, buffered_early; /* bytes held */
     size_t n_uni_in, n_requests_in, n_drains, n_objects_out;
     struct moq_subscription *subscriptions;
     struct moq_sending *sendings;

@@ -126,8 +126,7 @@ static int open_request(struct moq_subscription *sub)
         return MOQ_ERR_NOMEM;
     }
     sub->request->subscription = sub;
-    s->quic.set_rank(s->quic.ctx, id,
-                     moq_rank(&(struct moq_rank_key){ .kind = MOQ_RANK_REQUEST }));
+    s->quic.set_rank(s->quic.ctx, id, moq_rank(&(struct moq_rank_key){ .kind = MOQ_RANK_REQUEST }));
     return send_subscribe(sub);
 }
 
@@ -169,9 +168,9 @@ static int send_update(struct moq_subscription *sub)
 {
     struct moq_session *s = sub->session;
     struct moq_message m = { .type = MOQ_MSG_REQUEST_UPDATE,
-                             .request_update = { .request_id = s->next_request_id,
-                                                 .params = params_between(&sub->options,
-                                                                          &sub->wanted) } };
+                             .request_update = {
+                                 .request_id = s->next_request_id,
+                                 .params = params_between(&sub->options, &sub->wanted) } };
     sub->update_wanted = false;
     if (m.request_update.params.has == 0)
         return 0;
@@ -329,8 +328,7 @@ static void on_request_error(struct moq_subscription *sub, const struct moq_msg_
 
 static void finish_when_received(struct moq_subscription *sub)
 {
-    if (sub->state == SUB_DONE && !sub->streams.head &&
-        sub->streams_seen >= sub->streams_announced)
+    if (sub->state == SUB_DONE && !sub->streams.head && sub->streams_seen >= sub->streams_announced)
         done(sub);
 }
 

@@ -18,7 +18,7 @@ size_t moq_vi64_encode(uint8_t *out, uint64_t v)
     for (size_t i = len; i-- > 0; v >>= 8)
         out[i] = (uint8_t)v;
     /* The value left the mark's bits of the first byte zero. */
-    out[0] = (uint8_t)(out[0] | (uint8_t)~(0xffu >> (len - 1)));
+    out[0] = (uint8_t)(out[0] | (uint8_t) ~(0xffu >> (len - 1)));
     return len;
 }
 

@@ -105,9 +105,14 @@ static void do_close(void *ctx, uint64_t code, const char *reason)
 
 struct moq_quic pipe_quic(struct pipe *p, int side)
 {
-    return (struct moq_quic){ .ctx = &p->end[side], .open = do_open, .write = do_write,
-                              .reset = do_reset, .stop = do_stop, .set_rank = do_set_rank,
-                              .set_lifetime = do_set_lifetime, .datagram = do_datagram,
+    return (struct moq_quic){ .ctx = &p->end[side],
+                              .open = do_open,
+                              .write = do_write,
+                              .reset = do_reset,
+                              .stop = do_stop,
+                              .set_rank = do_set_rank,
+                              .set_lifetime = do_set_lifetime,
+                              .datagram = do_datagram,
                               .close = do_close };
 }
 
@@ -130,8 +135,7 @@ void pipe_fini(struct pipe *p)
 
 static bool pending(const struct pipe_stream *st)
 {
-    return !st->held &&
-           (st->stop || (!st->over && (st->reset || st->fin || st->at < st->len)));
+    return !st->held && (st->stop || (!st->over && (st->reset || st->fin || st->at < st->len)));
 }
 
 static void deliver(struct pipe *p, struct pipe_stream *st)

@@ -13,27 +13,27 @@ enum { PIPE_CLIENT = 0, PIPE_SERVER = 1 };
 
 struct pipe_stream { /* one direction of one stream */
     uint64_t id;
-    int from;                 /* who writes it */
+    int from; /* who writes it */
     uint8_t *bytes;
     size_t len, at;
-    bool fin, reset, stop;    /* said and not delivered yet */
-    bool over;                /* fin or reset delivered, or stopped */
-    bool held;                /* the test keeps it back */
+    bool fin, reset, stop; /* said and not delivered yet */
+    bool over;             /* fin or reset delivered, or stopped */
+    bool held;             /* the test keeps it back */
     uint64_t reset_code, stop_code, rank, lifetime_us;
 };
 
 struct pipe_end {
     struct pipe *pipe;
     int side;
-    uint64_t opened[2];       /* by direction: bidi, uni */
+    uint64_t opened[2]; /* by direction: bidi, uni */
     bool closed;
     uint64_t close_code;
-    uint64_t uni_limit;       /* streams it may open */
+    uint64_t uni_limit; /* streams it may open */
 };
 
 struct pipe {
     struct mutate rng;
-    size_t chunk_max;         /* bytes delivered at once */
+    size_t chunk_max; /* bytes delivered at once */
     uint64_t now;
     struct pipe_end end[2];
     struct moq_session *session[2];

@@ -88,7 +88,8 @@ static void bad_catalogs(void **state)
         { CATALOG(TRACK(",\"depends\":[\"x\"]")), "itself" },
         { CATALOG(TRACK("") "," TRACK("")), "two tracks" },
         { CATALOG(TRACK(",\"depends\":[\"y\"]") ",{\"name\":\"y\",\"packaging\":\"loc\","
-                  "\"isLive\":true,\"depends\":[\"x\"]}"), "itself" },
+                                                "\"isLive\":true,\"depends\":[\"x\"]}"),
+          "itself" },
         { CATALOG(TRACK(",\"depends\":[\"two\\nlines\"]")), "two?lines" },
     };
     static struct msf_catalog c;

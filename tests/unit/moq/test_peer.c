@@ -1,5 +1,5 @@
-/* test_peer.c - a session against raw bytes of a peer: every violation closes with its code, what is
- * legal does not, and damage of any kind is survived. */
+/* test_peer.c - a session against raw bytes of a peer: every violation closes with its code, what
+ * is legal does not, and damage of any kind is survived. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,11 +24,12 @@ struct line {
     uint64_t next_bidi, next_uni; /* stream counts */
     bool closed;
     uint64_t code;
-    uint8_t said[NOTED_MAX];      /* last write on a bidirectional stream */
+    uint8_t said[NOTED_MAX]; /* last write on a bidirectional stream */
     size_t said_len;
     unsigned stops, resets;
     bool server;
     struct moq_subscription *sub;
+    struct moq_sending *sending;
     int rejected, objects, done;
 };
 
@@ -93,7 +94,8 @@ static void line_close(void *ctx, uint64_t code, const char *reason)
 static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,
                          const struct moq_subscribe_options *o)
 {
-    (void)user, (void)o;
+    (void)o;
+    ((struct line *)user)->sending = s;
     if (name->track.len == 1 && name->track.bytes[0] == 'y')
         moq_accept(s, NULL, (struct moq_bytes){ 0 });
 }
@@ -124,13 +126,20 @@ static void on_done(void *user, struct moq_subscription *s, uint64_t status, con
 static struct moq_session *open_session(struct line *l, bool server)
 {
     *l = (struct line){ .server = server };
-    struct moq_quic quic = { .ctx = l, .open = line_open, .write = line_write,
-                             .reset = line_reset, .stop = line_stop,
-                             .set_rank = line_set_rank, .set_lifetime = line_set_lifetime,
-                             .datagram = line_datagram, .close = line_close };
+    struct moq_quic quic = { .ctx = l,
+                             .open = line_open,
+                             .write = line_write,
+                             .reset = line_reset,
+                             .stop = line_stop,
+                             .set_rank = line_set_rank,
+                             .set_lifetime = line_set_lifetime,
+                             .datagram = line_datagram,
+                             .close = line_close };
     struct moq_session_config cfg = { .server = server };
-    struct moq_handler h = { .on_subscribe = on_subscribe, .on_rejected = on_rejected,
-                             .on_object = on_object, .on_done = on_done };
+    struct moq_handler h = { .on_subscribe = on_subscribe,
+                             .on_rejected = on_rejected,
+                             .on_object = on_object,
+                             .on_done = on_done };
     struct moq_session *s;
     assert_int_equal(moq_session_new(&s, &cfg, &quic, &h, l), 0);
     assert_int_equal(moq_session_start(s), 0);
@@ -191,17 +200,36 @@ static const struct row rows[] = {
       BYTES(0x03, 0, 7, 0, 1, 1, 'n', 1, 't', 0), MOQ_PROTOCOL_VIOLATION },
     { "message type unknown", true, false, WHERE_CONTROL, WHAT_BYTES, BYTES(0x3f, 0, 0),
       MOQ_PROTOCOL_VIOLATION },
-    { "control stream ends", true, false, WHERE_CONTROL, WHAT_FIN, { 0 }, 0, MOQ_PROTOCOL_VIOLATION },
-    { "control stream reset", true, false, WHERE_CONTROL, WHAT_RESET, { 0 }, 0,
+    { "control stream ends",
+      true,
+      false,
+      WHERE_CONTROL,
+      WHAT_FIN,
+      { 0 },
+      0,
       MOQ_PROTOCOL_VIOLATION },
-    { "our control stream stopped", true, false, WHERE_OUR_CONTROL, WHAT_STOP, { 0 }, 0,
+    { "control stream reset",
+      true,
+      false,
+      WHERE_CONTROL,
+      WHAT_RESET,
+      { 0 },
+      0,
+      MOQ_PROTOCOL_VIOLATION },
+    { "our control stream stopped",
+      true,
+      false,
+      WHERE_OUR_CONTROL,
+      WHAT_STOP,
+      { 0 },
+      0,
       MOQ_PROTOCOL_VIOLATION },
     { "PATH from a server", false, true, WHERE_CONTROL, WHAT_BYTES,
       BYTES(0xaf, 0, 0, 3, 0x01, 1, '/'), MOQ_INVALID_PATH },
     { "AUTHORITY from a server", false, true, WHERE_CONTROL, WHAT_BYTES,
       BYTES(0xaf, 0, 0, 3, 0x05, 1, 'h'), MOQ_INVALID_AUTHORITY },
-    { "PATH malformed", true, true, WHERE_CONTROL, WHAT_BYTES,
-      BYTES(0xaf, 0, 0, 3, 0x01, 1, 'x'), MOQ_MALFORMED_PATH },
+    { "PATH malformed", true, true, WHERE_CONTROL, WHAT_BYTES, BYTES(0xaf, 0, 0, 3, 0x01, 1, 'x'),
+      MOQ_MALFORMED_PATH },
     { "AUTHORITY malformed", true, true, WHERE_CONTROL, WHAT_BYTES,
       BYTES(0xaf, 0, 0, 3, 0x05, 1, ' '), MOQ_MALFORMED_AUTHORITY },
     { "option cut off", true, true, WHERE_CONTROL, WHAT_BYTES, BYTES(0xaf, 0, 0, 2, 0x01, 9),
@@ -217,8 +245,8 @@ static const struct row rows[] = {
     { "GOAWAY with the wrong parity", true, false, WHERE_CONTROL, WHAT_BYTES,
       BYTES(0x10, 0, 3, 0, 0, 2), MOQ_INVALID_REQUEST_ID },
     /* requests */
-    { "SUBSCRIBE", true, false, WHERE_BIDI, WHAT_BYTES,
-      BYTES(0x03, 0, 7, 0, 1, 1, 'n', 1, 't', 0), OPEN_ENDED },
+    { "SUBSCRIBE", true, false, WHERE_BIDI, WHAT_BYTES, BYTES(0x03, 0, 7, 0, 1, 1, 'n', 1, 't', 0),
+      OPEN_ENDED },
     { "SUBSCRIBE with a tail", true, false, WHERE_BIDI, WHAT_BYTES,
       BYTES(0x03, 0, 8, 0, 1, 1, 'n', 1, 't', 0, 0), MOQ_PROTOCOL_VIOLATION },
     { "wrong parity", true, false, WHERE_BIDI, WHAT_BYTES,
@@ -238,8 +266,8 @@ static const struct row rows[] = {
       BYTES(0x03, 0, 7, 0, 1, 1, 'n', 1, 'y', 0), OPEN_ENDED },
     { "parameter unknown", true, false, WHERE_BIDI, WHAT_BYTES,
       BYTES(0x03, 0, 9, 0, 1, 1, 'n', 1, 't', 1, 0x3f, 0), MOQ_PROTOCOL_VIOLATION },
-    { "request before SETUP waits", true, true, WHERE_BIDI, WHAT_BYTES,
-      BYTES(0x07, 0, 1, 0), OPEN_ENDED },
+    { "request before SETUP waits", true, true, WHERE_BIDI, WHAT_BYTES, BYTES(0x07, 0, 1, 0),
+      OPEN_ENDED },
     { "request reset", true, false, WHERE_BIDI, WHAT_RESET,
       BYTES(0x03, 0, 7, 0, 1, 1, 'n', 1, 'y', 0), OPEN_ENDED },
     /* answers to our SUBSCRIBE */
@@ -254,7 +282,13 @@ static const struct row rows[] = {
       MOQ_PROTOCOL_VIOLATION },
     { "SUBSCRIBE in answer", false, false, WHERE_OURS, WHAT_BYTES,
       BYTES(0x03, 0, 7, 1, 1, 1, 'n', 1, 't', 0), MOQ_PROTOCOL_VIOLATION },
-    { "answer ends without one", false, false, WHERE_OURS, WHAT_FIN, { 0 }, 0,
+    { "answer ends without one",
+      false,
+      false,
+      WHERE_OURS,
+      WHAT_FIN,
+      { 0 },
+      0,
       MOQ_PROTOCOL_VIOLATION },
     { "end without PUBLISH_DONE", false, false, WHERE_OURS, WHAT_FIN, BYTES(0x04, 0, 2, 5, 0),
       OPEN_ENDED },
@@ -270,8 +304,8 @@ static const struct row rows[] = {
     { "object", false, false, WHERE_UNI, WHAT_FIN, BYTES(0x10, 5, 0, 128, 0, 1, 'a'), OPEN_ENDED },
     { "subgroup without objects", false, false, WHERE_UNI, WHAT_FIN, BYTES(0x10, 5, 0, 128),
       OPEN_ENDED },
-    { "ends inside an object", false, false, WHERE_UNI, WHAT_FIN,
-      BYTES(0x10, 5, 0, 128, 0, 2, 'a'), MOQ_PROTOCOL_VIOLATION },
+    { "ends inside an object", false, false, WHERE_UNI, WHAT_FIN, BYTES(0x10, 5, 0, 128, 0, 2, 'a'),
+      MOQ_PROTOCOL_VIOLATION },
     { "ends inside the header", false, false, WHERE_UNI, WHAT_FIN, BYTES(0x10, 5),
       MOQ_PROTOCOL_VIOLATION },
     { "subgroup mode 3", false, false, WHERE_UNI, WHAT_BYTES, BYTES(0x16, 5, 0, 128),
@@ -378,6 +412,29 @@ static void other_requests_are_not_supported(void **state)
         assert_int_equal(l.said[0], 0x05);
         assert_int_equal(l.said[3], MOQ_REQ_NOT_SUPPORTED);
     }
+    moq_session_free(s);
+}
+
+/* SUBSCRIBE_OK is the first answer on its stream, whatever was asked meanwhile. */
+static void updates_wait_for_the_answer(void **state)
+{
+    (void)state;
+    struct line l;
+    struct moq_session *s = open_session(&l, true);
+    setup(&l, s);
+    static const uint8_t both[] = { 0x03, 0, 7, 0, 1, 1, 'n', 1, 't', 0, 0x02, 0, 2, 2, 0 };
+    moq_session_on_data(s, peer_bidi(&l, 0), both, sizeof both, false, 0);
+    assert_int_equal(l.said_len, 0);
+    assert_int_equal(moq_accept(l.sending, NULL, (struct moq_bytes){ 0 }), 0);
+    assert_int_equal(l.said[0], 0x07); /* the last: REQUEST_OK */
+    for (uint8_t id = 2; id < 2 + 17; id++) {
+        uint8_t more[] = { 0x03, 0, 7, 100, 1, 1, 'n', 1, 'u', 0 };
+        uint8_t update[] = { 0x02, 0, 2, (uint8_t)(2 * id), 0 };
+        if (id == 2)
+            moq_session_on_data(s, peer_bidi(&l, 1), more, sizeof more, false, 0);
+        moq_session_on_data(s, peer_bidi(&l, 1), update, sizeof update, false, 0);
+    }
+    assert_true(l.closed && l.code == MOQ_PROTOCOL_VIOLATION); /* no end to what is owed */
     moq_session_free(s);
 }
 
@@ -499,6 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(violations),
         cmocka_unit_test(other_requests_are_not_supported),
+        cmocka_unit_test(updates_wait_for_the_answer),
         cmocka_unit_test(duplicate_alias),
         cmocka_unit_test(mandatory_properties),
         cmocka_unit_test(floods_are_bounded),

@@ -23,8 +23,8 @@ struct side {
     struct moq_session *session;
     int setups, closed, subscribes, updates, cancelled, subscribed, rejected, done, goaways;
     uint64_t closed_code, rejected_code, done_status;
-    char text[128];                /* last reason, path or authority */
-    struct moq_sending *sending;   /* last */
+    char text[128];              /* last reason, path or authority */
+    struct moq_sending *sending; /* last */
     struct moq_subscribe_options options;
     bool has_largest;
     struct moq_location largest;
@@ -146,10 +146,17 @@ static void on_goaway(void *user, struct moq_bytes uri, uint64_t timeout_ms)
 }
 
 static const struct moq_handler handler = {
-    .on_setup = on_setup, .on_closed = on_closed, .on_subscribe = on_subscribe,
-    .on_update = on_update, .on_cancelled = on_cancelled, .on_subscribed = on_subscribed,
-    .on_rejected = on_rejected, .on_object = on_object, .on_object_lost = on_object_lost,
-    .on_done = on_done, .on_goaway = on_goaway,
+    .on_setup = on_setup,
+    .on_closed = on_closed,
+    .on_subscribe = on_subscribe,
+    .on_update = on_update,
+    .on_cancelled = on_cancelled,
+    .on_subscribed = on_subscribed,
+    .on_rejected = on_rejected,
+    .on_object = on_object,
+    .on_object_lost = on_object_lost,
+    .on_done = on_done,
+    .on_goaway = on_goaway,
 };
 
 static void open_side(struct world *w, struct side *side, int which)
@@ -220,7 +227,9 @@ static int write_object(struct world *w, uint64_t group, uint64_t object, size_t
     for (size_t i = 0; i < size; i++)
         payload[i] = (uint8_t)(group + object + i);
     static const uint8_t properties[] = { 0x10, 0x2a };
-    struct moq_object obj = { .group = group, .object = object, .priority = 9,
+    struct moq_object obj = { .group = group,
+                              .object = object,
+                              .priority = 9,
                               .properties = { properties, sizeof properties },
                               .payload = { payload, size } };
     return moq_object_write(w->server.sending, &obj, 0);
@@ -259,9 +268,12 @@ static void subscription_life(void **state)
         struct world w;
         open_world(&w, seed, chunk_for(seed));
         pipe_run(&w.pipe);
-        struct moq_subscribe_options o = { .priority = 3, .forward = true, .group_order = 2,
+        struct moq_subscribe_options o = { .priority = 3,
+                                           .forward = true,
+                                           .group_order = 2,
                                            .filter = MOQ_FILTER_ABSOLUTE_RANGE,
-                                           .start = { 1, 0 }, .end_group = 9,
+                                           .start = { 1, 0 },
+                                           .end_group = 9,
                                            .delivery_timeout_ms = 500 };
         assert_int_equal(subscribe_as(&w, "video", &o), 0);
         pipe_run(&w.pipe);
@@ -276,8 +288,9 @@ static void subscription_life(void **state)
         assert_int_equal(write_object(&w, 10, 0, 5), MOQ_ERR_STATE);  /* behind it */
         for (uint64_t i = 0; i < 6; i++)
             assert_int_equal(write_object(&w, 1 + i / 3, i % 3, i == 2 ? 20000 : i * 100), 0);
-        assert_int_equal(pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_SERVER, true))
-                             ->lifetime_us, 500000);
+        assert_int_equal(
+            pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_SERVER, true))->lifetime_us,
+            500000);
         assert_int_equal(moq_done(w.server.sending, MOQ_DONE_TRACK_ENDED, "over"), 0);
         assert_int_equal(moq_done(w.server.sending, MOQ_DONE_TRACK_ENDED, "over"), MOQ_ERR_STATE);
         pipe_run(&w.pipe);
@@ -315,8 +328,8 @@ static void data_overtakes_subscribe_ok(void **state)
         subscribe(&w);
         pipe_run(&w.pipe);
         accept(&w);
-        struct pipe_stream *ok = pipe_find(&w.pipe, PIPE_SERVER,
-                                           pipe_newest(&w.pipe, PIPE_CLIENT, false));
+        struct pipe_stream *ok =
+            pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_CLIENT, false));
         ok->held = true;
         for (uint64_t i = 0; i < 5; i++)
             assert_int_equal(write_object(&w, 7, i, i * 1000), 0);
@@ -406,8 +419,8 @@ static void updates(void **state)
         struct world w;
         open_subscribed(&w, seed, chunk_for(seed));
         assert_int_equal(write_object(&w, 1, 0, 10), 0);
-        uint64_t before = pipe_find(&w.pipe, PIPE_SERVER,
-                                    pipe_newest(&w.pipe, PIPE_SERVER, true))->rank;
+        uint64_t before =
+            pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_SERVER, true))->rank;
         struct moq_subscribe_options o;
         moq_subscribe_options_init(&o);
         o.priority = 7;
@@ -418,8 +431,8 @@ static void updates(void **state)
         assert_int_equal(w.server.options.priority, 7);
         assert_int_equal(w.server.options.filter, MOQ_FILTER_NEXT_GROUP);
         assert_int_equal(write_object(&w, 1, 1, 10), 0);
-        const struct pipe_stream *st = pipe_find(&w.pipe, PIPE_SERVER,
-                                                 pipe_newest(&w.pipe, PIPE_SERVER, true));
+        const struct pipe_stream *st =
+            pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_SERVER, true));
         assert_true(st->rank < before);
         assert_int_equal(st->lifetime_us, 30000);
         o.forward = false;
@@ -490,8 +503,8 @@ static void cancelled_by_the_subscriber(void **state)
         assert_int_equal(w.client.objects, 1);
         assert_int_equal(w.server.cancelled, 1);
         pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_SERVER, true))->held = false;
-        assert_true(pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_SERVER, true))
-                        ->reset);
+        assert_true(
+            pipe_find(&w.pipe, PIPE_SERVER, pipe_newest(&w.pipe, PIPE_SERVER, true))->reset);
         pipe_run(&w.pipe);
         assert_int_equal(w.client.done + w.client.lost, 0);
         w.client.unsubscribe_on_object = false;

@@ -50,7 +50,9 @@ static void vi64_vectors(void **state)
         { { 0xed, 0x7f, 0x3e, 0x7d }, 4, 226442877, true },
         { { 0xfa, 0xa1, 0xa0, 0xe4, 0x03, 0xd8 }, 6, UINT64_C(2893212287960), true },
         { { 0xfc, 0x89, 0x98, 0xab, 0xc6, 0x6b, 0xc0 }, 7, UINT64_C(151288809941952), true },
-        { { 0xfe, 0xfa, 0x31, 0x8f, 0xa8, 0xe3, 0xca, 0x11 }, 8, UINT64_C(70423237261249041),
+        { { 0xfe, 0xfa, 0x31, 0x8f, 0xa8, 0xe3, 0xca, 0x11 },
+          8,
+          UINT64_C(70423237261249041),
           true },
         { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 9, UINT64_MAX, true },
     };
@@ -100,33 +102,45 @@ static void sample_messages(struct moq_message out[11])
         .has = MOQ_HAS_OBJECT_TIMEOUT | MOQ_HAS_TOKEN | MOQ_HAS_RENDEZVOUS_TIMEOUT |
                MOQ_HAS_SUBGROUP_TIMEOUT | MOQ_HAS_FORWARD | MOQ_HAS_PRIORITY | MOQ_HAS_FILTER |
                MOQ_HAS_GROUP_ORDER | MOQ_HAS_NEW_GROUP,
-        .object_timeout_ms = 400, .rendezvous_timeout_ms = 1, .subgroup_timeout_ms = 70000,
-        .forward = 0, .priority = 200, .group_order = 2, .new_group = UINT64_C(1) << 40,
+        .object_timeout_ms = 400,
+        .rendezvous_timeout_ms = 1,
+        .subgroup_timeout_ms = 70000,
+        .forward = 0,
+        .priority = 200,
+        .group_order = 2,
+        .new_group = UINT64_C(1) << 40,
         .filter = { .type = MOQ_FILTER_ABSOLUTE_RANGE, .start = { 100, 3 }, .end_group = 700 },
         .token = { .bytes = token, .len = sizeof token },
     };
-    struct moq_params largest = { .has = MOQ_HAS_LARGEST | MOQ_HAS_EXPIRES, .expires_ms = 9000,
+    struct moq_params largest = { .has = MOQ_HAS_LARGEST | MOQ_HAS_EXPIRES,
+                                  .expires_ms = 9000,
                                   .largest = { UINT64_C(1) << 41, 64 } };
-    struct moq_params update = { .has = MOQ_HAS_PRIORITY | MOQ_HAS_FILTER, .priority = 7,
+    struct moq_params update = { .has = MOQ_HAS_PRIORITY | MOQ_HAS_FILTER,
+                                 .priority = 7,
                                  .filter = { .type = MOQ_FILTER_LARGEST_OBJECT } };
     out[0] = (struct moq_message){ .type = MOQ_MSG_SETUP,
-                                   .setup = { .has_path = true, .path = text("/a?b"),
-                                              .has_authority = true, .authority = text("h:443"),
+                                   .setup = { .has_path = true,
+                                              .path = text("/a?b"),
+                                              .has_authority = true,
+                                              .authority = text("h:443"),
                                               .implementation = text("test 1") } };
     out[1] = (struct moq_message){ .type = MOQ_MSG_SETUP };
     out[2] = (struct moq_message){ .type = MOQ_MSG_SUBSCRIBE,
-                                   .subscribe = { .request_id = 64, .name = sample_name(),
-                                                  .params = sub } };
-    out[3] = (struct moq_message){ .type = MOQ_MSG_SUBSCRIBE_OK,
-                                   .subscribe_ok = { .alias = 300, .params = largest,
-                                                     .properties = properties } };
-    out[4] = (struct moq_message){ .type = MOQ_MSG_REQUEST_OK,
-                                   .request_ok = { .params = largest } };
-    out[5] = (struct moq_message){ .type = MOQ_MSG_REQUEST_ERROR,
-                                   .request_error = { .code = 0x10, .retry_ms_plus_1 = 1001,
-                                                      .reason = text("no such track") } };
+                                   .subscribe = {
+                                       .request_id = 64, .name = sample_name(), .params = sub } };
+    out[3] = (struct moq_message){
+        .type = MOQ_MSG_SUBSCRIBE_OK,
+        .subscribe_ok = { .alias = 300, .params = largest, .properties = properties }
+    };
+    out[4] =
+        (struct moq_message){ .type = MOQ_MSG_REQUEST_OK, .request_ok = { .params = largest } };
+    out[5] = (struct moq_message){
+        .type = MOQ_MSG_REQUEST_ERROR,
+        .request_error = { .code = 0x10, .retry_ms_plus_1 = 1001, .reason = text("no such track") }
+    };
     out[6] = (struct moq_message){ .type = MOQ_MSG_REQUEST_ERROR,
-                                   .request_error = { .code = MOQ_REDIRECT, .reason = text(""),
+                                   .request_error = { .code = MOQ_REDIRECT,
+                                                      .reason = text(""),
                                                       .redirect_uri = text("moqt://b/"),
                                                       .redirect_name = sample_name() } };
     out[7] = (struct moq_message){ .type = MOQ_MSG_REQUEST_UPDATE,
@@ -136,8 +150,10 @@ static void sample_messages(struct moq_message out[11])
                                                      .stream_count = MOQ_STREAM_COUNT_UNKNOWN,
                                                      .reason = text("end") } };
     out[9] = (struct moq_message){ .type = MOQ_MSG_GOAWAY,
-                                   .goaway = { .uri = text("moqt://c/"), .timeout_ms = 5000,
-                                               .has_request_id = true, .request_id = 65 } };
+                                   .goaway = { .uri = text("moqt://c/"),
+                                               .timeout_ms = 5000,
+                                               .has_request_id = true,
+                                               .request_id = 65 } };
     out[10] = (struct moq_message){ .type = MOQ_MSG_FETCH, .other = { .request_id = 99 } };
 }
 
@@ -187,8 +203,8 @@ static void assert_message(const struct moq_message *got, const struct moq_messa
         assert_true(got->request_error.retry_ms_plus_1 == want->request_error.retry_ms_plus_1);
         assert_bytes(got->request_error.reason, want->request_error.reason);
         assert_bytes(got->request_error.redirect_uri, want->request_error.redirect_uri);
-        assert_true(moq_name_equal(&got->request_error.redirect_name,
-                                   &want->request_error.redirect_name));
+        assert_true(
+            moq_name_equal(&got->request_error.redirect_name, &want->request_error.redirect_name));
         break;
     case MOQ_MSG_REQUEST_UPDATE:
         assert_true(got->request_update.request_id == want->request_update.request_id);
@@ -270,36 +286,77 @@ static void bad_bodies_close_with_their_code(void **state)
         size_t len;
         uint64_t code;
     } rows[] = {
-        { "setup: option cut off", MOQ_MSG_SETUP, { 0x01, 0x05, '/' }, 3,
+        { "setup: option cut off",
+          MOQ_MSG_SETUP,
+          { 0x01, 0x05, '/' },
+          3,
           MOQ_KEY_VALUE_FORMATTING_ERROR },
-        { "setup: path twice", MOQ_MSG_SETUP, { 0x01, 0x00, 0x00, 0x00 }, 4,
+        { "setup: path twice",
+          MOQ_MSG_SETUP,
+          { 0x01, 0x00, 0x00, 0x00 },
+          4,
           MOQ_PROTOCOL_VIOLATION },
-        { "unknown parameter", MOQ_MSG_REQUEST_UPDATE, { 0x00, 0x01, 0x05, 0x00 }, 4,
+        { "unknown parameter",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0x00, 0x01, 0x05, 0x00 },
+          4,
           MOQ_PROTOCOL_VIOLATION },
-        { "parameter in a wrong message", MOQ_MSG_REQUEST_UPDATE, { 0x00, 0x01, 0x09, 0, 0 }, 5,
+        { "parameter in a wrong message",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0x00, 0x01, 0x09, 0, 0 },
+          5,
           MOQ_PROTOCOL_VIOLATION },
-        { "parameter twice", MOQ_MSG_REQUEST_UPDATE, { 0x00, 0x02, 0x20, 1, 0x00, 1 }, 6,
+        { "parameter twice",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0x00, 0x02, 0x20, 1, 0x00, 1 },
+          6,
           MOQ_PROTOCOL_VIOLATION },
-        { "forward 2", MOQ_MSG_REQUEST_UPDATE, { 0x00, 0x01, 0x10, 0x02 }, 4,
+        { "forward 2",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0x00, 0x01, 0x10, 0x02 },
+          4,
           MOQ_PROTOCOL_VIOLATION },
-        { "filter type 5", MOQ_MSG_REQUEST_UPDATE, { 0x00, 0x01, 0x21, 0x01, 0x05 }, 5,
+        { "filter type 5",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0x00, 0x01, 0x21, 0x01, 0x05 },
+          5,
           MOQ_PROTOCOL_VIOLATION },
-        { "filter with a tail", MOQ_MSG_REQUEST_UPDATE, { 0x00, 0x01, 0x21, 0x02, 0x01, 0 }, 6,
+        { "filter with a tail",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0x00, 0x01, 0x21, 0x02, 0x01, 0 },
+          6,
           MOQ_PROTOCOL_VIOLATION },
-        { "token alias type 4", MOQ_MSG_REQUEST_UPDATE, { 0, 1, 0x03, 0x02, 0x04, 0 }, 6,
+        { "token alias type 4",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0, 1, 0x03, 0x02, 0x04, 0 },
+          6,
           MOQ_KEY_VALUE_FORMATTING_ERROR },
         { "token registered", MOQ_MSG_REQUEST_UPDATE, { 0, 1, 0x03, 0x03, 0x01, 0, 0 }, 7, 0x13 },
-        { "namespace field empty", MOQ_MSG_SUBSCRIBE, { 0, 1, 0, 0, 0 }, 5,
+        { "namespace field empty",
+          MOQ_MSG_SUBSCRIBE,
+          { 0, 1, 0, 0, 0 },
+          5,
           MOQ_PROTOCOL_VIOLATION },
         { "namespace of 33 fields", MOQ_MSG_SUBSCRIBE, { 0, 33 }, 2, MOQ_PROTOCOL_VIOLATION },
-        { "group order 0", MOQ_MSG_SUBSCRIBE, { 0, 1, 1, 'a', 0, 1, 0x22, 0 }, 8,
+        { "group order 0",
+          MOQ_MSG_SUBSCRIBE,
+          { 0, 1, 1, 'a', 0, 1, 0x22, 0 },
+          8,
           MOQ_PROTOCOL_VIOLATION },
-        { "reason beyond the message", MOQ_MSG_PUBLISH_DONE, { 0, 0, 5, 'a' }, 4,
+        { "reason beyond the message",
+          MOQ_MSG_PUBLISH_DONE,
+          { 0, 0, 5, 'a' },
+          4,
           MOQ_PROTOCOL_VIOLATION },
-        { "properties cut off", MOQ_MSG_SUBSCRIBE_OK, { 0, 0, 0x0b, 0x05, 1 }, 5,
+        { "properties cut off",
+          MOQ_MSG_SUBSCRIBE_OK,
+          { 0, 0, 0x0b, 0x05, 1 },
+          5,
           MOQ_KEY_VALUE_FORMATTING_ERROR },
-        { "count of parameters without end", MOQ_MSG_REQUEST_UPDATE,
-          { 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 10,
+        { "count of parameters without end",
+          MOQ_MSG_REQUEST_UPDATE,
+          { 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+          10,
           MOQ_PROTOCOL_VIOLATION },
     };
     for (size_t i = 0; i < N(rows); i++) {
@@ -349,8 +406,11 @@ static void names_from_text(void **state)
         int result;
         size_t fields;
     } rows[] = {
-        { "a", "t", 0, 1 },     { "a/b/c", "", 0, 3 },          { "", "t", 0, 0 },
-        { "a//b", "t", MOQ_ERR_ARG, 0 }, { "/a", "t", MOQ_ERR_ARG, 0 },
+        { "a", "t", 0, 1 },
+        { "a/b/c", "", 0, 3 },
+        { "", "t", 0, 0 },
+        { "a//b", "t", MOQ_ERR_ARG, 0 },
+        { "/a", "t", MOQ_ERR_ARG, 0 },
         { "a/", "t", MOQ_ERR_ARG, 0 },
     };
     for (size_t i = 0; i < N(rows); i++) {
@@ -397,7 +457,9 @@ static void subgroup_objects_count_on(void **state)
     (void)state;
     /* first object 5 with a property and 2 bytes, then 6 with none, then 9: end of group */
     static const uint8_t bytes[] = { 5, 2, 0x10, 7, 2, 'a', 'b', 0, 0, 0, 0, 2, 0, 0, 3 };
-    struct moq_subgroup s = { .header = { .group = 8, .has_properties = true, .priority = 3,
+    struct moq_subgroup s = { .header = { .group = 8,
+                                          .has_properties = true,
+                                          .priority = 3,
                                           .subgroup_is_first_object = true } };
     struct moq_object obj;
     size_t need;
@@ -437,7 +499,8 @@ static void bad_objects_are_refused(void **state)
     };
     for (size_t i = 0; i < N(rows); i++) {
         struct moq_subgroup s = { .header = { .has_properties = rows[i].properties },
-                                  .any = rows[i].last != 0, .last = rows[i].last };
+                                  .any = rows[i].last != 0,
+                                  .last = rows[i].last };
         struct moq_object obj;
         size_t need;
         int got = moq_subgroup_object_parse(&s, rows[i].bytes, rows[i].len, &obj, &need);
@@ -476,8 +539,8 @@ static void datagrams(void **state)
 static void damaged_objects_are_survived(void **state)
 {
     (void)state;
-    static const uint8_t good[] = { 0x55, 7, 9, 4, 128, 4, 6, 0x10, 0x81, 0, 0x6b, 2, 1,
-                                    3, 'a', 'b', 'c', 0, 0, 1, 'x', 0, 0, 0, 3 };
+    static const uint8_t good[] = { 0x55, 7,   9,   4,   128, 4, 6, 0x10, 0x81, 0, 0x6b, 2, 1,
+                                    3,    'a', 'b', 'c', 0,   0, 1, 'x',  0,    0, 0,    3 };
     struct mutate rng = { 77 };
     for (int i = 0; i < MUTATIONS; i++) {
         uint8_t bytes[sizeof good];
@@ -511,10 +574,20 @@ static void loc_round_trip(void **state)
     struct loc_properties rows[] = {
         { 0 },
         { .has_timestamp = true, .timestamp = UINT64_C(1790000000000000) },
-        { .has_timestamp = true, .timestamp = 90000, .timescale = 90000, .has_marking = true,
-          .independent = true, .base_sync = true, .layer_id = 2 },
-        { .has_marking = true, .discardable = true, .temporal_id = 7, .layer_id = 255,
-          .has_picture = true, .picture = 1000000, .dependencies = { 1, 2, 3 },
+        { .has_timestamp = true,
+          .timestamp = 90000,
+          .timescale = 90000,
+          .has_marking = true,
+          .independent = true,
+          .base_sync = true,
+          .layer_id = 2 },
+        { .has_marking = true,
+          .discardable = true,
+          .temporal_id = 7,
+          .layer_id = 255,
+          .has_picture = true,
+          .picture = 1000000,
+          .dependencies = { 1, 2, 3 },
           .dependencies_len = 3 },
         { .dependencies_len = LOC_DEPENDENCIES_MAX },
     };
