@@ -12,9 +12,8 @@ from programs import BUILD, ProgramFailed, run_to_end
 
 
 class Clip:
-    """source, layered: files. reference: {(picture, spatial): (crc32, ssim)}. sizes: {(picture,
-    spatial): bytes}. rates: {"sSTt": bits/s}. heights: by spatial layer. fps. peak_bps: largest
-    second."""
+    """layered: file. reference: {(picture, spatial): (crc32, ssim)}. sizes: {(picture, spatial):
+    bytes}. heights: by spatial layer. n_temporal, fps. mean_bps, peak_bps (largest second)."""
 
 
 def program_path(name):
@@ -74,18 +73,18 @@ def peak_bps(sizes, fps):
 
 
 def load(reference_file):
+    """From svc-compare's table: one object a picture, one a layer in it."""
     with open(reference_file, encoding="utf-8") as f:
-        table = json.load(f)
+        pictures = json.load(f)
+    layers = {(p["number"], k["spatial"]): k for p in pictures for k in p["layers"]}
     clip = Clip()
-    clip.reference = {(p["picture"], p["spatial"]): (p["crc32"], p["ssim"])
-                      for p in table["pictures"]}
-    clip.sizes = {(p["picture"], p["spatial"]): p["bytes"] for p in table["pictures"]}
-    clip.fps = table["fps"]
-    clip.heights = [h for _, h in sorted({(p["spatial"], p["height"])
-                                          for p in table["pictures"]})]
-    clip.n_temporal = table["n_temporal"]
+    clip.reference = {at: (int(k["crc"], 16), k["ssim_y"]) for at, k in layers.items()}
+    clip.sizes = {at: k["bytes"] for at, k in layers.items()}
+    clip.fps = (len(pictures) - 1) * 1e6 / (pictures[-1]["pts_us"] - pictures[0]["pts_us"])
+    clip.heights = [k["height"] for k in pictures[0]["layers"]]
+    clip.n_temporal = 1 + max(p["temporal"] for p in pictures)
     clip.peak_bps = peak_bps(clip.sizes, clip.fps)
-    clip.mean_bps = sum(clip.sizes.values()) * 8 * clip.fps / (1 + max(p for p, _ in clip.sizes))
+    clip.mean_bps = sum(clip.sizes.values()) * 8 * clip.fps / len(pictures)
     return clip
 
 
@@ -101,16 +100,16 @@ DEMO = Form("1280x720", 15)
 
 def make_all(folder, say, form=DEMO):
     """A clip of 30 pictures a second, encoded to three spatial and two temporal layers."""
-    source = os.path.join(folder, "clip.y4m")
-    layered = os.path.join(folder, "clip.mkv")
+    source = os.path.join(folder, "clip.mkv")
+    layered = os.path.join(folder, "layered.mkv")
     table = os.path.join(folder, "reference.json")
     logs = os.path.join(folder, "make")
     os.makedirs(folder, exist_ok=True)
     say("making the clip, its layers and the reference (kept for the next time)")
-    make("svc-testclip", [program_path("svc-testclip"), "--size", form.size, "--seconds",
+    make("svc-testclip", [program_path("svc-testclip"), "--size", form.size, "--duration",
                           str(form.seconds), source], source, logs, 120)
-    make("svc-encode", [program_path("svc-encode"), source, layered], layered, logs, 300)
-    make("svc-compare", [program_path("svc-compare"), "--json", table, layered, source], table,
+    make("svc-encode", [program_path("svc-encode"), "--quiet", source, layered], layered, logs, 300)
+    make("svc-compare", [program_path("svc-compare"), "--quiet", "--json", table, layered, source], table,
          logs, 300)
     clip = load(table)
     clip.layered = layered
