@@ -309,6 +309,8 @@ static int play(struct app *a)
         start_timers(a);
         ev_run(a->loop, 0);
         take_screenshots(a, true);
+        if (a->screen && screen_finish_saving(a->screen) != 0)
+            log_text(LOG_LEVEL_ERROR, "a screenshot could not be saved whole");
     }
     write_report(a);
     session_free(a->session);

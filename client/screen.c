@@ -10,8 +10,10 @@
 #include <SDL.h>
 #include <png.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct screen {
     enum screen_kind kind;
@@ -23,6 +25,7 @@ struct screen {
     SDL_Surface *canvas; /* of the statistics, as large as the output */
     struct paint *paint; /* NULL: no fonts */
     bool overlay_visible;
+    SDL_Thread *saving; /* the last screenshot, if not waited for yet */
 };
 
 static int open_window(struct screen *s, const char *title)
@@ -84,6 +87,7 @@ void screen_free(struct screen *s)
 {
     if (!s)
         return;
+    (void)screen_finish_saving(s);
     paint_free(s->paint);
     SDL_FreeSurface(s->canvas);
     if (s->overlay)
@@ -226,33 +230,77 @@ unsigned screen_poll(struct screen *s)
     return commands;
 }
 
+/* Compressing takes a few frames' time: pictures go on meanwhile. */
+struct save_job {
+    FILE *file;
+    uint8_t *pixels; /* BGRA */
+    int w, h;
+};
+
+static int save_thread(void *arg)
+{
+    struct save_job *job = arg;
+    png_image png = { .version = PNG_IMAGE_VERSION,
+                      .width = (png_uint_32)job->w,
+                      .height = (png_uint_32)job->h,
+                      .format = PNG_FORMAT_BGRA };
+
+    for (size_t i = 0; i < (size_t)job->w * (size_t)job->h; i++)
+        job->pixels[4 * i + 3] = 255; /* a window is opaque, whatever its pixels say */
+    const int written = png_image_write_to_stdio(&png, job->file, 0, job->pixels, job->w * 4, NULL);
+    const int closed = fclose(job->file);
+    free(job->pixels);
+    free(job);
+    return written && closed == 0 ? 0 : -1;
+}
+
+int screen_finish_saving(struct screen *s)
+{
+    int result = 0;
+
+    if (s->saving)
+        SDL_WaitThread(s->saving, &result);
+    s->saving = NULL;
+    return result;
+}
+
 int screen_save(struct screen *s, const char *file, char *why, size_t why_size)
 {
-    int w = 0, h = 0, result = -1;
-    SDL_GetRendererOutputSize(s->renderer, &w, &h);
-    if (w < 1 || h < 1) {
+    struct save_job *job = calloc(1, sizeof *job);
+
+    if (screen_finish_saving(s) != 0 || !job) {
+        snprintf(why, why_size, "the screenshot before %s could not be saved", file);
+        goto free_job;
+    }
+    SDL_GetRendererOutputSize(s->renderer, &job->w, &job->h);
+    if (job->w < 1 || job->h < 1) {
         snprintf(why, why_size, "cannot save %s: the window has no size", file);
-        return -1;
+        goto free_job;
     }
-    uint8_t *pixels = malloc((size_t)w * (size_t)h * 4);
-    png_image png = { .version = PNG_IMAGE_VERSION,
-                      .width = (png_uint_32)w,
-                      .height = (png_uint_32)h,
-                      .format = PNG_FORMAT_BGRA };
+    job->pixels = malloc((size_t)job->w * (size_t)job->h * 4);
     compose(s);
-    if (!pixels ||
-        SDL_RenderReadPixels(s->renderer, NULL, SDL_PIXELFORMAT_ARGB8888, pixels, w * 4) != 0) {
-        snprintf(why, why_size, "cannot save %s: %s", file, pixels ? SDL_GetError() : "no memory");
+    if (!job->pixels || SDL_RenderReadPixels(s->renderer, NULL, SDL_PIXELFORMAT_ARGB8888,
+                                             job->pixels, job->w * 4) != 0) {
+        snprintf(why, why_size, "cannot save %s: %s", file,
+                 job->pixels ? SDL_GetError() : "no memory");
         goto free_pixels;
     }
-    for (size_t i = 0; i < (size_t)w * (size_t)h; i++)
-        pixels[4 * i + 3] = 255; /* a window is opaque, whatever its pixels say */
-    if (!png_image_write_to_file(&png, file, 0, pixels, w * 4, NULL)) {
-        snprintf(why, why_size, "cannot save %s: %s", file, png.message);
+    job->file = fopen(file, "wb");
+    if (!job->file) {
+        snprintf(why, why_size, "cannot save %s: %s", file, strerror(errno));
         goto free_pixels;
     }
-    result = 0;
+    s->saving = SDL_CreateThread(save_thread, "screenshot", job);
+    if (!s->saving) {
+        snprintf(why, why_size, "cannot save %s: %s", file, SDL_GetError());
+        goto close_file;
+    }
+    return 0;
+close_file:
+    fclose(job->file);
 free_pixels:
-    free(pixels);
-    return result;
+    free(job->pixels);
+free_job:
+    free(job);
+    return -1;
 }

@@ -33,7 +33,9 @@ void screen_overlay_help(struct screen *s); /* on top of the last screen_overlay
 void screen_render(struct screen *s);
 /* Keys and window events since the last call: bits of enum screen_command. */
 unsigned screen_poll(struct screen *s);
-/* What is seen, as PNG. 0, or -1 with one line in `why`. */
+/* What is seen, as PNG; written while the pictures go on. 0, or -1 with one line in `why`. */
 int screen_save(struct screen *s, const char *file, char *why, size_t why_size);
+/* Wait until the last screenshot is written: 0, or -1 if it could not be (disk full, say). */
+int screen_finish_saving(struct screen *s);
 
 #endif

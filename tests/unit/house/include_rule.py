@@ -34,7 +34,7 @@ RULES = {
     "client": PUBLIC,
     "gst": PUBLIC,
     "vmm-shim": [],
-    "media": ["svc/include"],
+    "media": ["svc/include", "svc/tools"],
     "tests": ["*"],
 }
 
