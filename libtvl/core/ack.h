@@ -10,10 +10,10 @@
 
 #include <tvl/tvl.h>
 
-#define TVL_ACK_RANGES_MAX 64     /* ranges remembered and put into one ACK frame */
-#define TVL_ACK_DELAY 5000u       /* us we may hold an ACK back; we advertise TVL_ACK_DELAY_MAX */
-#define TVL_ACK_DELAY_MAX 25000u  /* us, the default max_ack_delay (RFC 9000 18.2) */
-#define TVL_ACK_EVERY 2           /* ack-eliciting packets per ACK, RFC 9000 13.2.2 */
+#define TVL_ACK_RANGES_MAX 64    /* ranges remembered and put into one ACK frame */
+#define TVL_ACK_DELAY 5000u      /* us we may hold an ACK back; we advertise TVL_ACK_DELAY_MAX */
+#define TVL_ACK_DELAY_MAX 25000u /* us, the default max_ack_delay (RFC 9000 18.2) */
+#define TVL_ACK_EVERY 2          /* ack-eliciting packets per ACK, RFC 9000 13.2.2 */
 
 struct tvl_pn_range {
     uint64_t first, last; /* packet numbers, both inclusive */
@@ -32,11 +32,11 @@ struct tvl_ack {
     enum tvl_ack_policy policy;
     struct tvl_pn_range range[TVL_ACK_RANGES_MAX]; /* ascending, disjoint, not adjacent */
     size_t n_ranges;
-    uint64_t floor;        /* numbers below are forgotten */
-    tvl_time largest_at;   /* when the largest arrived */
-    tvl_time due_at;       /* TVL_TIME_NEVER: no ACK is owed */
-    unsigned owed;         /* ack-eliciting packets not acknowledged yet */
-    unsigned unanswered;   /* ACKs sent since one of ours was acknowledged */
+    uint64_t floor;      /* numbers below are forgotten */
+    tvl_time largest_at; /* when the largest arrived */
+    tvl_time due_at;     /* TVL_TIME_NEVER: no ACK is owed */
+    unsigned owed;       /* ack-eliciting packets not acknowledged yet */
+    unsigned unanswered; /* ACKs sent since one of ours was acknowledged */
     struct tvl_ack_ecn ecn;
 };
 
@@ -70,7 +70,7 @@ struct tvl_ack_out {
     tvl_time delay;                                /* us since `largest` arrived; not scaled */
     struct tvl_pn_range range[TVL_ACK_RANGES_MAX]; /* descending: range[0].last == largest */
     size_t n_ranges;
-    struct tvl_ack_ecn ecn;                        /* all zero: send a plain ACK frame */
+    struct tvl_ack_ecn ecn; /* all zero: send a plain ACK frame */
 };
 
 /* False when nothing was received. Changes nothing: tell tvl_ack_sent once the packet has left. */

@@ -23,9 +23,9 @@
 
 struct tvl_health {
     bool suspect;
-    tvl_time waiting_since;  /* TVL_TIME_NEVER: idle */
+    tvl_time waiting_since; /* TVL_TIME_NEVER: idle */
     tvl_time suspect_since;
-    tvl_time probe_at;       /* next probe, while suspect */
+    tvl_time probe_at; /* next probe, while suspect */
     tvl_time probe_interval;
 };
 

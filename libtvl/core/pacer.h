@@ -11,15 +11,15 @@
 
 #include <tvl/tvl.h>
 
-#define TVL_PACER_BURST_DATAGRAMS 10   /* the initial window may leave at once, RFC 9002 7.7 */
-#define TVL_PACER_BURST_TIME 2000u     /* us; a timer of 1 ms must not slow a fast path down */
+#define TVL_PACER_BURST_DATAGRAMS 10     /* the initial window may leave at once, RFC 9002 7.7 */
+#define TVL_PACER_BURST_TIME 2000u       /* us; a timer of 1 ms must not slow a fast path down */
 #define TVL_PACER_RATE_MAX 100000000000u /* bits/s; keeps the arithmetic inside 64 bits */
 
 struct tvl_pacer {
-    uint64_t rate_bps;    /* 0: not paced */
-    uint32_t datagram;    /* bytes */
-    int64_t tokens;       /* microbits: bits * 10^6 */
-    tvl_time at;          /* when tokens was true */
+    uint64_t rate_bps; /* 0: not paced */
+    uint32_t datagram; /* bytes */
+    int64_t tokens;    /* microbits: bits * 10^6 */
+    tvl_time at;       /* when tokens was true */
 };
 
 /* Full bucket, not paced until a rate is set. */

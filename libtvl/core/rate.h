@@ -15,20 +15,20 @@
 
 /* Taken when a packet leaves, kept with it. */
 struct tvl_rate_snapshot {
-    uint64_t delivered;      /* bytes, before it */
+    uint64_t delivered; /* bytes, before it */
     tvl_time delivered_at;
-    tvl_time first_sent_at;  /* start of the sending interval */
+    tvl_time first_sent_at; /* start of the sending interval */
     bool app_limited;
 };
 
 struct tvl_rate {
-    uint64_t delivered;      /* bytes acknowledged since the path began */
-    tvl_time delivered_at;   /* of the last acknowledgement */
+    uint64_t delivered;    /* bytes acknowledged since the path began */
+    tvl_time delivered_at; /* of the last acknowledgement */
     tvl_time first_sent_at;
     uint64_t app_limited_to; /* `delivered` at which the last app-limited packet is past; 0: none */
     uint64_t slot[TVL_RATE_SLOTS]; /* bytes, ring by time */
-    uint64_t slot_now;       /* absolute index of the newest slot, now / 20 ms */
-    tvl_time began_at;       /* first acknowledgement; 0: none */
+    uint64_t slot_now;             /* absolute index of the newest slot, now / 20 ms */
+    tvl_time began_at;             /* first acknowledgement; 0: none */
 };
 
 /* One acknowledgement event under way. */

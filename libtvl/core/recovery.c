@@ -1,53 +1,113 @@
-/*
- * recovery.c - see recovery.h. The order of things in an acknowledgement is RFC 9002 A.7:
- * RTT, losses, window, timers.
+/* recovery.c - loss detection and the congestion state of a path: RFC 9002. Contract in recovery.h.
  */
 #include "recovery.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define FIRST_CAP 32u
-#define TOMBSTONE_PTOS 3      /* after that a late acknowledgement is no news to anybody */
-#define PTO_SHIFT_MAX 16u     /* 1 ms << 16 is past TVL_PTO_MAX already */
-#define PERSISTENT_PTOS 3u    /* RFC 9002 7.6.1 kPersistentCongestionThreshold */
+#define NONE UINT64_MAX
+#define PERSISTENT_FACTOR 3 /* RFC 9002 7.6.1 kPersistentCongestionThreshold */
+#define TOMBSTONE_PTOS 3
+#define CAP_FIRST 64u
 
-enum slot_state {
-    SLOT_GONE,        /* acknowledged or forgotten */
-    SLOT_OUTSTANDING, /* sent, fate unknown */
-    SLOT_LOST,        /* declared lost: a tombstone */
-    SLOT_TAKEN,       /* a tombstone of take_all: its loss says nothing about congestion */
-    SLOT_SKIPPED,     /* a number never sent */
-};
+enum slot_state { SLOT_DONE, SLOT_OUT, SLOT_LOST, SLOT_SKIPPED };
 
 struct tvl_recovery_slot {
-    struct tvl_sent_packet p;
-    tvl_time lost_at;
     enum slot_state state;
+    tvl_time lost_at;
+    struct tvl_sent_packet p;
 };
 
-static struct tvl_recovery_slot *slot_at(const struct tvl_recovery *r, uint64_t pn)
+/* ---- the congestion state of one path ---- */
+
+void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
+                      tvl_time now)
 {
-    return &r->slot[pn & (r->cap - 1)];
+    memset(pc, 0, sizeof *pc);
+    pc->ops = ops;
+    pc->datagram_bytes = datagram_bytes;
+    ops->init(pc->state, datagram_bytes, now);
+    tvl_pacer_init(&pc->pacer, datagram_bytes, now);
 }
+
+void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
+{
+    memset(pc->state, 0, sizeof pc->state);
+    pc->ops->init(pc->state, pc->datagram_bytes, now);
+    tvl_pacer_init(&pc->pacer, pc->datagram_bytes, now);
+    tvl_pacer_set_rate(&pc->pacer, tvl_path_cc_pacing_bps(pc), now);
+    pc->pto_count = 0;
+}
+
+uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc)
+{
+    return pc->ops->limit(pc->state).cwnd;
+}
+
+static uint64_t bps(uint64_t bytes, tvl_time us)
+{
+    return us ? bytes * 8 * 1000000 / us : 0;
+}
+
+uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc)
+{
+    return bps(tvl_path_cc_cwnd(pc), tvl_rtt_srtt(&pc->rtt));
+}
+
+uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc)
+{
+    const struct tvl_cc_limit l = pc->ops->limit(pc->state);
+
+    if (l.pacing_bps)
+        return l.pacing_bps;
+    if (!tvl_rtt_known(&pc->rtt))
+        return 2 * bps(l.cwnd, tvl_rtt_srtt(&pc->rtt));
+    return bps(l.cwnd, tvl_rtt_srtt(&pc->rtt)) / 4 * 5;
+}
+
+uint64_t tvl_path_cc_window_room(const struct tvl_path_cc *pc)
+{
+    const uint64_t cwnd = tvl_path_cc_cwnd(pc);
+
+    return cwnd > pc->in_flight ? cwnd - pc->in_flight : 0;
+}
+
+uint64_t tvl_path_cc_room(const struct tvl_path_cc *pc, tvl_time now)
+{
+    const uint64_t window = tvl_path_cc_window_room(pc);
+    const uint64_t paced = tvl_pacer_room(&pc->pacer, now);
+    const uint64_t room = window < paced ? window : paced;
+
+    return room < pc->datagram_bytes ? 0 : room;
+}
+
+tvl_time tvl_path_cc_next_send(const struct tvl_path_cc *pc, tvl_time now)
+{
+    if (tvl_path_cc_window_room(pc) < pc->datagram_bytes)
+        return TVL_TIME_NEVER;
+    return tvl_pacer_next(&pc->pacer, pc->datagram_bytes, now);
+}
+
+void tvl_path_cc_app_limited(struct tvl_path_cc *pc)
+{
+    if (tvl_path_cc_window_room(pc) >= pc->datagram_bytes)
+        tvl_rate_app_limited(&pc->rate, pc->in_flight);
+}
+
+/* ---- the ring ---- */
 
 void tvl_recovery_init(struct tvl_recovery *r, struct tvl_path_cc *cc,
                        const struct tvl_recovery_handler *handler, void *user, tvl_time now)
 {
-    *r = (struct tvl_recovery){
-        .cc = cc,
-        .handler = handler,
-        .user = user,
-        .largest_acked = UINT64_MAX,
-        .last_eliciting_at = now,
-        .loss_time = TVL_TIME_NEVER,
-    };
+    *r = (struct tvl_recovery){ .cc = cc, .handler = handler, .user = user };
+    r->largest_acked = NONE;
+    r->last_eliciting_at = now;
+    r->loss_time = TVL_TIME_NEVER;
 }
 
 void tvl_recovery_fini(struct tvl_recovery *r)
 {
-    if (r == NULL)
-        return;
     free(r->slot);
     r->slot = NULL;
     r->cap = 0;
@@ -64,385 +124,332 @@ uint64_t tvl_recovery_largest_acked(const struct tvl_recovery *r)
     return r->largest_acked;
 }
 
-tvl_time tvl_recovery_pto(const struct tvl_recovery *r)
+static struct tvl_recovery_slot *at(const struct tvl_recovery *r, uint64_t pn)
 {
-    const unsigned count = r->cc->pto_count;
-    const unsigned shift = count < PTO_SHIFT_MAX ? count : PTO_SHIFT_MAX;
-    const tvl_time pto = (tvl_rtt_pto_base(&r->cc->rtt) + r->max_ack_delay) << shift;
-
-    return pto < TVL_PTO_MAX ? pto : TVL_PTO_MAX;
+    return &r->slot[pn & (r->cap - 1)];
 }
 
-/* ---- what is remembered ---- */
-
-static void pop_front(struct tvl_recovery *r)
+static bool forgettable(const struct tvl_recovery *r, const struct tvl_recovery_slot *s,
+                        tvl_time now)
 {
-    if (slot_at(r, r->first_pn)->state == SLOT_SKIPPED)
-        r->n_skipped--;
-    r->first_pn++;
-}
+    const bool crowded = r->next_pn - r->first_pn >= TVL_SENT_QUIET_MAX;
 
-static bool is_tombstone(const struct tvl_recovery_slot *s)
-{
-    return s->state == SLOT_LOST || s->state == SLOT_TAKEN;
-}
-
-/* Forget the old end as far as nobody will miss it. */
-static void forget_old(struct tvl_recovery *r, tvl_time now)
-{
-    const tvl_time keep =
-        TOMBSTONE_PTOS * (tvl_rtt_pto_base(&r->cc->rtt) + r->max_ack_delay);
-
-    while (r->first_pn < r->next_pn) {
-        const struct tvl_recovery_slot *s = slot_at(r, r->first_pn);
-        const uint64_t n = r->next_pn - r->first_pn;
-        const bool quiet = s->state == SLOT_OUTSTANDING && !s->p.in_flight && !s->p.ack_eliciting;
-
-        if (s->state == SLOT_OUTSTANDING && !(quiet && n >= TVL_SENT_QUIET_MAX))
-            return;
-        if (is_tombstone(s) && now < s->lost_at + keep && n < TVL_SENT_MAX)
-            return;
-        if (s->state == SLOT_SKIPPED && n < 2) /* the newest: still to be lied about */
-            return;
-        pop_front(r);
+    switch (s->state) {
+    case SLOT_DONE:
+        return true;
+    case SLOT_SKIPPED:
+        return crowded;
+    case SLOT_LOST:
+        return crowded || now >= s->lost_at + TOMBSTONE_PTOS * tvl_rtt_pto_base(&r->cc->rtt);
+    case SLOT_OUT:
+        break;
     }
+    return crowded && !s->p.in_flight;
 }
 
-static bool front_can_go(const struct tvl_recovery *r)
+static void trim(struct tvl_recovery *r, tvl_time now)
 {
-    return slot_at(r, r->first_pn)->state != SLOT_OUTSTANDING;
+    while (r->first_pn < r->next_pn && forgettable(r, at(r, r->first_pn), now))
+        r->first_pn++;
 }
 
 bool tvl_recovery_can_send(const struct tvl_recovery *r)
 {
-    return r->next_pn - r->first_pn < TVL_SENT_MAX || front_can_go(r);
+    return r->next_pn - r->first_pn < TVL_SENT_MAX;
 }
 
-static int grow(struct tvl_recovery *r)
+static int make_room(struct tvl_recovery *r, tvl_time now)
 {
-    const uint32_t cap = r->cap > 0 ? 2 * r->cap : FIRST_CAP;
-    struct tvl_recovery_slot *slot = calloc(cap, sizeof *slot);
+    struct tvl_recovery_slot *bigger;
+    uint32_t cap = r->cap ? 2 * r->cap : CAP_FIRST;
 
-    if (slot == NULL)
+    trim(r, now);
+    if (r->next_pn - r->first_pn < r->cap)
+        return 0;
+    if (r->cap == TVL_SENT_MAX)
+        return TVL_ERR_FULL;
+    bigger = calloc(cap, sizeof *bigger);
+    if (!bigger)
         return TVL_ERR_NOMEM;
     for (uint64_t pn = r->first_pn; pn < r->next_pn; pn++)
-        slot[pn & (cap - 1)] = *slot_at(r, pn);
+        bigger[pn & (cap - 1)] = *at(r, pn);
     free(r->slot);
-    r->slot = slot;
+    r->slot = bigger;
     r->cap = cap;
-    return 0;
-}
-
-/* The slot of next_pn, which becomes part of what is remembered. */
-static int push(struct tvl_recovery *r, struct tvl_recovery_slot **out, tvl_time now)
-{
-    if (r->next_pn - r->first_pn > 0)
-        forget_old(r, now);
-    if (r->next_pn - r->first_pn >= TVL_SENT_MAX)
-        return TVL_ERR_FULL;
-    if (r->next_pn - r->first_pn == r->cap) {
-        const int error = grow(r);
-
-        if (error != 0)
-            return error;
-    }
-    *out = slot_at(r, r->next_pn++);
     return 0;
 }
 
 int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, tvl_time now)
 {
+    const int error = make_room(r, now);
     struct tvl_path_cc *cc = r->cc;
     struct tvl_recovery_slot *s;
 
-    assert(p->pn == r->next_pn && p->n_frames <= TVL_PACKET_FRAMES_MAX);
-    const int error = push(r, &s, now);
-
-    if (error != 0)
+    assert(p->pn == r->next_pn);
+    if (error)
         return error;
+    s = at(r, r->next_pn++);
+    s->state = SLOT_OUT;
     s->p = *p;
     s->p.time = now;
     s->p.lost = false;
-    s->state = SLOT_OUTSTANDING;
-    if (p->ack_eliciting) {
-        r->n_eliciting++;
-        r->last_eliciting_at = now;
-    }
     if (!p->in_flight)
         return 0;
     tvl_rate_sent(&cc->rate, &s->p.rate, cc->in_flight, now);
     cc->in_flight += p->bytes;
     r->bytes_in_flight += p->bytes;
+    if (p->ack_eliciting) {
+        r->n_eliciting++;
+        r->last_eliciting_at = now;
+    }
+    tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
     tvl_pacer_sent(&cc->pacer, p->bytes, now);
-    if (cc->ops->on_sent != NULL)
-        cc->ops->on_sent(cc->state, &(struct tvl_cc_sent){ .now = now,
-                                                           .bytes = p->bytes,
-                                                           .in_flight = cc->in_flight });
+    if (cc->ops->on_sent) {
+        const struct tvl_cc_sent sent = { .now = now,
+                                          .bytes = p->bytes,
+                                          .in_flight = cc->in_flight };
+        cc->ops->on_sent(cc->state, &sent);
+    }
     return 0;
 }
 
 int tvl_recovery_skip_pn(struct tvl_recovery *r, tvl_time now)
 {
-    struct tvl_recovery_slot *s;
-    const int error = push(r, &s, now);
+    const int error = make_room(r, now);
 
-    if (error != 0)
+    if (error)
         return error;
-    s->state = SLOT_SKIPPED;
-    r->n_skipped++;
+    at(r, r->next_pn++)->state = SLOT_SKIPPED;
     return 0;
 }
 
-/* An outstanding packet is outstanding no more. */
-static void leave_flight(struct tvl_recovery *r, const struct tvl_sent_packet *p)
+/* The packet is in flight no longer. */
+static void land(struct tvl_recovery *r, const struct tvl_sent_packet *p)
 {
-    if (p->ack_eliciting)
-        r->n_eliciting--;
-    if (p->in_flight) {
-        r->bytes_in_flight -= p->bytes;
-        r->cc->in_flight -= p->bytes;
-    }
+    if (!p->in_flight)
+        return;
+    r->cc->in_flight -= p->bytes;
+    r->bytes_in_flight -= p->bytes;
+    r->n_eliciting -= p->ack_eliciting;
 }
 
-/* ---- losses ---- */
+/* ---- loss ---- */
 
-static void declare_lost(struct tvl_recovery *r, struct tvl_recovery_slot *s,
-                         enum slot_state state, tvl_time now)
+struct losses {
+    uint64_t packets, bytes;
+    tvl_time newest_sent_at;
+    tvl_time run_from; /* sending time of the first of a run of lost packets; NONE: no run */
+    tvl_time run_max;  /* us, the longest run */
+};
+
+static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time now)
 {
-    leave_flight(r, &s->p);
-    s->state = state;
+    s->state = SLOT_LOST;
     s->lost_at = now;
-    s->p.lost = true;
-    if (s->p.in_flight) {
-        r->packets_lost++;
-        r->bytes_lost += s->p.bytes;
-    }
+    land(r, &s->p);
+    r->packets_lost++;
+    r->bytes_lost += s->p.bytes;
     r->handler->lost(r->user, &s->p);
 }
 
-/*
- * RFC 9002 7.6: two ack-eliciting packets lost, everything between them lost as well, sent further
- * apart than three PTOs, all after the first RTT sample. Looks at tombstones of earlier events too.
- */
-static bool is_persistent(struct tvl_recovery *r)
+/* A run of lost packets without an acknowledged one between: RFC 9002 7.6.2. */
+static void extend_run(const struct tvl_recovery *r, struct losses *l,
+                       const struct tvl_sent_packet *p)
 {
-    const tvl_time span =
-        PERSISTENT_PTOS * (tvl_rtt_pto_base(&r->cc->rtt) + r->max_ack_delay);
-    const tvl_time since = r->cc->rtt.first_sample_at;
-    const struct tvl_sent_packet *oldest = NULL;
-    uint64_t pn = r->persistent_to > r->first_pn ? r->persistent_to : r->first_pn;
-
-    if (!tvl_rtt_known(&r->cc->rtt))
-        return false;
-    for (; pn < r->next_pn; pn++) {
-        const struct tvl_recovery_slot *s = slot_at(r, pn);
-
-        if (s->state == SLOT_SKIPPED)
-            continue;
-        if (s->state != SLOT_LOST) {
-            oldest = NULL;
-            continue;
-        }
-        if (!s->p.ack_eliciting || s->p.time <= since)
-            continue;
-        if (oldest == NULL)
-            oldest = &s->p;
-        if (s->p.time - oldest->time > span) {
-            r->persistent_to = r->next_pn;
-            return true;
-        }
-    }
-    return false;
+    if (!p->ack_eliciting || r->cc->rtt.first_sample_at == 0 ||
+        p->time < r->cc->rtt.first_sample_at)
+        return;
+    if (l->run_from == TVL_TIME_NEVER)
+        l->run_from = p->time;
+    if (p->time - l->run_from > l->run_max)
+        l->run_max = p->time - l->run_from;
 }
 
-/* Declare what is overdue lost, tell the controller once. Result: packets. */
-static uint64_t detect_lost(struct tvl_recovery *r, uint64_t in_flight_before, tvl_time now)
+static void count_loss(struct losses *l, const struct tvl_sent_packet *p)
+{
+    if (!p->in_flight)
+        return;
+    l->packets++;
+    l->bytes += p->bytes;
+    if (p->time > l->newest_sent_at)
+        l->newest_sent_at = p->time;
+}
+
+static void detect(struct tvl_recovery *r, tvl_time now, struct losses *l)
 {
     const tvl_time delay = tvl_rtt_loss_delay(&r->cc->rtt);
-    struct tvl_cc_loss loss = { .now = now, .in_flight = in_flight_before };
-    uint64_t n = 0;
 
     r->loss_time = TVL_TIME_NEVER;
-    if (r->largest_acked == UINT64_MAX)
-        return 0;
-    for (uint64_t pn = r->first_pn; pn < r->next_pn && pn < r->largest_acked; pn++) {
-        struct tvl_recovery_slot *s = slot_at(r, pn);
+    if (r->largest_acked == NONE)
+        return;
+    for (uint64_t pn = r->first_pn; pn <= r->largest_acked && pn < r->next_pn; pn++) {
+        struct tvl_recovery_slot *s = at(r, pn);
 
-        if (s->state != SLOT_OUTSTANDING)
+        if (s->state == SLOT_DONE)
+            l->run_from = TVL_TIME_NEVER;
+        if (s->state != SLOT_OUT)
             continue;
-        if (s->p.time + delay > now && r->largest_acked < pn + TVL_PACKET_THRESHOLD) {
-            if (s->p.time + delay < r->loss_time)
-                r->loss_time = s->p.time + delay;
-            continue;
+        if (r->largest_acked >= pn + TVL_PACKET_THRESHOLD || now >= s->p.time + delay) {
+            extend_run(r, l, &s->p);
+            count_loss(l, &s->p);
+            lose(r, s, now);
+        } else if (s->p.time + delay < r->loss_time) {
+            r->loss_time = s->p.time + delay;
         }
-        if (s->p.in_flight) {
-            loss.bytes += s->p.bytes;
-            loss.sent_at = s->p.time;
-        }
-        declare_lost(r, s, SLOT_LOST, now);
-        n++;
     }
-    if (loss.bytes > 0) {
-        loss.persistent = is_persistent(r);
+}
+
+static void tell_loss(struct tvl_recovery *r, const struct losses *l, uint64_t in_flight,
+                      tvl_time now)
+{
+    const tvl_time period = PERSISTENT_FACTOR * (tvl_rtt_pto_base(&r->cc->rtt) + r->max_ack_delay);
+    const struct tvl_cc_loss loss = { .now = now,
+                                      .sent_at = l->newest_sent_at,
+                                      .bytes = l->bytes,
+                                      .in_flight = in_flight,
+                                      .persistent = l->run_max > period };
+
+    if (l->packets > 0)
         r->cc->ops->on_loss(r->cc->state, &loss);
-    }
-    return n;
 }
 
 /* ---- acknowledgements ---- */
 
-struct ack_event {
-    struct tvl_rate_sample sample;
-    uint64_t packets, bytes; /* bytes: of those outstanding and in flight */
-    bool eliciting, largest_is_new;
-    tvl_time largest_sent_at;
-    tvl_time newest_sent_at;
-    tvl_time newest_counted_at; /* of those whose bytes count */
-    bool app_limited;           /* of the same */
-};
-
-static bool acks_unsent(const struct tvl_recovery *r, const struct tvl_recovery_ack *ack)
+static bool is_lie(const struct tvl_recovery *r, const struct tvl_recovery_ack *ack)
 {
     if (ack->range[0].last >= r->next_pn)
         return true;
-    for (size_t i = 0; i < ack->n_ranges && r->n_skipped > 0; i++) {
-        uint64_t pn = ack->range[i].first > r->first_pn ? ack->range[i].first : r->first_pn;
+    for (size_t i = 0; i < ack->n_ranges; i++) {
+        const struct tvl_pn_range *g = &ack->range[i];
 
-        for (; pn <= ack->range[i].last; pn++)
-            if (slot_at(r, pn)->state == SLOT_SKIPPED)
+        for (uint64_t pn = g->first > r->first_pn ? g->first : r->first_pn; pn <= g->last; pn++)
+            if (at(r, pn)->state == SLOT_SKIPPED)
                 return true;
     }
     return false;
 }
 
-static void ack_packet(struct tvl_recovery *r, struct tvl_recovery_slot *s, struct ack_event *ev,
-                       tvl_time now)
-{
-    const struct tvl_sent_packet *p = &s->p;
+struct gains {
+    struct tvl_rate_sample rate;
+    uint64_t packets, bytes;
+    bool eliciting, largest_is_new;
+    tvl_time largest_sent_at, newest_sent_at;
+};
 
-    ev->packets++;
-    ev->eliciting |= p->ack_eliciting;
-    if (p->time >= ev->newest_sent_at)
-        ev->newest_sent_at = p->time;
-    if (p->in_flight)
-        tvl_rate_acked(&r->cc->rate, &ev->sample, &p->rate, p->time, p->bytes, now);
-    if (is_tombstone(s)) {
+static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t largest,
+                 tvl_time now, struct gains *g)
+{
+    struct tvl_sent_packet *p = &s->p;
+    const bool late = s->state == SLOT_LOST;
+
+    if (late) {
+        p->lost = true;
         r->spurious++;
     } else {
-        leave_flight(r, p);
-        if (p->in_flight) {
-            ev->bytes += p->bytes;
-            if (p->time >= ev->newest_counted_at) {
-                ev->newest_counted_at = p->time;
-                ev->app_limited = p->rate.app_limited;
-            }
-        }
+        land(r, p);
     }
-    s->state = SLOT_GONE;
+    s->state = SLOT_DONE;
+    g->packets++;
+    if (p->time > g->newest_sent_at)
+        g->newest_sent_at = p->time;
+    if (p->in_flight) {
+        tvl_rate_acked(&r->cc->rate, &g->rate, &p->rate, p->time, p->bytes, now);
+        g->bytes += late ? 0 : p->bytes;
+    }
+    g->eliciting = g->eliciting || (p->ack_eliciting && !late);
+    if (p->pn == largest && !late) {
+        g->largest_is_new = true;
+        g->largest_sent_at = p->time;
+    }
     r->handler->acked(r->user, p);
 }
 
-static void ack_range(struct tvl_recovery *r, const struct tvl_pn_range *range,
-                      struct ack_event *ev, tvl_time now)
+static void take_ranges(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, tvl_time now,
+                        struct gains *g)
 {
-    for (uint64_t pn = range->first > r->first_pn ? range->first : r->first_pn;
-         pn <= range->last && pn < r->next_pn; pn++) {
-        struct tvl_recovery_slot *s = slot_at(r, pn);
+    for (size_t i = 0; i < ack->n_ranges; i++) {
+        const struct tvl_pn_range *range = &ack->range[i];
 
-        if (s->state == SLOT_OUTSTANDING || is_tombstone(s))
-            ack_packet(r, s, ev, now);
+        for (uint64_t pn = range->first > r->first_pn ? range->first : r->first_pn;
+             pn <= range->last; pn++) {
+            struct tvl_recovery_slot *s = at(r, pn);
+
+            if (s->state == SLOT_OUT || s->state == SLOT_LOST)
+                gain(r, s, ack->range[0].last, now, g);
+        }
     }
 }
 
-static void sample_rtt(struct tvl_recovery *r, const struct ack_event *ev,
-                       const struct tvl_recovery_ack *ack, tvl_time now)
-{
-    const tvl_time held = ack->ack_delay < r->max_ack_delay ? ack->ack_delay : r->max_ack_delay;
-
-    if (ev->largest_is_new && ev->eliciting)
-        tvl_rtt_update(&r->cc->rtt, now - ev->largest_sent_at, held, now);
-}
-
-static void see_ecn(struct tvl_recovery *r, const struct ack_event *ev,
-                    const struct tvl_recovery_ack *ack, uint64_t in_flight, tvl_time now)
-{
-    if (!ack->has_ecn || ack->ecn_ce <= r->ecn_ce)
-        return;
-    r->ecn_ce = ack->ecn_ce;
-    r->cc->ops->on_loss(r->cc->state, &(struct tvl_cc_loss){ .now = now,
-                                                             .sent_at = ev->newest_sent_at,
-                                                             .in_flight = in_flight });
-}
-
-static void tell_acked(struct tvl_recovery *r, const struct ack_event *ev, uint64_t in_flight,
-                       tvl_time now)
+static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sample,
+                      uint64_t in_flight, tvl_time now)
 {
     struct tvl_path_cc *cc = r->cc;
-    const uint64_t rate = tvl_rate_finish(&cc->rate, &ev->sample, cc->rtt.min);
-
-    if (ev->bytes == 0)
-        return;
     const struct tvl_cc_ack a = {
         .now = now,
-        .rtt = ev->largest_is_new && ev->eliciting ? cc->rtt.latest : 0,
+        .rtt = sample,
         .srtt = tvl_rtt_srtt(&cc->rtt),
         .rtt_min = cc->rtt.min,
-        .bytes = ev->bytes,
+        .bytes = g->bytes,
         .in_flight = in_flight,
-        .delivery_bps = rate,
-        .sent_at = ev->newest_counted_at,
-        .app_limited = ev->app_limited,
+        .delivery_bps = tvl_rate_finish(&cc->rate, &g->rate, cc->rtt.min),
+        .sent_at = g->newest_sent_at,
+        .app_limited = g->rate.any && g->rate.newest.app_limited,
     };
-    cc->ops->on_ack(cc->state, &a);
-}
 
-static void update_pacing(struct tvl_path_cc *cc, tvl_time now)
-{
+    if (g->bytes > 0)
+        cc->ops->on_ack(cc->state, &a);
     tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
 }
 
 int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, tvl_time now,
                         struct tvl_recovery_result *out)
 {
-    const uint64_t in_flight = r->cc->in_flight;
+    struct tvl_path_cc *cc = r->cc;
+    const uint64_t in_flight = cc->in_flight;
     const uint64_t largest = ack->range[0].last;
-    struct ack_event ev = { 0 };
-    uint64_t lost = 0;
+    struct losses l = { .run_from = TVL_TIME_NEVER };
+    struct gains g = { .packets = 0 };
+    tvl_time sample = 0;
 
-    if (out != NULL)
-        *out = (struct tvl_recovery_result){ 0 };
-    if (acks_unsent(r, ack))
+    if (out)
+        *out = (struct tvl_recovery_result){ .any = false };
+    if (is_lie(r, ack))
         return TVL_ERR_PEER;
-    if (largest >= r->first_pn) {
-        const struct tvl_recovery_slot *s = slot_at(r, largest);
-
-        ev.largest_is_new = s->state == SLOT_OUTSTANDING || is_tombstone(s);
-        ev.largest_sent_at = s->p.time;
-    }
-    for (size_t i = 0; i < ack->n_ranges; i++)
-        ack_range(r, &ack->range[i], &ev, now);
-    if (ev.packets == 0)
-        return 0;
-    if (r->largest_acked == UINT64_MAX || largest > r->largest_acked)
+    take_ranges(r, ack, now, &g);
+    if (r->largest_acked == NONE || largest > r->largest_acked)
         r->largest_acked = largest;
-    sample_rtt(r, &ev, ack, now);
-    see_ecn(r, &ev, ack, in_flight, now);
-    lost = detect_lost(r, in_flight, now);
-    tell_acked(r, &ev, in_flight, now);
-    /* RFC 9002 6.2.1: a client keeps backing off until it knows that the server may answer. */
-    if (!r->pto_when_idle)
-        r->cc->pto_count = 0;
-    update_pacing(r->cc, now);
-    forget_old(r, now);
-    if (out != NULL)
-        *out = (struct tvl_recovery_result){ .any = true,
-                                             .newest_sent_at = ev.newest_sent_at,
-                                             .acked = ev.packets,
-                                             .lost = lost };
+    if (g.largest_is_new && g.eliciting) {
+        const tvl_time delay =
+            ack->ack_delay < r->max_ack_delay ? ack->ack_delay : r->max_ack_delay;
+
+        sample = now - g.largest_sent_at;
+        tvl_rtt_update(&cc->rtt, sample, delay, now);
+    }
+    detect(r, now, &l);
+    tell_loss(r, &l, in_flight, now);
+    if (g.packets > 0) {
+        tell_gain(r, &g, sample, in_flight, now);
+        if (g.eliciting)
+            cc->pto_count = 0;
+    }
+    trim(r, now);
+    if (out)
+        *out = (struct tvl_recovery_result){ .any = g.packets > 0,
+                                             .newest_sent_at = g.newest_sent_at,
+                                             .acked = g.packets,
+                                             .lost = l.packets };
     return 0;
 }
 
 /* ---- time ---- */
+
+tvl_time tvl_recovery_pto(const struct tvl_recovery *r)
+{
+    const unsigned shift = r->cc->pto_count < 16 ? r->cc->pto_count : 16;
+    const tvl_time pto = (tvl_rtt_pto_base(&r->cc->rtt) + r->max_ack_delay) << shift;
+
+    return pto < TVL_PTO_MAX ? pto : TVL_PTO_MAX;
+}
 
 tvl_time tvl_recovery_next_time(const struct tvl_recovery *r)
 {
@@ -455,21 +462,19 @@ tvl_time tvl_recovery_next_time(const struct tvl_recovery *r)
 
 unsigned tvl_recovery_on_timeout(struct tvl_recovery *r, tvl_time now)
 {
-    struct tvl_path_cc *cc = r->cc;
+    const uint64_t in_flight = r->cc->in_flight;
+    struct losses l = { .run_from = TVL_TIME_NEVER };
 
     if (now < tvl_recovery_next_time(r))
         return 0;
     if (r->loss_time != TVL_TIME_NEVER) {
-        (void)detect_lost(r, cc->in_flight, now);
-        update_pacing(cc, now);
+        detect(r, now, &l);
+        tell_loss(r, &l, in_flight, now);
         return 0;
     }
-    /* Three spaces may time out in one call: one step of the backoff they share. The timer restarts
-     * here even if nothing can be sent now, so that it does not fire without end. */
+    r->cc->pto_count++;
+    r->cc->pto_at = now;
     r->last_eliciting_at = now;
-    if (cc->pto_count == 0 || cc->pto_at != now)
-        cc->pto_count++;
-    cc->pto_at = now;
     return r->n_eliciting > 0 ? TVL_PTO_PROBES : 1;
 }
 
@@ -477,9 +482,9 @@ void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
                          void (*visit)(void *user, const struct tvl_sent_packet *p), void *user)
 {
     for (uint64_t pn = r->first_pn; pn < r->next_pn && max > 0; pn++) {
-        const struct tvl_recovery_slot *s = slot_at(r, pn);
+        const struct tvl_recovery_slot *s = at(r, pn);
 
-        if (s->state != SLOT_OUTSTANDING || !s->p.ack_eliciting)
+        if (s->state != SLOT_OUT || !s->p.ack_eliciting)
             continue;
         visit(user, &s->p);
         max--;
@@ -490,15 +495,15 @@ uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now)
 {
     uint64_t n = 0;
 
-    r->loss_time = TVL_TIME_NEVER;
     for (uint64_t pn = r->first_pn; pn < r->next_pn; pn++) {
-        struct tvl_recovery_slot *s = slot_at(r, pn);
+        struct tvl_recovery_slot *s = at(r, pn);
 
-        if (s->state != SLOT_OUTSTANDING)
+        if (s->state != SLOT_OUT)
             continue;
-        declare_lost(r, s, SLOT_TAKEN, now);
+        lose(r, s, now);
         n++;
     }
+    r->loss_time = TVL_TIME_NEVER;
     return n;
 }
 
@@ -507,9 +512,7 @@ void tvl_recovery_discard(struct tvl_recovery *r)
     r->cc->in_flight -= r->bytes_in_flight;
     r->bytes_in_flight = 0;
     r->n_eliciting = 0;
-    r->n_skipped = 0;
     r->loss_time = TVL_TIME_NEVER;
     r->pto_when_idle = false;
-    r->cc->pto_count = 0;
-    tvl_recovery_fini(r);
+    r->first_pn = r->next_pn;
 }

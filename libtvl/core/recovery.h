@@ -25,12 +25,12 @@
 #include "rtt.h"
 #include "sent_frame.h"
 
-#define TVL_PACKET_FRAMES_MAX 12  /* frames remembered per packet: close the packet at this many */
-#define TVL_SENT_MAX 16384        /* packets remembered per space */
-#define TVL_SENT_QUIET_MAX 1024   /* packets remembered at the old end that need no answer */
-#define TVL_PACKET_THRESHOLD 3    /* RFC 9002 6.1.1 kPacketThreshold */
-#define TVL_PTO_MAX 60000000u     /* us: bound of the backoff */
-#define TVL_PTO_PROBES 2          /* packets a PTO allows beyond the window, RFC 9002 6.2.4 */
+#define TVL_PACKET_FRAMES_MAX 12 /* frames remembered per packet: close the packet at this many */
+#define TVL_SENT_MAX 16384       /* packets remembered per space */
+#define TVL_SENT_QUIET_MAX 1024  /* packets remembered at the old end that need no answer */
+#define TVL_PACKET_THRESHOLD 3   /* RFC 9002 6.1.1 kPacketThreshold */
+#define TVL_PTO_MAX 60000000u    /* us: bound of the backoff */
+#define TVL_PTO_PROBES 2         /* packets a PTO allows beyond the window, RFC 9002 6.2.4 */
 
 /* ---- the congestion state of one path ---- */
 
@@ -40,14 +40,14 @@ struct tvl_path_cc {
     struct tvl_rtt rtt;
     struct tvl_pacer pacer;
     struct tvl_rate rate;
-    uint64_t in_flight;        /* bytes, all spaces */
+    uint64_t in_flight; /* bytes, all spaces */
     uint32_t datagram_bytes;
-    unsigned pto_count;        /* consecutive, without an acknowledgement */
-    tvl_time pto_at;           /* when it was last raised */
+    unsigned pto_count; /* consecutive, without an acknowledgement */
+    tvl_time pto_at;    /* when it was last raised */
 };
 
-void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops,
-                      uint32_t datagram_bytes, tvl_time now);
+void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
+                      tvl_time now);
 /* The path returned or changed: begin at the initial window again; RTT and counts are kept. */
 void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now);
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc);
@@ -59,7 +59,8 @@ uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc);
 uint64_t tvl_path_cc_window_room(const struct tvl_path_cc *pc);
 /* Bytes that window and pacer allow at `now`; 0 when less than one datagram. */
 uint64_t tvl_path_cc_room(const struct tvl_path_cc *pc, tvl_time now);
-/* When a full datagram may leave: `now` or later by the pacer; TVL_TIME_NEVER: the window is full. */
+/* When a full datagram may leave: `now` or later by the pacer; TVL_TIME_NEVER: the window is full.
+ */
 tvl_time tvl_path_cc_next_send(const struct tvl_path_cc *pc, tvl_time now);
 /* Call after sending, for each path that had room left and nothing to send. */
 void tvl_path_cc_app_limited(struct tvl_path_cc *pc);
@@ -68,18 +69,17 @@ void tvl_path_cc_app_limited(struct tvl_path_cc *pc);
 
 struct tvl_sent_packet {
     uint64_t pn;
-    tvl_time time;      /* sent at */
-    uint32_t bytes;     /* UDP payload share of this packet */
+    tvl_time time;  /* sent at */
+    uint32_t bytes; /* UDP payload share of this packet */
     bool ack_eliciting;
-    bool in_flight;     /* counts for congestion control: ack-eliciting or has PADDING */
-    bool lost;          /* in acked(): it had been declared lost before (spurious) */
+    bool in_flight; /* counts for congestion control: ack-eliciting or has PADDING */
+    bool lost;      /* in acked(): it had been declared lost before (spurious) */
     uint8_t n_frames;
     struct tvl_rate_snapshot rate; /* filled by tvl_recovery_sent */
     struct tvl_sent_frame frame[TVL_PACKET_FRAMES_MAX];
 };
 
-/* The pointer lives for the call. lost() comes at most once per packet, acked() too, after lost() only
- * when spurious. Packets that need no answer may be forgotten without either. */
+/* Both are called once per packet; the pointer lives for the call. */
 struct tvl_recovery_handler {
     void (*acked)(void *user, const struct tvl_sent_packet *p);
     void (*lost)(void *user, const struct tvl_sent_packet *p);
@@ -95,19 +95,17 @@ struct tvl_recovery {
     tvl_time max_ack_delay; /* us, the peer's; 0 in Initial and Handshake */
     bool pto_off;           /* application space before the handshake is confirmed; a path that is
                                suspect (its probes have their own clock) */
-    bool pto_when_idle;     /* client until the server has validated its address: RFC 9002 6.2.2.1 */
+    bool pto_when_idle; /* client until the server has validated its address: RFC 9002 6.2.2.1 */
     /* Private: */
-    struct tvl_recovery_slot *slot; /* ring by packet number */
-    uint32_t cap;                   /* of slot, a power of two */
-    uint64_t first_pn, next_pn;     /* numbers remembered: [first_pn, next_pn) */
-    uint64_t largest_acked;         /* UINT64_MAX: none */
-    uint64_t bytes_in_flight;       /* this space's part of cc->in_flight */
-    uint64_t n_eliciting;           /* ack-eliciting packets outstanding */
-    uint64_t n_skipped;             /* numbers left out among those remembered */
-    uint64_t persistent_to;         /* losses below are part of a persistent congestion known */
-    tvl_time last_eliciting_at;     /* or when the PTO last fired, if later */
-    tvl_time loss_time;             /* TVL_TIME_NEVER: none pending */
-    uint64_t ecn_ce;                /* highest count reported */
+    struct tvl_recovery_slot *slot;              /* ring by packet number */
+    uint32_t cap;                                /* of slot, a power of two */
+    uint64_t first_pn, next_pn;                  /* numbers remembered: [first_pn, next_pn) */
+    uint64_t largest_acked;                      /* UINT64_MAX: none */
+    uint64_t bytes_in_flight;                    /* this space's part of cc->in_flight */
+    uint64_t n_eliciting;                        /* ack-eliciting packets outstanding */
+    tvl_time last_eliciting_at;                  /* or when the PTO last fired, if later */
+    tvl_time loss_time;                          /* TVL_TIME_NEVER: none pending */
+    uint64_t ecn_ce;                             /* highest count reported */
     uint64_t packets_lost, bytes_lost, spurious; /* statistics */
 };
 
@@ -132,17 +130,18 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
 int tvl_recovery_skip_pn(struct tvl_recovery *r, tvl_time now);
 
 struct tvl_recovery_ack {
-    const struct tvl_pn_range *range; /* descending, as in the frame; range[0].last is the largest */
-    size_t n_ranges;                  /* [1, any] */
-    tvl_time ack_delay;               /* us, exponent applied; 0 in Initial */
+    const struct tvl_pn_range
+        *range;         /* descending, as in the frame; range[0].last is the largest */
+    size_t n_ranges;    /* [1, any] */
+    tvl_time ack_delay; /* us, exponent applied; 0 in Initial */
     bool has_ecn;
     uint64_t ecn_ce;
 };
 
 struct tvl_recovery_result {
-    bool any;               /* something was newly acknowledged */
-    tvl_time newest_sent_at;/* of the newest such packet: for tvl_health_acked */
-    uint64_t acked, lost;   /* packets */
+    bool any;                /* something was newly acknowledged */
+    tvl_time newest_sent_at; /* of the newest such packet: for tvl_health_acked */
+    uint64_t acked, lost;    /* packets */
 };
 
 /*

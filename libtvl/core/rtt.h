@@ -9,8 +9,8 @@
 
 #include <tvl/tvl.h>
 
-#define TVL_RTT_INITIAL 333000u    /* us, RFC 9002 6.2.2 kInitialRtt */
-#define TVL_RTT_GRANULARITY 1000u  /* us, RFC 9002 6.1.2 kGranularity */
+#define TVL_RTT_INITIAL 333000u   /* us, RFC 9002 6.2.2 kInitialRtt */
+#define TVL_RTT_GRANULARITY 1000u /* us, RFC 9002 6.1.2 kGranularity */
 
 struct tvl_rtt {
     tvl_time latest, min, smoothed, var; /* us; all 0 before the first sample */

@@ -123,8 +123,8 @@ const struct svc_stream_info *svc_reader_info(const struct svc_reader *r);
 /* 1: a packet. 0: end of file. SVC_ERR_FORMAT: damaged here, reading may go on. Units of a picture
  * come by rising spatial layer; audio and video interleaved by pts. */
 int svc_reader_next(struct svc_reader *r, struct svc_packet *out);
-/* Back to the first packet. Picture numbers go on rising and pts go on from the end if `continue_time`
- * is what svc_reader_loop is called for; the first unit is a key frame. */
+/* Back to the first packet, which is a key unit: picture numbers go on rising and pts go on from
+ * the file's duration, as if the file were repeated endlessly. 0, SVC_ERR_FILE or SVC_ERR_FORMAT. */
 int svc_reader_loop(struct svc_reader *r);
 void svc_reader_free(struct svc_reader *r);
 
