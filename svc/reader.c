@@ -42,12 +42,12 @@ struct svc_reader {
 
     struct svc_tracker slots; /* for derived dependencies */
     struct slot_size sizes[SVC_SLOTS];
-    uint64_t picture;         /* number of the next temporal unit */
-    uint64_t picture_first;   /* of this pass over the file */
-    int64_t pts_offset;       /* of this pass over the file */
-    int64_t pts_base;         /* the file's time of its first picture, taken off */
+    uint64_t picture;       /* number of the next temporal unit */
+    uint64_t picture_first; /* of this pass over the file */
+    int64_t pts_offset;     /* of this pass over the file */
+    int64_t pts_base;       /* the file's time of its first picture, taken off */
     bool has_base;
-    int64_t audio_lead;       /* what sound starts before 0: the codec's delay, taken off again */
+    int64_t audio_lead; /* what sound starts before 0: the codec's delay, taken off again */
 };
 
 static void explain(const struct svc_reader *r, const char *what, char *why, size_t size)
@@ -200,14 +200,14 @@ static void give_part(struct svc_reader *r, struct svc_packet *out)
     *out = (struct svc_packet){ .kind = SVC_VIDEO,
                                 .pts = r->part_pts,
                                 .end_of_picture = r->next_part == r->n_parts };
-    out->unit = (struct svc_unit){ .bytes = r->bytes + part->at,
-                                   .len = part->len,
-                                   .picture = r->picture - 1,
-                                   .pts = r->part_pts,
-                                   .layer = part->layer,
-                                   .key = part->key_frame && part->has_sequence &&
-                                          part->layer.spatial == 0,
-                                   .deps = r->deps[i] };
+    out->unit =
+        (struct svc_unit){ .bytes = r->bytes + part->at,
+                           .len = part->len,
+                           .picture = r->picture - 1,
+                           .pts = r->part_pts,
+                           .layer = part->layer,
+                           .key = part->key_frame && part->has_sequence && part->layer.spatial == 0,
+                           .deps = r->deps[i] };
 }
 
 int svc_reader_next(struct svc_reader *r, struct svc_packet *out)

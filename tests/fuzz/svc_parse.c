@@ -1,6 +1,6 @@
 /*
- * svc_parse.c - outside bytes into the parsers of svc: dependencies, OBUs, sequence and frame headers.
- * Besides not crashing: what decodes must encode to the same bytes.
+ * svc_parse.c - outside bytes into the parsers of svc: dependencies, OBUs, sequence and frame
+ * headers. Besides not crashing: what decodes must encode to the same bytes.
  */
 #include "obu.h"
 

@@ -1,6 +1,6 @@
 /*
- * test_codec.c - encoder to decoder, with libaom's decoder as the judge: every picture that is given
- * out is bit for bit what the reference makes of the complete stream, whatever was left out.
+ * test_codec.c - encoder to decoder, with libaom's decoder as the judge: every picture that is
+ * given out is bit for bit what the reference makes of the complete stream, whatever was left out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,8 +97,9 @@ static void all_structures_decode_bit_exactly(void **state)
 static void awkward_sizes_decode(void **state)
 {
     (void)state;
-    static const uint16_t sizes[][2] = { { 128, 128 }, { 130, 134 }, { 426, 240 }, { 854, 480 },
-                                         { 1920, 1080 } };
+    static const uint16_t sizes[][2] = {
+        { 128, 128 }, { 130, 134 }, { 426, 240 }, { 854, 480 }, { 1920, 1080 }
+    };
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct svc_encoder_config cfg = small(3, 2);
         cfg.width = sizes[i][0];

@@ -24,11 +24,14 @@ static void deps_go_and_come_back(void **state)
         { 9, { .refreshes = 2, .n_reads = 1, .reads = { { 7, 3, 9 } } }, { 2, 1, 0xf8 }, 3 },
         { 9, { .n_reads = 1, .reads = { { 1, 1, 3 } } }, { 0, 1, 0x2e }, 3 },
         { 9, { .n_reads = 1, .reads = { { 1, 1, 2 } } }, { 0, 1, 0x2f, 0 }, 4 },
-        { 1000, { .n_reads = 2, .reads = { { 0, 0, 998 }, { 4, 2, 0 } } },
-          { 0, 2, 0x02, 0x97, 0xe1, 0x07 }, 6 },
+        { 1000,
+          { .n_reads = 2, .reads = { { 0, 0, 998 }, { 4, 2, 0 } } },
+          { 0, 2, 0x02, 0x97, 0xe1, 0x07 },
+          6 },
         { UINT64_C(1) << 33,
           { .n_reads = 1, .reads = { { 0, 0, (UINT64_C(1) << 33) - UINT32_MAX } } },
-          { 0, 1, 0x07, 0xf8, 0xff, 0xff, 0xff, 0x0f }, 8 },
+          { 0, 1, 0x07, 0xf8, 0xff, 0xff, 0xff, 0x0f },
+          8 },
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         uint8_t out[SVC_DEPS_MAX_BYTES];
@@ -89,9 +92,9 @@ static void mutated_bytes_never_crash(void **state)
     (void)state;
     /* A key unit's shape: sequence header, note, frame; then the same with an extension. */
     static const uint8_t seed[] = {
-        0x0a, 0x0b, 0x00, 0x00, 0x00, 0x2c, 0xef, 0xbf, 0xe1, 0xbd, 0xda, 0xf9, 0x08, 0x2a, 0x0c,
-        0x04, 0xff, 0xff, 'S',  'V',  'C',  'D',  0x00, 0xff, 0x01, 0x21, 0x80, 0x32, 0x04, 0x10,
-        0x22, 0x33, 0x44, 0x36, 0x08, 0x04, 0x30, 0x10, 0x20, 0x40, 0x12, 0x00,
+        0x0a, 0x0b, 0x00, 0x00, 0x00, 0x2c, 0xef, 0xbf, 0xe1, 0xbd, 0xda, 0xf9, 0x08, 0x2a,
+        0x0c, 0x04, 0xff, 0xff, 'S',  'V',  'C',  'D',  0x00, 0xff, 0x01, 0x21, 0x80, 0x32,
+        0x04, 0x10, 0x22, 0x33, 0x44, 0x36, 0x08, 0x04, 0x30, 0x10, 0x20, 0x40, 0x12, 0x00,
     };
     uint32_t rng = 1;
     for (unsigned i = 0; i < 200000; i++) {
@@ -116,16 +119,20 @@ static void tracker_table(void **state)
         struct svc_unit unit;
         bool decodable;
     } table[] = {
-        { "nothing without a key",
-          { .picture = 0, .deps = { 1, 1, { { 0, 0, 0 } } } }, false },
+        { "nothing without a key", { .picture = 0, .deps = { 1, 1, { { 0, 0, 0 } } } }, false },
         { "key", { .picture = 4, .key = true, .deps = { .refreshes = 0xff } }, true },
         { "S1 on S0 of the same picture",
-          { .picture = 4, .layer = { 1, 0 }, .deps = { 2, 1, { { 0, 0, 4 } } } }, true },
-        { "T1 on T0", { .picture = 5, .layer = { 0, 1 }, .deps = { 8, 1, { { 0, 0, 4 } } } }, true },
+          { .picture = 4, .layer = { 1, 0 }, .deps = { 2, 1, { { 0, 0, 4 } } } },
+          true },
+        { "T1 on T0",
+          { .picture = 5, .layer = { 0, 1 }, .deps = { 8, 1, { { 0, 0, 4 } } } },
+          true },
         { "S1 expects S1 of another picture",
-          { .picture = 6, .layer = { 1, 0 }, .deps = { 2, 1, { { 1, 1, 2 } } } }, false },
+          { .picture = 6, .layer = { 1, 0 }, .deps = { 2, 1, { { 1, 1, 2 } } } },
+          false },
         { "S1 expects S0 where S1 is",
-          { .picture = 6, .layer = { 1, 0 }, .deps = { 2, 1, { { 1, 0, 4 } } } }, false },
+          { .picture = 6, .layer = { 1, 0 }, .deps = { 2, 1, { { 1, 0, 4 } } } },
+          false },
         { "one of two reads is missing",
           { .picture = 6, .layer = { 1, 0 }, .deps = { 2, 2, { { 1, 1, 4 }, { 0, 0, 6 } } } },
           false },
@@ -134,10 +141,12 @@ static void tracker_table(void **state)
           { .picture = 6, .layer = { 1, 0 }, .deps = { 2, 2, { { 1, 1, 4 }, { 0, 0, 6 } } } },
           true },
         { "late T1 whose reference is gone",
-          { .picture = 5, .layer = { 0, 1 }, .deps = { 8, 1, { { 0, 0, 4 } } } }, false },
+          { .picture = 5, .layer = { 0, 1 }, .deps = { 8, 1, { { 0, 0, 4 } } } },
+          false },
         { "next key", { .picture = 8, .key = true, .deps = { .refreshes = 0x01 } }, true },
         { "a key clears what it does not fill",
-          { .picture = 9, .layer = { 1, 0 }, .deps = { 2, 1, { { 1, 1, 6 } } } }, false },
+          { .picture = 9, .layer = { 1, 0 }, .deps = { 2, 1, { { 1, 1, 6 } } } },
+          false },
     };
     struct svc_tracker t = { 0 };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -179,8 +188,7 @@ static void structure_table(void **state)
         { { 3, 2 }, { 2, 1 }, false, { false, 2, 4, NO } },
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct svc_refs r =
-            svc_structure_refs(&table[i].st, table[i].layer, table[i].key_picture);
+        struct svc_refs r = svc_structure_refs(&table[i].st, table[i].layer, table[i].key_picture);
         assert_int_equal(r.key, table[i].refs.key);
         assert_int_equal(r.last, table[i].refs.last);
         assert_int_equal(r.below, table[i].refs.below);
@@ -196,9 +204,9 @@ static void structure_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deps_go_and_come_back),     cmocka_unit_test(the_longest_deps_fit),
-        cmocka_unit_test(wrong_deps_are_refused),    cmocka_unit_test(mutated_bytes_never_crash),
-        cmocka_unit_test(tracker_table),             cmocka_unit_test(structure_table),
+        cmocka_unit_test(deps_go_and_come_back),  cmocka_unit_test(the_longest_deps_fit),
+        cmocka_unit_test(wrong_deps_are_refused), cmocka_unit_test(mutated_bytes_never_crash),
+        cmocka_unit_test(tracker_table),          cmocka_unit_test(structure_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_testclip.c - the picture number is read back from every layer after coding, and only from it. */
+/* test_testclip.c - the picture number is read back from every layer after coding, and only from
+ * it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,10 +44,9 @@ static void other_pictures_have_no_number(void **state)
 {
     (void)state;
     static uint8_t bytes[320 * 180];
-    struct svc_image img = { .width = 320,
-                             .height = 180,
-                             .plane = { bytes, bytes, bytes },
-                             .stride = { 320, 160, 160 } };
+    struct svc_image img = {
+        .width = 320, .height = 180, .plane = { bytes, bytes, bytes }, .stride = { 320, 160, 160 }
+    };
     assert_int_equal(testclip_read_number(&img), -1); /* black */
     memset(bytes, 235, sizeof(bytes));
     assert_int_equal(testclip_read_number(&img), -1);
