@@ -1,0 +1,95 @@
+/* heap.c - see heap.h. */
+#include "heap.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include <tvl/tvl.h>
+
+#define HEAP_FIRST_CAP 16
+
+void tvl_heap_fini(struct tvl_heap *h)
+{
+    free(h->v);
+    *h = (struct tvl_heap){ 0 };
+}
+
+int tvl_heap_reserve(struct tvl_heap *h, size_t count)
+{
+    if (count <= h->cap)
+        return 0;
+    size_t cap = h->cap == 0 ? HEAP_FIRST_CAP : h->cap * 2;
+    if (cap < count)
+        cap = count;
+    struct tvl_heap_node **v = realloc(h->v, cap * sizeof(struct tvl_heap_node *));
+    if (v == NULL)
+        return TVL_ERR_NOMEM;
+    h->v = v;
+    h->cap = cap;
+    return 0;
+}
+
+static bool before(const struct tvl_heap_node *a, const struct tvl_heap_node *b)
+{
+    return a->key != b->key ? a->key < b->key : a->tie < b->tie;
+}
+
+static void put(struct tvl_heap *h, size_t at, struct tvl_heap_node *n)
+{
+    h->v[at] = n;
+    n->pos = at + 1;
+}
+
+static void sift_up(struct tvl_heap *h, size_t at)
+{
+    struct tvl_heap_node *n = h->v[at];
+    while (at > 0 && before(n, h->v[(at - 1) / 2])) {
+        put(h, at, h->v[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    put(h, at, n);
+}
+
+static void sift_down(struct tvl_heap *h, size_t at)
+{
+    struct tvl_heap_node *n = h->v[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= h->count)
+            break;
+        if (child + 1 < h->count && before(h->v[child + 1], h->v[child]))
+            child++;
+        if (!before(h->v[child], n))
+            break;
+        put(h, at, h->v[child]);
+        at = child;
+    }
+    put(h, at, n);
+}
+
+void tvl_heap_push(struct tvl_heap *h, struct tvl_heap_node *n)
+{
+    assert(n->pos == 0 && h->count < h->cap);
+    h->v[h->count] = n;
+    sift_up(h, h->count++);
+}
+
+void tvl_heap_remove(struct tvl_heap *h, struct tvl_heap_node *n)
+{
+    if (n->pos == 0)
+        return;
+    size_t at = n->pos - 1;
+    assert(at < h->count && h->v[at] == n);
+    struct tvl_heap_node *last = h->v[--h->count];
+    n->pos = 0;
+    if (last == n)
+        return;
+    put(h, at, last);
+    sift_up(h, at);
+    sift_down(h, last->pos - 1);
+}
+
+struct tvl_heap_node *tvl_heap_first(const struct tvl_heap *h)
+{
+    return h->count > 0 ? h->v[0] : NULL;
+}

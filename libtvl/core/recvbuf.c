@@ -1,0 +1,170 @@
+/* recvbuf.c - see recvbuf.h. */
+#include "recvbuf.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RING_FIRST 2048u
+#define RING_KEEP 65536u /* a larger ring is given back when it is empty */
+
+void tvl_recvbuf_init(struct tvl_recvbuf *b)
+{
+    *b = (struct tvl_recvbuf){ .final_size = TVL_SIZE_UNKNOWN };
+    tvl_ranges_init(&b->got, TVL_RECVBUF_RANGES_MAX, TVL_RANGES_REFUSE);
+}
+
+void tvl_recvbuf_fini(struct tvl_recvbuf *b)
+{
+    free(b->ring);
+    b->ring = NULL;
+    b->cap = 0;
+    tvl_ranges_fini(&b->got);
+}
+
+void tvl_recvbuf_drop(struct tvl_recvbuf *b)
+{
+    tvl_recvbuf_fini(b);
+    b->dropped = true;
+}
+
+/* Bytes from `offset` on that lie in one piece in the ring. */
+static size_t until_wrap(const struct tvl_recvbuf *b, uint64_t offset)
+{
+    return b->cap - (size_t)(offset & (b->cap - 1));
+}
+
+static void copy_in(struct tvl_recvbuf *b, uint64_t offset, const uint8_t *bytes, size_t len)
+{
+    size_t first = until_wrap(b, offset);
+    if (first > len)
+        first = len;
+    memcpy(b->ring + (offset & (b->cap - 1)), bytes, first);
+    if (len > first)
+        memcpy(b->ring, bytes + first, len - first);
+}
+
+static bool grow(struct tvl_recvbuf *b, uint64_t need)
+{
+    if (need <= b->cap)
+        return true;
+    if (need > SIZE_MAX / 4)
+        return false;
+    struct tvl_recvbuf bigger = { .cap = b->cap == 0 ? RING_FIRST : b->cap };
+    while (bigger.cap < need)
+        bigger.cap *= 2;
+    bigger.ring = malloc(bigger.cap);
+    if (bigger.ring == NULL)
+        return false;
+    for (uint32_t i = 0; i < b->got.count; i++) {
+        for (uint64_t at = b->got.v[i].from; at < b->got.v[i].to;) {
+            size_t len = until_wrap(b, at);
+            if (len > b->got.v[i].to - at)
+                len = (size_t)(b->got.v[i].to - at);
+            copy_in(&bigger, at, b->ring + (at & (b->cap - 1)), len);
+            at += len;
+        }
+    }
+    free(b->ring);
+    b->ring = bigger.ring;
+    b->cap = bigger.cap;
+    return true;
+}
+
+/* Keep what of [from, to) has not been kept yet; bytes[0] is the byte at `from`. */
+static bool keep(struct tvl_recvbuf *b, uint64_t from, uint64_t to, const uint8_t *bytes)
+{
+    if (!grow(b, to - b->base))
+        return false;
+    for (uint64_t at = from; at < to;) {
+        const struct tvl_range *x = tvl_ranges_at_or_above(&b->got, at);
+        uint64_t upto = x != NULL && x->from < to ? x->from : to;
+        if (at < upto)
+            copy_in(b, at, bytes + (at - from), (size_t)(upto - at));
+        at = x != NULL && x->from < to ? x->to : to;
+    }
+    return tvl_ranges_add(&b->got, from, to) == 0;
+}
+
+int64_t tvl_recvbuf_take(struct tvl_recvbuf *b, uint64_t offset, const uint8_t *bytes, size_t len,
+                         uint64_t limit)
+{
+    uint64_t to = offset + len;
+    if (to > limit)
+        return -TVL_WIRE_FLOW_CONTROL_ERROR;
+    if (to > b->final_size)
+        return -TVL_WIRE_FINAL_SIZE_ERROR;
+    uint64_t from = offset > b->base ? offset : b->base;
+    if (!b->dropped && from < to && !keep(b, from, to, bytes + (from - offset)))
+        return -TVL_WIRE_INTERNAL_ERROR;
+    uint64_t rise = to > b->highest ? to - b->highest : 0;
+    b->highest += rise;
+    return (int64_t)rise;
+}
+
+int tvl_recvbuf_finish(struct tvl_recvbuf *b, uint64_t size)
+{
+    if (size < b->highest || (b->final_size != TVL_SIZE_UNKNOWN && b->final_size != size))
+        return -TVL_WIRE_FINAL_SIZE_ERROR;
+    b->final_size = size;
+    return 0;
+}
+
+uint64_t tvl_recvbuf_readable(const struct tvl_recvbuf *b)
+{
+    if (b->got.count == 0 || b->got.v[0].from != b->base)
+        return 0;
+    return b->got.v[0].to - b->base;
+}
+
+const uint8_t *tvl_recvbuf_peek(const struct tvl_recvbuf *b, size_t *len)
+{
+    uint64_t readable = tvl_recvbuf_readable(b);
+    if (readable == 0) {
+        *len = 0;
+        return NULL;
+    }
+    *len = until_wrap(b, b->base);
+    if (*len > readable)
+        *len = (size_t)readable;
+    return b->ring + (b->base & (b->cap - 1));
+}
+
+void tvl_recvbuf_skip(struct tvl_recvbuf *b, size_t len)
+{
+    assert(len <= tvl_recvbuf_readable(b));
+    b->base += len;
+    tvl_ranges_forget_below(&b->got, b->base);
+    if (b->got.count == 0 && (b->cap > RING_KEEP || tvl_recvbuf_at_end(b))) {
+        free(b->ring);
+        b->ring = NULL;
+        b->cap = 0;
+    }
+}
+
+size_t tvl_recvbuf_read(struct tvl_recvbuf *b, uint8_t *out, size_t cap)
+{
+    size_t done = 0;
+    while (done < cap) {
+        size_t len;
+        const uint8_t *at = tvl_recvbuf_peek(b, &len);
+        if (len == 0)
+            break;
+        if (len > cap - done)
+            len = cap - done;
+        memcpy(out + done, at, len);
+        tvl_recvbuf_skip(b, len);
+        done += len;
+    }
+    return done;
+}
+
+bool tvl_recvbuf_complete(const struct tvl_recvbuf *b)
+{
+    return b->final_size != TVL_SIZE_UNKNOWN && b->base + tvl_recvbuf_readable(b) == b->final_size;
+}
+
+bool tvl_recvbuf_at_end(const struct tvl_recvbuf *b)
+{
+    return b->base == b->final_size;
+}

@@ -1,0 +1,112 @@
+/*
+ * streams.h - all streams of one connection: table, limits, flow control, order of sending, news.
+ *
+ * RFC 9000 2 to 4 and 19.4 to 19.14. The connection hands in every stream-related frame, asks for
+ * frames when it builds a packet, hands back the records of what was put in when the packet is
+ * acknowledged or lost, and polls for news. No clock, no packets, no paths in here.
+ *
+ * A stream lives until both its parts are over and its news was polled; then it is freed.
+ */
+#ifndef TVL_CORE_STREAMS_H
+#define TVL_CORE_STREAMS_H
+
+#include <tvl/tvl.h>
+
+#include "frame.h"
+#include "params.h"
+#include "sent_frame.h"
+#include "stream.h"
+
+struct tvl_streams_config {
+    enum tvl_side side;
+    uint64_t stream_window, conn_window; /* bytes, as in tvl_config */
+    uint64_t streams_bidi, streams_uni;  /* the peer may have open at once */
+};
+
+struct tvl_streams_stats {
+    uint64_t bytes_sent; /* first transmissions */
+    uint64_t bytes_resent;
+    uint64_t bytes_received; /* new bytes only */
+    uint64_t expired;        /* streams */
+};
+
+struct tvl_streams_dir {          /* index 0: bidirectional, 1: unidirectional */
+    uint64_t own_opened, own_max; /* streams we opened, and may open */
+    uint64_t blocked_told;        /* limit of the last STREAMS_BLOCKED, plus 1 */
+    uint64_t peer_opened, peer_max, peer_closed, peer_window;
+    bool want_max, want_blocked; /* a frame is due */
+    bool news;                   /* TVL_EVENT_STREAMS is due */
+};
+
+struct tvl_streams {
+    struct tvl_streams_config cfg;
+    struct tvl_stream *table; /* uthash by id */
+    struct tvl_streams_dir dir[2];
+    uint64_t peer_stream_max[3]; /* the peer's initial limits: own bidi, own uni, peer's bidi */
+    uint64_t send_max, sent;     /* connection credit and how much of it is used */
+    uint64_t blocked_told;       /* limit of the last DATA_BLOCKED, plus 1 */
+    uint64_t recv_max, received, consumed;
+    bool want_max_data, want_data_blocked;
+    struct tvl_heap again, fresh; /* by (rank, id): resend without credit, new bytes with credit */
+    struct tvl_heap deadlines;
+    struct tvl_stream *want_list, *news_list, *unsent_list;
+    struct tvl_streams_stats stats;
+};
+
+void tvl_streams_init(struct tvl_streams *ss, const struct tvl_streams_config *cfg);
+void tvl_streams_fini(struct tvl_streams *ss);
+/* Our own limits into our transport parameters, and the peer's from its. */
+void tvl_streams_fill_params(const struct tvl_streams *ss, struct tvl_params *own);
+void tvl_streams_set_peer(struct tvl_streams *ss, const struct tvl_params *peer);
+
+/* ---- the application's calls: results as in tvl.h ---- */
+int tvl_streams_open(struct tvl_streams *ss, enum tvl_dir dir, uint64_t *id);
+int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank);
+int tvl_streams_set_deadline(struct tvl_streams *ss, uint64_t id, tvl_time deadline, uint64_t code);
+int64_t tvl_streams_write(struct tvl_streams *ss, uint64_t id, const uint8_t *bytes, size_t len,
+                          bool fin);
+int64_t tvl_streams_read(struct tvl_streams *ss, uint64_t id, uint8_t *bytes, size_t cap,
+                         bool *fin);
+int tvl_streams_reset(struct tvl_streams *ss, uint64_t id, uint64_t code);
+int tvl_streams_stop(struct tvl_streams *ss, uint64_t id, uint64_t code);
+uint64_t tvl_streams_backlog(const struct tvl_streams *ss, uint64_t rank);
+
+/* ---- frames from the peer ---- */
+bool tvl_streams_owns_frame(uint64_t type); /* is it one for tvl_streams_on_frame? */
+/* 0, or the negative of an enum tvl_wire_error to close the connection with. */
+int tvl_streams_on_frame(struct tvl_streams *ss, const struct tvl_frame *f);
+
+/* ---- frames to the peer ---- */
+struct tvl_streams_head { /* what would be sent first; for the scheduler's question */
+    uint64_t rank;        /* 0 for control frames, UINT64_MAX when there is nothing */
+    tvl_time deadline;    /* of that stream, or TVL_TIME_NEVER */
+    uint64_t id;          /* of that stream; 0 for control frames */
+};
+bool tvl_streams_has_data(const struct tvl_streams *ss); /* anything to send, control included */
+struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss);
+/* Append as many frames as fit and as `sent` has room to record. How many were appended. */
+uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
+                                  struct tvl_sent_list *sent);
+/* For every record of an own kind; other kinds do nothing. Harmless when told twice, both ways
+ * round, or for streams long gone. */
+void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec);
+void tvl_streams_on_lost(struct tvl_streams *ss, const struct tvl_sent_frame *rec);
+
+/* ---- time ---- */
+tvl_time tvl_streams_next_deadline(const struct tvl_streams *ss); /* or TVL_TIME_NEVER */
+void tvl_streams_tick(struct tvl_streams *ss, tvl_time now);
+
+/* ---- news ---- */
+struct tvl_streams_event {
+    enum tvl_event_type type; /* TVL_EVENT_STREAM_* or TVL_EVENT_STREAMS */
+    uint64_t id, code;
+    enum tvl_dir dir; /* TVL_EVENT_STREAMS only */
+};
+/* false: none waiting. Polling may free the stream it tells of. */
+bool tvl_streams_poll(struct tvl_streams *ss, struct tvl_streams_event *ev);
+bool tvl_streams_has_news(const struct tvl_streams *ss);
+
+const struct tvl_stream *tvl_streams_find(const struct tvl_streams *ss, uint64_t id);
+size_t tvl_streams_count(const struct tvl_streams *ss);
+
+#endif
