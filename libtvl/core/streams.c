@@ -629,6 +629,8 @@ static bool put_data(struct tvl_streams *ss, struct tvl_stream *s, struct out *o
     if (limit > s->send_max)
         limit = s->send_max;
     size_t room = tvl_wr_left(o->w);
+    if (room == 0)
+        return false;
     if (!tvl_sendbuf_next(&s->out, room, limit, &c)) {
         bool had = tvl_stream_has_again(s); /* all its lost pieces were acknowledged after all */
         settle(ss, s);
