@@ -68,7 +68,8 @@ struct tvl_tls_config {
     const char *const *alpn;  /* names, ends with NULL; first is preferred; at least one [RFC 7301] */
     const char *cert_file;    /* PEM chain; required on a server, optional on a client */
     const char *key_file;     /* PEM key; goes with cert_file */
-    const char *ca_file;      /* PEM trust anchors; NULL: the system's */
+    const char *ca_file;      /* PEM trust anchors; NULL: the system's. On a server: demand of every
+                                 client a certificate issued by one of them; NULL: ask for none */
     bool server;
     /* One line in SSLKEYLOGFILE form without newline per secret; NULL: none. Must not call back. */
     void (*keylog)(void *user, const char *line);
@@ -95,6 +96,8 @@ struct tvl_config {
     uint64_t seed[4];            /* all of libtvl's randomness; a driver fills it from the kernel */
     tvl_time idle_timeout;       /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
     tvl_time handshake_timeout;  /* us [1 s, 1 min], default 10 s */
+    tvl_time keepalive;          /* us of silence on a path after which a client asks it for a sign
+                                    of life [50 ms, 1 min]; 0: never (default) */
     uint32_t max_path_id;        /* highest path ID allowed at start [0, 255], default 16; a client
                                     and a server with UINT32_MAX do not offer multipath */
     uint64_t stream_window;      /* bytes per stream the peer may send ahead [16 KiB, 64 MiB], 1 MiB */

@@ -164,11 +164,17 @@ struct moq_handler {
     /* Subscriber: REQUEST_ERROR; `s` is gone when this returns. */
     void (*on_rejected)(void *user, struct moq_subscription *s, uint64_t code, const char *reason);
     void (*on_object)(void *user, struct moq_subscription *s, const struct moq_object *obj);
-    /* Subscriber: an object's stream was reset by the sender before its end. */
+    /* Subscriber: an object's stream was reset by the sender before its end, or given up by us for
+     * its size. Not told when the reset overtook the stream's header: then nothing says what was
+     * lost, so watch for gaps too. */
     void (*on_object_lost)(void *user, struct moq_subscription *s, uint64_t group, uint64_t object,
                            uint64_t code);
     /* Subscriber: PUBLISH_DONE and all its streams ended, or time-out; `s` is gone on return. */
     void (*on_done)(void *user, struct moq_subscription *s, uint64_t status, const char *reason);
+
+    /* The peer will close soon (GOAWAY): moq_subscribe fails from now on, what runs goes on. `uri`
+     * (may be empty) is where to connect instead; timeout_ms 0: none given. */
+    void (*on_goaway)(void *user, struct moq_bytes uri, uint64_t timeout_ms);
 };
 
 /* ---- session ---- */

@@ -1,0 +1,264 @@
+/* args.c - the command line: one table of options, one small function per kind of value. */
+#include "args.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char args_help[] =
+    "usage: svc-player moqt://HOST[:PORT]/NAMESPACE [option]...\n"
+    "\n"
+    "Plays a layered broadcast over all given network paths at once.\n"
+    "\n"
+    "  --path SPEC          a network path; may be repeated: an interface, a local address, or\n"
+    "                       dev=wlan0,local=10.0.0.2,to=192.0.2.1:4433,name=wifi,backup\n"
+    "                       [every interface that is up]\n"
+    "  --ca FILE            trust the authorities in FILE (PEM) [the system's]\n"
+    "  --layers sXtY        highest spatial and temporal layer to ask for [all]\n"
+    "  --latency MS         delay between arrival and display [the broadcast's, else 300]\n"
+    "  --duration S         stop S seconds after the first picture\n"
+    "  --headless           no window and no sound device\n"
+    "  --fullscreen         start in full screen\n"
+    "  --mute               start with the sound off\n"
+    "  --no-audio           do not ask for the sound\n"
+    "  --json FILE          write a report when playing ends\n"
+    "  --screenshot FILE[@SECONDS]\n"
+    "                       save the screen as PNG, that long after the first picture [at the "
+    "end];\n"
+    "                       may be repeated\n"
+    "  --cc NAME            congestion control of what the player sends\n"
+    "  --sched NAME         path scheduler of what the player sends\n"
+    "  --keylog FILE        append TLS secrets for packet dissectors\n"
+    "  --log LEVEL          error, warn, info or debug [warn]\n"
+    "  --help, --version\n"
+    "\n"
+    "Keys: i statistics, f full screen, m sound, h or ? help, q or Esc quit.\n"
+    "Exit codes: 0 done, 1 failed, 2 could not connect, 64 usage.\n";
+
+enum option_id {
+    OPT_PATH = 256,
+    OPT_CA,
+    OPT_HEADLESS,
+    OPT_JSON,
+    OPT_DURATION,
+    OPT_SCREENSHOT,
+    OPT_LATENCY,
+    OPT_LAYERS,
+    OPT_CC,
+    OPT_SCHED,
+    OPT_KEYLOG,
+    OPT_NO_AUDIO,
+    OPT_FULLSCREEN,
+    OPT_MUTE,
+    OPT_LOG,
+    OPT_HELP,
+    OPT_VERSION,
+};
+
+static const struct option options[] = {
+    { "path", required_argument, NULL, OPT_PATH },
+    { "ca", required_argument, NULL, OPT_CA },
+    { "headless", no_argument, NULL, OPT_HEADLESS },
+    { "json", required_argument, NULL, OPT_JSON },
+    { "duration", required_argument, NULL, OPT_DURATION },
+    { "screenshot", required_argument, NULL, OPT_SCREENSHOT },
+    { "latency", required_argument, NULL, OPT_LATENCY },
+    { "layers", required_argument, NULL, OPT_LAYERS },
+    { "cc", required_argument, NULL, OPT_CC },
+    { "sched", required_argument, NULL, OPT_SCHED },
+    { "keylog", required_argument, NULL, OPT_KEYLOG },
+    { "no-audio", no_argument, NULL, OPT_NO_AUDIO },
+    { "fullscreen", no_argument, NULL, OPT_FULLSCREEN },
+    { "mute", no_argument, NULL, OPT_MUTE },
+    { "log", required_argument, NULL, OPT_LOG },
+    { "help", no_argument, NULL, OPT_HELP },
+    { "version", no_argument, NULL, OPT_VERSION },
+    { NULL, 0, NULL, 0 },
+};
+
+struct reason {
+    char *text;
+    size_t size;
+};
+
+/* A finite number in (0, max]. */
+static int take_number(double *out, const char *text, double max)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !isfinite(value) || value <= 0 || value > max)
+        return -1;
+    *out = value;
+    return 0;
+}
+
+static int take_duration(struct args *a, const char *text, struct reason r)
+{
+    if (take_number(&a->duration_s, text, 1e7) == 0)
+        return 0;
+    snprintf(r.text, r.size, "--duration: \"%.60s\" is no number of seconds", text);
+    return -1;
+}
+
+static int take_latency(struct args *a, const char *text, struct reason r)
+{
+    double ms;
+    if (take_number(&ms, text, ARGS_LATENCY_MAX_MS) == 0 && ms >= 1) {
+        a->latency_ms = (uint32_t)ms;
+        return 0;
+    }
+    snprintf(r.text, r.size, "--latency: \"%.60s\" is not in 1 to %d milliseconds", text,
+             ARGS_LATENCY_MAX_MS);
+    return -1;
+}
+
+static int take_layers(struct args *a, const char *text, struct reason r)
+{
+    if (strlen(text) == 4 && text[0] == 's' && text[2] == 't' && text[1] >= '0' && text[1] <= '3' &&
+        text[3] >= '0' && text[3] <= '3') {
+        a->max_spatial = text[1] - '0';
+        a->max_temporal = text[3] - '0';
+        return 0;
+    }
+    snprintf(r.text, r.size, "--layers: \"%.60s\" is not of the form s2t1", text);
+    return -1;
+}
+
+static int take_log(struct args *a, const char *text, struct reason r)
+{
+    static const char *const names[] = { "error", "warn", "info", "debug" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0) {
+            a->log = (enum log_level)i;
+            return 0;
+        }
+    snprintf(r.text, r.size, "--log: \"%.60s\" is none of error, warn, info, debug", text);
+    return -1;
+}
+
+static int take_screenshot(struct args *a, const char *text, struct reason r)
+{
+    if (a->n_screenshots == ARGS_SCREENSHOTS_MAX) {
+        snprintf(r.text, r.size, "--screenshot: at most %d", ARGS_SCREENSHOTS_MAX);
+        return -1;
+    }
+    struct args_screenshot *s = &a->screenshots[a->n_screenshots];
+    const char *at = strrchr(text, '@');
+    size_t len = at ? (size_t)(at - text) : strlen(text);
+    s->at_s = -1;
+    if (len == 0 || len >= sizeof s->file) {
+        snprintf(r.text, r.size, "--screenshot: the file name is %s", len ? "too long" : "missing");
+        return -1;
+    }
+    if (at && strcmp(at, "@0") == 0) {
+        s->at_s = 0;
+    } else if (at && take_number(&s->at_s, at + 1, 1e7)) {
+        snprintf(r.text, r.size, "--screenshot: \"%.60s\" is no number of seconds", at + 1);
+        return -1;
+    }
+    memcpy(s->file, text, len);
+    s->file[len] = '\0';
+    a->n_screenshots++;
+    return 0;
+}
+
+static int take_path(struct args *a, const char *text, struct reason r)
+{
+    char what[200];
+    if (a->n_paths == ARGS_PATHS_MAX) {
+        snprintf(r.text, r.size, "--path: at most %d", ARGS_PATHS_MAX);
+        return -1;
+    }
+    if (path_spec_parse(&a->paths[a->n_paths], text, what, sizeof what)) {
+        snprintf(r.text, r.size, "--path: %s", what);
+        return -1;
+    }
+    a->n_paths++;
+    return 0;
+}
+
+static int take_text(const char **out, const char *text, const char *option, struct reason r)
+{
+    if (*text) {
+        *out = text;
+        return 0;
+    }
+    snprintf(r.text, r.size, "--%s: an empty value", option);
+    return -1;
+}
+
+static int take_option(struct args *a, int id, const char *value, struct reason r)
+{
+    switch (id) {
+    case OPT_PATH:
+        return take_path(a, value, r);
+    case OPT_CA:
+        return take_text(&a->ca_file, value, "ca", r);
+    case OPT_JSON:
+        return take_text(&a->json_file, value, "json", r);
+    case OPT_KEYLOG:
+        return take_text(&a->keylog_file, value, "keylog", r);
+    case OPT_CC:
+        return take_text(&a->cc, value, "cc", r);
+    case OPT_SCHED:
+        return take_text(&a->sched, value, "sched", r);
+    case OPT_DURATION:
+        return take_duration(a, value, r);
+    case OPT_LATENCY:
+        return take_latency(a, value, r);
+    case OPT_LAYERS:
+        return take_layers(a, value, r);
+    case OPT_LOG:
+        return take_log(a, value, r);
+    case OPT_SCREENSHOT:
+        return take_screenshot(a, value, r);
+    case OPT_HEADLESS:
+        a->headless = true;
+        return 0;
+    case OPT_NO_AUDIO:
+        a->no_audio = true;
+        return 0;
+    case OPT_FULLSCREEN:
+        a->fullscreen = true;
+        return 0;
+    default:
+        a->mute = true;
+        return 0;
+    }
+}
+
+enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size)
+{
+    struct args a = { .max_spatial = -1, .max_temporal = -1, .log = LOG_LEVEL_WARN };
+    struct reason r = { why, why_size };
+    int id;
+    optind = 0; /* start afresh: GNU getopt */
+    opterr = 0;
+    while ((id = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (id == OPT_HELP)
+            return ARGS_HELP;
+        if (id == OPT_VERSION)
+            return ARGS_VERSION;
+        if (id == '?' || id == ':') {
+            snprintf(why, why_size, id == '?' ? "unknown option %.100s" : "%.100s needs a value",
+                     argv[optind - 1]);
+            return ARGS_WRONG;
+        }
+        if (take_option(&a, id, optarg, r))
+            return ARGS_WRONG;
+    }
+    if (argc - optind != 1) {
+        if (argc == optind)
+            snprintf(why, why_size, "which broadcast? give moqt://HOST/NAMESPACE");
+        else
+            snprintf(why, why_size, "one broadcast at a time: \"%.100s\" is too much",
+                     argv[optind + 1]);
+        return ARGS_WRONG;
+    }
+    if (uri_parse(&a.uri, argv[optind], why, why_size))
+        return ARGS_WRONG;
+    *out = a;
+    return ARGS_RUN;
+}

@@ -1,0 +1,43 @@
+/* args.h - the command line of svc-player, taken apart. Pure: opens and prints nothing. */
+#ifndef CLIENT_ARGS_H
+#define CLIENT_ARGS_H
+
+#include "log.h"
+#include "path_spec.h"
+#include "uri.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ARGS_PATHS_MAX 8 /* = TVL_PATHS_MAX */
+#define ARGS_SCREENSHOTS_MAX 16
+#define ARGS_LATENCY_MAX_MS 10000
+
+struct args_screenshot {
+    char file[512];
+    double at_s; /* after the first shown picture; negative: at the end */
+};
+
+struct args {
+    struct uri uri;
+    struct path_spec paths[ARGS_PATHS_MAX];
+    size_t n_paths;
+    const char *ca_file, *json_file, *keylog_file; /* of argv; NULL: not given */
+    const char *cc, *sched;                        /* likewise */
+    struct args_screenshot screenshots[ARGS_SCREENSHOTS_MAX];
+    size_t n_screenshots;
+    double duration_s;             /* 0: until the broadcast ends */
+    uint32_t latency_ms;           /* 0: the catalog's */
+    int max_spatial, max_temporal; /* -1: all */
+    enum log_level log;
+    bool headless, no_audio, fullscreen, mute;
+};
+
+enum args_result { ARGS_RUN, ARGS_HELP, ARGS_VERSION, ARGS_WRONG };
+
+/* ARGS_WRONG: one line in `why`. `argv` must outlive `out`. */
+enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size);
+
+extern const char args_help[]; /* what --help prints */
+
+#endif

@@ -1,0 +1,344 @@
+/*
+ * main.c - svc-player: puts session, player, screen and report together, and decides when playing
+ * is over and with which exit code.
+ */
+#include "args.h"
+#include "interfaces.h"
+#include "player.h"
+#include "report.h"
+#include "screen.h"
+#include "session.h"
+#include "version.h"
+
+#include <ev.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NOT_CONNECTED = 2, EXIT_USAGE = 64 };
+
+#define KEYS_PERIOD_S 0.01
+#define GOODBYE_S 0.3        /* for the farewell to leave */
+#define FIRST_PICTURE_S 15.0 /* with --duration: how long the first picture may take */
+#define DECODER_PIXELS_MAX (4096u * 2304u)
+
+struct app {
+    struct args args;
+    struct ev_loop *loop;
+    struct session *session;
+    struct player *player;
+    struct screen *screen;
+    struct report *report;
+    ev_timer keys, measure, goodbye;
+    ev_signal interrupt, terminate;
+    int64_t began;
+    bool leaving, statistics, help, muted;
+    bool taken[ARGS_SCREENSHOTS_MAX];
+    int exit_code;
+    char message[64];
+};
+
+static double seconds_played(const struct app *a)
+{
+    int64_t first = player_first_shown(a->player);
+    return first ? (double)(player_clock() - first) / 1e6 : -1;
+}
+
+static void leave(struct app *a, int exit_code)
+{
+    if (a->leaving)
+        return;
+    a->leaving = true;
+    a->exit_code = exit_code;
+    if (a->session)
+        session_close(a->session);
+    ev_timer_set(&a->goodbye, GOODBYE_S, 0);
+    ev_timer_start(a->loop, &a->goodbye);
+}
+
+/* ---- screen ---- */
+
+static void draw_overlay(struct app *a)
+{
+    if (!a->screen)
+        return;
+    screen_overlay(a->screen, a->statistics ? player_view(a->player) : NULL);
+    if (a->help)
+        screen_overlay_help(a->screen);
+}
+
+static void take_screenshots(struct app *a, bool at_end)
+{
+    char why[600];
+    double played = seconds_played(a);
+    for (size_t i = 0; i < a->args.n_screenshots && a->screen && played >= 0; i++) {
+        const struct args_screenshot *s = &a->args.screenshots[i];
+        bool due = s->at_s >= 0 && played >= s->at_s;
+        if (a->taken[i] || !(due || at_end))
+            continue;
+        a->taken[i] = true;
+        draw_overlay(a);
+        if (screen_save(a->screen, s->file, why, sizeof why) != 0)
+            log_text(LOG_LEVEL_ERROR, "%s", why);
+    }
+}
+
+static void on_keys(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct app *a = timer->data;
+    (void)loop;
+    (void)events;
+    take_screenshots(a, false);
+    unsigned commands = a->screen ? screen_poll(a->screen) : 0;
+    if (commands & SCREEN_QUIT)
+        leave(a, EXIT_DONE);
+    if (commands & SCREEN_TOGGLE_STATISTICS)
+        a->statistics = !a->statistics;
+    if (commands & SCREEN_TOGGLE_HELP)
+        a->help = !a->help;
+    if (commands & SCREEN_TOGGLE_MUTE) {
+        a->muted = !a->muted;
+        player_set_muted(a->player, a->muted);
+    }
+    if (commands) {
+        draw_overlay(a);
+        screen_render(a->screen);
+    }
+}
+
+static void check_time(struct app *a)
+{
+    double played = seconds_played(a);
+    double waited = (double)(player_clock() - a->began) / 1e6;
+    if (a->args.duration_s <= 0)
+        return;
+    if (played >= a->args.duration_s) {
+        leave(a, EXIT_DONE);
+    } else if (played < 0 && waited > a->args.duration_s + FIRST_PICTURE_S && !a->leaving) {
+        log_text(LOG_LEVEL_ERROR, "no picture from %s/%s in %.0f s", a->args.uri.authority,
+                 a->args.uri.ns, waited);
+        leave(a, EXIT_FAILED);
+    }
+}
+
+static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct app *a = timer->data;
+    struct session_path path[TVL_PATHS_MAX];
+    (void)loop;
+    (void)events;
+    size_t n = session_paths(a->session, path, TVL_PATHS_MAX);
+    player_measure(a->player, path, n);
+    if (a->screen && !a->args.headless) {
+        draw_overlay(a);
+        screen_render(a->screen);
+    }
+    check_time(a);
+}
+
+/* ---- what session and player tell ---- */
+
+static void on_connected(void *user)
+{
+    struct app *a = user;
+    snprintf(a->message, sizeof a->message, "connected, waiting for the first picture");
+}
+
+static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
+{
+    player_catalog(((struct app *)user)->player, c, p);
+}
+
+static void on_unit(void *user, const struct svc_unit *unit)
+{
+    struct app *a = user;
+    if (!a->leaving)
+        player_unit(a->player, unit);
+}
+
+static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+{
+    player_sound(((struct app *)user)->player, opus, len, pts);
+}
+
+static void on_note(void *user, const char *what)
+{
+    struct app *a = user;
+    if (a->report)
+        report_add_event(a->report, (double)(player_clock() - a->began) / 1e6, what);
+}
+
+static void on_end(void *user)
+{
+    player_no_more(((struct app *)user)->player);
+}
+
+static void on_failed(void *user, int exit_code, const char *why)
+{
+    on_note(user, why);
+    log_text(LOG_LEVEL_ERROR, "%s", why);
+    leave(user, exit_code);
+}
+
+static void on_finished(void *user)
+{
+    leave(user, EXIT_DONE);
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)loop;
+    (void)events;
+    leave(signal->data, EXIT_DONE);
+}
+
+static void on_goodbye(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static const struct session_handler session_handler = {
+    .on_connected = on_connected,
+    .on_catalog = on_catalog,
+    .on_unit = on_unit,
+    .on_sound = on_sound,
+    .on_note = on_note,
+    .on_end = on_end,
+    .on_failed = on_failed,
+};
+
+/* ---- life ---- */
+
+static int open_screen(struct app *a, char *why, size_t why_size)
+{
+    char title[256];
+    enum screen_kind kind = a->args.headless     ? SCREEN_MEMORY
+                            : a->args.fullscreen ? SCREEN_FULL
+                                                 : SCREEN_WINDOW;
+    if (a->args.headless && a->args.n_screenshots == 0)
+        return 0;
+    snprintf(title, sizeof title, "%.180s \u2013 svc-player", a->args.uri.ns);
+    return screen_new(&a->screen, kind, title, why, why_size);
+}
+
+static int open_player(struct app *a, char *why, size_t why_size)
+{
+    struct player_config cfg = { .loop = a->loop,
+                                 .args = &a->args,
+                                 .screen = a->screen,
+                                 .report = a->report,
+                                 .process_began_us = a->began,
+                                 .on_finished = on_finished,
+                                 .user = a };
+    if (player_new(&a->player, &cfg, why, why_size) != 0)
+        return -1;
+    snprintf(a->message, sizeof a->message, "connecting to %.45s", a->args.uri.authority);
+    player_view(a->player)->message = a->message;
+    return 0;
+}
+
+/* 0, or the exit code. */
+static int open_session(struct app *a, char *why, size_t why_size)
+{
+    struct session_config cfg = { .loop = a->loop,
+                                  .args = &a->args,
+                                  .handler = &session_handler,
+                                  .user = a,
+                                  .wish = { .max_spatial = a->args.max_spatial,
+                                            .max_temporal = a->args.max_temporal,
+                                            .max_pixels = DECODER_PIXELS_MAX,
+                                            .audio = !a->args.no_audio } };
+    struct path_spec found[ARGS_PATHS_MAX];
+    cfg.paths = a->args.paths;
+    cfg.n_paths = a->args.n_paths;
+    if (cfg.n_paths == 0) {
+        cfg.paths = found;
+        cfg.n_paths = interfaces_find(&a->args.uri, found, ARGS_PATHS_MAX);
+    }
+    return session_new(&a->session, &cfg, why, why_size);
+}
+
+static void start_timers(struct app *a)
+{
+    ev_timer_init(&a->keys, on_keys, KEYS_PERIOD_S, KEYS_PERIOD_S);
+    ev_timer_init(&a->measure, on_measure, METER_PERIOD_US / 1e6, METER_PERIOD_US / 1e6);
+    ev_timer_init(&a->goodbye, on_goodbye, GOODBYE_S, 0);
+    ev_signal_init(&a->interrupt, on_signal, SIGINT);
+    ev_signal_init(&a->terminate, on_signal, SIGTERM);
+    a->keys.data = a->measure.data = a->goodbye.data = a;
+    a->interrupt.data = a->terminate.data = a;
+    ev_timer_start(a->loop, &a->keys);
+    ev_timer_start(a->loop, &a->measure);
+    ev_signal_start(a->loop, &a->interrupt);
+    ev_signal_start(a->loop, &a->terminate);
+}
+
+static void write_report(struct app *a)
+{
+    char why[600];
+    struct report_totals t = { 0 };
+    if (!a->report || !a->player)
+        return;
+    player_totals(a->player, &t);
+    tvl_time connect = a->session ? session_connect_time(a->session) : 0;
+    t.connect_ms = connect ? (double)connect / 1e3 : -1;
+    if (report_write(a->report, &t, a->args.json_file, why, sizeof why) != 0) {
+        log_text(LOG_LEVEL_ERROR, "%s", why);
+        a->exit_code = a->exit_code ? a->exit_code : EXIT_FAILED;
+    }
+}
+
+static int play(struct app *a)
+{
+    char why[600] = "";
+    int code = EXIT_FAILED;
+    a->statistics = true;
+    a->muted = a->args.mute;
+    a->loop = ev_default_loop(0);
+    if (a->args.json_file && !(a->report = report_new()))
+        snprintf(why, sizeof why, "no memory for the report");
+    else if (open_screen(a, why, sizeof why) == 0 && open_player(a, why, sizeof why) == 0)
+        code = open_session(a, why, sizeof why);
+    if (code != 0) {
+        log_text(LOG_LEVEL_ERROR, "%s", why);
+        a->exit_code = code;
+    } else {
+        start_timers(a);
+        ev_run(a->loop, 0);
+        take_screenshots(a, true);
+        if (a->screen && screen_finish_saving(a->screen) != 0)
+            log_text(LOG_LEVEL_ERROR, "a screenshot could not be saved whole");
+    }
+    write_report(a);
+    session_free(a->session);
+    player_free(a->player);
+    screen_free(a->screen);
+    report_free(a->report);
+    return a->exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct app app; /* large; one per process */
+    char why[400];
+    app.began = player_clock();
+    switch (args_parse(&app.args, argc, argv, why, sizeof why)) {
+    case ARGS_HELP:
+        fputs(args_help, stdout);
+        return EXIT_DONE;
+    case ARGS_VERSION:
+        puts("svc-player " CLIENT_VERSION);
+        return EXIT_DONE;
+    case ARGS_WRONG:
+        fprintf(stderr, "svc-player: %s (see --help)\n", why);
+        return EXIT_USAGE;
+    case ARGS_RUN:
+        break;
+    }
+    log_set_level(app.args.log);
+    signal(SIGPIPE, SIG_IGN);
+    return play(&app);
+}

@@ -1,0 +1,519 @@
+/*
+ * player.c - plays: when a picture's turn comes, whatever arrived of it is decoded, and at its due
+ * time the best layer goes to the screen. The decoder takes only what the tracker calls decodable.
+ *
+ *     unit --> window --turn: due - margin--> decoder --due--> screen
+ *                 \--late: heals references, is not shown--> decoder
+ */
+#include "player.h"
+
+#include "log.h"
+#include "playout.h"
+#include "sound.h"
+
+#include <ev.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DECODER_THREADS 2
+#define TURNS_MAX 64 /* pictures handled in one go */
+#define SOUND_PERIOD_S 0.01
+#define STALE_RUN_MAX 200 /* units older than the window in a row: the stream began anew */
+
+struct waiting { /* decoded, not yet due */
+    bool is;
+    struct svc_picture picture;
+    int64_t due, first_arrival;
+};
+
+struct player {
+    struct player_config cfg;
+    struct svc_decoder *decoder;
+    struct picture_window window;
+    struct playout clock;
+    struct layers layers;
+    struct meter meter;
+    struct osd_view view;
+    struct waiting waiting;
+    struct sound *sound;
+    ev_timer turn, sound_timer;
+    int64_t margin_us, first_shown_us;
+    uint64_t last_picture;
+    unsigned stale_run;
+    uint64_t frames_shown, frames_skipped, healed, refused;
+    int top_spatial; /* since the last measurement; -1: nothing shown */
+    bool no_more, finished, muted;
+    bool heal_wanted;
+};
+
+int64_t player_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static double since_start(const struct player *p, int64_t now)
+{
+    return (double)(now - p->cfg.process_began_us) / 1e6;
+}
+
+static void note(const struct player *p, const char *what)
+{
+    log_text(LOG_LEVEL_INFO, "%s", what);
+    if (p->cfg.report)
+        report_add_event(p->cfg.report, since_start(p, player_clock()), what);
+}
+
+/* ---- decoding ---- */
+
+/* A late unit may not push something newer out of a slot. */
+static bool harmless(const struct svc_tracker *t, const struct svc_unit *u)
+{
+    for (unsigned i = 0; i < SVC_SLOTS; i++)
+        if ((u->deps.refreshes >> i & 1) && t->slot[i].valid &&
+            (t->slot[i].picture > u->picture ||
+             (t->slot[i].picture == u->picture && t->slot[i].spatial > u->layer.spatial)))
+            return false;
+    return true;
+}
+
+enum gather { GATHER_IN_TURN, GATHER_LATE };
+
+/* The units of `pic` that the decoder will take, by rising spatial layer. */
+static size_t gather(const struct player *p, const struct picture *pic, enum gather how,
+                     struct svc_unit *units)
+{
+    struct svc_tracker t = *svc_decoder_tracker(p->decoder);
+    size_t n = 0;
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++) {
+        const struct svc_unit *u = &pic->layer[s].unit;
+        if (!u->bytes || !svc_tracker_decodable(&t, u))
+            continue;
+        if (how == GATHER_LATE && (u->deps.refreshes == 0 || !harmless(&t, u)))
+            continue;
+        svc_tracker_decoded(&t, u);
+        units[n++] = *u;
+    }
+    return n;
+}
+
+/* 1: *out is a picture to release. 0: nothing decodable was there. */
+static int decode(struct player *p, struct picture *pic, enum gather how, struct svc_picture *out)
+{
+    struct svc_unit units[SVC_SPATIAL_MAX];
+    size_t n = gather(p, pic, how, units);
+    if (n == 0)
+        return 0;
+    int result = svc_decoder_decode(p->decoder, units, n, out);
+    for (size_t i = 0; i < n; i++)
+        picture_window_consume(&p->window, pic, units[i].layer.spatial);
+    if (result >= 0)
+        return result;
+    char what[96];
+    snprintf(what, sizeof what, "picture %llu: %s", (unsigned long long)pic->number,
+             svc_strerror(result));
+    note(p, what);
+    return 0;
+}
+
+/*
+ * Something came late: decode what now can be decoded of the pictures that have passed. Done just
+ * before the next turn and not at once: the upper layers of a late picture follow its base closely,
+ * and are lost when later base layers have meanwhile taken the slots that they read.
+ */
+static void heal(struct player *p)
+{
+    if (!p->heal_wanted)
+        return;
+    p->heal_wanted = false;
+    struct picture *pic = picture_window_next(&p->window, p->window.floor);
+    for (; pic && pic->number < p->clock.next;
+         pic = picture_window_next(&p->window, pic->number + 1)) {
+        struct svc_picture unseen;
+        if (decode(p, pic, GATHER_LATE, &unseen) == 1) {
+            svc_picture_release(p->decoder, &unseen);
+            p->healed++;
+        }
+    }
+}
+
+/* ---- showing ---- */
+
+/* Delay from capture if the broadcast's times are the time of day, else from arrival. */
+static double latency_ms(const struct waiting *w, int64_t now)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    int64_t today = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    int64_t delay = today - w->picture.pts;
+    bool absolute = delay > -INT64_C(1000000) && delay < INT64_C(3600000000);
+    return (double)(absolute ? delay : now - w->first_arrival) / 1e3;
+}
+
+static void account_shown(struct player *p, int64_t now)
+{
+    const struct svc_picture *pic = &p->waiting.picture;
+    if (!p->first_shown_us)
+        p->first_shown_us = now;
+    int64_t stall = playout_shown(&p->clock, now);
+    p->frames_shown++;
+    p->last_picture = pic->picture;
+    p->top_spatial = pic->layer.spatial;
+    layers_shown(&p->layers, pic->layer);
+    p->view.playing = true;
+    p->view.shown = pic->layer;
+    p->view.width = pic->image.width;
+    p->view.height = pic->image.height;
+    p->view.picture = pic->picture;
+    p->view.pts_us = pic->pts;
+    p->view.latency_ms = latency_ms(&p->waiting, now);
+    p->view.stalls = p->clock.stalls;
+    p->view.stall_max_ms = (double)p->clock.stall_max_us / 1e3;
+    if (!p->cfg.report)
+        return;
+    if (stall)
+        report_add_stall(p->cfg.report, since_start(p, now), (double)stall / 1e3);
+    report_add_shown(p->cfg.report,
+                     &(struct report_shown){ .picture = pic->picture,
+                                             .pts_us = pic->pts,
+                                             .layer = pic->layer,
+                                             .crc32 = svc_image_crc(&pic->image),
+                                             .wall_ms = (double)(now - p->first_shown_us) / 1e3,
+                                             .latency_ms = p->view.latency_ms });
+}
+
+static struct playout_view look(struct player *p)
+{
+    struct playout_view v = { 0 };
+    struct picture *pic = picture_window_next(&p->window, p->clock.next);
+    if (pic && pic->number == p->clock.next) {
+        v.has_next = true;
+        v.next_pts = pic->pts;
+    } else if (pic) {
+        v.has_later = true;
+        v.later = pic->number;
+        v.later_pts = pic->pts;
+    }
+    return v;
+}
+
+static void show(struct player *p, int64_t now)
+{
+    struct playout_view v = look(p);
+    int64_t next_due = playout_due(&p->clock, playout_next_pts(&p->clock, &v));
+    if (v.has_next && now > next_due) { /* this machine is too slow: catch up */
+        p->frames_skipped++;
+    } else {
+        if (p->cfg.screen && screen_show(p->cfg.screen, &p->waiting.picture.image) == 0)
+            screen_render(p->cfg.screen);
+        account_shown(p, now);
+    }
+    svc_picture_release(p->decoder, &p->waiting.picture);
+    p->waiting.is = false;
+}
+
+/* ---- turns ---- */
+
+static void learn_margin(struct player *p, int64_t took_us)
+{
+    int64_t wish = 2 * took_us + 2000;
+    p->margin_us += (wish - p->margin_us) / (wish > p->margin_us ? 2 : 16);
+    if (p->margin_us < PLAYER_MARGIN_MIN_US)
+        p->margin_us = PLAYER_MARGIN_MIN_US;
+    if (p->margin_us > PLAYER_MARGIN_MAX_US)
+        p->margin_us = PLAYER_MARGIN_MAX_US;
+}
+
+static void take_turn(struct player *p, int64_t pts)
+{
+    uint64_t number = p->clock.next;
+    heal(p);
+    struct picture *pic = picture_window_get(&p->window, number);
+    int64_t before = player_clock();
+    int got = 0;
+    int64_t first_arrival = before;
+    if (pic) {
+        first_arrival = pic->first_arrival_us;
+        got = decode(p, pic, GATHER_IN_TURN, &p->waiting.picture);
+        learn_margin(p, player_clock() - before);
+    }
+    layers_passed(&p->layers, number, pic, got == 1);
+    if (got == 1) {
+        p->waiting.is = true;
+        p->waiting.due = playout_due(&p->clock, pts);
+        p->waiting.first_arrival = first_arrival;
+    } else if (p->layers.counting &&
+               p->layers.subscribed[0][layers_temporal(&p->layers, pic, number)]) {
+        p->frames_skipped++;
+    }
+    playout_pass(&p->clock, pts);
+    if (number > PLAYER_PAST)
+        picture_window_forget_before(&p->window, number - PLAYER_PAST);
+}
+
+static void arm(struct player *p, int64_t at)
+{
+    double after = (double)(at - player_clock()) / 1e6;
+    ev_timer_stop(p->cfg.loop, &p->turn);
+    ev_now_update(p->cfg.loop);
+    ev_timer_set(&p->turn, after > 0 ? after : 0, 0);
+    ev_timer_start(p->cfg.loop, &p->turn);
+}
+
+/* Do what is due and set the timer for what is next. */
+static void run(struct player *p)
+{
+    for (int i = 0; i < TURNS_MAX && p->clock.started && !p->finished; i++) {
+        int64_t now = player_clock();
+        if (p->waiting.is) {
+            if (now < p->waiting.due) {
+                arm(p, p->waiting.due);
+                return;
+            }
+            show(p, now);
+            continue;
+        }
+        struct playout_view v = look(p);
+        if (p->no_more && !v.has_next && !v.has_later) {
+            p->finished = true;
+            p->cfg.on_finished(p->cfg.user);
+            return;
+        }
+        if (v.has_next && playout_jumps(&p->clock, v.next_pts)) {
+            note(p, "the broadcast's time jumps");
+            playout_start(&p->clock, p->clock.next, v.next_pts, now);
+        }
+        int64_t pts = playout_next_pts(&p->clock, &v);
+        int64_t at = playout_due(&p->clock, pts) - p->margin_us;
+        if (now < at) {
+            arm(p, at);
+            return;
+        }
+        take_turn(p, pts);
+    }
+    if (p->clock.started && !p->finished)
+        arm(p, player_clock()); /* other events get their chance in between */
+}
+
+static void on_turn(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    run(timer->data);
+}
+
+static void on_sound_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct player *p = timer->data;
+    (void)loop;
+    (void)events;
+    int64_t now = player_clock();
+    if (p->sound && p->first_shown_us)
+        sound_run(p->sound, playout_media_now(&p->clock, now), now);
+}
+
+/* ---- what comes ---- */
+
+void player_catalog(struct player *p, const struct msf_catalog *c,
+                    const struct subscription_plan *plan)
+{
+    double fps = 0;
+    uint32_t latency_ms = p->cfg.args->latency_ms;
+    p->layers.n_spatial = plan->n_spatial;
+    p->layers.n_temporal = plan->n_temporal;
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct msf_track *t = &c->tracks[plan->item[i].track];
+        struct svc_layer l = plan->item[i].layer;
+        if (latency_ms == 0)
+            latency_ms = t->target_latency_ms;
+        if (plan->item[i].kind == SVC_VIDEO) {
+            p->layers.subscribed[l.spatial][l.temporal] = true;
+            fps = t->framerate > fps ? t->framerate : fps;
+            continue;
+        }
+        char why[200];
+        struct sound_config cfg = { .rate = t->samplerate ? t->samplerate : 48000,
+                                    .channels = strcmp(t->channel_config, "1") == 0 ? 1 : 2,
+                                    .device = !p->cfg.args->headless,
+                                    .muted = p->muted };
+        if (!p->sound && sound_new(&p->sound, &cfg, why, sizeof why) != 0)
+            log_text(LOG_LEVEL_WARN, "%s", why);
+    }
+    /* the clock counts in pictures of all temporal layers, asked for or not */
+    for (size_t i = 0; i < c->n_tracks; i++)
+        fps = strcmp(c->tracks[i].role, "video") == 0 && c->tracks[i].framerate > fps
+                  ? c->tracks[i].framerate
+                  : fps;
+    if (latency_ms == 0 || latency_ms > ARGS_LATENCY_MAX_MS)
+        latency_ms = PLAYER_LATENCY_DEFAULT_MS;
+    if (!(fps >= 1 && fps <= 240))
+        fps = 30;
+    playout_init(&p->clock, (int64_t)latency_ms * 1000, (int64_t)(1e6 / fps));
+}
+
+static void begin_anew(struct player *p, const char *why)
+{
+    note(p, why);
+    picture_window_clear(&p->window);
+    p->clock.started = false;
+    p->stale_run = 0;
+    p->layers.passed = 0; /* numbers may be smaller now */
+    p->layers.last_t0 = 0;
+}
+
+/* A unit whose picture's turn is over. */
+static void late_unit(struct player *p, const struct svc_unit *unit, int64_t shifted)
+{
+    if (shifted) {
+        char what[80];
+        snprintf(what, sizeof what, "base layer late: playing %d ms later", (int)(shifted / 1000));
+        note(p, what);
+        if (unit->picture > p->last_picture && !p->waiting.is) {
+            playout_rewind(&p->clock, unit->picture, unit->pts);
+            return;
+        }
+    }
+    p->heal_wanted = true;
+}
+
+void player_unit(struct player *p, const struct svc_unit *unit)
+{
+    int64_t now = player_clock(), shifted = 0;
+    enum picture_result result = picture_window_put(&p->window, unit, now);
+    if (result == PICTURE_STALE && ++p->stale_run > STALE_RUN_MAX)
+        begin_anew(p, "the broadcast began anew");
+    if (result == PICTURE_AHEAD) {
+        begin_anew(p, "the broadcast leaps ahead");
+        result = picture_window_put(&p->window, unit, now);
+    }
+    if (result != PICTURE_TAKEN) {
+        p->refused++;
+        return;
+    }
+    p->stale_run = 0;
+    layers_arrived(&p->layers, unit);
+    if (!p->clock.started) {
+        if (!unit->key)
+            return;
+        playout_start(&p->clock, unit->picture, unit->pts, now);
+        picture_window_forget_before(&p->window, unit->picture);
+    } else if (unit->layer.spatial == 0) {
+        shifted = playout_base_arrived(&p->clock, unit->pts, now + p->margin_us);
+    }
+    if (unit->picture < p->clock.next)
+        late_unit(p, unit, shifted);
+    run(p);
+}
+
+void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts)
+{
+    if (p->sound)
+        sound_put(p->sound, opus, len, pts);
+}
+
+void player_no_more(struct player *p)
+{
+    p->no_more = true;
+    if (!p->clock.started && !p->finished) {
+        p->finished = true;
+        p->cfg.on_finished(p->cfg.user);
+    }
+}
+
+/* ---- watching ---- */
+
+void player_set_muted(struct player *p, bool muted)
+{
+    p->muted = p->view.muted = muted;
+    if (p->sound)
+        sound_set_muted(p->sound, muted);
+}
+
+void player_measure(struct player *p, const struct session_path *path, size_t n_paths)
+{
+    struct report_sample row = { 0 };
+    struct meter_input in = { .now_us = player_clock(),
+                              .path = path,
+                              .n_paths = n_paths,
+                              .layers = &p->layers,
+                              .frames_shown = p->frames_shown };
+    meter_sample(&p->meter, &in, &p->view, &row);
+    row.t_s = since_start(p, in.now_us);
+    row.top_spatial = p->top_spatial;
+    p->top_spatial = -1;
+    if (p->cfg.report)
+        report_add_sample(p->cfg.report, &row);
+}
+
+struct osd_view *player_view(struct player *p)
+{
+    return &p->view;
+}
+
+int64_t player_first_shown(const struct player *p)
+{
+    return p->first_shown_us;
+}
+
+void player_totals(const struct player *p, struct report_totals *t)
+{
+    int64_t now = player_clock();
+    bool any = p->first_shown_us != 0;
+    struct sound_counts sound = { 0 };
+    if (p->sound)
+        sound = sound_get_counts(p->sound);
+    t->startup_ms = any ? (double)(p->first_shown_us - p->cfg.process_began_us) / 1e3 : -1;
+    t->duration_s = any ? (double)(now - p->first_shown_us) / 1e6 : 0;
+    t->frames_shown = p->frames_shown;
+    t->frames_skipped = p->frames_skipped;
+    t->rebuffers = p->clock.rebuffers;
+    t->units_late_healed = p->healed;
+    t->units_refused = p->refused;
+    t->stall_ms_max = (double)p->clock.stall_max_us / 1e3;
+    t->audio_packets = sound.packets;
+    t->audio_lost = sound.lost;
+    t->n_paths = meter_paths(&p->meter, t->path);
+    t->layers = &p->layers;
+}
+
+/* ---- life ---- */
+
+int player_new(struct player **out, const struct player_config *cfg, char *why, size_t why_size)
+{
+    struct player *p = calloc(1, sizeof *p);
+    int result = p ? svc_decoder_new(&p->decoder, DECODER_THREADS) : SVC_ERR_NOMEM;
+    if (result != 0) {
+        snprintf(why, why_size, "no video decoder: %s", svc_strerror(result));
+        free(p);
+        return -1;
+    }
+    p->cfg = *cfg;
+    p->margin_us = 20000;
+    p->top_spatial = -1;
+    p->muted = p->view.muted = cfg->args->mute;
+    ev_timer_init(&p->turn, on_turn, 0, 0);
+    p->turn.data = p;
+    ev_timer_init(&p->sound_timer, on_sound_timer, SOUND_PERIOD_S, SOUND_PERIOD_S);
+    p->sound_timer.data = p;
+    ev_timer_start(cfg->loop, &p->sound_timer);
+    *out = p;
+    return 0;
+}
+
+void player_free(struct player *p)
+{
+    if (!p)
+        return;
+    ev_timer_stop(p->cfg.loop, &p->turn);
+    ev_timer_stop(p->cfg.loop, &p->sound_timer);
+    if (p->waiting.is)
+        svc_picture_release(p->decoder, &p->waiting.picture);
+    svc_decoder_free(p->decoder);
+    sound_free(p->sound);
+    picture_window_clear(&p->window);
+    free(p);
+}

@@ -1,0 +1,54 @@
+/*
+ * player.h - from layer units to pictures on the screen: window, playout clock, decoder, account.
+ * Everything happens in the event loop's thread.
+ */
+#ifndef CLIENT_PLAYER_H
+#define CLIENT_PLAYER_H
+
+#include "args.h"
+#include "meter.h"
+#include "screen.h"
+
+#include <moq/msf.h>
+
+#define PLAYER_LATENCY_DEFAULT_MS 300
+#define PLAYER_PAST 64            /* passed pictures kept, so that late units can heal references */
+#define PLAYER_MARGIN_MIN_US 4000 /* decoding begins this long before a picture is due ... */
+#define PLAYER_MARGIN_MAX_US 40000 /* ... up to this long, by how long decoding takes */
+
+struct ev_loop;
+
+struct player_config {
+    struct ev_loop *loop;
+    const struct args *args;         /* borrowed */
+    struct screen *screen;           /* borrowed; NULL: nobody looks */
+    struct report *report;           /* borrowed; NULL: none is wanted */
+    int64_t process_began_us;        /* CLOCK_MONOTONIC */
+    void (*on_finished)(void *user); /* the broadcast has ended and its last picture was shown */
+    void *user;
+};
+
+struct player;
+/* 0, or -1 with one line in `why`. */
+int player_new(struct player **out, const struct player_config *cfg, char *why, size_t why_size);
+void player_free(struct player *p);
+
+/* What the session brings; bytes are copied. */
+void player_catalog(struct player *p, const struct msf_catalog *c,
+                    const struct subscription_plan *plan);
+void player_unit(struct player *p, const struct svc_unit *unit);
+void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts);
+void player_no_more(struct player *p); /* the last unit has come */
+
+void player_set_muted(struct player *p, bool muted);
+/* Every METER_PERIOD_US: measure; refreshes the view below. */
+void player_measure(struct player *p, const struct session_path *path, size_t n_paths);
+struct osd_view *player_view(struct player *p);
+/* Wall time of the first shown picture, us; 0: none yet. */
+int64_t player_first_shown(const struct player *p);
+/* Fills all but connect_ms. */
+void player_totals(const struct player *p, struct report_totals *t);
+
+int64_t player_clock(void); /* CLOCK_MONOTONIC, us */
+
+#endif

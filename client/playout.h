@@ -1,0 +1,69 @@
+/*
+ * playout.h - the playout clock: when each picture is due, and what its passing means. Pure: reads
+ * no clock, decodes nothing; all times are microseconds, wall times on any monotonic clock.
+ *
+ *     due(picture) = pts(picture) + offset
+ *
+ * The first picture fixes the offset so that it is due one target latency after its arrival. The
+ * offset never shrinks; it grows (a rebuffering) when the base layer keeps coming late.
+ */
+#ifndef CLIENT_PLAYOUT_H
+#define CLIENT_PLAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PLAYOUT_STALL_INTERVALS_X2 5  /* a stall is a gap of more than 2.5 frame intervals */
+#define PLAYOUT_LATE_RUN 5            /* late base units in a row ... */
+#define PLAYOUT_LATE_SPAN_US 500000   /* ... over at least this time shift the clock */
+#define PLAYOUT_SHIFT_MARGIN_US 20000 /* on top of the lateness seen */
+#define PLAYOUT_SHIFT_MAX_US 1000000  /* per rebuffering */
+#define PLAYOUT_EXTRA_MAX_US 3000000  /* all rebufferings together */
+#define PLAYOUT_JUMP_US 10000000      /* a step in media time that is no gap but a new start */
+
+struct playout {
+    int64_t latency_us; /* target */
+    int64_t frame_us;   /* nominal interval of pictures */
+    bool started;
+    int64_t offset_us;
+    int64_t extra_us; /* by which rebufferings have grown the offset */
+    uint64_t next;    /* picture whose turn it is */
+    int64_t last_pts; /* of picture next - 1 */
+    int64_t late_since_us;
+    unsigned late_run;
+    unsigned rebuffers;
+    bool shown_any;
+    int64_t last_shown_us;
+    unsigned stalls;
+    int64_t stall_max_us;
+};
+
+/* What is known of the pictures whose turn it is or will be. */
+struct playout_view {
+    bool has_next; /* something of picture `next` came */
+    int64_t next_pts;
+    bool has_later; /* something of a later one came; the first such */
+    uint64_t later;
+    int64_t later_pts;
+};
+
+void playout_init(struct playout *p, int64_t latency_us, int64_t frame_us);
+/* `picture` is the first to show; it (its first unit) came at `now`. Also starts afresh. */
+void playout_start(struct playout *p, uint64_t picture, int64_t pts, int64_t now);
+/* Media time of picture `next`: its own, or what the neighbours say. */
+int64_t playout_next_pts(const struct playout *p, const struct playout_view *v);
+int64_t playout_due(const struct playout *p, int64_t pts);
+/* Whether media time steps so far at `next` that the clock must start afresh there. */
+bool playout_jumps(const struct playout *p, int64_t pts);
+/* The turn goes to the following picture. */
+void playout_pass(struct playout *p, int64_t pts);
+/* After the clock was shifted: the turn goes back to `picture`, which is not shown yet. */
+void playout_rewind(struct playout *p, uint64_t picture, int64_t pts);
+/* A picture is on the screen at `now`. Result: the length of the stall it ends, us; 0: none. */
+int64_t playout_shown(struct playout *p, int64_t now);
+/* A base-layer unit came at `now`. Result: by how much the clock was shifted, us; 0: not. */
+int64_t playout_base_arrived(struct playout *p, int64_t pts, int64_t now);
+/* Media time that is due at `now`. */
+int64_t playout_media_now(const struct playout *p, int64_t now);
+
+#endif

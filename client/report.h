@@ -1,0 +1,74 @@
+/*
+ * report.h - what playing was like, for machines: rows are added as things happen and written as
+ * one JSON object at the end. Rows beyond the limits are counted, not kept.
+ */
+#ifndef CLIENT_REPORT_H
+#define CLIENT_REPORT_H
+
+#include "layers.h"
+
+#include <tvl/tvl.h>
+
+#define REPORT_ROWS_MAX 1000000 /* of each kind: nine hours of pictures at 30 per second */
+#define REPORT_EVENTS_MAX 10000
+
+struct report_shown {
+    uint64_t picture;
+    int64_t pts_us;
+    struct svc_layer layer;
+    uint32_t crc32;
+    double wall_ms; /* since the first shown picture */
+    double latency_ms;
+};
+
+struct report_path_sample {
+    uint32_t id; /* place among the paths, the same for all its lives */
+    uint64_t rate_bps;
+    enum tvl_path_state state;
+    double rtt_ms;
+};
+
+struct report_sample { /* every 200 ms */
+    double t_s;        /* since the player began */
+    size_t n_paths;
+    struct report_path_sample path[TVL_PATHS_MAX];
+    uint16_t arrived[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX]; /* units, in these 200 ms */
+    int top_spatial; /* of the last shown picture; -1: none in these 200 ms */
+    uint64_t rate_bps;
+};
+
+struct report_path {
+    char name[16];
+    struct tvl_path_stats stats;
+    double rate_bps_mean; /* received */
+};
+
+struct report_totals { /* negative: never happened */
+    double startup_ms, connect_ms, duration_s;
+    uint64_t frames_shown, frames_skipped, rebuffers, units_late_healed, units_refused;
+    double stall_ms_max;
+    uint64_t audio_packets, audio_lost;
+    size_t n_paths;
+    struct report_path path[TVL_PATHS_MAX];
+    const struct layers *layers; /* borrowed for the write */
+};
+
+struct report;
+struct report *report_new(void); /* NULL: no memory */
+void report_free(struct report *r);
+void report_add_shown(struct report *r, const struct report_shown *row);
+void report_add_sample(struct report *r, const struct report_sample *row);
+/* `at_s` since the player began, `ms` the gap between two shown pictures. */
+void report_add_stall(struct report *r, double at_s, double ms);
+void report_add_event(struct report *r, double t_s, const char *what);
+
+struct json_t;
+/* The whole as a JSON object that the caller owns; NULL: no memory. */
+struct json_t *report_json(const struct report *r, const struct report_totals *t);
+/* The same into a file, replaced as a whole. 0, or -1 with one line in `why`. */
+int report_write(const struct report *r, const struct report_totals *t, const char *file, char *why,
+                 size_t why_size);
+
+const char *report_state_word(enum tvl_path_state state);
+
+#endif

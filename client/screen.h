@@ -1,0 +1,41 @@
+/*
+ * screen.h - where pictures go: an SDL2 window, or without one a surface in memory that can be
+ * saved. Pictures fill it as large as their shape allows; the statistics lie over them.
+ */
+#ifndef CLIENT_SCREEN_H
+#define CLIENT_SCREEN_H
+
+#include "osd.h"
+
+#define SCREEN_WIDTH 1280
+#define SCREEN_HEIGHT 720
+
+enum screen_kind { SCREEN_WINDOW, SCREEN_FULL, SCREEN_MEMORY };
+
+enum screen_command { /* what the person at the keyboard wants; a bit each */
+                      SCREEN_QUIT = 1,
+                      SCREEN_TOGGLE_STATISTICS = 2,
+                      SCREEN_TOGGLE_HELP = 4,
+                      SCREEN_TOGGLE_MUTE = 8,
+};
+
+struct screen;
+
+/* 0, or -1 with one line in `why`. Missing fonts cost the statistics and a warning, no more. */
+int screen_new(struct screen **out, enum screen_kind kind, const char *title, char *why,
+               size_t why_size);
+void screen_free(struct screen *s);
+/* Take a picture over; it is seen from the next screen_render on. */
+int screen_show(struct screen *s, const struct svc_image *img);
+/* Draw the statistics anew (NULL: none), and the list of keys. Costs about a millisecond. */
+void screen_overlay(struct screen *s, const struct osd_view *view);
+void screen_overlay_help(struct screen *s); /* on top of the last screen_overlay */
+void screen_render(struct screen *s);
+/* Keys and window events since the last call: bits of enum screen_command. */
+unsigned screen_poll(struct screen *s);
+/* What is seen, as PNG; written while the pictures go on. 0, or -1 with one line in `why`. */
+int screen_save(struct screen *s, const char *file, char *why, size_t why_size);
+/* Wait until the last screenshot is written: 0, or -1 if it could not be (disk full, say). */
+int screen_finish_saving(struct screen *s);
+
+#endif

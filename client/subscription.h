@@ -1,0 +1,40 @@
+/* subscription.h - which tracks to ask for, and in which order they matter. Pure. */
+#ifndef CLIENT_SUBSCRIPTION_H
+#define CLIENT_SUBSCRIPTION_H
+
+#include <moq/msf.h>
+#include <svc/svc.h>
+
+/* Subscriber priorities, smaller first: no picture is worth a gap in the sound. */
+#define SUBSCRIPTION_PRIORITY_CATALOG 0
+#define SUBSCRIPTION_PRIORITY_AUDIO 8
+#define SUBSCRIPTION_PRIORITY_VIDEO 16 /* plus 8 per spatial and 1 per temporal layer */
+
+struct subscription_wish {
+    int max_spatial, max_temporal; /* -1: all */
+    uint32_t max_pixels;           /* what the decoder bears per picture; 0: no limit */
+    bool audio;
+};
+
+struct subscription_item {
+    size_t track; /* index into the catalog */
+    enum svc_kind kind;
+    struct svc_layer layer; /* SVC_VIDEO */
+    uint8_t priority;
+};
+
+struct subscription_plan {
+    size_t n;
+    struct subscription_item item[MSF_TRACKS_MAX]; /* by rising priority */
+    uint8_t n_spatial, n_temporal;                 /* of the catalog's video, wanted or not */
+    bool has_audio;
+};
+
+/*
+ * Every layer within the wish whose dependencies are within it too, and one sound track.
+ * 0, or -1 with one line when no base layer of a known codec is on offer.
+ */
+int subscription_decide(struct subscription_plan *out, const struct msf_catalog *catalog,
+                        const struct subscription_wish *wish, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * conn.c - begins and ends a connection, keeps its events, routes the public calls to their nouns.
+ * It holds no algorithm.
+ */
+#include "conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint.h"
+
+/* ---- DATAGRAM queues ---- */
+
+void tvl_dgram_push(struct tvl_dgram_queue *q, struct tvl_dgram_item *item)
+{
+    item->next = NULL;
+    *q->last = item;
+    q->last = &item->next;
+    q->count++;
+}
+
+struct tvl_dgram_item *tvl_dgram_pop(struct tvl_dgram_queue *q)
+{
+    struct tvl_dgram_item *item = q->first;
+
+    if (!item)
+        return NULL;
+    q->first = item->next;
+    if (!q->first)
+        q->last = &q->first;
+    q->count--;
+    return item;
+}
+
+void tvl_dgram_free(struct tvl_dgram_item *item)
+{
+    free(item);
+}
+
+/* ---- begin and end ---- */
+
+static struct tvl_cid random_cid(struct tvl_endpoint *ep)
+{
+    struct tvl_cid cid = { .len = TVL_CID_LEN };
+
+    tvl_rng_bytes(tvl_endpoint_rng(ep), cid.b, cid.len);
+    return cid;
+}
+
+static void init_space(struct tvl_conn *conn, struct tvl_space *s, tvl_time now)
+{
+    tvl_recovery_init(&s->sent, &conn->path[0]->cc, &tvl_control_fate, conn, now);
+    s->sent.pto_when_idle = conn->side == TVL_CLIENT;
+    tvl_ack_init(&s->received, TVL_ACK_AT_ONCE);
+}
+
+static void init_streams(struct tvl_conn *conn)
+{
+    const struct tvl_streams_config sc = {
+        .side = conn->side,
+        .stream_window = conn->cfg->stream_window,
+        .conn_window = conn->cfg->conn_window,
+        .streams_bidi = conn->cfg->streams_bidi,
+        .streams_uni = conn->cfg->streams_uni,
+    };
+
+    tvl_streams_init(&conn->streams, &sc);
+}
+
+/* Issue our handshake ID: sequence number 0 of path 0, known to the peer without a frame. */
+static int issue_first(struct tvl_conn *conn)
+{
+    uint8_t token[TVL_CID_TOKEN_LEN];
+    int r;
+
+    conn->local_scid = random_cid(conn->ep);
+    r = tvl_reset_token(token, tvl_endpoint_reset_key(conn->ep), conn->local_scid.b,
+                        conn->local_scid.len);
+    if (r == 0)
+        r = tvl_endpoint_map(conn->ep, &conn->local_scid, conn, 0);
+    if (r == 0 && !tvl_cids_issue(&conn->cids, 0, &conn->local_scid, token))
+        r = TVL_ERR_FULL;
+    return r;
+}
+
+static int conn_new(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id, enum tvl_side side,
+                    tvl_time now)
+{
+    struct tvl_conn *conn = calloc(1, sizeof *conn);
+
+    if (!conn)
+        return TVL_ERR_NOMEM;
+    conn->ep = ep;
+    conn->cfg = tvl_endpoint_config(ep);
+    conn->id = id;
+    conn->side = side;
+    conn->began_at = conn->now = conn->idle_since = now;
+    conn->idle_timeout = conn->cfg->idle_timeout;
+    conn->sched = tvl_sched_find(conn->cfg->sched);
+    conn->out.last = &conn->out.first;
+    conn->in.last = &conn->in.first;
+    for (size_t i = 0; i < TVL_LEVELS; i++) {
+        tvl_sendbuf_init(&conn->crypto[i].out);
+        tvl_recvbuf_init(&conn->crypto[i].in);
+    }
+    init_streams(conn);
+    if (conn->sched->init)
+        conn->sched->init(conn->sched_state, now);
+    if (!tvl_path_new(conn, 0, now)) {
+        tvl_conn_free(conn);
+        return TVL_ERR_NOMEM;
+    }
+    conn->path[0]->app.sent.pto_off = true; /* until the handshake is confirmed */
+    init_space(conn, &conn->initial, now);
+    init_space(conn, &conn->handshake, now);
+    *out = conn;
+    return 0;
+}
+
+int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
+                        const struct tvl_path_config *path, const char *server_name, tvl_time now)
+{
+    struct tvl_conn *conn;
+    int r = conn_new(&conn, ep, id, TVL_CLIENT, now);
+
+    if (r != 0)
+        return r;
+    conn->path[0]->local = path->local;
+    conn->path[0]->remote = path->remote;
+    conn->path[0]->tag = path->tag;
+    conn->path[0]->backup_asked = conn->path[0]->status_wanted = path->backup;
+    conn->path[0]->peer_backup = path->backup;
+    conn->path[0]->status_seq = path->backup;
+    conn->original_dcid = conn->remote_cid = random_cid(ep);
+    r = issue_first(conn);
+    if (r == 0)
+        r = tvl_handshake_begin_client(conn, server_name);
+    if (r != 0) {
+        tvl_endpoint_unmap(ep, &conn->local_scid);
+        tvl_conn_free(conn);
+        return r;
+    }
+    *out = conn;
+    return 0;
+}
+
+int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
+                        const struct tvl_datagram *dgram, const struct tvl_packet *first,
+                        tvl_time now)
+{
+    const struct tvl_new_cid theirs = { .cid = &first->scid };
+    struct tvl_conn *conn;
+    int r = conn_new(&conn, ep, id, TVL_SERVER, now);
+
+    if (r != 0)
+        return r;
+    conn->path[0]->local = dgram->local;
+    conn->path[0]->remote = dgram->remote;
+    conn->path[0]->tag = dgram->tag;
+    conn->original_dcid = first->dcid;
+    conn->remote_cid = first->scid;
+    if (tvl_cids_learn(&conn->cids, &theirs) != 0)
+        r = TVL_ERR_PACKET;
+    (void)tvl_cids_take(&conn->cids, 0);
+    if (r == 0)
+        r = issue_first(conn);
+    if (r == 0)
+        r = tvl_endpoint_map(ep, &conn->original_dcid, conn, 0);
+    if (r == 0)
+        r = tvl_handshake_begin_server(conn);
+    if (r != 0) {
+        tvl_endpoint_unmap(ep, &conn->local_scid);
+        tvl_endpoint_unmap(ep, &conn->original_dcid);
+        tvl_conn_free(conn);
+        return r;
+    }
+    *out = conn;
+    return 0;
+}
+
+void tvl_conn_free(struct tvl_conn *conn)
+{
+    if (!conn)
+        return;
+    tvl_tls_conn_free(conn->tls);
+    for (size_t i = 0; i < TVL_LEVELS; i++) {
+        tvl_keys_fini(&conn->read[i]);
+        tvl_keys_fini(&conn->write[i]);
+        tvl_sendbuf_fini(&conn->crypto[i].out);
+        tvl_recvbuf_fini(&conn->crypto[i].in);
+    }
+    tvl_keys_fini(&conn->read_before);
+    tvl_keys_fini(&conn->read_next);
+    tvl_recovery_fini(&conn->initial.sent);
+    tvl_recovery_fini(&conn->handshake.sent);
+    for (size_t i = 0; i < conn->n_paths; i++)
+        tvl_path_free(conn->path[i]);
+    tvl_streams_fini(&conn->streams);
+    while (conn->out.first)
+        tvl_dgram_free(tvl_dgram_pop(&conn->out));
+    while (conn->in.first)
+        tvl_dgram_free(tvl_dgram_pop(&conn->in));
+    tvl_dgram_free(conn->polled);
+    free(conn);
+}
+
+bool tvl_conn_alive(const struct tvl_conn *conn)
+{
+    return conn->state == TVL_CONN_HANDSHAKE || conn->state == TVL_CONN_OPEN;
+}
+
+/* ---- events ---- */
+
+void tvl_conn_event(struct tvl_conn *conn, const struct tvl_event *ev)
+{
+    if (conn->n_events == TVL_EVENTS_MAX)
+        return; /* a caller that does not poll: path states can still be asked for */
+    conn->event[(conn->event_first + conn->n_events++) % TVL_EVENTS_MAX] = *ev;
+}
+
+static bool poll_streams(struct tvl_conn *conn, struct tvl_event *ev)
+{
+    struct tvl_streams_event se;
+
+    if (!tvl_streams_poll(&conn->streams, &se))
+        return false;
+    ev->type = se.type;
+    if (se.type == TVL_EVENT_STREAMS) {
+        ev->streams.dir = se.dir;
+    } else {
+        ev->stream.id = se.id;
+        ev->stream.code = se.code;
+    }
+    return true;
+}
+
+static bool poll_closed(struct tvl_conn *conn, struct tvl_event *ev)
+{
+    if (!conn->last.set || conn->last.told || (conn->last.send && conn->state == TVL_CONN_CLOSING))
+        return false; /* the goodbye leaves first: the caller may stop driving after the event */
+    conn->last.told = true;
+    ev->type = TVL_EVENT_CLOSED;
+    ev->closed.kind = conn->last.kind;
+    ev->closed.code = conn->last.code;
+    memcpy(ev->closed.reason, conn->last.reason, sizeof ev->closed.reason);
+    return true;
+}
+
+int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev)
+{
+    tvl_dgram_free(conn->polled);
+    conn->polled = NULL;
+    if (conn->last.told)
+        return 0;
+    *ev = (struct tvl_event){ .conn = conn };
+    if (conn->side == TVL_SERVER && !conn->accepted_told) {
+        conn->accepted_told = true;
+        ev->type = TVL_EVENT_ACCEPTED;
+        return 1;
+    }
+    if (conn->n_events > 0) {
+        *ev = conn->event[conn->event_first];
+        conn->event_first = (conn->event_first + 1) % TVL_EVENTS_MAX;
+        conn->n_events--;
+        return 1;
+    }
+    if (poll_streams(conn, ev))
+        return 1;
+    conn->polled = tvl_dgram_pop(&conn->in);
+    if (conn->polled) {
+        ev->type = TVL_EVENT_DATAGRAM;
+        ev->datagram.bytes = conn->polled->bytes;
+        ev->datagram.len = conn->polled->len;
+        return 1;
+    }
+    return poll_closed(conn, ev);
+}
+
+/* ---- public calls ---- */
+
+void tvl_conn_set_user(struct tvl_conn *conn, void *user)
+{
+    conn->user = user;
+}
+
+void *tvl_conn_user(const struct tvl_conn *conn)
+{
+    return conn->user;
+}
+
+uint64_t tvl_conn_id(const struct tvl_conn *conn)
+{
+    return conn->id;
+}
+
+const char *tvl_conn_alpn(const struct tvl_conn *conn)
+{
+    return tvl_tls_conn_alpn(conn->tls);
+}
+
+static bool open_for_data(const struct tvl_conn *conn)
+{
+    return conn->state == TVL_CONN_OPEN;
+}
+
+int tvl_stream_open(struct tvl_conn *conn, enum tvl_dir dir, uint64_t *id)
+{
+    return open_for_data(conn) ? tvl_streams_open(&conn->streams, dir, id) : TVL_ERR_STATE;
+}
+
+int tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank)
+{
+    return tvl_streams_set_rank(&conn->streams, id, rank);
+}
+
+int tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time deadline, uint64_t code)
+{
+    return tvl_streams_set_deadline(&conn->streams, id, deadline, code);
+}
+
+int64_t tvl_stream_write(struct tvl_conn *conn, uint64_t id, const uint8_t *bytes, size_t len,
+                         bool fin)
+{
+    return open_for_data(conn) ? tvl_streams_write(&conn->streams, id, bytes, len, fin)
+                               : TVL_ERR_STATE;
+}
+
+int64_t tvl_stream_read(struct tvl_conn *conn, uint64_t id, uint8_t *bytes, size_t cap, bool *fin)
+{
+    return tvl_streams_read(&conn->streams, id, bytes, cap, fin);
+}
+
+int tvl_stream_reset(struct tvl_conn *conn, uint64_t id, uint64_t code)
+{
+    return tvl_streams_reset(&conn->streams, id, code);
+}
+
+int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code)
+{
+    return tvl_streams_stop(&conn->streams, id, code);
+}
+
+uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank)
+{
+    return tvl_streams_backlog(&conn->streams, rank);
+}
+
+int tvl_datagram_write(struct tvl_conn *conn, const uint8_t *bytes, size_t len)
+{
+    const size_t around = 64; /* packet header, frame header, tag */
+    struct tvl_dgram_item *item;
+
+    if (!open_for_data(conn) || conn->peer.max_datagram_frame_size == 0)
+        return TVL_ERR_STATE;
+    if (len + 9 > conn->peer.max_datagram_frame_size || len + around > TVL_MTU)
+        return TVL_ERR_ARG;
+    if (conn->out.count == TVL_DATAGRAMS_OUT_MAX)
+        return TVL_ERR_FULL;
+    item = malloc(sizeof *item + len);
+    if (!item)
+        return TVL_ERR_NOMEM;
+    item->len = len;
+    memcpy(item->bytes, bytes, len);
+    tvl_dgram_push(&conn->out, item);
+    return 0;
+}
+
+/* ---- statistics ---- */
+
+static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
+{
+    const struct tvl_rtt *rtt = &p->cc.rtt;
+
+    *out = (struct tvl_path_stats){
+        .id = p->id,
+        .state = p->state,
+        .backup = p->peer_backup,
+        .tag = p->tag,
+        .local = p->local,
+        .remote = p->remote,
+        .cc = p->cc.ops->name,
+        .rtt_latest = rtt->latest,
+        .srtt = rtt->smoothed,
+        .rttvar = rtt->var,
+        .rtt_min = rtt->min,
+        .cwnd = tvl_path_cc_cwnd(&p->cc),
+        .in_flight = p->cc.in_flight,
+        .pacing_bps = tvl_path_cc_pacing_bps(&p->cc),
+        .delivery_bps = tvl_rate_recent_bps(&p->cc.rate, p->conn->now),
+        .bytes_sent = p->bytes_sent,
+        .bytes_received = p->bytes_received,
+        .packets_sent = p->packets_sent,
+        .packets_received = p->packets_received,
+        .packets_lost = p->app.sent.packets_lost,
+        .bytes_lost = p->app.sent.bytes_lost,
+    };
+}
+
+size_t tvl_paths(const struct tvl_conn *conn, struct tvl_path_stats *out, size_t cap)
+{
+    size_t n = 0;
+
+    for (; n < conn->n_paths && n < cap; n++)
+        path_stats(conn->path[n], &out[n]);
+    return n;
+}
+
+void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
+{
+    const struct tvl_streams_stats *s = &conn->streams.stats;
+
+    *out = (struct tvl_conn_stats){
+        .handshake_time = conn->handshake_time,
+        .bytes_sent = conn->bytes_sent,
+        .bytes_received = conn->bytes_received,
+        .stream_bytes_sent = s->bytes_sent,
+        .stream_bytes_resent = s->bytes_resent,
+        .stream_bytes_received = s->bytes_received,
+        .streams_expired = s->expired,
+        .multipath = conn->multipath,
+    };
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (tvl_path_is_up(conn->path[i]))
+            out->rate_bps += tvl_path_cc_rate_bps(&conn->path[i]->cc);
+}

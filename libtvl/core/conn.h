@@ -1,0 +1,201 @@
+/*
+ * conn.h - the state of one connection, and the calls its parts make on each other.
+ *
+ * There is no file that holds "the connection". Each verb of a packet's life has its own:
+ *
+ *     conn.c      begins and ends it, routes the public calls
+ *     handshake.c TLS, transport parameters, CRYPTO frames, keys coming and going
+ *     recv.c      datagram -> packets -> frames, frames to their handlers
+ *     send.c      what leaves next, on which path -> frames -> packet -> datagram
+ *     control.c   connection IDs, path frames, the fate of every frame that was sent
+ *     path.c      opening, validating, leaving paths
+ *     timers.c    everything that happens because time passes
+ *     close.c     closing, draining, the last words
+ *
+ * and the nouns they work on: streams.h, recovery.h, ack.h, cid.h, path.h, protect.h, tls.h.
+ */
+#ifndef TVL_CORE_CONN_H
+#define TVL_CORE_CONN_H
+
+#include <tvl/sched.h>
+#include <tvl/tvl.h>
+
+#include "cid.h"
+#include "frame.h"
+#include "params.h"
+#include "path.h"
+#include "protect.h"
+#include "recvbuf.h"
+#include "sendbuf.h"
+#include "streams.h"
+#include "tls.h"
+
+#define TVL_MTU 1200                       /* bytes of UDP payload we send until more is proved */
+#define TVL_INITIAL_DATAGRAM_MIN 1200      /* RFC 9000 14.1 */
+#define TVL_PATH_SLOTS (2 * TVL_PATHS_MAX) /* live paths and abandoned ones not yet forgotten */
+#define TVL_CRYPTO_WINDOW 65536  /* bytes of CRYPTO data buffered per level, RFC 9000 7.5 */
+#define TVL_EVENTS_MAX 64        /* path and connection events not yet polled */
+#define TVL_DATAGRAMS_OUT_MAX 64 /* DATAGRAM frames waiting to be sent */
+#define TVL_DATAGRAMS_IN_MAX 64  /* DATAGRAM frames not yet polled; then the oldest goes */
+#define TVL_TOKEN_MAX 512        /* bytes of a Retry token */
+
+enum tvl_conn_state {
+    TVL_CONN_HANDSHAKE, /* until TLS is done */
+    TVL_CONN_OPEN,
+    TVL_CONN_CLOSING,  /* we said goodbye: answer packets with it, RFC 9000 10.2.1 */
+    TVL_CONN_DRAINING, /* the peer did: send nothing, 10.2.2 */
+    TVL_CONN_DEAD,     /* nothing is sent or taken */
+};
+
+struct tvl_crypto { /* the CRYPTO stream of one level */
+    struct tvl_sendbuf out;
+    struct tvl_recvbuf in;
+};
+
+struct tvl_dgram_item { /* a DATAGRAM frame in a queue */
+    struct tvl_dgram_item *next;
+    size_t len;
+    uint8_t bytes[];
+};
+
+struct tvl_dgram_queue {
+    struct tvl_dgram_item *first, **last;
+    size_t count;
+};
+
+struct tvl_last_words { /* what ends the connection */
+    bool set;
+    bool app; /* CONNECTION_CLOSE of type 0x1d */
+    enum tvl_close_kind kind;
+    uint64_t code, frame_type;
+    char reason[TVL_REASON_MAX];
+    bool told;          /* the CLOSED event was polled */
+    bool send;          /* a CONNECTION_CLOSE is to be written */
+    unsigned received;  /* packets since the last one was written */
+    unsigned answer_at; /* write again when `received` reaches it; doubles */
+    tvl_time over_at;   /* end of closing or draining */
+};
+
+struct tvl_conn {
+    struct tvl_endpoint *ep;
+    const struct tvl_config *cfg; /* the endpoint's */
+    uint64_t id;
+    void *user;
+    enum tvl_side side;
+    enum tvl_conn_state state;
+    bool accepted_told;
+    tvl_time began_at, handshake_time; /* us */
+    tvl_time now;                      /* of the call under way */
+
+    /* handshake */
+    struct tvl_tls_conn *tls;
+    struct tvl_keys read[TVL_LEVELS], write[TVL_LEVELS];
+    struct tvl_keys read_before, read_next; /* APP: phases around the current one, RFC 9001 6 */
+    bool key_phase;
+    tvl_time drop_before_at; /* when read_before goes */
+    struct tvl_crypto crypto[TVL_LEVELS];
+    struct tvl_space initial, handshake;
+    struct tvl_params own, peer;
+    bool have_peer_params, confirmed; /* RFC 9001 4.1.2 */
+    bool done_wanted;                 /* HANDSHAKE_DONE is to be written */
+    bool discard_handshake;           /* once this call's packets are processed */
+    struct tvl_cid original_dcid;     /* of the client's first Initial */
+    struct tvl_cid local_scid;        /* ours, during the handshake */
+    struct tvl_cid remote_cid;        /* the peer's, during the handshake */
+    struct tvl_cid retry_scid;
+    bool retried;
+    uint8_t token[TVL_TOKEN_MAX];
+    size_t token_len;
+    uint64_t open_failures;
+
+    /* paths */
+    bool multipath;
+    struct tvl_path *path[TVL_PATH_SLOTS]; /* by rising id, NULL-free up to n_paths */
+    size_t n_paths;
+    uint32_t next_path_id;     /* client: lowest never used */
+    uint64_t own_max_path_id;  /* what we allow */
+    uint64_t peer_max_path_id; /* what the peer allows */
+    bool max_path_id_wanted;   /* MAX_PATH_ID is to be written */
+    struct tvl_cids cids;
+    const struct tvl_sched_ops *sched;
+    _Alignas(8) unsigned char sched_state[TVL_SCHED_STATE_MAX];
+
+    struct tvl_streams streams;
+    struct tvl_dgram_queue out, in;
+    struct tvl_dgram_item *polled; /* borrowed by the caller until the next poll */
+
+    tvl_time idle_timeout;   /* us; of both sides the smaller */
+    tvl_time idle_since;     /* RFC 9000 10.1 */
+    bool eliciting_since_rx; /* an ack-eliciting packet went out since something came in */
+
+    struct tvl_event event[TVL_EVENTS_MAX];
+    size_t event_first, n_events;
+    struct tvl_last_words last;
+
+    uint64_t bytes_sent, bytes_received, packets_dropped;
+};
+
+/* ---- conn.c: for the endpoint ---- */
+int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
+                        const struct tvl_path_config *path, const char *server_name, tvl_time now);
+int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
+                        const struct tvl_datagram *dgram, const struct tvl_packet *first,
+                        tvl_time now);
+void tvl_conn_free(struct tvl_conn *conn);
+int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
+                  tvl_time now); /* recv.c */
+int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes,
+                  tvl_time now);                          /* send.c */
+bool tvl_conn_data_waits(const struct tvl_conn *conn);    /* send.c: what only pacing holds back */
+tvl_time tvl_conn_next_tick(const struct tvl_conn *conn); /* timers.c */
+void tvl_conn_tick(struct tvl_conn *conn, tvl_time now);  /* timers.c */
+int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev);
+bool tvl_conn_is_over(const struct tvl_conn *conn, tvl_time now); /* close.c */
+
+/* ---- conn.c: for the parts ---- */
+void tvl_conn_event(struct tvl_conn *conn, const struct tvl_event *ev);
+bool tvl_conn_alive(const struct tvl_conn *conn); /* HANDSHAKE or OPEN */
+void tvl_dgram_push(struct tvl_dgram_queue *q, struct tvl_dgram_item *item);
+struct tvl_dgram_item *tvl_dgram_pop(struct tvl_dgram_queue *q); /* NULL: empty */
+void tvl_dgram_free(struct tvl_dgram_item *item);
+
+/* ---- handshake.c ---- */
+int tvl_handshake_begin_client(struct tvl_conn *conn, const char *server_name);
+int tvl_handshake_begin_server(struct tvl_conn *conn);
+/* A CRYPTO frame. 0 or the negative of an enum tvl_wire_error. */
+int tvl_handshake_on_crypto(struct tvl_conn *conn, enum tvl_level level, const struct tvl_frame *f);
+/* Client: a Retry packet; ignored unless it is good (RFC 9000 17.2.5.2). */
+void tvl_handshake_on_retry(struct tvl_conn *conn, const struct tvl_packet *p,
+                            const uint8_t *bytes);
+void tvl_handshake_discard(struct tvl_conn *conn, enum tvl_level level);
+void tvl_handshake_confirm(struct tvl_conn *conn); /* RFC 9001 4.1.2 */
+bool tvl_handshake_is_done(const struct tvl_conn *conn);
+/* Move to the next key phase: the peer did, or we wish to. 0 or TVL_ERR_NOMEM. */
+int tvl_handshake_next_phase(struct tvl_conn *conn);
+
+/* ---- control.c ---- */
+/* Frames of the connection itself. 0 or the negative of an enum tvl_wire_error. */
+int tvl_control_on_frame(struct tvl_conn *conn, struct tvl_path *path, const struct tvl_frame *f);
+struct tvl_builder;
+/* Append the connection's own frames that wait, as far as they fit. */
+void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b);
+bool tvl_control_pending(const struct tvl_conn *conn);
+extern const struct tvl_recovery_handler tvl_control_fate; /* `user` is the connection */
+/* Issue connection IDs for paths in use and for paths to come. */
+void tvl_control_issue_cids(struct tvl_conn *conn);
+struct tvl_space *tvl_conn_space(struct tvl_conn *conn, enum tvl_level level,
+                                 struct tvl_path *path);
+
+/* ---- close.c ---- */
+/* The peer broke the protocol (or we did): say so and end. */
+void tvl_close_with(struct tvl_conn *conn, enum tvl_wire_error code, uint64_t frame_type,
+                    const char *reason);
+void tvl_close_tls(struct tvl_conn *conn, uint8_t alert, const char *reason);
+void tvl_close_on_peer(struct tvl_conn *conn, const struct tvl_frame *f);
+/* End without a word: time-out, stateless reset. */
+void tvl_close_silent(struct tvl_conn *conn, enum tvl_close_kind kind, const char *reason);
+void tvl_close_on_packet(struct tvl_conn *conn); /* something came while closing */
+int tvl_close_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes);
+tvl_time tvl_conn_pto_max(const struct tvl_conn *conn); /* us, largest of any path */
+
+#endif

@@ -1,0 +1,438 @@
+/*
+ * control.c - the connection's own frames: connection IDs, paths, HANDSHAKE_DONE, DATAGRAM; what
+ * arrives, what waits to be written, and what becomes of every frame that was sent.
+ *
+ * What has to be said is state, not a queue: a frame is wanted, then on its way, then acknowledged;
+ * a loss makes it wanted again. So nothing outdated is ever sent twice.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint.h"
+#include "send.h"
+
+struct tvl_space *tvl_conn_space(struct tvl_conn *conn, enum tvl_level level, struct tvl_path *path)
+{
+    switch (level) {
+    case TVL_LEVEL_INITIAL:
+        return &conn->initial;
+    case TVL_LEVEL_HANDSHAKE:
+        return &conn->handshake;
+    default:
+        return &path->app;
+    }
+}
+
+/* ---- issuing connection IDs ---- */
+
+static bool issue_one(struct tvl_conn *conn, uint32_t path_id)
+{
+    struct tvl_cid cid = { .len = TVL_CID_LEN };
+    uint8_t token[TVL_CID_TOKEN_LEN];
+
+    tvl_rng_bytes(tvl_endpoint_rng(conn->ep), cid.b, cid.len);
+    if (tvl_reset_token(token, tvl_endpoint_reset_key(conn->ep), cid.b, cid.len) != 0 ||
+        tvl_endpoint_map(conn->ep, &cid, conn, path_id) != 0)
+        return false;
+    struct tvl_local_cid *c = tvl_cids_issue(&conn->cids, path_id, &cid, token);
+    if (!c) {
+        tvl_endpoint_unmap(conn->ep, &cid);
+        return false;
+    }
+    c->issue = TVL_NOTE_WANTED;
+    return true;
+}
+
+static bool path_is_over(struct tvl_conn *conn, uint32_t id)
+{
+    const struct tvl_path *p = tvl_path_find(conn, id);
+
+    /* IDs rise: one below those in use that has no state was abandoned and forgotten. */
+    return p ? p->state == TVL_PATH_ABANDONED : id < conn->next_path_id;
+}
+
+void tvl_control_issue_cids(struct tvl_conn *conn)
+{
+    const uint64_t highest = conn->own_max_path_id < conn->peer_max_path_id
+                                 ? conn->own_max_path_id
+                                 : conn->peer_max_path_id;
+    const uint64_t limit = conn->peer.active_connection_id_limit;
+
+    if (!tvl_conn_alive(conn) || !tvl_handshake_is_done(conn))
+        return;
+    for (uint64_t id = 0; id <= highest; id++) {
+        size_t want = tvl_path_find(conn, (uint32_t)id) ? TVL_CID_ACTIVE : 1;
+
+        if (path_is_over(conn, (uint32_t)id))
+            continue;
+        if (want > limit)
+            want = (size_t)limit;
+        while (tvl_cids_issued(&conn->cids, (uint32_t)id) < want)
+            if (!issue_one(conn, (uint32_t)id))
+                return;
+    }
+}
+
+/* ---- frames that arrive ---- */
+
+/* A path ID in a frame: 0 go on, 1 ignore, negative: above what we allowed. */
+static int judge_path_id(struct tvl_conn *conn, uint32_t id)
+{
+    if (id > conn->own_max_path_id)
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
+    return path_is_over(conn, id) ? 1 : 0;
+}
+
+static int on_new_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
+{
+    const struct tvl_new_cid n = { .path_id = f->path_id,
+                                   .seq = f->seq,
+                                   .retire_prior = f->retire_prior_to,
+                                   .cid = &f->cid,
+                                   .token = f->reset_token };
+    int r = judge_path_id(conn, f->path_id);
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = tvl_cids_learn(&conn->cids, &n);
+    if (r != 0)
+        return r;
+    const struct tvl_path *p = tvl_path_find(conn, f->path_id);
+    if (p && !p->waiting && !tvl_cids_in_use(&conn->cids, f->path_id))
+        (void)tvl_cids_take(&conn->cids, f->path_id); /* the one in use was retired */
+    tvl_path_open_waiting(conn, conn->now);
+    return 0;
+}
+
+static int on_retire_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
+{
+    const int r = judge_path_id(conn, f->path_id);
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (!tvl_cids_was_issued(&conn->cids, f->path_id, f->seq))
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
+    struct tvl_local_cid *c = tvl_cids_local(&conn->cids, f->path_id, f->seq);
+    if (!c)
+        return 0;
+    tvl_endpoint_unmap(conn->ep, &c->cid);
+    tvl_cids_forget_local(&conn->cids, c);
+    tvl_control_issue_cids(conn);
+    return 0;
+}
+
+static int on_abandon(struct tvl_conn *conn, const struct tvl_frame *f)
+{
+    const int r = judge_path_id(conn, f->path.path_id);
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    struct tvl_path *p = tvl_path_find(conn, f->path.path_id);
+    if (!p) /* never used: burn the ID, and answer */
+        p = tvl_path_new(conn, f->path.path_id, conn->now);
+    if (p)
+        tvl_path_leave(p, TVL_WIRE_NO_ERROR, conn->now);
+    return 0;
+}
+
+static int on_status(struct tvl_conn *conn, const struct tvl_frame *f)
+{
+    const int r = judge_path_id(conn, f->path.path_id);
+    struct tvl_path *p = tvl_path_find(conn, f->path.path_id);
+
+    if (r != 0 || !p)
+        return r < 0 ? r : 0;
+    if (p->peer_status_known && f->path.seq <= p->peer_status_seq)
+        return 0;
+    p->peer_status_known = true;
+    p->peer_status_seq = f->path.seq;
+    p->peer_backup = f->type == TVL_FRAME_PATH_STATUS_BACKUP;
+    return 0;
+}
+
+static int on_max_path_id(struct tvl_conn *conn, const struct tvl_frame *f)
+{
+    if (f->path.path_id < conn->peer.initial_max_path_id)
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
+    if (f->path.path_id > conn->peer_max_path_id) {
+        conn->peer_max_path_id = f->path.path_id;
+        tvl_control_issue_cids(conn);
+        tvl_path_open_waiting(conn, conn->now);
+    }
+    return 0;
+}
+
+static int on_challenge(struct tvl_path *p, const struct tvl_frame *f)
+{
+    if (p->n_responses < TVL_RESPONSES_MAX)
+        memcpy(p->response[p->n_responses++], f->data, TVL_CHALLENGE_SIZE);
+    return 0;
+}
+
+static int on_datagram(struct tvl_conn *conn, const struct tvl_frame *f)
+{
+    struct tvl_dgram_item *item;
+
+    if (conn->own.max_datagram_frame_size == 0)
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
+    item = malloc(sizeof *item + f->datagram.len);
+    if (!item)
+        return 0; /* unreliable by nature */
+    item->len = f->datagram.len;
+    memcpy(item->bytes, f->datagram.bytes, item->len);
+    if (conn->in.count == TVL_DATAGRAMS_IN_MAX)
+        tvl_dgram_free(tvl_dgram_pop(&conn->in));
+    tvl_dgram_push(&conn->in, item);
+    return 0;
+}
+
+static int on_handshake_done(struct tvl_conn *conn)
+{
+    if (conn->side == TVL_SERVER)
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
+    tvl_handshake_confirm(conn);
+    return 0;
+}
+
+int tvl_control_on_frame(struct tvl_conn *conn, struct tvl_path *path, const struct tvl_frame *f)
+{
+    switch (f->type) {
+    case TVL_FRAME_NEW_CONNECTION_ID:
+    case TVL_FRAME_PATH_NEW_CONNECTION_ID:
+        return on_new_cid(conn, &f->cid);
+    case TVL_FRAME_RETIRE_CONNECTION_ID:
+    case TVL_FRAME_PATH_RETIRE_CONNECTION_ID:
+        return on_retire_cid(conn, &f->cid);
+    case TVL_FRAME_PATH_CHALLENGE:
+        return on_challenge(path, f);
+    case TVL_FRAME_PATH_RESPONSE:
+        tvl_path_on_response(conn, f->data, conn->now);
+        return 0;
+    case TVL_FRAME_HANDSHAKE_DONE:
+        return on_handshake_done(conn);
+    case TVL_FRAME_NEW_TOKEN: /* address tokens for later connections are not kept */
+        return conn->side == TVL_SERVER ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+    case TVL_FRAME_DATAGRAM:
+    case TVL_FRAME_DATAGRAM_LEN:
+        return on_datagram(conn, f);
+    case TVL_FRAME_PATH_ABANDON:
+        return on_abandon(conn, f);
+    case TVL_FRAME_PATH_STATUS_BACKUP:
+    case TVL_FRAME_PATH_STATUS_AVAILABLE:
+        return on_status(conn, f);
+    case TVL_FRAME_MAX_PATH_ID:
+        return on_max_path_id(conn, f);
+    case TVL_FRAME_PATHS_BLOCKED:
+        return f->path.path_id > conn->own_max_path_id ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+    case TVL_FRAME_PATH_CIDS_BLOCKED:
+        if (f->cid.path_id > conn->own_max_path_id)
+            return -TVL_WIRE_PROTOCOL_VIOLATION;
+        tvl_control_issue_cids(conn);
+        return 0;
+    default:
+        return -TVL_WIRE_FRAME_ENCODING_ERROR;
+    }
+}
+
+/* ---- frames that wait to be written ---- */
+
+static bool write_new_cids(struct tvl_conn *conn, struct tvl_builder *b)
+{
+    for (size_t i = 0; i < conn->cids.n_local; i++) {
+        struct tvl_local_cid *c = &conn->cids.local[i];
+        struct tvl_frame f = { .type = conn->multipath ? TVL_FRAME_PATH_NEW_CONNECTION_ID
+                                                       : TVL_FRAME_NEW_CONNECTION_ID };
+        const struct tvl_sent_frame rec = { .kind = TVL_SENT_NEW_CID,
+                                            .id = c->path_id,
+                                            .offset = c->seq };
+
+        if (c->issue != TVL_NOTE_WANTED)
+            continue;
+        f.cid.path_id = c->path_id;
+        f.cid.seq = c->seq;
+        f.cid.cid = c->cid;
+        memcpy(f.cid.reset_token, c->token, sizeof f.cid.reset_token);
+        if (!tvl_builder_frame(b, &f, &rec))
+            return false;
+        c->issue = TVL_NOTE_SENT;
+    }
+    return true;
+}
+
+static bool write_retires(struct tvl_conn *conn, struct tvl_builder *b)
+{
+    for (size_t i = 0; i < conn->cids.n_remote; i++) {
+        struct tvl_remote_cid *c = &conn->cids.remote[i];
+        struct tvl_frame f = { .type = conn->multipath ? TVL_FRAME_PATH_RETIRE_CONNECTION_ID
+                                                       : TVL_FRAME_RETIRE_CONNECTION_ID };
+        const struct tvl_sent_frame rec = { .kind = TVL_SENT_RETIRE_CID,
+                                            .id = c->path_id,
+                                            .offset = c->seq };
+
+        if (c->retire != TVL_NOTE_WANTED)
+            continue;
+        f.cid.path_id = c->path_id;
+        f.cid.seq = c->seq;
+        if (!tvl_builder_frame(b, &f, &rec))
+            return false;
+        c->retire = TVL_NOTE_SENT;
+    }
+    return true;
+}
+
+static bool write_path_frames(struct tvl_conn *conn, struct tvl_builder *b)
+{
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        struct tvl_path *p = conn->path[i];
+        const struct tvl_frame abandon = {
+            .type = TVL_FRAME_PATH_ABANDON,
+            .path = { .path_id = p->id, .code = p->abandon_code },
+        };
+        const struct tvl_sent_frame abandon_rec = { .kind = TVL_SENT_PATH_ABANDON, .id = p->id };
+        const struct tvl_frame status = {
+            .type =
+                p->backup_asked ? TVL_FRAME_PATH_STATUS_BACKUP : TVL_FRAME_PATH_STATUS_AVAILABLE,
+            .path = { .path_id = p->id, .seq = p->status_seq },
+        };
+        const struct tvl_sent_frame status_rec = { .kind = TVL_SENT_PATH_STATUS,
+                                                   .id = p->id,
+                                                   .offset = p->status_seq };
+
+        if (p->abandon_wanted) {
+            if (!tvl_builder_frame(b, &abandon, &abandon_rec))
+                return false;
+            p->abandon_wanted = false;
+        }
+        if (p->status_wanted && !p->waiting) {
+            if (!tvl_builder_frame(b, &status, &status_rec))
+                return false;
+            p->status_wanted = false;
+        }
+    }
+    return true;
+}
+
+void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
+{
+    const struct tvl_sent_frame done_rec = { .kind = TVL_SENT_HANDSHAKE_DONE };
+    const struct tvl_frame max = { .type = TVL_FRAME_MAX_PATH_ID,
+                                   .path = { .path_id = (uint32_t)conn->own_max_path_id } };
+    const struct tvl_sent_frame max_rec = { .kind = TVL_SENT_MAX_PATH_ID,
+                                            .offset = conn->own_max_path_id };
+
+    if (!tvl_control_pending(conn))
+        return;
+    if (conn->done_wanted &&
+        tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_HANDSHAKE_DONE }, &done_rec))
+        conn->done_wanted = false;
+    if (!write_path_frames(conn, b))
+        return;
+    if (conn->max_path_id_wanted && tvl_builder_frame(b, &max, &max_rec))
+        conn->max_path_id_wanted = false;
+    if (write_retires(conn, b))
+        (void)write_new_cids(conn, b);
+}
+
+bool tvl_control_pending(const struct tvl_conn *conn)
+{
+    if (conn->done_wanted || conn->max_path_id_wanted)
+        return true;
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (conn->path[i]->abandon_wanted ||
+            (conn->path[i]->status_wanted && !conn->path[i]->waiting))
+            return true;
+    for (size_t i = 0; i < conn->cids.n_local; i++)
+        if (conn->cids.local[i].issue == TVL_NOTE_WANTED)
+            return true;
+    for (size_t i = 0; i < conn->cids.n_remote; i++)
+        if (conn->cids.remote[i].retire == TVL_NOTE_WANTED)
+            return true;
+    return false;
+}
+
+/* ---- the fate of what was sent ---- */
+
+static void frame_acked(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
+{
+    struct tvl_local_cid *local;
+    struct tvl_remote_cid *remote;
+    struct tvl_path *p;
+
+    switch ((enum tvl_sent_kind)rec->kind) {
+    case TVL_SENT_CRYPTO:
+        tvl_sendbuf_acked(&conn->crypto[rec->id].out, rec->offset, rec->len, false);
+        break;
+    case TVL_SENT_ACK:
+        p = tvl_path_find(conn, (uint32_t)rec->id);
+        if (p)
+            tvl_ack_forget(&p->app.received, rec->offset);
+        break;
+    case TVL_SENT_NEW_CID:
+        local = tvl_cids_local(&conn->cids, (uint32_t)rec->id, rec->offset);
+        if (local)
+            local->issue = TVL_NOTE_NONE;
+        break;
+    case TVL_SENT_RETIRE_CID:
+        remote = tvl_cids_remote(&conn->cids, (uint32_t)rec->id, rec->offset);
+        if (remote && remote->retired)
+            tvl_cids_forget_remote(&conn->cids, remote);
+        break;
+    default:
+        tvl_streams_on_acked(&conn->streams, rec);
+    }
+}
+
+static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
+{
+    struct tvl_local_cid *local;
+    struct tvl_remote_cid *remote;
+    struct tvl_path *p;
+
+    switch ((enum tvl_sent_kind)rec->kind) {
+    case TVL_SENT_CRYPTO:
+        tvl_sendbuf_lost(&conn->crypto[rec->id].out, rec->offset, rec->len, false);
+        break;
+    case TVL_SENT_HANDSHAKE_DONE:
+        conn->done_wanted = true;
+        break;
+    case TVL_SENT_NEW_CID:
+        local = tvl_cids_local(&conn->cids, (uint32_t)rec->id, rec->offset);
+        if (local && local->issue == TVL_NOTE_SENT)
+            local->issue = TVL_NOTE_WANTED;
+        break;
+    case TVL_SENT_RETIRE_CID:
+        remote = tvl_cids_remote(&conn->cids, (uint32_t)rec->id, rec->offset);
+        if (remote && remote->retire == TVL_NOTE_SENT)
+            remote->retire = TVL_NOTE_WANTED;
+        break;
+    case TVL_SENT_PATH_ABANDON:
+        p = tvl_path_find(conn, (uint32_t)rec->id);
+        if (p)
+            p->abandon_wanted = true;
+        break;
+    case TVL_SENT_PATH_STATUS:
+        p = tvl_path_find(conn, (uint32_t)rec->id);
+        if (p && p->status_seq == rec->offset && p->state != TVL_PATH_ABANDONED)
+            p->status_wanted = true;
+        break;
+    case TVL_SENT_MAX_PATH_ID:
+        conn->max_path_id_wanted = conn->max_path_id_wanted || rec->offset == conn->own_max_path_id;
+        break;
+    default:
+        tvl_streams_on_lost(&conn->streams, rec);
+    }
+}
+
+static void packet_acked(void *user, const struct tvl_sent_packet *p)
+{
+    for (size_t i = 0; i < p->n_frames; i++)
+        frame_acked(user, &p->frame[i]);
+}
+
+static void packet_lost(void *user, const struct tvl_sent_packet *p)
+{
+    for (size_t i = 0; i < p->n_frames; i++)
+        frame_lost(user, &p->frame[i]);
+}
+
+const struct tvl_recovery_handler tvl_control_fate = { .acked = packet_acked, .lost = packet_lost };

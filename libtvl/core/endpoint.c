@@ -1,0 +1,420 @@
+/*
+ * endpoint.c - many connections behind one pair of calls: finds the connection of a datagram by
+ * its Destination Connection ID (RFC 9000 5.2), begins connections, and lets each have its turn.
+ */
+#include "endpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <tvl/cc.h>
+#include <tvl/sched.h>
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(entry) ((entry)->lost = true)
+#include <uthash.h>
+
+#include "cid.h"
+#include "conn.h"
+#include "tls.h"
+
+struct cid_entry {
+    struct tvl_cid cid; /* bytes behind `len` are zero: the whole struct is the key */
+    struct tvl_conn *conn;
+    uint32_t path_id;
+    bool lost; /* set by uthash when it had no memory */
+    UT_hash_handle hh;
+};
+
+struct conn_node {
+    struct tvl_conn *conn;
+    uint64_t id;
+    struct conn_node *prev, *next;
+};
+
+#define TVL_NEGOTIATION_MAX 640 /* two connection IDs of 255 bytes and what is around them */
+
+struct stateless {
+    struct tvl_datagram dgram;
+    uint8_t bytes[TVL_NEGOTIATION_MAX];
+};
+
+struct tvl_endpoint {
+    struct tvl_config cfg;
+    struct tvl_rng rng;
+    uint8_t reset_key[TVL_RESET_KEY_SIZE];
+    struct cid_entry *by_cid;
+    struct conn_node *conns; /* circular; `conns` is whose turn it is */
+    size_t n_conns;
+    uint64_t next_id;
+    struct tvl_conn *polled_closed; /* its CLOSED event was given; over at the next poll */
+    struct stateless stateless[TVL_STATELESS_MAX];
+    size_t n_stateless;
+};
+
+/* ---- configuration ---- */
+
+void tvl_config_init(struct tvl_config *cfg)
+{
+    *cfg = (struct tvl_config){
+        .cc = "cubic",
+        .sched = "minrtt",
+        .idle_timeout = 30000000,
+        .handshake_timeout = 10000000,
+        .max_path_id = 16,
+        .stream_window = 1u << 20,
+        .conn_window = 16u << 20,
+        .streams_bidi = 128,
+        .streams_uni = 1024,
+        .conns_max = 1024,
+        .datagram_max = 1400,
+    };
+}
+
+static bool within(uint64_t v, uint64_t low, uint64_t high)
+{
+    return v >= low && v <= high;
+}
+
+static bool config_valid(const struct tvl_config *c)
+{
+    return c->tls && c->cc && tvl_cc_find(c->cc) && c->sched && tvl_sched_find(c->sched) &&
+           within(c->idle_timeout, 1000000, 600000000) &&
+           within(c->handshake_timeout, 1000000, 60000000) &&
+           (c->keepalive == 0 || within(c->keepalive, 50000, 60000000)) &&
+           (c->max_path_id <= 255 || c->max_path_id == UINT32_MAX) &&
+           within(c->stream_window, 16u << 10, 64u << 20) &&
+           within(c->conn_window, 64u << 10, 256u << 20) && c->streams_bidi <= 1u << 16 &&
+           c->streams_uni <= 1u << 16 && within(c->conns_max, 1, 65536) && c->datagram_max <= 65535;
+}
+
+int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
+{
+    struct tvl_endpoint *ep;
+
+    if (!config_valid(cfg))
+        return TVL_ERR_ARG;
+    ep = calloc(1, sizeof *ep);
+    if (!ep)
+        return TVL_ERR_NOMEM;
+    ep->cfg = *cfg;
+    const int r = tvl_rng_init(&ep->rng, cfg->seed);
+    if (r != 0) {
+        free(ep);
+        return r;
+    }
+    tvl_rng_bytes(&ep->rng, ep->reset_key, sizeof ep->reset_key);
+    tvl_tls_ref(cfg->tls);
+    ep->next_id = 1;
+    *out = ep;
+    return 0;
+}
+
+const struct tvl_config *tvl_endpoint_config(const struct tvl_endpoint *ep)
+{
+    return &ep->cfg;
+}
+
+struct tvl_rng *tvl_endpoint_rng(struct tvl_endpoint *ep)
+{
+    return &ep->rng;
+}
+
+const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep)
+{
+    return ep->reset_key;
+}
+
+/* ---- the map ---- */
+
+static struct tvl_cid key_of(const struct tvl_cid *cid)
+{
+    struct tvl_cid key;
+
+    memset(&key, 0, sizeof key);
+    key.len = cid->len;
+    memcpy(key.b, cid->b, cid->len);
+    return key;
+}
+
+static struct cid_entry *find(struct tvl_endpoint *ep, const struct tvl_cid *cid)
+{
+    const struct tvl_cid key = key_of(cid);
+    struct cid_entry *e = NULL;
+
+    HASH_FIND(hh, ep->by_cid, &key, sizeof key, e);
+    return e;
+}
+
+int tvl_endpoint_map(struct tvl_endpoint *ep, const struct tvl_cid *cid, struct tvl_conn *conn,
+                     uint32_t path_id)
+{
+    struct cid_entry *e;
+
+    if (find(ep, cid))
+        return TVL_ERR_STATE;
+    e = calloc(1, sizeof *e);
+    if (!e)
+        return TVL_ERR_NOMEM;
+    e->cid = key_of(cid);
+    e->conn = conn;
+    e->path_id = path_id;
+    HASH_ADD(hh, ep->by_cid, cid, sizeof e->cid, e);
+    if (e->lost) {
+        free(e);
+        return TVL_ERR_NOMEM;
+    }
+    return 0;
+}
+
+void tvl_endpoint_unmap(struct tvl_endpoint *ep, const struct tvl_cid *cid)
+{
+    struct cid_entry *e = find(ep, cid);
+
+    if (!e)
+        return;
+    HASH_DEL(ep->by_cid, e);
+    free(e);
+}
+
+bool tvl_endpoint_lookup(struct tvl_endpoint *ep, const struct tvl_cid *cid,
+                         const struct tvl_conn *conn, uint32_t *path_id)
+{
+    const struct cid_entry *e = find(ep, cid);
+
+    if (!e || e->conn != conn)
+        return false;
+    *path_id = e->path_id;
+    return true;
+}
+
+static void unmap_conn(struct tvl_endpoint *ep, const struct tvl_conn *conn)
+{
+    struct cid_entry *e, *next;
+
+    HASH_ITER(hh, ep->by_cid, e, next)
+    {
+        if (e->conn != conn)
+            continue;
+        HASH_DEL(ep->by_cid, e);
+        free(e);
+    }
+}
+
+/* ---- the ring of connections ---- */
+
+static int ring_add(struct tvl_endpoint *ep, struct tvl_conn *conn)
+{
+    struct conn_node *n = calloc(1, sizeof *n);
+
+    if (!n)
+        return TVL_ERR_NOMEM;
+    n->conn = conn;
+    if (!ep->conns) {
+        n->prev = n->next = n;
+        ep->conns = n;
+    } else {
+        n->next = ep->conns;
+        n->prev = ep->conns->prev;
+        n->prev->next = n;
+        n->next->prev = n;
+    }
+    ep->n_conns++;
+    return 0;
+}
+
+static void ring_remove(struct tvl_endpoint *ep, struct conn_node *n)
+{
+    if (n->next == n) {
+        ep->conns = NULL;
+    } else {
+        n->prev->next = n->next;
+        n->next->prev = n->prev;
+        if (ep->conns == n)
+            ep->conns = n->next;
+    }
+    ep->n_conns--;
+    unmap_conn(ep, n->conn);
+    tvl_conn_free(n->conn);
+    free(n);
+}
+
+void tvl_endpoint_free(struct tvl_endpoint *ep)
+{
+    if (!ep)
+        return;
+    while (ep->conns)
+        ring_remove(ep, ep->conns);
+    tvl_rng_fini(&ep->rng);
+    tvl_tls_free(ep->cfg.tls);
+    free(ep);
+}
+
+/* Connections whose closing period is over and whose end was told. */
+static void bury(struct tvl_endpoint *ep, tvl_time now)
+{
+    struct conn_node *n = ep->conns;
+
+    for (size_t left = ep->n_conns; left > 0; left--) {
+        struct conn_node *next = n->next;
+
+        if (tvl_conn_is_over(n->conn, now) && n->conn != ep->polled_closed)
+            ring_remove(ep, n);
+        n = next;
+    }
+}
+
+int tvl_connect(struct tvl_endpoint *ep, const struct tvl_path_config *path,
+                const char *server_name, struct tvl_conn **out, tvl_time now)
+{
+    struct tvl_conn *conn;
+    int r;
+
+    if (!server_name || tvl_tls_is_server(ep->cfg.tls))
+        return TVL_ERR_ARG;
+    if (ep->n_conns >= ep->cfg.conns_max)
+        return TVL_ERR_FULL;
+    r = tvl_conn_new_client(&conn, ep, ep->next_id, path, server_name, now);
+    if (r != 0)
+        return r;
+    r = ring_add(ep, conn);
+    if (r != 0) {
+        unmap_conn(ep, conn);
+        tvl_conn_free(conn);
+        return r;
+    }
+    ep->next_id++;
+    *out = conn;
+    return 0;
+}
+
+/* ---- receiving ---- */
+
+static void offer_versions(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
+                           const struct tvl_packet *p)
+{
+    static const uint32_t version = TVL_VERSION_1;
+    struct stateless *s = &ep->stateless[ep->n_stateless];
+
+    if (ep->n_stateless == TVL_STATELESS_MAX)
+        return;
+    s->dgram = *dgram;
+    struct tvl_wr w = tvl_wr_over(s->bytes, sizeof s->bytes);
+    if (tvl_packet_write_negotiation(&w, p, &version, 1, (uint8_t)tvl_rng_u64(&ep->rng)) != 0)
+        return; /* absurdly long connection IDs */
+    s->dgram.len = (size_t)(w.p - s->bytes);
+    s->dgram.ecn = 0;
+    ep->n_stateless++;
+}
+
+/* A first Initial packet, RFC 9000 14.1 and 7.2: a full datagram and an unpredictable ID. */
+static struct tvl_conn *accept_client(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
+                                      const struct tvl_packet *p, tvl_time now)
+{
+    struct tvl_conn *conn;
+
+    if (dgram->len < TVL_INITIAL_DATAGRAM_MIN || p->dcid.len < 8 ||
+        ep->n_conns >= ep->cfg.conns_max)
+        return NULL;
+    if (tvl_conn_new_server(&conn, ep, ep->next_id, dgram, p, now) != 0)
+        return NULL;
+    if (ring_add(ep, conn) != 0) {
+        unmap_conn(ep, conn);
+        tvl_conn_free(conn);
+        return NULL;
+    }
+    ep->next_id++;
+    return conn;
+}
+
+int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram, uint8_t *bytes,
+                      tvl_time now)
+{
+    struct tvl_packet p;
+    struct cid_entry *e;
+    struct tvl_conn *conn;
+
+    if (dgram->len == 0 || dgram->len > TVL_DATAGRAM_MAX)
+        return TVL_ERR_ARG;
+    if (tvl_packet_parse(&p, bytes, dgram->len, TVL_CID_LEN) != 0)
+        return TVL_ERR_PACKET;
+    e = find(ep, &p.dcid);
+    if (e) {
+        conn = e->conn;
+    } else {
+        if (!tvl_tls_is_server(ep->cfg.tls) || p.type == TVL_PACKET_ONE_RTT)
+            return TVL_ERR_PACKET;
+        if (p.type == TVL_PACKET_UNKNOWN_VERSION) {
+            if (dgram->len >= TVL_INITIAL_DATAGRAM_MIN)
+                offer_versions(ep, dgram, &p);
+            return TVL_ERR_PACKET;
+        }
+        if (p.type != TVL_PACKET_INITIAL)
+            return TVL_ERR_PACKET;
+        conn = accept_client(ep, dgram, &p, now);
+        if (!conn)
+            return TVL_ERR_PACKET;
+    }
+    return tvl_conn_recv(conn, dgram, bytes, now);
+}
+
+/* ---- sending, time, events: each connection in turn ---- */
+
+int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
+                      tvl_time now)
+{
+    if (ep->n_stateless > 0) {
+        const struct stateless *s = &ep->stateless[--ep->n_stateless];
+
+        *dgram = s->dgram;
+        memcpy(bytes, s->bytes, s->dgram.len);
+        return 1;
+    }
+    for (size_t left = ep->n_conns; left > 0; left--) {
+        struct tvl_conn *conn = ep->conns->conn;
+
+        ep->conns = ep->conns->next;
+        if (tvl_conn_send(conn, dgram, bytes, now) == 1)
+            return 1;
+    }
+    return 0;
+}
+
+tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep)
+{
+    tvl_time next = TVL_TIME_NEVER;
+    const struct conn_node *n = ep->conns;
+
+    for (size_t left = ep->n_conns; left > 0; left--, n = n->next) {
+        const tvl_time t = tvl_conn_next_tick(n->conn);
+
+        if (t < next)
+            next = t;
+    }
+    return next;
+}
+
+void tvl_endpoint_tick(struct tvl_endpoint *ep, tvl_time now)
+{
+    struct conn_node *n = ep->conns;
+
+    for (size_t left = ep->n_conns; left > 0; left--, n = n->next)
+        tvl_conn_tick(n->conn, now);
+    bury(ep, now);
+}
+
+int tvl_endpoint_poll(struct tvl_endpoint *ep, struct tvl_event *ev)
+{
+    struct conn_node *n = ep->conns;
+
+    ep->polled_closed = NULL;
+    for (size_t left = ep->n_conns; left > 0; left--, n = n->next) {
+        if (tvl_conn_poll(n->conn, ev) != 1)
+            continue;
+        ev->conn = n->conn;
+        if (ev->type == TVL_EVENT_CLOSED)
+            ep->polled_closed = n->conn;
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * endpoint.h - what an endpoint offers to its connections: configuration, randomness and the map
+ * from connection IDs on the wire to connections.
+ */
+#ifndef TVL_CORE_ENDPOINT_H
+#define TVL_CORE_ENDPOINT_H
+
+#include <tvl/tvl.h>
+
+#include "packet.h"
+#include "rng.h"
+
+#define TVL_STATELESS_MAX 16 /* version negotiations waiting to be sent; more are dropped */
+
+const struct tvl_config *tvl_endpoint_config(const struct tvl_endpoint *ep);
+struct tvl_rng *tvl_endpoint_rng(struct tvl_endpoint *ep);
+const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep); /* TVL_RESET_KEY_SIZE */
+
+/* Packets to `cid` belong to path `path_id` of `conn`. 0, TVL_ERR_NOMEM, or TVL_ERR_STATE: taken.
+ */
+int tvl_endpoint_map(struct tvl_endpoint *ep, const struct tvl_cid *cid, struct tvl_conn *conn,
+                     uint32_t path_id);
+void tvl_endpoint_unmap(struct tvl_endpoint *ep, const struct tvl_cid *cid);
+/* The path `cid` stands for, if it is this connection's. */
+bool tvl_endpoint_lookup(struct tvl_endpoint *ep, const struct tvl_cid *cid,
+                         const struct tvl_conn *conn, uint32_t *path_id);
+
+#endif

@@ -1,0 +1,305 @@
+/*
+ * handshake.c - TLS on one side, CRYPTO frames and keys on the other: RFC 9001 4, transport
+ * parameters (RFC 9000 7.4), connection ID authentication (7.3), Retry (17.2.5), key phases.
+ */
+#include <string.h>
+
+#include "conn.h"
+#include "endpoint.h"
+
+/* ---- transport parameters ---- */
+
+static void fill_params(struct tvl_conn *conn)
+{
+    const struct tvl_config *cfg = conn->cfg;
+    struct tvl_params *p = &conn->own;
+
+    tvl_params_init(p);
+    p->has_initial_scid = true;
+    p->initial_scid = conn->local_scid;
+    p->max_idle_timeout_ms = cfg->idle_timeout / 1000;
+    p->max_udp_payload_size = TVL_DATAGRAM_MAX;
+    p->max_ack_delay_ms = TVL_ACK_DELAY_MAX / 1000;
+    p->active_connection_id_limit = TVL_REMOTE_PER_PATH_MAX;
+    p->max_datagram_frame_size = cfg->datagram_max;
+    if (cfg->max_path_id != UINT32_MAX) {
+        p->has_initial_max_path_id = true;
+        p->initial_max_path_id = cfg->max_path_id;
+    }
+    tvl_streams_fill_params(&conn->streams, p);
+    if (conn->side == TVL_SERVER) {
+        p->has_original_dcid = true;
+        p->original_dcid = conn->original_dcid;
+        p->has_reset_token = true;
+        memcpy(p->reset_token, conn->cids.local[0].token, TVL_RESET_TOKEN_SIZE);
+    }
+}
+
+static int encode_params(struct tvl_conn *conn, uint8_t *out, size_t cap, size_t *len)
+{
+    struct tvl_wr w = tvl_wr_over(out, cap);
+
+    fill_params(conn);
+    if (tvl_params_encode(&w, &conn->own) != 0)
+        return TVL_ERR_FULL;
+    *len = (size_t)(w.p - out);
+    return 0;
+}
+
+/* RFC 9000 7.3: what the peer says of the IDs must be what was seen. */
+static bool ids_match(const struct tvl_conn *conn, const struct tvl_params *peer)
+{
+    if (!peer->has_initial_scid || !tvl_cid_equal(&peer->initial_scid, &conn->remote_cid))
+        return false;
+    if (conn->side == TVL_SERVER)
+        return true;
+    return peer->has_original_dcid && tvl_cid_equal(&peer->original_dcid, &conn->original_dcid) &&
+           peer->has_retry_scid == conn->retried &&
+           (!conn->retried || tvl_cid_equal(&peer->retry_scid, &conn->retry_scid));
+}
+
+static tvl_time smaller_idle(tvl_time own, uint64_t peer_ms)
+{
+    const tvl_time peer = peer_ms > UINT64_MAX / 1000 ? UINT64_MAX : peer_ms * 1000;
+
+    return peer != 0 && peer < own ? peer : own;
+}
+
+static int on_peer_params(void *user, const uint8_t *bytes, size_t len)
+{
+    struct tvl_conn *conn = user;
+    const enum tvl_side sender = conn->side == TVL_SERVER ? TVL_CLIENT : TVL_SERVER;
+    struct tvl_params *peer = &conn->peer;
+
+    if (tvl_params_decode(peer, bytes, len, sender) != 0 || !ids_match(conn, peer)) {
+        tvl_close_with(conn, TVL_WIRE_TRANSPORT_PARAMETER_ERROR, TVL_FRAME_CRYPTO,
+                       "transport parameters");
+        return TVL_ERR_PEER;
+    }
+    conn->have_peer_params = true;
+    conn->idle_timeout = smaller_idle(conn->cfg->idle_timeout, peer->max_idle_timeout_ms);
+    conn->multipath = conn->own.has_initial_max_path_id && peer->has_initial_max_path_id;
+    if (conn->multipath && conn->remote_cid.len == 0) {
+        tvl_close_with(conn, TVL_WIRE_PROTOCOL_VIOLATION, TVL_FRAME_CRYPTO,
+                       "multipath without connection IDs");
+        return TVL_ERR_PEER;
+    }
+    conn->peer_max_path_id = conn->multipath ? peer->initial_max_path_id : 0;
+    conn->own_max_path_id = conn->multipath ? conn->own.initial_max_path_id : 0;
+    conn->path[0]->app.sent.max_ack_delay = peer->max_ack_delay_ms * 1000;
+    tvl_streams_set_peer(&conn->streams, peer);
+    return 0;
+}
+
+/* ---- the other callbacks of TLS ---- */
+
+static int on_crypto_out(void *user, enum tvl_level level, const uint8_t *bytes, size_t len)
+{
+    struct tvl_conn *conn = user;
+    const int64_t n = tvl_sendbuf_append(&conn->crypto[level].out, bytes, len);
+
+    return n == (int64_t)len ? 0 : TVL_ERR_NOMEM;
+}
+
+static int on_secret(void *user, enum tvl_level level, enum tvl_secret_use use, uint16_t suite,
+                     const uint8_t *secret, size_t len)
+{
+    struct tvl_conn *conn = user;
+    struct tvl_keys *k = use == TVL_SECRET_READ ? &conn->read[level] : &conn->write[level];
+
+    tvl_keys_fini(k);
+    const int r = tvl_keys_from_secret(k, suite, secret, len);
+    if (r != 0 || level != TVL_LEVEL_APP || use != TVL_SECRET_READ)
+        return r;
+    return tvl_keys_next(&conn->read_next, k);
+}
+
+static void on_alert(void *user, uint8_t alert)
+{
+    (void)user; /* told by the result of feed, when why is known too */
+    (void)alert;
+}
+
+static const struct tvl_tls_callbacks tls_callbacks = {
+    .crypto_out = on_crypto_out,
+    .secret = on_secret,
+    .peer_params = on_peer_params,
+    .alert = on_alert,
+};
+
+/* ---- begin ---- */
+
+static int begin(struct tvl_conn *conn, const char *server_name)
+{
+    uint8_t params[TVL_PARAMS_SIZE_MAX];
+    struct tvl_keys *client = conn->side == TVL_CLIENT ? conn->write : conn->read;
+    struct tvl_keys *server = conn->side == TVL_CLIENT ? conn->read : conn->write;
+    size_t len;
+    int r;
+
+    r = tvl_keys_initial(&client[TVL_LEVEL_INITIAL], &server[TVL_LEVEL_INITIAL],
+                         conn->original_dcid.b, conn->original_dcid.len);
+    if (r == 0)
+        r = encode_params(conn, params, sizeof params, &len);
+    if (r == 0)
+        r = tvl_tls_conn_new(&conn->tls, conn->cfg->tls, server_name, params, len, &tls_callbacks,
+                             conn);
+    return r;
+}
+
+int tvl_handshake_begin_client(struct tvl_conn *conn, const char *server_name)
+{
+    const int r = begin(conn, server_name);
+
+    return r == 0 ? tvl_tls_conn_start(conn->tls) : r;
+}
+
+int tvl_handshake_begin_server(struct tvl_conn *conn)
+{
+    const int r = begin(conn, NULL);
+
+    return r == 0 ? tvl_tls_conn_start(conn->tls) : r;
+}
+
+/* ---- progress ---- */
+
+bool tvl_handshake_is_done(const struct tvl_conn *conn)
+{
+    return conn->state == TVL_CONN_OPEN;
+}
+
+static void complete(struct tvl_conn *conn)
+{
+    struct tvl_path *p = conn->path[0];
+
+    conn->state = TVL_CONN_OPEN;
+    conn->handshake_time = conn->now - conn->began_at;
+    p->validated = true; /* the server has seen Handshake packets, the client the certificate */
+    tvl_conn_event(conn, &(struct tvl_event){ .type = TVL_EVENT_CONNECTED });
+    tvl_path_set_state(p, TVL_PATH_UP);
+    if (conn->side == TVL_SERVER) {
+        conn->done_wanted = true;
+        tvl_handshake_confirm(conn);
+    }
+    tvl_control_issue_cids(conn);
+}
+
+void tvl_handshake_discard(struct tvl_conn *conn, enum tvl_level level)
+{
+    struct tvl_space *s = level == TVL_LEVEL_INITIAL ? &conn->initial : &conn->handshake;
+
+    tvl_keys_fini(&conn->read[level]);
+    tvl_keys_fini(&conn->write[level]);
+    tvl_recovery_discard(&s->sent);
+    tvl_ack_init(&s->received, TVL_ACK_AT_ONCE);
+    s->probes = 0;
+    tvl_sendbuf_fini(&conn->crypto[level].out);
+    tvl_recvbuf_fini(&conn->crypto[level].in);
+}
+
+void tvl_handshake_confirm(struct tvl_conn *conn)
+{
+    if (conn->confirmed)
+        return;
+    conn->confirmed = true;
+    conn->discard_handshake = true; /* not under the feet of the packet being read */
+    conn->path[0]->app.sent.pto_off = false;
+    conn->initial.sent.pto_when_idle = false;
+    conn->handshake.sent.pto_when_idle = false;
+    if (conn->side == TVL_SERVER)
+        tvl_endpoint_unmap(conn->ep, &conn->original_dcid);
+    else
+        tvl_path_open_waiting(conn, conn->now);
+}
+
+static void fail(struct tvl_conn *conn, int r)
+{
+    if (conn->last.set)
+        return; /* a callback knew better */
+    if (r == TVL_ERR_TLS)
+        tvl_close_tls(conn, (uint8_t)tvl_tls_conn_alert(conn->tls), tvl_tls_conn_why(conn->tls));
+    else if (r == TVL_ERR_PEER)
+        tvl_close_with(conn, TVL_WIRE_PROTOCOL_VIOLATION, TVL_FRAME_CRYPTO,
+                       "handshake data at the wrong encryption level");
+    else
+        tvl_close_with(conn, TVL_WIRE_INTERNAL_ERROR, TVL_FRAME_CRYPTO, tvl_strerror(r));
+}
+
+int tvl_handshake_on_crypto(struct tvl_conn *conn, enum tvl_level level, const struct tvl_frame *f)
+{
+    struct tvl_recvbuf *in = &conn->crypto[level].in;
+    const int64_t taken = tvl_recvbuf_take(in, f->crypto.offset, f->crypto.bytes, f->crypto.len,
+                                           in->base + TVL_CRYPTO_WINDOW);
+    const uint8_t *bytes;
+    size_t len;
+
+    if (taken < 0)
+        return taken == -TVL_WIRE_FLOW_CONTROL_ERROR ? -TVL_WIRE_CRYPTO_BUFFER_EXCEEDED
+                                                     : (int)taken;
+    while ((bytes = tvl_recvbuf_peek(in, &len)) != NULL && len > 0) {
+        const int r = tvl_tls_conn_feed(conn->tls, level, bytes, len);
+
+        tvl_recvbuf_skip(in, len);
+        if (r != 0) {
+            fail(conn, r);
+            return 0; /* the last words are chosen */
+        }
+    }
+    if (conn->state == TVL_CONN_HANDSHAKE && tvl_tls_conn_done(conn->tls))
+        complete(conn);
+    return 0;
+}
+
+/* ---- Retry ---- */
+
+void tvl_handshake_on_retry(struct tvl_conn *conn, const struct tvl_packet *p, const uint8_t *bytes)
+{
+    uint8_t tag[TVL_TAG_SIZE];
+    struct tvl_keys client = { .suite = 0 }, server = { .suite = 0 };
+
+    if (conn->side != TVL_CLIENT || conn->retried || conn->have_peer_params ||
+        tvl_ack_largest_next(&conn->initial.received) > 0 || p->token_len == 0 ||
+        p->token_len > TVL_TOKEN_MAX || p->len < TVL_TAG_SIZE ||
+        tvl_cid_equal(&p->scid, &conn->remote_cid) ||
+        tvl_retry_tag(tag, conn->original_dcid.b, conn->original_dcid.len, bytes,
+                      p->len - TVL_TAG_SIZE) != 0 ||
+        !tvl_same(tag, p->retry_tag, TVL_TAG_SIZE) ||
+        tvl_keys_initial(&client, &server, p->scid.b, p->scid.len) != 0)
+        return;
+    tvl_keys_fini(&conn->write[TVL_LEVEL_INITIAL]);
+    tvl_keys_fini(&conn->read[TVL_LEVEL_INITIAL]);
+    conn->write[TVL_LEVEL_INITIAL] = client;
+    conn->read[TVL_LEVEL_INITIAL] = server;
+    conn->retried = true;
+    conn->retry_scid = conn->remote_cid = p->scid;
+    memcpy(conn->token, p->token, p->token_len);
+    conn->token_len = p->token_len;
+    (void)tvl_recovery_take_all(&conn->initial.sent, conn->now);
+}
+
+/* ---- key phases, RFC 9001 6 ---- */
+
+int tvl_handshake_next_phase(struct tvl_conn *conn)
+{
+    struct tvl_keys write = { .suite = 0 }, read = { .suite = 0 };
+    int r = tvl_keys_next(&write, &conn->write[TVL_LEVEL_APP]);
+
+    if (r != 0)
+        return r;
+    r = tvl_keys_next(&read, &conn->read_next);
+    if (r != 0) {
+        tvl_keys_fini(&write);
+        return r;
+    }
+    tvl_keys_fini(&conn->write[TVL_LEVEL_APP]);
+    conn->write[TVL_LEVEL_APP] = write;
+    tvl_keys_fini(&conn->read_before);
+    conn->read_before = conn->read[TVL_LEVEL_APP];
+    conn->read[TVL_LEVEL_APP] = conn->read_next;
+    conn->read_next = read;
+    conn->key_phase = !conn->key_phase;
+    conn->drop_before_at = conn->now + 3 * tvl_conn_pto_max(conn);
+    for (size_t i = 0; i < conn->n_paths; i++)
+        conn->path[i]->phase_first_pn = TVL_PN_NONE;
+    return 0;
+}

@@ -1,0 +1,411 @@
+/* path.c - the life of one path. Drawing and contract in path.h. */
+#include "path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <tvl/cc.h>
+
+#include "conn.h"
+#include "endpoint.h"
+
+bool tvl_path_is_up(const struct tvl_path *p)
+{
+    return p->state == TVL_PATH_UP;
+}
+
+bool tvl_path_is_usable(const struct tvl_path *p)
+{
+    return p->state != TVL_PATH_ABANDONED && !p->waiting;
+}
+
+uint64_t tvl_path_allowance(const struct tvl_path *p)
+{
+    const uint64_t limit = TVL_AMPLIFICATION * p->unproved_in;
+
+    if (p->validated || p->conn->side == TVL_CLIENT)
+        return UINT64_MAX;
+    return limit > p->unproved_out ? limit - p->unproved_out : 0;
+}
+
+struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id)
+{
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (conn->path[i]->id == id)
+            return conn->path[i];
+    return NULL;
+}
+
+struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
+{
+    struct tvl_path *p;
+    size_t at = conn->n_paths;
+
+    if (conn->n_paths == TVL_PATH_SLOTS)
+        return NULL;
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->conn = conn;
+    p->id = id;
+    p->state = TVL_PATH_OPENING;
+    p->phase_first_pn = TVL_PN_NONE;
+    p->forget_at = TVL_TIME_NEVER;
+    p->received_at = now;
+    tvl_path_cc_init(&p->cc, tvl_cc_find(conn->cfg->cc), TVL_MTU, now);
+    tvl_recovery_init(&p->app.sent, &p->cc, &tvl_control_fate, conn, now);
+    p->app.sent.max_ack_delay =
+        conn->have_peer_params ? conn->peer.max_ack_delay_ms * 1000 : TVL_ACK_DELAY_MAX;
+    tvl_ack_init(&p->app.received, TVL_ACK_DELAYED);
+    tvl_health_init(&p->health);
+    while (at > 0 && conn->path[at - 1]->id > id) {
+        conn->path[at] = conn->path[at - 1];
+        at--;
+    }
+    conn->path[at] = p;
+    conn->n_paths++;
+    if (id >= conn->next_path_id)
+        conn->next_path_id = id + 1;
+    return p;
+}
+
+void tvl_path_free(struct tvl_path *p)
+{
+    if (!p)
+        return;
+    tvl_recovery_fini(&p->app.sent);
+    free(p);
+}
+
+void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state)
+{
+    struct tvl_event ev = { .type = TVL_EVENT_PATH };
+
+    if (p->state == state)
+        return;
+    p->state = state;
+    ev.path.id = p->id;
+    ev.path.state = state;
+    tvl_conn_event(p->conn, &ev);
+}
+
+/* ---- validation, RFC 9000 8.2 ---- */
+
+void tvl_path_start_challenge(struct tvl_path *p, tvl_time now)
+{
+    struct tvl_challenge *c = &p->challenge;
+
+    tvl_rng_bytes(tvl_endpoint_rng(p->conn->ep), c->data, sizeof c->data);
+    c->wanted = c->outstanding = true;
+    c->tries = 1;
+    c->gap = tvl_rtt_pto_base(&p->cc.rtt);
+    if (c->gap > TVL_CHALLENGE_GAP_MAX)
+        c->gap = TVL_CHALLENGE_GAP_MAX;
+    c->next_at = now + c->gap;
+}
+
+static void retry_challenge(struct tvl_path *p, tvl_time now)
+{
+    struct tvl_challenge *c = &p->challenge;
+
+    if (c->tries >= TVL_CHALLENGE_TRIES_MAX) {
+        c->outstanding = c->wanted = false;
+        if (p->state == TVL_PATH_OPENING && p->conn->n_paths > 1)
+            tvl_path_leave(p, TVL_WIRE_PATH_UNSTABLE_OR_POOR, now);
+        return;
+    }
+    c->tries++;
+    c->wanted = true;
+    c->gap = 2 * c->gap > TVL_CHALLENGE_GAP_MAX ? TVL_CHALLENGE_GAP_MAX : 2 * c->gap;
+    c->next_at = now + c->gap;
+}
+
+void tvl_path_on_response(struct tvl_conn *conn, const uint8_t *data, tvl_time now)
+{
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        struct tvl_path *p = conn->path[i];
+
+        if (!p->challenge.outstanding || memcmp(p->challenge.data, data, TVL_CHALLENGE_SIZE) != 0)
+            continue;
+        p->challenge.outstanding = p->challenge.wanted = false;
+        p->validated = true;
+        p->received_at = now;
+        if (p->state == TVL_PATH_OPENING)
+            tvl_path_set_state(p, TVL_PATH_UP);
+        return;
+    }
+}
+
+/* ---- opening ---- */
+
+void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now)
+{
+    if (!conn->confirmed)
+        return;
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        struct tvl_path *p = conn->path[i];
+
+        if (!p->waiting || p->state == TVL_PATH_ABANDONED || !conn->multipath ||
+            p->id > conn->peer_max_path_id || tvl_cids_issued(&conn->cids, p->id) == 0 ||
+            !tvl_cids_has_unused(&conn->cids, p->id))
+            continue;
+        (void)tvl_cids_take(&conn->cids, p->id);
+        p->waiting = false;
+        tvl_path_start_challenge(p, now);
+    }
+}
+
+struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
+                                 const struct tvl_datagram *dgram, tvl_time now)
+{
+    struct tvl_path *p;
+
+    if (conn->side != TVL_SERVER || !conn->multipath || id < conn->next_path_id ||
+        !tvl_cids_has_unused(&conn->cids, id))
+        return NULL;
+    p = tvl_path_new(conn, id, now);
+    if (!p)
+        return NULL;
+    (void)tvl_cids_take(&conn->cids, id);
+    p->local = dgram->local;
+    p->remote = dgram->remote;
+    p->tag = dgram->tag;
+    p->unproved_in = dgram->len;
+    p->bytes_received = dgram->len;
+    tvl_path_start_challenge(p, now);
+    return p;
+}
+
+void tvl_path_on_moved(struct tvl_path *p, const struct tvl_datagram *dgram, tvl_time now)
+{
+    p->local = dgram->local;
+    p->remote = dgram->remote;
+    p->tag = dgram->tag;
+    p->validated = false;
+    p->unproved_in = dgram->len;
+    p->unproved_out = 0;
+    tvl_path_cc_restart(&p->cc, now);
+    tvl_path_start_challenge(p, now);
+}
+
+/* ---- leaving ---- */
+
+void tvl_path_take_back(struct tvl_path *p, tvl_time now)
+{
+    (void)tvl_recovery_take_all(&p->app.sent, now);
+    tvl_health_idle(&p->health);
+    p->app.probes = 0;
+}
+
+void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
+{
+    struct tvl_conn *conn = p->conn;
+    bool any = false;
+
+    if (p->state == TVL_PATH_ABANDONED)
+        return;
+    tvl_path_take_back(p, now);
+    p->abandon_wanted = conn->multipath;
+    p->abandon_code = code;
+    p->status_wanted = p->ping_wanted = false;
+    p->challenge.wanted = p->challenge.outstanding = false;
+    p->n_responses = 0;
+    p->forget_at = now + 3 * tvl_conn_pto_max(conn);
+    tvl_cids_drop_remote(&conn->cids, p->id);
+    tvl_path_set_state(p, TVL_PATH_ABANDONED);
+    if (conn->multipath && conn->own_max_path_id < TVL_PATH_ID_MAX) {
+        conn->own_max_path_id++; /* IDs are not used again: allow another */
+        conn->max_path_id_wanted = true;
+    }
+    for (size_t i = 0; i < conn->n_paths; i++)
+        any = any || conn->path[i]->state != TVL_PATH_ABANDONED;
+    if (!any)
+        tvl_close_with(conn, TVL_WIRE_NO_VIABLE_PATH, 0, "the last path was abandoned");
+}
+
+static void forget(struct tvl_path *p)
+{
+    struct tvl_conn *conn = p->conn;
+    size_t at = 0;
+
+    for (size_t i = 0; i < conn->cids.n_local; i++)
+        if (conn->cids.local[i].path_id == p->id)
+            tvl_endpoint_unmap(conn->ep, &conn->cids.local[i].cid);
+    tvl_cids_drop_local(&conn->cids, p->id);
+    while (conn->path[at] != p)
+        at++;
+    conn->n_paths--;
+    memmove(&conn->path[at], &conn->path[at + 1], (conn->n_paths - at) * sizeof conn->path[0]);
+    tvl_path_free(p);
+}
+
+/* ---- health ---- */
+
+static bool others_live(const struct tvl_path *p)
+{
+    for (size_t i = 0; i < p->conn->n_paths; i++)
+        if (p->conn->path[i] != p && tvl_path_is_up(p->conn->path[i]))
+            return true;
+    return false;
+}
+
+static struct tvl_health_env health_env(const struct tvl_path *p)
+{
+    return (struct tvl_health_env){
+        .srtt = tvl_rtt_srtt(&p->cc.rtt),
+        .rttvar = tvl_rtt_var(&p->cc.rtt),
+        .max_ack_delay = p->app.sent.max_ack_delay,
+        .others_live = others_live(p),
+    };
+}
+
+/* A lone path has nowhere to move its data: RFC 9002's PTO is all there is to do. */
+static bool health_counts(const struct tvl_path *p)
+{
+    return p->state == TVL_PATH_SUSPECT || (p->state == TVL_PATH_UP && others_live(p));
+}
+
+static void check_health(struct tvl_path *p, tvl_time now)
+{
+    const struct tvl_health_env env = health_env(p);
+
+    if (!health_counts(p))
+        return;
+    switch (tvl_health_check(&p->health, &env, now)) {
+    case TVL_HEALTH_SUSPECT:
+        (void)tvl_recovery_take_all(&p->app.sent, now);
+        p->app.probes = 0;
+        p->app.sent.pto_off = true;
+        tvl_path_set_state(p, TVL_PATH_SUSPECT);
+        p->ping_wanted = true;
+        break;
+    case TVL_HEALTH_PROBE:
+        p->ping_wanted = true;
+        break;
+    case TVL_HEALTH_KEEP:
+        break;
+    }
+}
+
+void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, tvl_time now)
+{
+    if (!tvl_health_acked(&p->health, r->newest_sent_at, p->app.sent.n_eliciting, now) &&
+        p->state != TVL_PATH_SUSPECT)
+        return;
+    if (p->state != TVL_PATH_SUSPECT || p->health.suspect)
+        return;
+    p->app.sent.pto_off = false;
+    tvl_path_cc_restart(&p->cc, now);
+    tvl_path_set_state(p, TVL_PATH_UP);
+}
+
+/* ---- time ---- */
+
+static tvl_time keepalive_at(const struct tvl_path *p)
+{
+    const struct tvl_conn *conn = p->conn;
+
+    if (conn->cfg->keepalive == 0 || conn->side != TVL_CLIENT || !conn->confirmed ||
+        p->state != TVL_PATH_UP || p->app.sent.n_eliciting > 0 || p->ping_wanted)
+        return TVL_TIME_NEVER;
+    return p->received_at + conn->cfg->keepalive;
+}
+
+static tvl_time earlier(tvl_time a, tvl_time b)
+{
+    return a < b ? a : b;
+}
+
+tvl_time tvl_path_next_time(const struct tvl_path *p)
+{
+    const struct tvl_health_env env = health_env(p);
+    tvl_time t = p->forget_at;
+
+    if (p->state == TVL_PATH_ABANDONED)
+        return earlier(t, tvl_ack_due(&p->app.received));
+    t = earlier(t, tvl_recovery_next_time(&p->app.sent));
+    t = earlier(t, tvl_ack_due(&p->app.received));
+    t = earlier(t, keepalive_at(p));
+    if (p->challenge.outstanding)
+        t = earlier(t, p->challenge.next_at);
+    if (health_counts(p))
+        t = earlier(t, tvl_health_next(&p->health, &env));
+    return t;
+}
+
+void tvl_path_tick(struct tvl_path *p, tvl_time now)
+{
+    if (p->forget_at <= now) {
+        forget(p);
+        return;
+    }
+    if (p->state == TVL_PATH_ABANDONED)
+        return;
+    if (p->challenge.outstanding && p->challenge.next_at <= now)
+        retry_challenge(p, now);
+    if (p->state == TVL_PATH_ABANDONED)
+        return;
+    const unsigned probes = tvl_recovery_on_timeout(&p->app.sent, now);
+    if (probes > p->app.probes)
+        p->app.probes = probes;
+    if (keepalive_at(p) <= now)
+        p->ping_wanted = true;
+    check_health(p, now);
+}
+
+/* ---- public ---- */
+
+int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_time now)
+{
+    struct tvl_path *p;
+    size_t live = 0;
+
+    if (conn->side != TVL_CLIENT || !tvl_conn_alive(conn))
+        return TVL_ERR_STATE;
+    for (size_t i = 0; i < conn->n_paths; i++)
+        live += conn->path[i]->state != TVL_PATH_ABANDONED;
+    if (live >= TVL_PATHS_MAX)
+        return TVL_ERR_FULL;
+    conn->now = now;
+    p = tvl_path_new(conn, conn->next_path_id, now);
+    if (!p)
+        return TVL_ERR_NOMEM;
+    p->local = cfg->local;
+    p->remote = cfg->remote;
+    p->tag = cfg->tag;
+    p->waiting = true;
+    p->backup_asked = p->status_wanted = cfg->backup;
+    p->peer_backup = cfg->backup; /* what we ask of the peer we keep ourselves */
+    p->status_seq = cfg->backup;
+    tvl_control_issue_cids(conn);
+    tvl_path_open_waiting(conn, now);
+    return (int)p->id;
+}
+
+int tvl_path_abandon(struct tvl_conn *conn, uint32_t path_id, tvl_time now)
+{
+    struct tvl_path *p = tvl_path_find(conn, path_id);
+
+    if (!p || p->state == TVL_PATH_ABANDONED)
+        return TVL_ERR_ARG;
+    if (!tvl_conn_alive(conn) || !conn->multipath)
+        return TVL_ERR_STATE;
+    conn->now = now;
+    tvl_path_leave(p, TVL_WIRE_APPLICATION_ABANDON_PATH, now);
+    return 0;
+}
+
+int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tvl_time now)
+{
+    struct tvl_path *p = tvl_path_find(conn, path_id);
+
+    if (!p || p->state == TVL_PATH_ABANDONED)
+        return TVL_ERR_ARG;
+    if (!tvl_conn_alive(conn))
+        return TVL_ERR_STATE;
+    conn->now = now;
+    p->backup_asked = backup;
+    p->status_seq++;
+    p->status_wanted = true;
+    return 0;
+}

@@ -1,0 +1,109 @@
+/*
+ * path.h - one path of a connection: addresses, validation (RFC 9000 8.2), congestion and health,
+ * status and abandonment (draft-ietf-quic-multipath 3).
+ *
+ *             challenge answered            silence                     answer to a probe
+ *   OPENING ---------------------> UP ---------------> SUSPECT ------------------------> UP
+ *      |  tries used up             |  abandon            | abandon
+ *      +------------> ABANDONED <---+---------------------+      forgotten 3 PTO later
+ */
+#ifndef TVL_CORE_PATH_H
+#define TVL_CORE_PATH_H
+
+#include <tvl/tvl.h>
+
+#include "ack.h"
+#include "health.h"
+#include "recovery.h"
+
+#define TVL_CHALLENGE_SIZE 8
+#define TVL_RESPONSES_MAX 4            /* PATH_CHALLENGEs answered per path and packet */
+#define TVL_CHALLENGE_TRIES_MAX 12     /* then the path is given up */
+#define TVL_CHALLENGE_GAP_MAX 1000000u /* us: bound of the growing interval between tries */
+#define TVL_AMPLIFICATION 3            /* RFC 9000 8.1 */
+
+struct tvl_space { /* a packet number space */
+    struct tvl_recovery sent;
+    struct tvl_ack received;
+    unsigned probes; /* ack-eliciting packets owed, beyond the window */
+};
+
+struct tvl_challenge {
+    uint8_t data[TVL_CHALLENGE_SIZE];
+    bool wanted;      /* to be written now */
+    bool outstanding; /* not answered */
+    tvl_time next_at; /* of the next try */
+    tvl_time gap;     /* before the one after it */
+    unsigned tries;
+};
+
+struct tvl_path {
+    struct tvl_conn *conn;
+    uint32_t id;
+    enum tvl_path_state state;
+    struct sockaddr_storage local, remote;
+    uint64_t tag;
+    bool waiting;                       /* client: for connection IDs before it can be opened */
+    bool validated;                     /* the peer is where it says: no amplification limit */
+    uint64_t unproved_in, unproved_out; /* bytes, while not validated */
+    struct tvl_challenge challenge;
+    uint8_t response[TVL_RESPONSES_MAX][TVL_CHALLENGE_SIZE];
+    size_t n_responses;
+    struct tvl_space app;
+    struct tvl_path_cc cc;
+    struct tvl_health health;
+    uint64_t phase_first_pn; /* lowest number received in the current key phase, or TVL_PN_NONE */
+    tvl_time received_at;    /* last packet */
+    bool ping_wanted;
+
+    bool backup_asked;   /* what we ask of the peer */
+    bool status_wanted;  /* a PATH_STATUS frame is to be written */
+    uint64_t status_seq; /* of the last one written */
+    bool peer_backup;    /* what the peer asks of us */
+    uint64_t peer_status_seq;
+    bool peer_status_known;
+
+    bool abandon_wanted; /* a PATH_ABANDON frame is to be written */
+    uint64_t abandon_code;
+    tvl_time forget_at; /* TVL_TIME_NEVER, or when an abandoned path's state goes */
+
+    uint64_t bytes_sent, bytes_received, packets_sent, packets_received;
+};
+
+/* The path may carry new data now, as far as its window allows. */
+bool tvl_path_is_up(const struct tvl_path *p);
+/* Something may be sent on it at all: it has an address, an ID of the peer, and is not over. */
+bool tvl_path_is_usable(const struct tvl_path *p);
+/* Bytes the amplification limit leaves; UINT64_MAX when validated. */
+uint64_t tvl_path_allowance(const struct tvl_path *p);
+
+/* ---- the connection's side (conn is where the path lives) ---- */
+
+struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id);
+/* A new slot, state OPENING, nothing sent. NULL: no memory or no slot. */
+struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now);
+void tvl_path_free(struct tvl_path *p);
+
+/* Begin validating the peer's address with a fresh PATH_CHALLENGE. */
+void tvl_path_start_challenge(struct tvl_path *p, tvl_time now);
+void tvl_path_on_response(struct tvl_conn *conn, const uint8_t *data, tvl_time now);
+/* Client: give waiting paths their connection IDs and open them. */
+void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now);
+/* Server: the peer sent on a path ID it may use. NULL: not acceptable. */
+struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
+                                 const struct tvl_datagram *dgram, tvl_time now);
+/* A packet of the path came from elsewhere (RFC 9000 9.3). */
+void tvl_path_on_moved(struct tvl_path *p, const struct tvl_datagram *dgram, tvl_time now);
+
+void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state);
+/* Leave for good: PATH_ABANDON goes out on another path, what was in flight is sent again. */
+void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now);
+/* Frames of the packets outstanding on `p` go back to where they came from. */
+void tvl_path_take_back(struct tvl_path *p, tvl_time now);
+
+tvl_time tvl_path_next_time(const struct tvl_path *p);
+void tvl_path_tick(struct tvl_path *p, tvl_time now);
+/* Acknowledgements came for packets of the path. */
+void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, tvl_time now);
+
+#endif

@@ -1,0 +1,518 @@
+/* recovery.c - loss detection and the congestion state of a path: RFC 9002. Contract in recovery.h.
+ */
+#include "recovery.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT64_MAX
+#define PERSISTENT_FACTOR 3 /* RFC 9002 7.6.1 kPersistentCongestionThreshold */
+#define TOMBSTONE_PTOS 3
+#define CAP_FIRST 64u
+
+enum slot_state { SLOT_DONE, SLOT_OUT, SLOT_LOST, SLOT_SKIPPED };
+
+struct tvl_recovery_slot {
+    enum slot_state state;
+    tvl_time lost_at;
+    struct tvl_sent_packet p;
+};
+
+/* ---- the congestion state of one path ---- */
+
+void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
+                      tvl_time now)
+{
+    memset(pc, 0, sizeof *pc);
+    pc->ops = ops;
+    pc->datagram_bytes = datagram_bytes;
+    ops->init(pc->state, datagram_bytes, now);
+    tvl_pacer_init(&pc->pacer, datagram_bytes, now);
+}
+
+void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
+{
+    memset(pc->state, 0, sizeof pc->state);
+    pc->ops->init(pc->state, pc->datagram_bytes, now);
+    tvl_pacer_init(&pc->pacer, pc->datagram_bytes, now);
+    tvl_pacer_set_rate(&pc->pacer, tvl_path_cc_pacing_bps(pc), now);
+    pc->pto_count = 0;
+}
+
+uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc)
+{
+    return pc->ops->limit(pc->state).cwnd;
+}
+
+static uint64_t bps(uint64_t bytes, tvl_time us)
+{
+    return us ? bytes * 8 * 1000000 / us : 0;
+}
+
+uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc)
+{
+    return bps(tvl_path_cc_cwnd(pc), tvl_rtt_srtt(&pc->rtt));
+}
+
+uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc)
+{
+    const struct tvl_cc_limit l = pc->ops->limit(pc->state);
+
+    if (l.pacing_bps)
+        return l.pacing_bps;
+    if (!tvl_rtt_known(&pc->rtt))
+        return 2 * bps(l.cwnd, tvl_rtt_srtt(&pc->rtt));
+    return bps(l.cwnd, tvl_rtt_srtt(&pc->rtt)) / 4 * 5;
+}
+
+uint64_t tvl_path_cc_window_room(const struct tvl_path_cc *pc)
+{
+    const uint64_t cwnd = tvl_path_cc_cwnd(pc);
+
+    return cwnd > pc->in_flight ? cwnd - pc->in_flight : 0;
+}
+
+uint64_t tvl_path_cc_room(const struct tvl_path_cc *pc, tvl_time now)
+{
+    const uint64_t window = tvl_path_cc_window_room(pc);
+    const uint64_t paced = tvl_pacer_room(&pc->pacer, now);
+    const uint64_t room = window < paced ? window : paced;
+
+    return room < pc->datagram_bytes ? 0 : room;
+}
+
+tvl_time tvl_path_cc_next_send(const struct tvl_path_cc *pc, tvl_time now)
+{
+    if (tvl_path_cc_window_room(pc) < pc->datagram_bytes)
+        return TVL_TIME_NEVER;
+    return tvl_pacer_next(&pc->pacer, pc->datagram_bytes, now);
+}
+
+void tvl_path_cc_app_limited(struct tvl_path_cc *pc)
+{
+    if (tvl_path_cc_window_room(pc) >= pc->datagram_bytes)
+        tvl_rate_app_limited(&pc->rate, pc->in_flight);
+}
+
+/* ---- the ring ---- */
+
+void tvl_recovery_init(struct tvl_recovery *r, struct tvl_path_cc *cc,
+                       const struct tvl_recovery_handler *handler, void *user, tvl_time now)
+{
+    *r = (struct tvl_recovery){ .cc = cc, .handler = handler, .user = user };
+    r->largest_acked = NONE;
+    r->last_eliciting_at = now;
+    r->loss_time = TVL_TIME_NEVER;
+}
+
+void tvl_recovery_fini(struct tvl_recovery *r)
+{
+    free(r->slot);
+    r->slot = NULL;
+    r->cap = 0;
+    r->first_pn = r->next_pn;
+}
+
+uint64_t tvl_recovery_next_pn(const struct tvl_recovery *r)
+{
+    return r->next_pn;
+}
+
+uint64_t tvl_recovery_largest_acked(const struct tvl_recovery *r)
+{
+    return r->largest_acked;
+}
+
+static struct tvl_recovery_slot *at(const struct tvl_recovery *r, uint64_t pn)
+{
+    return &r->slot[pn & (r->cap - 1)];
+}
+
+static bool forgettable(const struct tvl_recovery *r, const struct tvl_recovery_slot *s,
+                        tvl_time now)
+{
+    const bool crowded = r->next_pn - r->first_pn >= TVL_SENT_QUIET_MAX;
+
+    switch (s->state) {
+    case SLOT_DONE:
+        return true;
+    case SLOT_SKIPPED:
+        return crowded;
+    case SLOT_LOST:
+        return crowded || now >= s->lost_at + TOMBSTONE_PTOS * tvl_rtt_pto_base(&r->cc->rtt);
+    case SLOT_OUT:
+        break;
+    }
+    return crowded && !s->p.in_flight;
+}
+
+static void trim(struct tvl_recovery *r, tvl_time now)
+{
+    while (r->first_pn < r->next_pn && forgettable(r, at(r, r->first_pn), now))
+        r->first_pn++;
+}
+
+bool tvl_recovery_can_send(const struct tvl_recovery *r)
+{
+    return r->next_pn - r->first_pn < TVL_SENT_MAX;
+}
+
+static int make_room(struct tvl_recovery *r, tvl_time now)
+{
+    struct tvl_recovery_slot *bigger;
+    uint32_t cap = r->cap ? 2 * r->cap : CAP_FIRST;
+
+    trim(r, now);
+    if (r->next_pn - r->first_pn < r->cap)
+        return 0;
+    if (r->cap == TVL_SENT_MAX)
+        return TVL_ERR_FULL;
+    bigger = calloc(cap, sizeof *bigger);
+    if (!bigger)
+        return TVL_ERR_NOMEM;
+    for (uint64_t pn = r->first_pn; pn < r->next_pn; pn++)
+        bigger[pn & (cap - 1)] = *at(r, pn);
+    free(r->slot);
+    r->slot = bigger;
+    r->cap = cap;
+    return 0;
+}
+
+int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, tvl_time now)
+{
+    const int error = make_room(r, now);
+    struct tvl_path_cc *cc = r->cc;
+    struct tvl_recovery_slot *s;
+
+    assert(p->pn == r->next_pn);
+    if (error)
+        return error;
+    s = at(r, r->next_pn++);
+    s->state = SLOT_OUT;
+    s->p = *p;
+    s->p.time = now;
+    s->p.lost = false;
+    if (!p->in_flight)
+        return 0;
+    tvl_rate_sent(&cc->rate, &s->p.rate, cc->in_flight, now);
+    cc->in_flight += p->bytes;
+    r->bytes_in_flight += p->bytes;
+    if (p->ack_eliciting) {
+        r->n_eliciting++;
+        r->last_eliciting_at = now;
+    }
+    tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
+    tvl_pacer_sent(&cc->pacer, p->bytes, now);
+    if (cc->ops->on_sent) {
+        const struct tvl_cc_sent sent = { .now = now,
+                                          .bytes = p->bytes,
+                                          .in_flight = cc->in_flight };
+        cc->ops->on_sent(cc->state, &sent);
+    }
+    return 0;
+}
+
+int tvl_recovery_skip_pn(struct tvl_recovery *r, tvl_time now)
+{
+    const int error = make_room(r, now);
+
+    if (error)
+        return error;
+    at(r, r->next_pn++)->state = SLOT_SKIPPED;
+    return 0;
+}
+
+/* The packet is in flight no longer. */
+static void land(struct tvl_recovery *r, const struct tvl_sent_packet *p)
+{
+    if (!p->in_flight)
+        return;
+    r->cc->in_flight -= p->bytes;
+    r->bytes_in_flight -= p->bytes;
+    r->n_eliciting -= p->ack_eliciting;
+}
+
+/* ---- loss ---- */
+
+struct losses {
+    uint64_t packets, bytes;
+    tvl_time newest_sent_at;
+    tvl_time run_from; /* sending time of the first of a run of lost packets; NONE: no run */
+    tvl_time run_max;  /* us, the longest run */
+};
+
+static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time now)
+{
+    s->state = SLOT_LOST;
+    s->lost_at = now;
+    land(r, &s->p);
+    r->packets_lost++;
+    r->bytes_lost += s->p.bytes;
+    r->handler->lost(r->user, &s->p);
+}
+
+/* A run of lost packets without an acknowledged one between: RFC 9002 7.6.2. */
+static void extend_run(const struct tvl_recovery *r, struct losses *l,
+                       const struct tvl_sent_packet *p)
+{
+    if (!p->ack_eliciting || r->cc->rtt.first_sample_at == 0 ||
+        p->time < r->cc->rtt.first_sample_at)
+        return;
+    if (l->run_from == TVL_TIME_NEVER)
+        l->run_from = p->time;
+    if (p->time - l->run_from > l->run_max)
+        l->run_max = p->time - l->run_from;
+}
+
+static void count_loss(struct losses *l, const struct tvl_sent_packet *p)
+{
+    if (!p->in_flight)
+        return;
+    l->packets++;
+    l->bytes += p->bytes;
+    if (p->time > l->newest_sent_at)
+        l->newest_sent_at = p->time;
+}
+
+static void detect(struct tvl_recovery *r, tvl_time now, struct losses *l)
+{
+    const tvl_time delay = tvl_rtt_loss_delay(&r->cc->rtt);
+
+    r->loss_time = TVL_TIME_NEVER;
+    if (r->largest_acked == NONE)
+        return;
+    for (uint64_t pn = r->first_pn; pn <= r->largest_acked && pn < r->next_pn; pn++) {
+        struct tvl_recovery_slot *s = at(r, pn);
+
+        if (s->state == SLOT_DONE)
+            l->run_from = TVL_TIME_NEVER;
+        if (s->state != SLOT_OUT)
+            continue;
+        if (r->largest_acked >= pn + TVL_PACKET_THRESHOLD || now >= s->p.time + delay) {
+            extend_run(r, l, &s->p);
+            count_loss(l, &s->p);
+            lose(r, s, now);
+        } else if (s->p.time + delay < r->loss_time) {
+            r->loss_time = s->p.time + delay;
+        }
+    }
+}
+
+static void tell_loss(struct tvl_recovery *r, const struct losses *l, uint64_t in_flight,
+                      tvl_time now)
+{
+    const tvl_time period = PERSISTENT_FACTOR * (tvl_rtt_pto_base(&r->cc->rtt) + r->max_ack_delay);
+    const struct tvl_cc_loss loss = { .now = now,
+                                      .sent_at = l->newest_sent_at,
+                                      .bytes = l->bytes,
+                                      .in_flight = in_flight,
+                                      .persistent = l->run_max > period };
+
+    if (l->packets > 0)
+        r->cc->ops->on_loss(r->cc->state, &loss);
+}
+
+/* ---- acknowledgements ---- */
+
+static bool is_lie(const struct tvl_recovery *r, const struct tvl_recovery_ack *ack)
+{
+    if (ack->range[0].last >= r->next_pn)
+        return true;
+    for (size_t i = 0; i < ack->n_ranges; i++) {
+        const struct tvl_pn_range *g = &ack->range[i];
+
+        for (uint64_t pn = g->first > r->first_pn ? g->first : r->first_pn; pn <= g->last; pn++)
+            if (at(r, pn)->state == SLOT_SKIPPED)
+                return true;
+    }
+    return false;
+}
+
+struct gains {
+    struct tvl_rate_sample rate;
+    uint64_t packets, bytes;
+    bool eliciting, largest_is_new;
+    tvl_time largest_sent_at, newest_sent_at;
+};
+
+static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t largest,
+                 tvl_time now, struct gains *g)
+{
+    struct tvl_sent_packet *p = &s->p;
+    const bool late = s->state == SLOT_LOST;
+
+    if (late) {
+        p->lost = true;
+        r->spurious++;
+    } else {
+        land(r, p);
+    }
+    s->state = SLOT_DONE;
+    g->packets++;
+    if (p->time > g->newest_sent_at)
+        g->newest_sent_at = p->time;
+    if (p->in_flight) {
+        tvl_rate_acked(&r->cc->rate, &g->rate, &p->rate, p->time, p->bytes, now);
+        g->bytes += late ? 0 : p->bytes;
+    }
+    g->eliciting = g->eliciting || (p->ack_eliciting && !late);
+    if (p->pn == largest && !late) {
+        g->largest_is_new = true;
+        g->largest_sent_at = p->time;
+    }
+    r->handler->acked(r->user, p);
+}
+
+static void take_ranges(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, tvl_time now,
+                        struct gains *g)
+{
+    for (size_t i = 0; i < ack->n_ranges; i++) {
+        const struct tvl_pn_range *range = &ack->range[i];
+
+        for (uint64_t pn = range->first > r->first_pn ? range->first : r->first_pn;
+             pn <= range->last; pn++) {
+            struct tvl_recovery_slot *s = at(r, pn);
+
+            if (s->state == SLOT_OUT || s->state == SLOT_LOST)
+                gain(r, s, ack->range[0].last, now, g);
+        }
+    }
+}
+
+static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sample,
+                      uint64_t in_flight, tvl_time now)
+{
+    struct tvl_path_cc *cc = r->cc;
+    const struct tvl_cc_ack a = {
+        .now = now,
+        .rtt = sample,
+        .srtt = tvl_rtt_srtt(&cc->rtt),
+        .rtt_min = cc->rtt.min,
+        .bytes = g->bytes,
+        .in_flight = in_flight,
+        .delivery_bps = tvl_rate_finish(&cc->rate, &g->rate, cc->rtt.min),
+        .sent_at = g->newest_sent_at,
+        .app_limited = g->rate.any && g->rate.newest.app_limited,
+    };
+
+    if (g->bytes > 0)
+        cc->ops->on_ack(cc->state, &a);
+    tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
+}
+
+int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, tvl_time now,
+                        struct tvl_recovery_result *out)
+{
+    struct tvl_path_cc *cc = r->cc;
+    const uint64_t in_flight = cc->in_flight;
+    const uint64_t largest = ack->range[0].last;
+    struct losses l = { .run_from = TVL_TIME_NEVER };
+    struct gains g = { .packets = 0 };
+    tvl_time sample = 0;
+
+    if (out)
+        *out = (struct tvl_recovery_result){ .any = false };
+    if (is_lie(r, ack))
+        return TVL_ERR_PEER;
+    take_ranges(r, ack, now, &g);
+    if (r->largest_acked == NONE || largest > r->largest_acked)
+        r->largest_acked = largest;
+    if (g.largest_is_new && g.eliciting) {
+        const tvl_time delay =
+            ack->ack_delay < r->max_ack_delay ? ack->ack_delay : r->max_ack_delay;
+
+        sample = now - g.largest_sent_at;
+        tvl_rtt_update(&cc->rtt, sample, delay, now);
+    }
+    detect(r, now, &l);
+    tell_loss(r, &l, in_flight, now);
+    if (g.packets > 0) {
+        tell_gain(r, &g, sample, in_flight, now);
+        if (g.eliciting)
+            cc->pto_count = 0;
+    }
+    trim(r, now);
+    if (out)
+        *out = (struct tvl_recovery_result){ .any = g.packets > 0,
+                                             .newest_sent_at = g.newest_sent_at,
+                                             .acked = g.packets,
+                                             .lost = l.packets };
+    return 0;
+}
+
+/* ---- time ---- */
+
+tvl_time tvl_recovery_pto(const struct tvl_recovery *r)
+{
+    const unsigned shift = r->cc->pto_count < 16 ? r->cc->pto_count : 16;
+    const tvl_time pto = (tvl_rtt_pto_base(&r->cc->rtt) + r->max_ack_delay) << shift;
+
+    return pto < TVL_PTO_MAX ? pto : TVL_PTO_MAX;
+}
+
+tvl_time tvl_recovery_next_time(const struct tvl_recovery *r)
+{
+    if (r->loss_time != TVL_TIME_NEVER)
+        return r->loss_time;
+    if (r->pto_off || (r->n_eliciting == 0 && !r->pto_when_idle))
+        return TVL_TIME_NEVER;
+    return r->last_eliciting_at + tvl_recovery_pto(r);
+}
+
+unsigned tvl_recovery_on_timeout(struct tvl_recovery *r, tvl_time now)
+{
+    const uint64_t in_flight = r->cc->in_flight;
+    struct losses l = { .run_from = TVL_TIME_NEVER };
+
+    if (now < tvl_recovery_next_time(r))
+        return 0;
+    if (r->loss_time != TVL_TIME_NEVER) {
+        detect(r, now, &l);
+        tell_loss(r, &l, in_flight, now);
+        return 0;
+    }
+    r->cc->pto_count++;
+    r->cc->pto_at = now;
+    r->last_eliciting_at = now;
+    return r->n_eliciting > 0 ? TVL_PTO_PROBES : 1;
+}
+
+void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
+                         void (*visit)(void *user, const struct tvl_sent_packet *p), void *user)
+{
+    for (uint64_t pn = r->first_pn; pn < r->next_pn && max > 0; pn++) {
+        const struct tvl_recovery_slot *s = at(r, pn);
+
+        if (s->state != SLOT_OUT || !s->p.ack_eliciting)
+            continue;
+        visit(user, &s->p);
+        max--;
+    }
+}
+
+uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now)
+{
+    uint64_t n = 0;
+
+    for (uint64_t pn = r->first_pn; pn < r->next_pn; pn++) {
+        struct tvl_recovery_slot *s = at(r, pn);
+
+        if (s->state != SLOT_OUT)
+            continue;
+        lose(r, s, now);
+        n++;
+    }
+    r->loss_time = TVL_TIME_NEVER;
+    return n;
+}
+
+void tvl_recovery_discard(struct tvl_recovery *r)
+{
+    r->cc->in_flight -= r->bytes_in_flight;
+    r->bytes_in_flight = 0;
+    r->n_eliciting = 0;
+    r->loss_time = TVL_TIME_NEVER;
+    r->pto_when_idle = false;
+    r->first_pn = r->next_pn;
+}

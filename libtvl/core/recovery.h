@@ -1,0 +1,181 @@
+/*
+ * recovery.h - what is in flight, what arrived, what was lost: RFC 9002.
+ *
+ * struct tvl_path_cc is the congestion state of one path. struct tvl_recovery is one packet number
+ * space that sends on it: Initial, Handshake or one application path. Path 0 has three spaces on
+ * one congestion state, every other path one. The caller drives it:
+ *
+ *     packet left        -> tvl_recovery_sent()
+ *     ACK frame came     -> tvl_recovery_on_ack()  \  report packets through the handler:
+ *     next_time() passed -> tvl_recovery_on_timeout() /  acked() and lost()
+ *
+ * A packet declared lost stays as a tombstone for about three PTOs, so that a late acknowledgement
+ * is recognised: it is counted as spurious and reported as acked() with `.lost` still set.
+ *
+ * A handler must not call into the same space or the same tvl_path_cc.
+ */
+#ifndef TVL_CORE_RECOVERY_H
+#define TVL_CORE_RECOVERY_H
+
+#include <tvl/cc.h>
+#include <tvl/tvl.h>
+#include "ack.h"
+#include "pacer.h"
+#include "rate.h"
+#include "rtt.h"
+#include "sent_frame.h"
+
+#define TVL_PACKET_FRAMES_MAX 12 /* frames remembered per packet: close the packet at this many */
+#define TVL_SENT_MAX 16384       /* packets remembered per space */
+#define TVL_SENT_QUIET_MAX 1024  /* packets remembered at the old end that need no answer */
+#define TVL_PACKET_THRESHOLD 3   /* RFC 9002 6.1.1 kPacketThreshold */
+#define TVL_PTO_MAX 60000000u    /* us: bound of the backoff */
+#define TVL_PTO_PROBES 2         /* packets a PTO allows beyond the window, RFC 9002 6.2.4 */
+
+/* ---- the congestion state of one path ---- */
+
+struct tvl_path_cc {
+    const struct tvl_cc_ops *ops;
+    _Alignas(8) unsigned char state[TVL_CC_STATE_MAX];
+    struct tvl_rtt rtt;
+    struct tvl_pacer pacer;
+    struct tvl_rate rate;
+    uint64_t in_flight; /* bytes, all spaces */
+    uint32_t datagram_bytes;
+    unsigned pto_count; /* consecutive, without an acknowledgement */
+    tvl_time pto_at;    /* when it was last raised */
+};
+
+void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
+                      tvl_time now);
+/* The path returned or changed: begin at the initial window again; RTT and counts are kept. */
+void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now);
+uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc);
+/* bits/s: the controller's, or 5/4 cwnd per srtt (2 cwnd per srtt before the first RTT sample). */
+uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc);
+/* bits/s the path carries now, for schedulers and statistics: cwnd per srtt. */
+uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc);
+/* Bytes the window leaves, whatever the pacer says. */
+uint64_t tvl_path_cc_window_room(const struct tvl_path_cc *pc);
+/* Bytes that window and pacer allow at `now`; 0 when less than one datagram. */
+uint64_t tvl_path_cc_room(const struct tvl_path_cc *pc, tvl_time now);
+/* When a full datagram may leave: `now` or later by the pacer; TVL_TIME_NEVER: the window is full.
+ */
+tvl_time tvl_path_cc_next_send(const struct tvl_path_cc *pc, tvl_time now);
+/* Call after sending, for each path that had room left and nothing to send. */
+void tvl_path_cc_app_limited(struct tvl_path_cc *pc);
+
+/* ---- packets ---- */
+
+struct tvl_sent_packet {
+    uint64_t pn;
+    tvl_time time;  /* sent at */
+    uint32_t bytes; /* UDP payload share of this packet */
+    bool ack_eliciting;
+    bool in_flight; /* counts for congestion control: ack-eliciting or has PADDING */
+    bool lost;      /* in acked(): it had been declared lost before (spurious) */
+    uint8_t n_frames;
+    struct tvl_rate_snapshot rate; /* filled by tvl_recovery_sent */
+    struct tvl_sent_frame frame[TVL_PACKET_FRAMES_MAX];
+};
+
+/* Both are called once per packet; the pointer lives for the call. */
+struct tvl_recovery_handler {
+    void (*acked)(void *user, const struct tvl_sent_packet *p);
+    void (*lost)(void *user, const struct tvl_sent_packet *p);
+};
+
+struct tvl_recovery_slot; /* private */
+
+struct tvl_recovery {
+    struct tvl_path_cc *cc;
+    const struct tvl_recovery_handler *handler;
+    void *user;
+    /* Set by the caller at any time: */
+    tvl_time max_ack_delay; /* us, the peer's; 0 in Initial and Handshake */
+    bool pto_off;           /* application space before the handshake is confirmed; a path that is
+                               suspect (its probes have their own clock) */
+    bool pto_when_idle; /* client until the server has validated its address: RFC 9002 6.2.2.1 */
+    /* Private: */
+    struct tvl_recovery_slot *slot;              /* ring by packet number */
+    uint32_t cap;                                /* of slot, a power of two */
+    uint64_t first_pn, next_pn;                  /* numbers remembered: [first_pn, next_pn) */
+    uint64_t largest_acked;                      /* UINT64_MAX: none */
+    uint64_t bytes_in_flight;                    /* this space's part of cc->in_flight */
+    uint64_t n_eliciting;                        /* ack-eliciting packets outstanding */
+    tvl_time last_eliciting_at;                  /* or when the PTO last fired, if later */
+    tvl_time loss_time;                          /* TVL_TIME_NEVER: none pending */
+    uint64_t ecn_ce;                             /* highest count reported */
+    uint64_t packets_lost, bytes_lost, spurious; /* statistics */
+};
+
+/* Allocates nothing until the first packet. `user` is passed to the handler. */
+void tvl_recovery_init(struct tvl_recovery *r, struct tvl_path_cc *cc,
+                       const struct tvl_recovery_handler *handler, void *user, tvl_time now);
+void tvl_recovery_fini(struct tvl_recovery *r); /* no callbacks, cc untouched */
+
+/* Number of the next packet. */
+uint64_t tvl_recovery_next_pn(const struct tvl_recovery *r);
+/* For encoding truncated numbers: largest acknowledged, or UINT64_MAX. */
+uint64_t tvl_recovery_largest_acked(const struct tvl_recovery *r);
+/* There is room to remember another packet. Ask before making one; false: send nothing. */
+bool tvl_recovery_can_send(const struct tvl_recovery *r);
+
+/*
+ * A packet leaves now. `p->pn` must be tvl_recovery_next_pn(); `p` is copied; time is set to `now`.
+ * 0, TVL_ERR_FULL (see can_send) or TVL_ERR_NOMEM: then it must not be sent.
+ */
+int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, tvl_time now);
+/* Leave a number out; a peer that acknowledges it is lying (RFC 9000 21.4). Same errors. */
+int tvl_recovery_skip_pn(struct tvl_recovery *r, tvl_time now);
+
+struct tvl_recovery_ack {
+    const struct tvl_pn_range
+        *range;         /* descending, as in the frame; range[0].last is the largest */
+    size_t n_ranges;    /* [1, any] */
+    tvl_time ack_delay; /* us, exponent applied; 0 in Initial */
+    bool has_ecn;
+    uint64_t ecn_ce;
+};
+
+struct tvl_recovery_result {
+    bool any;                /* something was newly acknowledged */
+    tvl_time newest_sent_at; /* of the newest such packet: for tvl_health_acked */
+    uint64_t acked, lost;    /* packets */
+};
+
+/*
+ * 0, or TVL_ERR_PEER: a number was acknowledged that was never sent (PROTOCOL_VIOLATION, RFC 9000
+ * 13.1); then nothing has changed. `out` may be NULL.
+ */
+int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, tvl_time now,
+                        struct tvl_recovery_result *out);
+
+/* When on_timeout has something to do; TVL_TIME_NEVER: nothing is waited for. */
+tvl_time tvl_recovery_next_time(const struct tvl_recovery *r);
+/*
+ * Declares what is overdue lost. Result: how many probes (ack-eliciting packets in this space,
+ * beyond the window) to send now, 0..TVL_PTO_PROBES. Early calls do nothing.
+ */
+unsigned tvl_recovery_on_timeout(struct tvl_recovery *r, tvl_time now);
+
+/*
+ * PTO probes should carry data, not only PING: calls `visit` for the oldest up to `max`
+ * ack-eliciting packets outstanding, which stay outstanding.
+ */
+void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
+                         void (*visit)(void *user, const struct tvl_sent_packet *p), void *user);
+
+/*
+ * Declare everything outstanding lost now: the path died, or a Retry came. The controller is not
+ * told (silence is not congestion). Result: packets reported lost.
+ */
+uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now);
+
+/* Keys discarded (RFC 9002 6.4): forget all without callbacks; the space is then empty. */
+void tvl_recovery_discard(struct tvl_recovery *r);
+
+/* Current PTO of this space, us, with backoff: for draining times and the like. */
+tvl_time tvl_recovery_pto(const struct tvl_recovery *r);
+
+#endif

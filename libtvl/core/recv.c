@@ -1,0 +1,356 @@
+/*
+ * recv.c - a datagram into packets, packets into frames, each frame to its owner. Mirror of send.c.
+ *
+ * Until a packet is authenticated nothing in it changes anything; from then on every violation ends
+ * the connection with the code RFC 9000 gives it.
+ */
+#include <string.h>
+
+#include "conn.h"
+#include "endpoint.h"
+
+struct incoming { /* one packet being taken */
+    struct tvl_conn *conn;
+    const struct tvl_datagram *dgram;
+    struct tvl_packet head;
+    enum tvl_level level;
+    struct tvl_path *path;
+    struct tvl_space *space;
+    uint8_t *bytes;
+    uint64_t pn;
+    bool eliciting, non_probing;
+};
+
+/* ---- acknowledgements ---- */
+
+static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
+{
+    struct tvl_conn *conn = in->conn;
+    struct tvl_pn_range range[TVL_ACK_RANGES_MAX];
+    struct tvl_path *path = conn->path[0];
+    struct tvl_space *space = in->space;
+    struct tvl_recovery_result result;
+
+    if (in->level == TVL_LEVEL_APP) {
+        path = tvl_path_find(conn, ack->path_id);
+        if (!path) /* gone, or never there */
+            return ack->path_id > conn->own_max_path_id ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+        space = &path->app;
+    }
+    for (uint32_t i = 0; i < ack->count; i++)
+        range[i] = (struct tvl_pn_range){ ack->ranges[i].from, ack->ranges[i].to - 1 };
+    const uint64_t exponent = in->level == TVL_LEVEL_APP ? conn->peer.ack_delay_exponent : 0;
+    const uint64_t delay_max = UINT64_C(1) << 40; /* us; more would overflow, and is a lie */
+    const struct tvl_recovery_ack a = {
+        .range = range,
+        .n_ranges = ack->count,
+        .ack_delay = in->level == TVL_LEVEL_INITIAL         ? 0
+                     : ack->delay > (delay_max >> exponent) ? delay_max
+                                                            : ack->delay << exponent,
+    };
+    if (tvl_recovery_on_ack(&space->sent, &a, conn->now, &result) != 0)
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
+    if (result.any) {
+        if (in->level == TVL_LEVEL_HANDSHAKE || in->level == TVL_LEVEL_APP) {
+            /* RFC 9002 6.2.2.1: the server has validated our address */
+            conn->initial.sent.pto_when_idle = false;
+            conn->handshake.sent.pto_when_idle = false;
+        }
+        if (in->level == TVL_LEVEL_APP)
+            tvl_path_on_acked(path, &result, conn->now);
+    }
+    return 0;
+}
+
+/* ---- frames ---- */
+
+static int on_frame(struct incoming *in, const struct tvl_frame *f)
+{
+    struct tvl_conn *conn = in->conn;
+
+    if (!tvl_frame_allowed(f->type, in->head.type))
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
+    if (tvl_frame_multipath(f->type) && !conn->multipath)
+        return -TVL_WIRE_FRAME_ENCODING_ERROR; /* as any unknown type, RFC 9000 12.4 */
+    in->eliciting = in->eliciting || tvl_frame_ack_eliciting(f->type);
+    in->non_probing = in->non_probing || !tvl_frame_probing(f->type);
+    if (tvl_streams_owns_frame(f->type))
+        return tvl_streams_on_frame(&conn->streams, f);
+    switch (f->type) {
+    case TVL_FRAME_PADDING:
+    case TVL_FRAME_PING:
+        return 0;
+    case TVL_FRAME_ACK:
+    case TVL_FRAME_ACK_ECN:
+    case TVL_FRAME_PATH_ACK:
+    case TVL_FRAME_PATH_ACK_ECN:
+        return on_ack(in, &f->ack);
+    case TVL_FRAME_CRYPTO:
+        return tvl_handshake_on_crypto(conn, in->level, f);
+    case TVL_FRAME_CONNECTION_CLOSE:
+    case TVL_FRAME_CONNECTION_CLOSE_APP:
+        tvl_close_on_peer(conn, f);
+        return 0;
+    default:
+        return tvl_control_on_frame(conn, in->path, f);
+    }
+}
+
+static void on_payload(struct incoming *in, const uint8_t *payload, size_t len)
+{
+    struct tvl_rd rd = tvl_rd_over(payload, len);
+    struct tvl_frame f = { .type = TVL_FRAME_PADDING };
+    int r = len == 0 ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+
+    while (r == 0 && tvl_rd_left(&rd) > 0 && tvl_conn_alive(in->conn)) {
+        r = tvl_frame_parse(&f, &rd);
+        if (r == 0)
+            r = on_frame(in, &f);
+    }
+    if (r != 0)
+        tvl_close_with(in->conn, (enum tvl_wire_error) - r, f.type, tvl_frame_name(f.type));
+}
+
+/* ---- one packet ---- */
+
+static bool level_of(struct incoming *in)
+{
+    switch (in->head.type) {
+    case TVL_PACKET_INITIAL:
+        in->level = TVL_LEVEL_INITIAL;
+        return true;
+    case TVL_PACKET_HANDSHAKE:
+        in->level = TVL_LEVEL_HANDSHAKE;
+        return true;
+    case TVL_PACKET_ONE_RTT:
+        in->level = TVL_LEVEL_APP;
+        return true;
+    default:
+        return false; /* 0-RTT is not accepted */
+    }
+}
+
+/* The path whose packet number space this is; for a 1-RTT packet the connection ID says it. */
+static bool path_of(struct incoming *in)
+{
+    struct tvl_conn *conn = in->conn;
+    uint32_t id = 0;
+
+    in->path = conn->path[0];
+    if (in->level == TVL_LEVEL_APP) {
+        if (!tvl_handshake_is_done(conn) ||
+            !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &id))
+            return false;
+        in->path = tvl_path_find(conn, id);
+    }
+    in->space = in->path ? tvl_conn_space(conn, in->level, in->path) : NULL;
+    return in->path || id <= conn->own_max_path_id;
+}
+
+/* Which 1-RTT keys: RFC 9001 6.3, with numbers compared within their path only. */
+static struct tvl_keys *phase_keys(struct incoming *in, bool *next)
+{
+    struct tvl_conn *conn = in->conn;
+    const uint64_t first = in->path ? in->path->phase_first_pn : TVL_PN_NONE;
+
+    *next = false;
+    if (tvl_packet_key_phase(in->bytes[0]) == conn->key_phase)
+        return &conn->read[TVL_LEVEL_APP];
+    if (tvl_keys_present(&conn->read_before) && (first == TVL_PN_NONE || in->pn < first))
+        return &conn->read_before;
+    *next = true;
+    return &conn->read_next;
+}
+
+static int decrypt(struct incoming *in, size_t *payload_at)
+{
+    struct tvl_conn *conn = in->conn;
+    struct tvl_keys *keys = &conn->read[in->level];
+    uint8_t mask[TVL_MASK_SIZE];
+    bool next = false;
+
+    if (!tvl_keys_present(keys) ||
+        tvl_header_mask(keys, in->bytes + in->head.pn_offset + 4, mask) != 0)
+        return TVL_ERR_PACKET;
+    const struct tvl_packet_number n = tvl_packet_unmask(in->bytes, in->head.pn_offset, mask);
+    const uint64_t expected = in->space ? tvl_ack_largest_next(&in->space->received) : 0;
+
+    in->pn = tvl_pn_decode(expected ? expected - 1 : TVL_PN_NONE, n.truncated, n.len);
+    if (in->level == TVL_LEVEL_APP)
+        keys = phase_keys(in, &next);
+    *payload_at = in->head.pn_offset + n.len;
+    const uint32_t path_id = in->level != TVL_LEVEL_APP ? 0 : in->path ? in->path->id : UINT32_MAX;
+    uint32_t id = path_id;
+    if (!in->path && !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &id))
+        return TVL_ERR_PACKET;
+    const int len = tvl_open(keys, id, in->pn, in->bytes, *payload_at, in->bytes + *payload_at,
+                             in->head.len - *payload_at);
+    if (len < 0) {
+        if (++conn->open_failures >= tvl_keys_open_limit(keys))
+            tvl_close_with(conn, TVL_WIRE_AEAD_LIMIT_REACHED, 0, "forged packets");
+        return TVL_ERR_PACKET;
+    }
+    if (next && tvl_handshake_next_phase(conn) != 0)
+        return TVL_ERR_NOMEM;
+    return len;
+}
+
+/* A 1-RTT packet may be the first of its path. */
+static bool ensure_path(struct incoming *in)
+{
+    uint32_t id;
+
+    if (in->path)
+        return true;
+    if (!tvl_endpoint_lookup(in->conn->ep, &in->head.dcid, in->conn, &id))
+        return false;
+    in->path = tvl_path_accept(in->conn, id, in->dgram, in->conn->now);
+    in->space = in->path ? &in->path->app : NULL;
+    return in->path != NULL;
+}
+
+static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    if (a->ss_family != b->ss_family)
+        return false;
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *x = (const void *)a, *y = (const void *)b;
+
+        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+    }
+    const struct sockaddr_in6 *x = (const void *)a, *y = (const void *)b;
+
+    return x->sin6_port == y->sin6_port &&
+           memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
+}
+
+/* What an authenticated packet proves, before its frames are read. */
+static void note_arrival(struct incoming *in)
+{
+    struct tvl_conn *conn = in->conn;
+
+    conn->idle_since = conn->now;
+    conn->eliciting_since_rx = false;
+    in->path->received_at = conn->now;
+    in->path->packets_received++;
+    if (in->level == TVL_LEVEL_APP && in->pn < in->path->phase_first_pn &&
+        tvl_packet_key_phase(in->bytes[0]) == conn->key_phase)
+        in->path->phase_first_pn = in->pn;
+    if (in->level == TVL_LEVEL_INITIAL && conn->side == TVL_CLIENT && conn->cids.n_remote == 0) {
+        const struct tvl_new_cid first = { .cid = &in->head.scid };
+
+        conn->remote_cid = in->head.scid;
+        (void)tvl_cids_learn(&conn->cids, &first);
+        (void)tvl_cids_take(&conn->cids, 0);
+    }
+    if (in->level == TVL_LEVEL_HANDSHAKE && conn->side == TVL_SERVER) {
+        in->path->validated = true; /* RFC 9000 8.1 */
+        if (tvl_keys_present(&conn->read[TVL_LEVEL_INITIAL]))
+            tvl_handshake_discard(conn, TVL_LEVEL_INITIAL);
+    }
+}
+
+static int take_packet(struct incoming *in)
+{
+    struct tvl_conn *conn = in->conn;
+    size_t payload_at;
+
+    if (!level_of(in) || !path_of(in))
+        return TVL_ERR_PACKET;
+    /* RFC 9000 7.2: the peer's ID does not change during the handshake */
+    if (in->head.type != TVL_PACKET_ONE_RTT && conn->cids.n_remote > 0 &&
+        !tvl_cid_equal(&in->head.scid, &conn->remote_cid))
+        return TVL_ERR_PACKET;
+    const int len = decrypt(in, &payload_at);
+    if (len < 0 || !ensure_path(in) || tvl_ack_is_duplicate(&in->space->received, in->pn))
+        return TVL_ERR_PACKET;
+    note_arrival(in);
+    if (tvl_packet_reserved_set(in->bytes[0])) {
+        tvl_close_with(conn, TVL_WIRE_PROTOCOL_VIOLATION, 0, "reserved bits");
+        return 0;
+    }
+    const bool newest = in->pn >= tvl_ack_largest_next(&in->space->received);
+    on_payload(in, in->bytes + payload_at, (size_t)len);
+    /* keys of this level may just have been discarded: then there is nothing to acknowledge */
+    if (tvl_keys_present(&conn->read[in->level])) {
+        const struct tvl_ack_packet p = { .pn = in->pn,
+                                          .ack_eliciting = in->eliciting,
+                                          .ecn = in->dgram->ecn };
+        tvl_ack_received(&in->space->received, &p, conn->now);
+    }
+    if (newest && in->non_probing && conn->side == TVL_SERVER && in->level == TVL_LEVEL_APP &&
+        !same_address(&in->dgram->remote, &in->path->remote))
+        tvl_path_on_moved(in->path, in->dgram, conn->now);
+    return 0;
+}
+
+/* ---- a datagram ---- */
+
+static void after_packets(struct tvl_conn *conn)
+{
+    if (conn->discard_handshake) {
+        conn->discard_handshake = false;
+        tvl_handshake_discard(conn, TVL_LEVEL_INITIAL);
+        tvl_handshake_discard(conn, TVL_LEVEL_HANDSHAKE);
+    }
+    if (tvl_conn_alive(conn) && tvl_handshake_is_done(conn))
+        tvl_control_issue_cids(conn);
+}
+
+static void on_version_negotiation(struct tvl_conn *conn, const struct tvl_packet *p)
+{
+    if (conn->side != TVL_CLIENT || conn->state != TVL_CONN_HANDSHAKE || conn->cids.n_remote > 0 ||
+        !tvl_cid_equal(&p->scid, &conn->remote_cid))
+        return;
+    for (size_t i = 0; i < p->versions_count; i++)
+        if (memcmp(p->versions + 4 * i, "\0\0\0\1", 4) == 0)
+            return; /* RFC 9000 6.2: it offers what we asked for, so this is not about us */
+    tvl_close_silent(conn, TVL_CLOSED_PEER, "the server does not speak QUIC version 1");
+}
+
+static void credit_bytes(struct tvl_conn *conn, const struct tvl_datagram *dgram)
+{
+    conn->bytes_received += dgram->len;
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        struct tvl_path *p = conn->path[i];
+
+        if (!same_address(&p->remote, &dgram->remote) || p->tag != dgram->tag)
+            continue;
+        p->bytes_received += dgram->len;
+        if (!p->validated)
+            p->unproved_in += dgram->len;
+        return;
+    }
+}
+
+int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
+                  tvl_time now)
+{
+    size_t at = 0;
+    int any = TVL_ERR_PACKET;
+    struct tvl_cid first = { .len = 0 };
+
+    conn->now = now;
+    credit_bytes(conn, dgram);
+    while (at < dgram->len && tvl_conn_alive(conn)) {
+        struct incoming in = { .conn = conn, .dgram = dgram, .bytes = bytes + at };
+
+        if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at, TVL_CID_LEN) != 0)
+            break;
+        if (at == 0)
+            first = in.head.dcid;
+        if (in.head.type == TVL_PACKET_RETRY)
+            tvl_handshake_on_retry(conn, &in.head, in.bytes);
+        else if (in.head.type == TVL_PACKET_VERSION_NEGOTIATION)
+            on_version_negotiation(conn, &in.head);
+        else if (!tvl_cid_equal(&first, &in.head.dcid) || take_packet(&in) != 0)
+            conn->packets_dropped++;
+        else
+            any = 0;
+        at += in.head.len;
+    }
+    if (!tvl_conn_alive(conn))
+        tvl_close_on_packet(conn);
+    after_packets(conn);
+    return any;
+}

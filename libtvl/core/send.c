@@ -1,0 +1,502 @@
+/*
+ * send.c - what leaves next, on which path: frames into a packet, packets into a datagram.
+ *
+ * Order of a datagram's wishes: last words; handshake; what is bound to a path (acknowledgements,
+ * challenges, probes); then data, on the path the scheduler picks. Mirror of recv.c.
+ */
+#include "send.h"
+
+#include <string.h>
+
+#include "endpoint.h"
+
+/* ---- one packet ---- */
+
+static const struct tvl_cid *peer_cid(const struct tvl_conn *conn, const struct tvl_path *path,
+                                      enum tvl_level level)
+{
+    if (level == TVL_LEVEL_APP) {
+        const struct tvl_remote_cid *c = tvl_cids_in_use(&conn->cids, path->id);
+
+        return c ? &c->cid : NULL;
+    }
+    return &conn->remote_cid;
+}
+
+static enum tvl_packet_type packet_type(enum tvl_level level)
+{
+    switch (level) {
+    case TVL_LEVEL_INITIAL:
+        return TVL_PACKET_INITIAL;
+    case TVL_LEVEL_HANDSHAKE:
+        return TVL_PACKET_HANDSHAKE;
+    default:
+        return TVL_PACKET_ONE_RTT;
+    }
+}
+
+bool tvl_builder_begin(struct tvl_builder *b, struct tvl_path *path, enum tvl_level level,
+                       uint8_t *bytes, size_t room)
+{
+    struct tvl_conn *conn = path->conn;
+    const struct tvl_cid *dcid = peer_cid(conn, path, level);
+    struct tvl_space *space = tvl_conn_space(conn, level, path);
+    const size_t smallest = 64; /* header, four bytes for the sample, tag, and a useful frame */
+
+    if (!dcid || room < smallest || !tvl_keys_present(&conn->write[level]) ||
+        !tvl_recovery_can_send(&space->sent))
+        return false;
+    const uint64_t pn = tvl_recovery_next_pn(&space->sent);
+    struct tvl_packet_head head = {
+        .type = packet_type(level),
+        .dcid = *dcid,
+        .scid = conn->local_scid,
+        .pn = pn,
+        .pn_len = tvl_pn_size(pn, tvl_recovery_largest_acked(&space->sent)),
+        .key_phase = conn->key_phase,
+    };
+    if (level == TVL_LEVEL_INITIAL) {
+        head.token = conn->token;
+        head.token_len = conn->token_len;
+    }
+    *b = (struct tvl_builder){ .conn = conn, .path = path, .space = space, .level = level };
+    b->start = bytes;
+    b->w = tvl_wr_over(bytes, room - TVL_TAG_SIZE);
+    b->packet.pn = pn;
+    b->list = (struct tvl_sent_list){ .v = b->packet.frame, .cap = TVL_PACKET_FRAMES_MAX };
+    if (tvl_packet_write_head(&b->w, &head, &b->mark) != 0)
+        return false;
+    b->payload = b->w.p;
+    return true;
+}
+
+bool tvl_builder_frame(struct tvl_builder *b, const struct tvl_frame *f,
+                       const struct tvl_sent_frame *record)
+{
+    if ((record && b->list.count == b->list.cap) || tvl_frame_write(&b->w, f) != 0)
+        return false;
+    if (record)
+        b->list.v[b->list.count++] = *record;
+    b->eliciting = b->eliciting || tvl_frame_ack_eliciting(f->type);
+    return true;
+}
+
+bool tvl_builder_is_empty(const struct tvl_builder *b)
+{
+    return b->w.p == b->payload;
+}
+
+void tvl_builder_pad(struct tvl_builder *b, size_t len)
+{
+    const size_t have = (size_t)(b->w.p - b->start) + TVL_TAG_SIZE;
+
+    if (have >= len)
+        return;
+    const size_t left = tvl_wr_left(&b->w);
+    tvl_wr_zeroes(&b->w, len - have < left ? len - have : left);
+    b->padded = true;
+}
+
+size_t tvl_builder_finish(struct tvl_builder *b)
+{
+    struct tvl_conn *conn = b->conn;
+    uint8_t mask[TVL_MASK_SIZE];
+
+    if (tvl_builder_is_empty(b))
+        return 0;
+    /* The header protection sample needs four bytes of number and payload, RFC 9001 5.4.2. */
+    while (b->mark.pn_len + (size_t)(b->w.p - b->payload) < 4)
+        tvl_wr_u8(&b->w, TVL_FRAME_PADDING);
+    const size_t len = (size_t)(b->w.p - b->payload);
+    const size_t total = (size_t)(b->w.p - b->start) + TVL_TAG_SIZE;
+    struct tvl_keys *keys = &conn->write[b->level];
+
+    b->packet.bytes = (uint32_t)total;
+    b->packet.ack_eliciting = b->eliciting;
+    b->packet.in_flight = b->eliciting || b->padded;
+    b->packet.n_frames = (uint8_t)b->list.count;
+    tvl_packet_set_length(&b->mark, len + TVL_TAG_SIZE);
+    if (tvl_seal(keys, b->level == TVL_LEVEL_APP ? b->path->id : 0, b->packet.pn, b->start,
+                 (size_t)(b->payload - b->start), b->payload, len) < 0 ||
+        tvl_header_mask(keys, b->start + b->mark.pn_offset + 4, mask) != 0 ||
+        tvl_recovery_sent(&b->space->sent, &b->packet, conn->now) != 0) {
+        for (uint32_t i = 0; i < b->list.count; i++) /* never left: as good as lost */
+            tvl_streams_on_lost(&conn->streams, &b->list.v[i]);
+        return 0;
+    }
+    tvl_packet_mask(&b->mark, mask);
+    if (b->eliciting) {
+        if (b->level == TVL_LEVEL_APP)
+            tvl_health_sent(&b->path->health, conn->now);
+        if (!conn->eliciting_since_rx)
+            conn->idle_since = conn->now;
+        conn->eliciting_since_rx = true;
+    }
+    b->path->packets_sent++;
+    return total;
+}
+
+/* ---- acknowledgements ---- */
+
+static void fill_ack(struct tvl_frame *f, const struct tvl_ack_out *out, bool multipath,
+                     uint32_t path_id, uint64_t exponent)
+{
+    const bool ecn = out->ecn.ect0 || out->ecn.ect1 || out->ecn.ce;
+
+    memset(f, 0, offsetof(struct tvl_frame, ack) + offsetof(struct tvl_frame_ack, ranges));
+    f->type = multipath ? (ecn ? TVL_FRAME_PATH_ACK_ECN : TVL_FRAME_PATH_ACK)
+                        : (ecn ? TVL_FRAME_ACK_ECN : TVL_FRAME_ACK);
+    f->ack.path_id = path_id;
+    f->ack.largest = out->largest;
+    f->ack.delay = out->delay >> exponent;
+    f->ack.ect0 = out->ecn.ect0;
+    f->ack.ect1 = out->ecn.ect1;
+    f->ack.ce = out->ecn.ce;
+    f->ack.count = (uint32_t)out->n_ranges;
+    for (size_t i = 0; i < out->n_ranges; i++)
+        f->ack.ranges[i] =
+            (struct tvl_range){ .from = out->range[i].first, .to = out->range[i].last + 1 };
+}
+
+/* Acknowledge what came on `space`, in whatever packet `b` is. */
+static bool write_ack(struct tvl_builder *b, struct tvl_space *space, uint32_t path_id)
+{
+    struct tvl_conn *conn = b->conn;
+    const bool app = b->level == TVL_LEVEL_APP;
+    struct tvl_ack_out out;
+    struct tvl_frame f;
+    const struct tvl_sent_frame ping = { .kind = TVL_SENT_PING };
+
+    if (!tvl_ack_make(&space->received, &out, conn->now))
+        return false;
+    fill_ack(&f, &out, app && conn->multipath, path_id, app ? conn->own.ack_delay_exponent : 3);
+    const struct tvl_sent_frame rec = { .kind = TVL_SENT_ACK,
+                                        .id = path_id,
+                                        .offset = out.largest };
+    while (!tvl_builder_frame(b, &f, app ? &rec : NULL)) {
+        if (f.ack.count <= 1 || b->list.count == b->list.cap)
+            return false;
+        f.ack.count /= 2; /* the newest matter most */
+    }
+    tvl_ack_sent(&space->received);
+    if (app && tvl_ack_wants_ping(&space->received))
+        (void)tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &ping);
+    return true;
+}
+
+/* The path that carries acknowledgements for `p`: itself, unless it is in doubt and another not. */
+static const struct tvl_path *ack_carrier(const struct tvl_conn *conn, const struct tvl_path *p)
+{
+    if (p->state == TVL_PATH_UP || p->state == TVL_PATH_OPENING)
+        return p;
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (tvl_path_is_up(conn->path[i]))
+            return conn->path[i];
+    return p;
+}
+
+static bool ack_is_due(const struct tvl_conn *conn, const struct tvl_path *p)
+{
+    return tvl_ack_due(&p->app.received) <= conn->now;
+}
+
+static void write_acks(struct tvl_builder *b)
+{
+    struct tvl_conn *conn = b->conn;
+
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        struct tvl_path *p = conn->path[i];
+
+        if (p == b->path ? tvl_ack_pending(&p->app.received)
+                         : ack_is_due(conn, p) && ack_carrier(conn, p) == b->path)
+            (void)write_ack(b, &p->app, p->id);
+    }
+}
+
+/* ---- handshake: Initial and Handshake packets, coalesced ---- */
+
+static bool crypto_waits(const struct tvl_crypto *c)
+{
+    return tvl_sendbuf_unsent(&c->out) > 0 || tvl_sendbuf_has_again(&c->out);
+}
+
+static bool level_has_work(const struct tvl_conn *conn, enum tvl_level level)
+{
+    const struct tvl_space *s = level == TVL_LEVEL_INITIAL ? &conn->initial : &conn->handshake;
+
+    if (!tvl_keys_present(&conn->write[level]))
+        return false;
+    return s->probes > 0 || tvl_ack_due(&s->received) <= conn->now ||
+           (crypto_waits(&conn->crypto[level]) &&
+            tvl_path_cc_window_room(&conn->path[0]->cc) >= TVL_MTU);
+}
+
+static bool write_crypto(struct tvl_builder *b)
+{
+    struct tvl_crypto *c = &b->conn->crypto[b->level];
+    struct tvl_send_chunk chunk;
+    bool any = false;
+
+    while (b->list.count < b->list.cap && crypto_waits(c)) {
+        /* ask for no more than surely fits, at the offset the next piece has */
+        if (!tvl_sendbuf_next(&c->out, tvl_wr_left(&b->w), UINT64_MAX, &chunk))
+            break;
+        const size_t fit = tvl_crypto_fit(tvl_wr_left(&b->w), chunk.offset, chunk.len);
+        if (fit == 0)
+            break;
+        const struct tvl_frame f = {
+            .type = TVL_FRAME_CRYPTO,
+            .crypto = { .offset = chunk.offset, .bytes = chunk.bytes, .len = fit },
+        };
+        const struct tvl_sent_frame rec = { .kind = TVL_SENT_CRYPTO,
+                                            .id = (uint64_t)b->level,
+                                            .offset = chunk.offset,
+                                            .len = (uint32_t)fit };
+        if (!tvl_builder_frame(b, &f, &rec))
+            break;
+        tvl_sendbuf_sent(&c->out, chunk.offset, fit, false);
+        any = true;
+    }
+    return any;
+}
+
+static void resend_visit(void *user, const struct tvl_sent_packet *p)
+{
+    tvl_control_fate.lost(user, p);
+}
+
+static void write_probe(struct tvl_builder *b)
+{
+    const struct tvl_sent_frame rec = { .kind = TVL_SENT_PING };
+
+    if (b->space->probes == 0)
+        return;
+    b->space->probes--;
+    if (!b->eliciting)
+        (void)tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &rec);
+}
+
+static size_t send_level(struct tvl_conn *conn, enum tvl_level level, uint8_t *bytes, size_t room,
+                         size_t pad_to)
+{
+    struct tvl_builder b;
+
+    if (!tvl_builder_begin(&b, conn->path[0], level, bytes, room))
+        return 0;
+    if (b.space->probes > 0)
+        tvl_recovery_oldest(&b.space->sent, 2, resend_visit, conn);
+    if (tvl_ack_pending(&b.space->received))
+        (void)write_ack(&b, b.space, 0);
+    (void)write_crypto(&b);
+    write_probe(&b);
+    if (!tvl_builder_is_empty(&b))
+        tvl_builder_pad(&b, pad_to);
+    return tvl_builder_finish(&b);
+}
+
+static size_t send_handshake(struct tvl_conn *conn, uint8_t *bytes)
+{
+    const uint64_t allowance = tvl_path_allowance(conn->path[0]);
+    const size_t room = allowance < TVL_MTU ? (size_t)allowance : TVL_MTU;
+    bool initial = level_has_work(conn, TVL_LEVEL_INITIAL);
+    bool handshake = level_has_work(conn, TVL_LEVEL_HANDSHAKE);
+    size_t len = 0;
+
+    if (conn->discard_handshake || (initial && room < TVL_MTU))
+        initial = false; /* an Initial must fill its datagram, RFC 9000 14.1 */
+    if (initial)
+        len = send_level(conn, TVL_LEVEL_INITIAL, bytes, room, handshake ? 0 : TVL_MTU);
+    if (handshake) {
+        const size_t more =
+            send_level(conn, TVL_LEVEL_HANDSHAKE, bytes + len, room - len, len ? TVL_MTU - len : 0);
+
+        if (more > 0 && conn->side == TVL_CLIENT)
+            tvl_handshake_discard(conn, TVL_LEVEL_INITIAL);
+        len += more;
+    }
+    return len;
+}
+
+/* ---- 1-RTT ---- */
+
+static void write_challenges(struct tvl_builder *b)
+{
+    struct tvl_path *p = b->path;
+    struct tvl_frame f;
+
+    for (size_t i = 0; i < p->n_responses; i++) {
+        f.type = TVL_FRAME_PATH_RESPONSE;
+        memcpy(f.data, p->response[i], TVL_CHALLENGE_SIZE);
+        b->full_size = tvl_builder_frame(b, &f, NULL) || b->full_size;
+    }
+    p->n_responses = 0;
+    if (!p->challenge.wanted)
+        return;
+    f.type = TVL_FRAME_PATH_CHALLENGE;
+    memcpy(f.data, p->challenge.data, TVL_CHALLENGE_SIZE);
+    if (!tvl_builder_frame(b, &f, NULL))
+        return;
+    p->challenge.wanted = false;
+    b->full_size = true;
+}
+
+static void write_datagrams(struct tvl_builder *b)
+{
+    struct tvl_dgram_queue *q = &b->conn->out;
+
+    while (q->first) {
+        const struct tvl_frame f = {
+            .type = TVL_FRAME_DATAGRAM_LEN,
+            .datagram = { .bytes = q->first->bytes, .len = q->first->len },
+        };
+        const struct tvl_sent_frame rec = { .kind = TVL_SENT_DATAGRAM,
+                                            .len = (uint32_t)q->first->len };
+        if (!tvl_builder_frame(b, &f, &rec))
+            return;
+        tvl_dgram_free(tvl_dgram_pop(q));
+    }
+}
+
+enum send_what { SEND_BOUND, SEND_DATA }; /* only what this path must, or new data too */
+
+static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes)
+{
+    const uint64_t allowance = tvl_path_allowance(p);
+    const size_t room = allowance < TVL_MTU ? (size_t)allowance : TVL_MTU;
+    struct tvl_conn *conn = p->conn;
+    struct tvl_builder b;
+
+    if (!tvl_builder_begin(&b, p, TVL_LEVEL_APP, bytes, room))
+        return 0;
+    write_acks(&b);
+    write_challenges(&b);
+    if (p->app.probes > 0)
+        tvl_recovery_oldest(&p->app.sent, 2, resend_visit, conn);
+    if (what == SEND_DATA || p->app.probes > 0) {
+        tvl_control_write(conn, &b);
+        (void)write_crypto(&b);
+        write_datagrams(&b);
+        const uint32_t n = tvl_streams_write_frames(&conn->streams, &b.w, &b.list);
+        b.eliciting = b.eliciting || n > 0;
+    }
+    write_probe(&b);
+    if (p->ping_wanted && !b.eliciting) {
+        const struct tvl_sent_frame rec = { .kind = TVL_SENT_PING };
+
+        (void)tvl_builder_frame(&b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &rec);
+    }
+    p->ping_wanted = false;
+    if (b.full_size)
+        tvl_builder_pad(&b, room);
+    return tvl_builder_finish(&b);
+}
+
+/* Something must leave on this very path. */
+static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p)
+{
+    if (!tvl_path_is_usable(p))
+        return false;
+    if (p->challenge.wanted || p->n_responses > 0 || p->ping_wanted || p->app.probes > 0)
+        return true;
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (ack_is_due(conn, conn->path[i]) && ack_carrier(conn, conn->path[i]) == p)
+            return true;
+    return false;
+}
+
+bool tvl_conn_data_waits(const struct tvl_conn *conn)
+{
+    return tvl_streams_has_data(&conn->streams) || conn->out.first || tvl_control_pending(conn) ||
+           crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
+}
+
+static size_t gather(const struct tvl_conn *conn, bool backup, struct tvl_sched_path *view,
+                     struct tvl_path **from)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < conn->n_paths && n < TVL_PATHS_MAX; i++) {
+        struct tvl_path *p = conn->path[i];
+
+        if (!tvl_path_is_up(p) || p->peer_backup != backup)
+            continue;
+        const uint64_t allowance = tvl_path_allowance(p);
+        const uint64_t room = tvl_path_cc_room(&p->cc, conn->now);
+
+        from[n] = p;
+        view[n++] = (struct tvl_sched_path){
+            .id = p->id,
+            .srtt = tvl_rtt_srtt(&p->cc.rtt),
+            .rttvar = tvl_rtt_var(&p->cc.rtt),
+            .room = room < allowance ? room : allowance,
+            .cwnd = tvl_path_cc_cwnd(&p->cc),
+            .in_flight = p->cc.in_flight,
+            .rate_bps = tvl_path_cc_rate_bps(&p->cc),
+        };
+    }
+    return n;
+}
+
+static struct tvl_path *pick_path(struct tvl_conn *conn)
+{
+    const struct tvl_streams_head head = tvl_streams_first(&conn->streams);
+    const struct tvl_sched_packet pkt = { .bytes = TVL_MTU,
+                                          .rank = head.rank,
+                                          .deadline = head.deadline };
+    struct tvl_sched_path view[TVL_PATHS_MAX];
+    struct tvl_path *from[TVL_PATHS_MAX];
+    size_t n = gather(conn, false, view, from);
+
+    if (n == 0)
+        n = gather(conn, true, view, from);
+    if (n == 0)
+        return NULL;
+    const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
+    return i < 0 || (size_t)i >= n || view[i].room == 0 ? NULL : from[i];
+}
+
+static int leave(struct tvl_path *p, size_t len, struct tvl_datagram *dgram)
+{
+    if (len == 0)
+        return 0;
+    *dgram =
+        (struct tvl_datagram){ .local = p->local, .remote = p->remote, .len = len, .tag = p->tag };
+    p->bytes_sent += len;
+    p->conn->bytes_sent += len;
+    if (!p->validated)
+        p->unproved_out += len;
+    return 1;
+}
+
+int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, tvl_time now)
+{
+    struct tvl_path *p;
+
+    conn->now = now;
+    if (!tvl_conn_alive(conn))
+        return tvl_close_send(conn, dgram, bytes);
+    if (!conn->confirmed && leave(conn->path[0], send_handshake(conn, bytes), dgram))
+        return 1;
+    if (!tvl_handshake_is_done(conn))
+        return 0;
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        p = conn->path[i];
+        if (has_bound_work(conn, p) &&
+            leave(p,
+                  send_app(p,
+                           tvl_path_is_up(p) && tvl_path_cc_room(&p->cc, now) >= TVL_MTU
+                               ? SEND_DATA
+                               : SEND_BOUND,
+                           bytes),
+                  dgram))
+            return 1;
+    }
+    if (tvl_conn_data_waits(conn)) {
+        p = pick_path(conn);
+        return p ? leave(p, send_app(p, SEND_DATA, bytes), dgram) : 0;
+    }
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (tvl_path_is_up(conn->path[i]))
+            tvl_path_cc_app_limited(&conn->path[i]->cc);
+    return 0;
+}

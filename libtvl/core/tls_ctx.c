@@ -1,0 +1,224 @@
+/*
+ * tls_ctx.c - struct tvl_tls: an SSL_CTX made from files, and what QUIC asks of it (RFC 9001 4).
+ *
+ * TLS 1.3 only, three cipher suites, no compatibility mode, no early data. A client always verifies
+ * the server; a server asks for a client certificate only when it has a ca_file to verify it with.
+ * The only place of the core that reads files, and only inside tvl_tls_new().
+ */
+#include "tls_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#define SUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define GROUPS "X25519:P-256:P-384"
+
+struct why {
+    char *text;
+    size_t size;
+};
+
+/* Returns `error`, so that it ends a function. */
+static int say(const struct why *why, int error, const char *subject, const char *text)
+{
+    if (why->text && why->size)
+        snprintf(why->text, why->size, "%s: %s", subject, text);
+    return error;
+}
+
+static int say_queue(const struct why *why, int error, const char *subject)
+{
+    char text[TVL_TLS_WHY_MAX];
+
+    tvl_tls_queue_text(text, sizeof text);
+    return say(why, error, subject, text);
+}
+
+static int alpn_pack(struct tvl_tls *tls, const char *const *names, const struct why *why)
+{
+    size_t n = 0;
+
+    if (!names || !names[0])
+        return say(why, TVL_ERR_ARG, "ALPN", "no protocol name is given");
+    for (; *names; names++) {
+        size_t len = strlen(*names);
+
+        if (len == 0 || len > sizeof tls->alpn - 1 || n + 1 + len > sizeof tls->alpn)
+            return say(why, TVL_ERR_ARG, "ALPN", "a name is empty, or the list is too long");
+        tls->alpn[n++] = (uint8_t)len;
+        memcpy(tls->alpn + n, *names, len);
+        n += len;
+    }
+    tls->alpn_len = (unsigned)n;
+    return 0;
+}
+
+static int alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                       const unsigned char *in, unsigned in_len, void *arg)
+{
+    const struct tvl_tls *tls = arg;
+    unsigned char *chosen = NULL;
+
+    (void)ssl;
+    if (SSL_select_next_proto(&chosen, out_len, tls->alpn, tls->alpn_len, in, in_len) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* A key with a passphrase is refused; OpenSSL would ask for it on the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+    bool *asked = arg;
+
+    (void)buf, (void)size, (void)writing;
+    if (asked)
+        *asked = true;
+    return -1;
+}
+
+static int set_protocol(SSL_CTX *ctx)
+{
+    SSL_CTX_clear_options(ctx, SSL_OP_ENABLE_MIDDLEBOX_COMPAT); /* RFC 9001 8.4 */
+    SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets need no memory of ours */
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    SSL_CTX_set_max_cert_list(ctx, TVL_TLS_MESSAGE_MAX);
+    return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+                   SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+                   SSL_CTX_set_ciphersuites(ctx, SUITES) == 1 &&
+                   SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
+                   SSL_CTX_set_max_early_data(ctx, 0) == 1
+               ? tvl_tls_install_hooks(ctx)
+               : TVL_ERR_TLS;
+}
+
+/* OpenSSL's own words for a file that holds no usable key name decoders, not the trouble. */
+static int say_key(const struct why *why, const char *file, bool locked)
+{
+    unsigned long code = ERR_peek_error();
+
+    if (ERR_GET_LIB(code) == ERR_LIB_X509) /* readable, but not the certificate's */
+        return say_queue(why, TVL_ERR_TLS, file);
+    if (ERR_SYSTEM_ERROR(code))
+        return say_queue(why, TVL_ERR_FILE, file);
+    ERR_clear_error();
+    return say(why, TVL_ERR_FILE, file,
+               locked ? "the key has a passphrase; give it without" : "no PEM private key in it");
+}
+
+static int load_identity(SSL_CTX *ctx, const struct tvl_tls_config *cfg, const struct why *why)
+{
+    bool locked = false;
+    int ok;
+
+    if (!cfg->cert_file)
+        return 0;
+    if (SSL_CTX_use_certificate_chain_file(ctx, cfg->cert_file) != 1)
+        return say_queue(why, TVL_ERR_FILE, cfg->cert_file);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, &locked);
+    ok = SSL_CTX_use_PrivateKey_file(ctx, cfg->key_file, SSL_FILETYPE_PEM) == 1 &&
+         SSL_CTX_check_private_key(ctx) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+    return ok ? 0 : say_key(why, cfg->key_file, locked);
+}
+
+static int load_trust(SSL_CTX *ctx, const struct tvl_tls_config *cfg, const struct why *why)
+{
+    static const unsigned char session_context[] = "tvl";
+
+    if (cfg->ca_file && SSL_CTX_load_verify_file(ctx, cfg->ca_file) != 1)
+        return say_queue(why, TVL_ERR_FILE, cfg->ca_file);
+    if (!cfg->server) {
+        if (!cfg->ca_file && SSL_CTX_set_default_verify_paths(ctx) != 1)
+            return say_queue(why, TVL_ERR_FILE, "system certificates");
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        return 0;
+    }
+    if (SSL_CTX_set_session_id_context(ctx, session_context, sizeof session_context - 1) != 1)
+        return say_queue(why, TVL_ERR_TLS, "session context");
+    if (cfg->ca_file)
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return 0;
+}
+
+static int check_config(const struct tvl_tls_config *cfg, const struct why *why)
+{
+    if (!cfg->cert_file != !cfg->key_file)
+        return say(why, TVL_ERR_ARG, cfg->cert_file ? cfg->cert_file : cfg->key_file,
+                   "a certificate and a key go together");
+    if (cfg->server && !cfg->cert_file)
+        return say(why, TVL_ERR_ARG, "certificate", "a server needs one");
+    return 0;
+}
+
+int tvl_tls_new(struct tvl_tls **out, const struct tvl_tls_config *cfg, char *text, size_t size)
+{
+    const struct why why = { text, size };
+    struct tvl_tls *tls;
+    int err = check_config(cfg, &why);
+
+    if (err)
+        return err;
+    ERR_clear_error();
+    tls = calloc(1, sizeof *tls);
+    if (!tls)
+        return say(&why, TVL_ERR_NOMEM, "TLS", "out of memory");
+    atomic_init(&tls->refs, 1);
+    tls->server = cfg->server;
+    tls->keylog = cfg->keylog;
+    tls->keylog_user = cfg->keylog_user;
+    err = alpn_pack(tls, cfg->alpn, &why);
+    if (err)
+        goto free_tls;
+    tls->ctx = SSL_CTX_new(cfg->server ? TLS_server_method() : TLS_client_method());
+    if (!tls->ctx || set_protocol(tls->ctx)) {
+        err = say_queue(&why, TVL_ERR_TLS, "TLS 1.3");
+        goto free_tls;
+    }
+    SSL_CTX_set_app_data(tls->ctx, tls);
+    err = load_identity(tls->ctx, cfg, &why);
+    if (!err)
+        err = load_trust(tls->ctx, cfg, &why);
+    if (err)
+        goto free_tls;
+    if (cfg->server)
+        SSL_CTX_set_alpn_select_cb(tls->ctx, alpn_select, tls);
+    else if (SSL_CTX_set_alpn_protos(tls->ctx, tls->alpn, tls->alpn_len)) {
+        err = say(&why, TVL_ERR_NOMEM, "TLS", "out of memory");
+        goto free_tls;
+    }
+    *out = tls;
+    return 0;
+
+free_tls:
+    tvl_tls_free(tls);
+    return err;
+}
+
+struct tvl_tls *tvl_tls_ref(struct tvl_tls *tls)
+{
+    unsigned before = atomic_fetch_add_explicit(&tls->refs, 1, memory_order_relaxed);
+
+    assert(before > 0);
+    (void)before;
+    return tls;
+}
+
+void tvl_tls_free(struct tvl_tls *tls)
+{
+    if (!tls || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    SSL_CTX_free(tls->ctx);
+    free(tls);
+}
+
+bool tvl_tls_is_server(const struct tvl_tls *tls)
+{
+    return tls->server;
+}

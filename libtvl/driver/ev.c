@@ -1,0 +1,461 @@
+/*
+ * ev.c - drives a tvl_endpoint on libev. Contract in <tvl/ev.h>.
+ *
+ * One function, drive(), restores the invariant after anything happened: no event waits, nothing
+ * may be sent now, and the timer is armed for next_tick. Every watcher ends in it.
+ */
+#include <tvl/ev.h>
+
+#include "udp.h"
+
+#include <ev.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SOCKETS_MAX 32   /* live sockets of one driver */
+#define READS_PER_WAKE 8 /* batches read before sending gets its turn */
+#define ROUNDS_MAX 64    /* rounds of events and sending before the loop gets its turn */
+
+struct sock {
+    struct tvl_ev *driver;
+    ev_io readable, writable;
+    int fd; /* -1: unused */
+    uint64_t tag;
+    struct sockaddr_storage bound;
+    struct tvl_conn *conn; /* client: whose path this is */
+    uint32_t path_id;
+    struct tvl_udp_batch *out; /* datagrams the kernel has not taken yet */
+    size_t out_first, out_n;
+};
+
+struct tvl_ev {
+    struct ev_loop *loop;
+    struct tvl_endpoint *ep;
+    void (*on_event)(void *user, const struct tvl_event *ev);
+    void *user;
+    ev_timer timer;
+    bool driving;
+    uint64_t next_tag;
+    struct sock socks[SOCKETS_MAX];
+    struct sockaddr_storage server; /* client: of the last connect */
+    struct tvl_udp_batch in;
+};
+
+static void say(char *why, size_t why_size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(char *why, size_t why_size, const char *format, ...)
+{
+    va_list args;
+
+    if (!why || why_size == 0)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(why, why_size, format, args);
+    va_end(args);
+}
+
+static tvl_time clock_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (tvl_time)ts.tv_sec * 1000000u + (tvl_time)ts.tv_nsec / 1000u;
+}
+
+tvl_time tvl_ev_now(const struct tvl_ev *d)
+{
+    (void)d;
+    return clock_now();
+}
+
+struct tvl_endpoint *tvl_ev_endpoint(struct tvl_ev *d)
+{
+    return d->ep;
+}
+
+/* ---- sockets ---- */
+
+static void sock_close(struct sock *s)
+{
+    if (s->fd < 0)
+        return;
+    ev_io_stop(s->driver->loop, &s->readable);
+    ev_io_stop(s->driver->loop, &s->writable);
+    close(s->fd);
+    free(s->out);
+    s->out = NULL;
+    s->out_first = s->out_n = 0;
+    s->fd = -1;
+    s->conn = NULL;
+}
+
+static struct sock *sock_by_tag(struct tvl_ev *d, uint64_t tag)
+{
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
+        if (d->socks[i].fd >= 0 && d->socks[i].tag == tag)
+            return &d->socks[i];
+    return NULL;
+}
+
+/* Hand what is queued to the kernel; the write watcher runs while it does not take all. */
+static void sock_flush(struct sock *s)
+{
+    s->out_first += tvl_udp_write(s->fd, s->out, s->out_first, s->out_n) - s->out_first;
+    if (s->out_first == s->out_n) {
+        s->out_first = s->out_n = 0;
+        ev_io_stop(s->driver->loop, &s->writable);
+    } else {
+        ev_io_start(s->driver->loop, &s->writable);
+    }
+}
+
+static bool send_all(struct tvl_ev *d)
+{
+    bool any = false;
+
+    for (size_t budget = 8 * TVL_UDP_BATCH; budget > 0; budget--) {
+        struct tvl_datagram dgram;
+        uint8_t bytes[TVL_DATAGRAM_MAX];
+
+        if (tvl_endpoint_send(d->ep, &dgram, bytes, clock_now()) != 1)
+            break;
+        any = true;
+        struct sock *s = sock_by_tag(d, dgram.tag);
+        if (!s)
+            continue; /* its socket is gone with its path */
+        if (s->out_n == TVL_UDP_BATCH)
+            sock_flush(s);
+        if (s->out_n == TVL_UDP_BATCH)
+            continue; /* the kernel's buffer is full: lost, as a full queue loses */
+        s->out->dgram[s->out_n] = dgram;
+        memcpy(s->out->bytes[s->out_n], bytes, dgram.len);
+        s->out_n++;
+    }
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
+        if (d->socks[i].fd >= 0 && d->socks[i].out_n > 0)
+            sock_flush(&d->socks[i]);
+    return any;
+}
+
+/* A path that is over, or a connection that is, needs its socket no longer. */
+static void close_unused(struct tvl_ev *d, const struct tvl_event *ev)
+{
+    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+        struct sock *s = &d->socks[i];
+
+        if (s->fd < 0 || !s->conn || s->conn != ev->conn)
+            continue;
+        if (ev->type == TVL_EVENT_CLOSED || s->path_id == ev->path.id)
+            sock_close(s);
+    }
+}
+
+static bool take_events(struct tvl_ev *d)
+{
+    struct tvl_event ev;
+    bool any = false;
+
+    while (tvl_endpoint_poll(d->ep, &ev) == 1) {
+        any = true;
+        if (d->on_event)
+            d->on_event(d->user, &ev);
+        if (ev.type == TVL_EVENT_PATH && ev.path.state == TVL_PATH_ABANDONED)
+            close_unused(d, &ev);
+        else if (ev.type == TVL_EVENT_CLOSED) {
+            (void)send_all(d); /* the goodbye leaves while its socket is here */
+            close_unused(d, &ev);
+        }
+    }
+    return any;
+}
+
+static void arm_timer(struct tvl_ev *d)
+{
+    const tvl_time next = tvl_endpoint_next_tick(d->ep);
+    const tvl_time now = clock_now();
+
+    ev_timer_stop(d->loop, &d->timer);
+    if (next == TVL_TIME_NEVER)
+        return;
+    ev_now_update(d->loop);
+    ev_timer_set(&d->timer, next > now ? (double)(next - now) / 1e6 : 0.0, 0.0);
+    ev_timer_start(d->loop, &d->timer);
+}
+
+static void drive(struct tvl_ev *d)
+{
+    if (d->driving)
+        return; /* called from on_event: the outer drive goes on */
+    d->driving = true;
+    for (size_t round = 0; round < ROUNDS_MAX; round++) {
+        const bool events = take_events(d);
+        const bool sent = send_all(d);
+
+        if (!events && !sent)
+            break;
+    }
+    d->driving = false;
+    arm_timer(d);
+}
+
+void tvl_ev_kick(struct tvl_ev *d)
+{
+    drive(d);
+}
+
+/* ---- watchers ---- */
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct sock *s = w->data;
+    struct tvl_ev *d = s->driver;
+
+    (void)loop;
+    (void)revents;
+    for (size_t k = 0; k < READS_PER_WAKE && s->fd >= 0; k++) {
+        const size_t n = tvl_udp_read(s->fd, &s->bound, &d->in);
+
+        for (size_t i = 0; i < n; i++) {
+            d->in.dgram[i].tag = s->tag;
+            if (d->in.dgram[i].len > 0)
+                (void)tvl_endpoint_recv(d->ep, &d->in.dgram[i], d->in.bytes[i], clock_now());
+        }
+        if (n < TVL_UDP_BATCH)
+            break;
+        (void)send_all(d); /* acknowledge during a long burst */
+    }
+    drive(d);
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct sock *s = w->data;
+
+    (void)loop;
+    (void)revents;
+    sock_flush(s);
+    drive(s->driver);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct tvl_ev *d = w->data;
+
+    (void)loop;
+    (void)revents;
+    tvl_endpoint_tick(d->ep, clock_now());
+    drive(d);
+}
+
+/* ---- set-up ---- */
+
+static struct sock *sock_open(struct tvl_ev *d, const struct tvl_udp_options *o, char *why,
+                              size_t why_size)
+{
+    const char *what = "";
+    struct sock *s = NULL;
+    socklen_t len = sizeof s->bound;
+
+    for (size_t i = 0; i < SOCKETS_MAX && !s; i++)
+        if (d->socks[i].fd < 0)
+            s = &d->socks[i];
+    if (!s) {
+        say(why, why_size, "more than %d paths", SOCKETS_MAX);
+        errno = EMFILE;
+        return NULL;
+    }
+    s->out = malloc(sizeof *s->out);
+    if (!s->out)
+        return NULL;
+    const int fd = tvl_udp_open(o, &what);
+    if (fd < 0) {
+        if (o->interface && strcmp(what, "interface") == 0)
+            say(why, why_size, "interface %s: %s", o->interface, strerror(errno));
+        else
+            say(why, why_size, "cannot open a UDP socket (%s): %s", what, strerror(errno));
+        free(s->out);
+        s->out = NULL;
+        return NULL;
+    }
+    s->fd = fd;
+    s->driver = d;
+    s->tag = d->next_tag++;
+    s->conn = NULL;
+    (void)getsockname(fd, (struct sockaddr *)&s->bound, &len);
+    ev_io_init(&s->readable, on_readable, fd, EV_READ);
+    ev_io_init(&s->writable, on_writable, fd, EV_WRITE);
+    s->readable.data = s->writable.data = s;
+    ev_io_start(d->loop, &s->readable);
+    return s;
+}
+
+static int seed_from_kernel(uint64_t seed[4])
+{
+    if (seed[0] | seed[1] | seed[2] | seed[3])
+        return 0;
+    return getrandom(seed, 4 * sizeof seed[0], 0) == 4 * (ssize_t)sizeof seed[0] ? 0 : TVL_ERR_SYS;
+}
+
+static int listen_on(struct tvl_ev *d, const char *address, char *why, size_t why_size)
+{
+    struct tvl_udp_options o = { .interface = NULL };
+
+    if (tvl_udp_parse(&o.bind_to, address, TVL_UDP_NUMERIC) != 0) {
+        say(why, why_size, "%s: not ADDRESS:PORT", address);
+        return TVL_ERR_ARG;
+    }
+    if (!sock_open(d, &o, NULL, 0)) {
+        say(why, why_size, "cannot listen on %s: %s", address, strerror(errno));
+        return TVL_ERR_SYS;
+    }
+    return 0;
+}
+
+int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, size_t why_size)
+{
+    struct tvl_config tvl = cfg->tvl;
+    struct tvl_ev *d = calloc(1, sizeof *d);
+    int r;
+
+    if (!d) {
+        say(why, why_size, "out of memory");
+        return TVL_ERR_NOMEM;
+    }
+    d->loop = cfg->loop;
+    d->on_event = cfg->on_event;
+    d->user = cfg->user;
+    d->next_tag = 1;
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
+        d->socks[i].fd = -1;
+    ev_timer_init(&d->timer, on_timer, 0.0, 0.0);
+    d->timer.data = d;
+    r = seed_from_kernel(tvl.seed);
+    if (r != 0)
+        goto fail;
+    r = tvl_endpoint_new(&d->ep, &tvl);
+    if (r != 0) {
+        say(why, why_size, "transport: %s", tvl_strerror(r));
+        goto fail;
+    }
+    if (cfg->listen) {
+        r = listen_on(d, cfg->listen, why, why_size);
+        if (r != 0)
+            goto fail;
+    }
+    *out = d;
+    return 0;
+fail:
+    tvl_ev_free(d);
+    return r;
+}
+
+void tvl_ev_free(struct tvl_ev *d)
+{
+    if (!d)
+        return;
+    ev_timer_stop(d->loop, &d->timer);
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
+        sock_close(&d->socks[i]);
+    tvl_endpoint_free(d->ep);
+    free(d);
+}
+
+uint16_t tvl_ev_port(const struct tvl_ev *d)
+{
+    const struct sockaddr_storage *a = &d->socks[0].bound;
+
+    return ntohs(a->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)a)->sin6_port
+                                          : ((const struct sockaddr_in *)a)->sin_port);
+}
+
+/* ---- paths of a client ---- */
+
+static struct sock *path_socket(struct tvl_ev *d, const struct tvl_ev_path *path,
+                                struct tvl_path_config *cfg, char *why, size_t why_size)
+{
+    struct tvl_udp_options o = { .interface = NULL };
+    struct sock *s;
+
+    cfg->remote = d->server;
+    errno = EINVAL;
+    if (path && path->remote && path->remote[0] &&
+        tvl_udp_parse(&cfg->remote, path->remote, TVL_UDP_RESOLVE) != 0) {
+        say(why, why_size, "%s: not ADDRESS:PORT", path->remote);
+        return NULL;
+    }
+    o.bind_to.ss_family = cfg->remote.ss_family;
+    if (path && path->local && path->local[0]) {
+        if (tvl_udp_parse_host(&o.bind_to, path->local) != 0) {
+            say(why, why_size, "%s: not a local address", path->local);
+            return NULL;
+        }
+        if (o.bind_to.ss_family != cfg->remote.ss_family) {
+            say(why, why_size, "%s: not of the server's address family", path->local);
+            return NULL;
+        }
+    }
+    if (path && path->interface && path->interface[0])
+        o.interface = path->interface;
+    s = sock_open(d, &o, why, why_size);
+    if (!s)
+        return NULL;
+    cfg->local = s->bound;
+    cfg->tag = s->tag;
+    cfg->backup = path && path->backup;
+    return s;
+}
+
+int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name,
+                   const struct tvl_ev_path *path, struct tvl_conn **out, char *why,
+                   size_t why_size)
+{
+    struct tvl_path_config cfg = { .tag = 0 };
+    struct sock *s;
+    int r;
+
+    if (tvl_udp_parse(&d->server, server, TVL_UDP_RESOLVE) != 0) {
+        say(why, why_size, "%s: unknown host, or not HOST:PORT", server);
+        return TVL_ERR_ARG;
+    }
+    s = path_socket(d, path, &cfg, why, why_size);
+    if (!s)
+        return TVL_ERR_SYS;
+    r = tvl_connect(d->ep, &cfg, server_name, out, clock_now());
+    if (r != 0) {
+        say(why, why_size, "%s", tvl_strerror(r));
+        sock_close(s);
+        return r;
+    }
+    s->conn = *out;
+    s->path_id = 0;
+    drive(d);
+    return 0;
+}
+
+int tvl_ev_path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
+                    char *why, size_t why_size)
+{
+    struct tvl_path_config cfg = { .tag = 0 };
+    struct sock *s = path_socket(d, path, &cfg, why, why_size);
+    int r;
+
+    if (!s)
+        return TVL_ERR_SYS;
+    r = tvl_path_add(conn, &cfg, clock_now());
+    if (r < 0) {
+        say(why, why_size, "%s", tvl_strerror(r));
+        sock_close(s);
+        return r;
+    }
+    s->conn = conn;
+    s->path_id = (uint32_t)r;
+    drive(d);
+    return r;
+}

@@ -1,0 +1,14 @@
+/* all.c - the registry of schedulers: one line each. */
+#include "all.h"
+
+#include <string.h>
+
+const struct tvl_sched_ops *const tvl_sched_all[] = { &tvl_sched_minrtt, NULL };
+
+const struct tvl_sched_ops *tvl_sched_find(const char *name)
+{
+    for (size_t i = 0; tvl_sched_all[i]; i++)
+        if (strcmp(tvl_sched_all[i]->name, name) == 0)
+            return tvl_sched_all[i];
+    return NULL;
+}

@@ -1,0 +1,9 @@
+/* all.h - the schedulers that libtvl brings, for all.c. */
+#ifndef TVL_SCHED_ALL_H
+#define TVL_SCHED_ALL_H
+
+#include <tvl/sched.h>
+
+extern const struct tvl_sched_ops tvl_sched_minrtt;
+
+#endif

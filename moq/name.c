@@ -1,0 +1,111 @@
+/* name.c - see name.h and the names part of <moq/moq.h>. */
+#include "name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool bytes_equal(struct moq_bytes a, struct moq_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
+}
+
+static bool bytes_are(struct moq_bytes a, const char *text)
+{
+    return bytes_equal(a,
+                       (struct moq_bytes){ .bytes = (const uint8_t *)text, .len = strlen(text) });
+}
+
+int moq_name_from_text(struct moq_name *out, const char *ns, const char *track)
+{
+    struct moq_name name = { 0 };
+    while (*ns != '\0') {
+        size_t len = strcspn(ns, "/");
+        if (name.n_ns == MOQ_NAMESPACE_FIELDS_MAX)
+            return MOQ_ERR_ARG;
+        name.ns[name.n_ns++] = (struct moq_bytes){ .bytes = (const uint8_t *)ns, .len = len };
+        ns += len;
+        if (*ns == '/' && *++ns == '\0')
+            return MOQ_ERR_ARG; /* "a/" has an empty last field */
+    }
+    name.track = (struct moq_bytes){ .bytes = (const uint8_t *)track, .len = strlen(track) };
+    if (!moq_name_valid(&name))
+        return MOQ_ERR_ARG;
+    *out = name;
+    return 0;
+}
+
+bool moq_name_equal(const struct moq_name *a, const struct moq_name *b)
+{
+    if (a->n_ns != b->n_ns)
+        return false;
+    for (size_t i = 0; i < a->n_ns; i++)
+        if (!bytes_equal(a->ns[i], b->ns[i]))
+            return false;
+    return bytes_equal(a->track, b->track);
+}
+
+static size_t name_len(const struct moq_name *name)
+{
+    size_t sum = name->track.len;
+    for (size_t i = 0; i < name->n_ns; i++)
+        sum += name->ns[i].len;
+    return sum;
+}
+
+bool moq_name_valid(const struct moq_name *name)
+{
+    if (name->n_ns > MOQ_NAMESPACE_FIELDS_MAX || name->track.len > MOQ_FULL_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < name->n_ns; i++)
+        if (name->ns[i].len == 0 || name->ns[i].len > MOQ_FULL_NAME_MAX)
+            return false;
+    return name_len(name) <= MOQ_FULL_NAME_MAX;
+}
+
+void moq_name_read(struct moq_reader *r, struct moq_name *name)
+{
+    *name = (struct moq_name){ 0 };
+    uint64_t n = moq_read_vi64(r);
+    if (n > MOQ_NAMESPACE_FIELDS_MAX)
+        r->failed = true;
+    for (uint64_t i = 0; i < n && !r->failed; i++)
+        name->ns[name->n_ns++] = moq_read_prefixed(r, MOQ_FULL_NAME_MAX);
+    name->track = moq_read_prefixed(r, MOQ_FULL_NAME_MAX);
+    if (!moq_name_valid(name))
+        r->failed = true;
+}
+
+void moq_name_write(struct moq_writer *w, const struct moq_name *name)
+{
+    moq_write_vi64(w, name->n_ns);
+    for (size_t i = 0; i < name->n_ns; i++)
+        moq_write_prefixed(w, name->ns[i]);
+    moq_write_prefixed(w, name->track);
+}
+
+static struct moq_bytes append(uint8_t **at, struct moq_bytes b)
+{
+    struct moq_bytes copy = { .bytes = *at, .len = b.len };
+    if (b.len > 0)
+        memcpy(*at, b.bytes, b.len);
+    *at += b.len;
+    return copy;
+}
+
+int moq_name_copy(struct moq_name *out, uint8_t **storage, const struct moq_name *name)
+{
+    uint8_t *at = malloc(name_len(name) + 1);
+    if (!at)
+        return MOQ_ERR_NOMEM;
+    *storage = at;
+    *out = (struct moq_name){ .n_ns = name->n_ns };
+    for (size_t i = 0; i < name->n_ns; i++)
+        out->ns[i] = append(&at, name->ns[i]);
+    out->track = append(&at, name->track);
+    return 0;
+}
+
+bool moq_name_reserved(const struct moq_name *name)
+{
+    return name->n_ns > 0 && (bytes_are(name->ns[0], ".") || bytes_are(name->ns[0], ".session"));
+}

@@ -1,0 +1,213 @@
+/* stream.c - the table of a session's streams, their buffers and the bounds on these. */
+#include "session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUFFER_LEAST 256 /* bytes of a buffer's first allocation */
+
+static struct moq_stream **bucket_of(struct moq_session *s, uint64_t id)
+{
+    /* Bits 0 and 1 say who opened it and its direction; the rest counts up. */
+    return &s->buckets[(id >> 2 ^ id << 8) % MOQ_STREAM_BUCKETS];
+}
+
+struct moq_stream *moq_stream_find(struct moq_session *s, uint64_t id)
+{
+    for (struct moq_stream *st = *bucket_of(s, id); st; st = st->hash_next)
+        if (st->id == id)
+            return st;
+    return NULL;
+}
+
+/* The counter a kind is bounded by. */
+static size_t *counter_of(struct moq_session *s, enum stream_kind kind)
+{
+    switch (kind) {
+    case STREAM_NEW_UNI:
+    case STREAM_DATA:
+    case STREAM_ORPHAN:
+        return &s->n_uni_in;
+    case STREAM_REQUEST:
+    case STREAM_SENDING:
+        return &s->n_requests_in;
+    case STREAM_OBJECT:
+        return &s->n_objects_out;
+    case STREAM_DRAIN:
+        return &s->n_drains;
+    case STREAM_CONTROL:
+    case STREAM_OWN_CONTROL:
+    case STREAM_SUBSCRIPTION:
+        break;
+    }
+    return NULL;
+}
+
+struct moq_stream *moq_stream_add(struct moq_session *s, uint64_t id, enum stream_kind kind)
+{
+    struct moq_stream *st = calloc(1, sizeof *st);
+    if (!st)
+        return NULL;
+    st->id = id;
+    st->kind = kind;
+    struct moq_stream **bucket = bucket_of(s, id);
+    st->hash_next = *bucket;
+    *bucket = st;
+    size_t *counter = counter_of(s, kind);
+    if (counter)
+        ++*counter;
+    return st;
+}
+
+void moq_stream_set_kind(struct moq_session *s, struct moq_stream *st, enum stream_kind kind)
+{
+    size_t *from = counter_of(s, st->kind), *to = counter_of(s, kind);
+    if (from)
+        --*from;
+    if (to)
+        ++*to;
+    st->kind = kind;
+}
+
+void moq_stream_list_add(struct moq_stream_list *list, struct moq_stream *st)
+{
+    assert(!st->list);
+    st->list = list;
+    st->prev = list->tail;
+    st->next = NULL;
+    *(list->tail ? &list->tail->next : &list->head) = st;
+    list->tail = st;
+}
+
+void moq_stream_list_remove(struct moq_stream *st)
+{
+    if (!st->list)
+        return;
+    *(st->prev ? &st->prev->next : &st->list->head) = st->next;
+    *(st->next ? &st->next->prev : &st->list->tail) = st->prev;
+    st->list = NULL;
+    st->prev = st->next = NULL;
+}
+
+/* The bytes stay until the grave is emptied: a reader further up the stack may be in them. */
+static void stop_counting(struct moq_session *s, struct moq_stream *st)
+{
+    s->buffered -= st->cap;
+    if (st->early)
+        s->buffered_early -= st->cap;
+    st->early = false;
+}
+
+void moq_stream_kill(struct moq_session *s, struct moq_stream *st)
+{
+    if (!st || st->dead)
+        return;
+    struct moq_stream **at = bucket_of(s, st->id);
+    while (*at != st)
+        at = &(*at)->hash_next;
+    *at = st->hash_next;
+    moq_stream_list_remove(st);
+    size_t *counter = counter_of(s, st->kind);
+    if (counter)
+        --*counter;
+    stop_counting(s, st);
+    st->dead = true;
+    st->next = s->dead_streams;
+    s->dead_streams = st;
+}
+
+void moq_stream_free(struct moq_stream *st)
+{
+    free(st->buf);
+    free(st);
+}
+
+void moq_stream_drain(struct moq_session *s, struct moq_stream *st)
+{
+    if (st->dead)
+        return;
+    uint64_t id = st->id;
+    bool fin = st->fin;
+    moq_stream_kill(s, st); /* whoever holds `st` sees it dead; a small new one stands in */
+    if (fin)
+        return;
+    struct moq_stream *drain = moq_stream_add(s, id, STREAM_DRAIN);
+    if (!drain)
+        return;
+    moq_stream_list_add(&s->drains, drain);
+    if (s->n_drains > MOQ_DRAINS_MAX)
+        moq_stream_kill(s, s->drains.head);
+}
+
+void moq_stream_discard(struct moq_session *s, struct moq_stream *st, uint64_t code)
+{
+    if (st->dead)
+        return;
+    if (!st->fin)
+        s->quic.stop(s->quic.ctx, st->id, code);
+    moq_stream_drain(s, st);
+}
+
+void moq_stream_set_early(struct moq_session *s, struct moq_stream *st, bool early)
+{
+    if (st->early == early)
+        return;
+    st->early = early;
+    if (early)
+        s->buffered_early += st->cap;
+    else
+        s->buffered_early -= st->cap;
+}
+
+static int reserve(struct moq_session *s, struct moq_stream *st, size_t want)
+{
+    if (want <= st->cap)
+        return 0;
+    /* By what has come, never by what the peer says will come. */
+    size_t cap = st->cap > 0 ? st->cap : BUFFER_LEAST;
+    while (cap < want)
+        cap *= 2;
+    size_t more = cap - st->cap;
+    if (s->buffered + more > MOQ_BUFFERED_MAX ||
+        (st->early && s->buffered_early + more > MOQ_EARLY_MAX))
+        return MOQ_ERR_FULL;
+    uint8_t *buf = realloc(st->buf, cap);
+    if (!buf)
+        return MOQ_ERR_NOMEM;
+    st->buf = buf;
+    st->cap = cap;
+    s->buffered += more;
+    if (st->early)
+        s->buffered_early += more;
+    return 0;
+}
+
+int moq_stream_append(struct moq_session *s, struct moq_stream *st, const uint8_t *bytes,
+                      size_t len)
+{
+    if (len == 0)
+        return 0;
+    int rc = reserve(s, st, st->len + len);
+    if (rc < 0)
+        return rc;
+    memcpy(st->buf + st->len, bytes, len);
+    st->len += len;
+    return 0;
+}
+
+void moq_stream_consume(struct moq_session *s, struct moq_stream *st, size_t used)
+{
+    assert(used <= st->len);
+    st->len -= used;
+    if (st->len > 0) {
+        memmove(st->buf, st->buf + used, st->len);
+        return;
+    }
+    s->buffered -= st->cap;
+    if (st->early)
+        s->buffered_early -= st->cap;
+    free(st->buf);
+    st->buf = NULL;
+    st->cap = 0;
+}

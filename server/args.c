@@ -1,0 +1,227 @@
+/* args.c - see args.h: one table of options, one small function per kind of value. */
+#include "args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <moq/moq.h>
+#include <tvl/cc.h>
+#include <tvl/sched.h>
+
+#include "log.h"
+
+const char args_help[] =
+    "usage: svc-server FILE --cert FILE --key FILE [option]...\n"
+    "\n"
+    "Publishes a layered file in real time.\n"
+    "\n"
+    "  --cert FILE, --key FILE  certificate chain and key (PEM); required\n"
+    "  --listen ADDR:PORT   UDP port to serve on [0.0.0.0:4433]\n"
+    "  --namespace NAME     name of the broadcast, fields separated by / [demo]\n"
+    "  --loop               begin again at the end of the file\n"
+    "  --start-on-viewer    begin when the first viewer asks for the video\n"
+    "  --latency MS         time from the source to display that viewers are told, and that\n"
+    "                       layers are dropped to hold [400]\n"
+    "  --max-viewers N      at the same time [64]\n"
+    "  --cc NAME            congestion control [the transport's default]\n"
+    "  --sched NAME         path scheduler [the transport's default]\n"
+    "  --json FILE          JSON lines: viewers, paths and layers, every second and at the end\n"
+    "  --keylog FILE        append TLS secrets for packet dissectors\n"
+    "  --log LEVEL          error, warn, info or debug [warn]\n"
+    "  --help, --version\n"
+    "\n"
+    "Prints \"svc-server: ready on ADDRESS:PORT\" when it takes viewers.\n"
+    "Exit codes: 0 done, 1 failed, 64 usage.\n";
+
+static const char how_to_make_one[] =
+    "--cert and --key are needed; this makes a pair: openssl req -x509 -newkey ec -pkeyopt "
+    "ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost -addext "
+    "subjectAltName=DNS:localhost -keyout server.key -out server.pem (viewers then need --ca "
+    "server.pem)";
+
+enum value {
+    VALUE_TEXT,
+    VALUE_NUMBER,
+    VALUE_FLAG,
+    VALUE_CC,
+    VALUE_SCHED,
+    VALUE_NAMESPACE,
+    VALUE_LEVEL
+};
+
+static const struct option {
+    const char *name;
+    enum value value;
+    size_t offset;
+    uint32_t min, max; /* VALUE_NUMBER */
+} options[] = {
+    { "--cert", VALUE_TEXT, offsetof(struct args, cert), 0, 0 },
+    { "--key", VALUE_TEXT, offsetof(struct args, key), 0, 0 },
+    { "--listen", VALUE_TEXT, offsetof(struct args, listen), 0, 0 },
+    { "--namespace", VALUE_NAMESPACE, offsetof(struct args, ns), 0, 0 },
+    { "--loop", VALUE_FLAG, offsetof(struct args, loop), 0, 0 },
+    { "--start-on-viewer", VALUE_FLAG, offsetof(struct args, start_on_viewer), 0, 0 },
+    { "--latency", VALUE_NUMBER, offsetof(struct args, latency_ms), 50, 10000 },
+    { "--max-viewers", VALUE_NUMBER, offsetof(struct args, max_viewers), 1, 65536 },
+    { "--cc", VALUE_CC, offsetof(struct args, cc), 0, 0 },
+    { "--sched", VALUE_SCHED, offsetof(struct args, sched), 0, 0 },
+    { "--json", VALUE_TEXT, offsetof(struct args, json), 0, 0 },
+    { "--keylog", VALUE_TEXT, offsetof(struct args, keylog), 0, 0 },
+    { "--log", VALUE_LEVEL, offsetof(struct args, log_level), 0, 0 },
+    { NULL, VALUE_FLAG, 0, 0, 0 },
+};
+
+static int set_number(uint32_t *out, const struct option *o, const char *text, char *why,
+                      size_t why_size)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || strlen(text) > 9 || value < o->min ||
+        value > o->max) {
+        snprintf(why, why_size, "%s takes a number from %u to %u, not \"%.64s\"", o->name, o->min,
+                 o->max, text);
+        return -1;
+    }
+    *out = (uint32_t)value;
+    return 0;
+}
+
+static int set_level(int *out, const char *text, char *why, size_t why_size)
+{
+    static const char *const names[] = { "error", "warn", "info", "debug" };
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(names[i], text) == 0) {
+            *out = i;
+            return 0;
+        }
+    }
+    snprintf(why, why_size, "--log takes error, warn, info or debug, not \"%.64s\"", text);
+    return -1;
+}
+
+/* 0, or -1 with a line that lists what there is. */
+static int check_cc(const char *text, char *why, size_t why_size)
+{
+    if (tvl_cc_find(text))
+        return 0;
+    int at = snprintf(why, why_size, "--cc: no congestion control \"%.64s\"; there are:", text);
+    for (const struct tvl_cc_ops *const *c = tvl_cc_all; *c && (size_t)at < why_size; c++)
+        at += snprintf(why + at, why_size - (size_t)at, " %s", (*c)->name);
+    return -1;
+}
+
+static int check_sched(const char *text, char *why, size_t why_size)
+{
+    if (tvl_sched_find(text))
+        return 0;
+    int at = snprintf(why, why_size, "--sched: no scheduler \"%.64s\"; there are:", text);
+    for (const struct tvl_sched_ops *const *s = tvl_sched_all; *s && (size_t)at < why_size; s++)
+        at += snprintf(why + at, why_size - (size_t)at, " %s", (*s)->name);
+    return -1;
+}
+
+static int check_namespace(const char *text, char *why, size_t why_size)
+{
+    struct moq_name name;
+    if (text[0] && moq_name_from_text(&name, text, "catalog") == 0)
+        return 0;
+    snprintf(why, why_size, "--namespace takes names separated by /, not \"%.64s\"", text);
+    return -1;
+}
+
+static int set_value(struct args *a, const struct option *o, const char *text, char *why,
+                     size_t why_size)
+{
+    void *field = (char *)a + o->offset;
+    switch (o->value) {
+    case VALUE_NUMBER:
+        return set_number(field, o, text, why, why_size);
+    case VALUE_LEVEL:
+        return set_level(field, text, why, why_size);
+    case VALUE_CC:
+        if (check_cc(text, why, why_size) < 0)
+            return -1;
+        break;
+    case VALUE_SCHED:
+        if (check_sched(text, why, why_size) < 0)
+            return -1;
+        break;
+    case VALUE_NAMESPACE:
+        if (check_namespace(text, why, why_size) < 0)
+            return -1;
+        break;
+    case VALUE_TEXT:
+    case VALUE_FLAG:
+        break;
+    }
+    *(const char **)field = text;
+    return 0;
+}
+
+static const struct option *find_option(const char *arg, size_t len)
+{
+    for (const struct option *o = options; o->name; o++)
+        if (strlen(o->name) == len && strncmp(o->name, arg, len) == 0)
+            return o;
+    return NULL;
+}
+
+/* The option at argv[*i], "--x", "--x V" or "--x=V". */
+static int parse_option(struct args *a, int argc, char **argv, int *i, char *why, size_t why_size)
+{
+    const char *arg = argv[*i];
+    size_t len = strcspn(arg, "=");
+    const struct option *o = find_option(arg, len);
+    if (!o) {
+        snprintf(why, why_size, "unknown option \"%.64s\"", arg);
+        return -1;
+    }
+    if (o->value == VALUE_FLAG) {
+        if (arg[len]) {
+            snprintf(why, why_size, "%s takes no value", o->name);
+            return -1;
+        }
+        *(bool *)((char *)a + o->offset) = true;
+        return 0;
+    }
+    if (!arg[len] && ++*i == argc) {
+        snprintf(why, why_size, "%s needs a value", o->name);
+        return -1;
+    }
+    return set_value(a, o, arg[len] ? arg + len + 1 : argv[*i], why, why_size);
+}
+
+enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size)
+{
+    struct args a = { .listen = "0.0.0.0:4433",
+                      .ns = "demo",
+                      .latency_ms = 400,
+                      .max_viewers = 64,
+                      .log_level = LOG_WARN };
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return ARGS_HELP;
+        if (strcmp(argv[i], "--version") == 0)
+            return ARGS_VERSION;
+        if (strncmp(argv[i], "--", 2) == 0) {
+            if (parse_option(&a, argc, argv, &i, why, why_size) < 0)
+                return ARGS_BAD;
+        } else if (a.file) {
+            snprintf(why, why_size, "more than one file: \"%.64s\"", argv[i]);
+            return ARGS_BAD;
+        } else {
+            a.file = argv[i];
+        }
+    }
+    if (!a.file) {
+        snprintf(why, why_size, "no file; try --help");
+        return ARGS_BAD;
+    }
+    if (!a.cert || !a.key) {
+        snprintf(why, why_size, "%s", how_to_make_one);
+        return ARGS_BAD;
+    }
+    *out = a;
+    return ARGS_RUN;
+}

@@ -1,0 +1,28 @@
+/* args.h - svc-server's command line as data. */
+#ifndef SERVER_ARGS_H
+#define SERVER_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct args { /* strings borrow argv */
+    const char *file;
+    const char *listen; /* [0.0.0.0:4433] */
+    const char *ns;     /* [demo] */
+    const char *cert, *key;
+    const char *cc, *sched;    /* NULL: the transport's default; existing names otherwise */
+    const char *keylog, *json; /* NULL: none */
+    uint32_t latency_ms;       /* [50, 10000], default 400 */
+    uint32_t max_viewers;      /* [1, 65536], default 64 */
+    bool loop, start_on_viewer;
+    int log_level; /* enum log_level, default warn */
+};
+
+enum args_result { ARGS_RUN, ARGS_HELP, ARGS_VERSION, ARGS_BAD };
+extern const char args_help[];
+
+/* ARGS_BAD: `why` has one line. */
+enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,168 @@
+/* policy.c - see policy.h. */
+#include "policy.h"
+
+#define PERCENT 100u
+/* The bar that the rate has to clear, in per cent of the need, by number of recent failures: an
+ * estimate that was wrong has to promise more. */
+static const unsigned fits_percent[] = { 110, 130, 160, 200 };
+#define FITS_N (sizeof fits_percent / sizeof *fits_percent)
+#define KEEP_PERCENT 70u /* below that a layer that went well is still let go */
+#define TRY_PERCENT 60u  /* a try below that fills the queues of layers that go well */
+#define SHARE_MIN 8u     /* what is left beside the layers above is taken for 1/8 at least */
+#define T0_DUE_PERCENT                                                                           \
+    75u                    /* of the budget, to be through the queue; the rest is the way itself \
+                            */
+#define T1_DUE_PERCENT 40u /* T1 gives way first */
+#define IDLE_PERCENT 15u   /* a queue this short says nothing against the rate */
+
+static bool is_base(struct svc_layer l)
+{
+    return l.spatial == 0 && l.temporal == 0;
+}
+
+static bool is_sync(const struct svc_unit *u)
+{
+    for (unsigned i = 0; i < u->deps.n_reads; i++)
+        if (u->deps.reads[i].picture != u->picture)
+            return false;
+    return u->layer.temporal == 0;
+}
+
+/* Whether `bytes` more than the backlog are sent, at `rate_bps`, within `percent` of the budget. */
+static bool due(const struct policy_view *v, size_t bytes, uint64_t rate_bps, unsigned percent)
+{
+    if (rate_bps == 0)
+        return false;
+    uint64_t through_us = (v->backlog_bytes + bytes) * 8 * 1000000 / rate_bps;
+    return through_us <= v->budget_us * percent / PERCENT;
+}
+
+/* What drains a queue that others may overtake: what they leave. */
+static uint64_t share_bps(const struct policy_view *v)
+{
+    uint64_t least = v->rate_bps / SHARE_MIN;
+    return v->rate_bps > v->above_bps + least ? v->rate_bps - v->above_bps : least;
+}
+
+static void fail(struct policy *p, unsigned spatial, uint64_t now)
+{
+    for (unsigned s = spatial; s < SVC_SPATIAL_MAX; s++) {
+        struct policy_spatial *l = &p->spatial[s];
+        if (!l->admitted || l->failed)
+            continue;
+        uint64_t wait = POLICY_BACKOFF_MAX_US;
+        if (l->failures < 3)
+            wait = (uint64_t)POLICY_BACKOFF_MIN_US << l->failures;
+        l->failed = true;
+        l->failures++;
+        l->retry_at = now + wait;
+    }
+}
+
+static bool fits(const struct policy_spatial *l, const struct policy_view *v)
+{
+    size_t bar = l->failures < FITS_N ? l->failures : FITS_N - 1;
+    return v->rate_bps >= v->needed_bps / PERCENT * fits_percent[bar];
+}
+
+static bool admit(const struct policy_spatial *l, const struct policy_view *v)
+{
+    if (fits(l, v))
+        return true;
+    if (l->admitted && !l->failed)
+        return v->rate_bps >= v->needed_bps / PERCENT * KEEP_PERCENT ||
+               due(v, 0, v->rate_bps, IDLE_PERCENT);
+    bool blind = v->rate_bps < v->needed_bps / PERCENT * TRY_PERCENT && l->failures > 0;
+    return v->now >= l->retry_at + (blind ? POLICY_BLIND_US : 0);
+}
+
+static enum policy_verdict judge_sync(struct policy *p, const struct policy_view *v,
+                                      const struct svc_unit *unit)
+{
+    struct policy_spatial *l = &p->spatial[unit->layer.spatial];
+    bool went_well = l->admitted && !l->failed;
+    bool admitted = admit(l, v);
+    if (went_well && admitted && l->failures > 0)
+        l->failures--;
+    l->admitted = admitted;
+    l->failed = false;
+    l->sync_picture = unit->picture;
+    return admitted ? POLICY_SEND : POLICY_DROP_RATE;
+}
+
+enum policy_verdict policy_judge(struct policy *p, const struct policy_view *v,
+                                 const struct svc_unit *unit)
+{
+    if (is_base(unit->layer))
+        return POLICY_SEND;
+    bool sync = is_sync(unit);
+    if (!svc_tracker_decodable(&p->sent, unit)) {
+        if (sync) /* what is below was not sent: nothing was tried, nothing went well */
+            p->spatial[unit->layer.spatial].admitted = false;
+        return POLICY_DROP_BROKEN;
+    }
+    if (sync)
+        return judge_sync(p, v, unit);
+    if (v->now < p->grace_until)
+        return POLICY_SEND;
+    if (unit->layer.temporal > 0) {
+        unsigned percent = unit->layer.spatial == 0 ? T0_DUE_PERCENT : T1_DUE_PERCENT;
+        return due(v, unit->len, share_bps(v), percent) ? POLICY_SEND : POLICY_DROP_QUEUE;
+    }
+    if (due(v, unit->len, v->rate_bps, T0_DUE_PERCENT))
+        return POLICY_SEND;
+    fail(p, unit->layer.spatial, v->now);
+    return POLICY_DROP_QUEUE;
+}
+
+void policy_sent(struct policy *p, const struct svc_unit *unit, uint64_t now)
+{
+    if (!p->begun && p->grace_until < now + POLICY_GRACE_US)
+        p->grace_until = now + POLICY_GRACE_US;
+    p->begun = true;
+    if (is_base(unit->layer) && is_sync(unit)) {
+        p->spatial[0].admitted = true;
+        p->spatial[0].sync_picture = unit->picture;
+    }
+    if (svc_tracker_decodable(&p->sent, unit))
+        svc_tracker_decoded(&p->sent, unit);
+}
+
+void policy_lost(struct policy *p, struct svc_layer layer, uint64_t picture, uint64_t now)
+{
+    if (layer.spatial >= SVC_SPATIAL_MAX || picture < p->spatial[layer.spatial].sync_picture)
+        return; /* taken up anew since */
+    for (unsigned i = 0; i < SVC_SLOTS; i++) {
+        if (!p->sent.slot[i].valid || p->sent.slot[i].spatial < layer.spatial)
+            continue;
+        /* T1 is read within its own picture only; what follows T0 leans on it. */
+        uint64_t holds = p->sent.slot[i].picture;
+        if (layer.temporal > 0 ? holds == picture : holds >= picture)
+            p->sent.slot[i].valid = false;
+    }
+    if (layer.temporal == 0)
+        fail(p, layer.spatial, now);
+}
+
+void policy_path_up(struct policy *p, uint64_t now)
+{
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++) {
+        p->spatial[s].failures = 0;
+        p->spatial[s].retry_at = 0;
+    }
+    p->grace_until = now + POLICY_GRACE_US;
+}
+
+bool policy_begun(const struct policy *p)
+{
+    return p->begun;
+}
+
+int policy_top(const struct policy *p)
+{
+    int top = -1;
+    for (int s = 0; s < SVC_SPATIAL_MAX; s++)
+        if (p->spatial[s].admitted && !p->spatial[s].failed)
+            top = s;
+    return top;
+}

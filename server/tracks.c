@@ -1,0 +1,138 @@
+/* tracks.c - see tracks.h. */
+#include "tracks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PRIORITY_CATALOG 0
+#define PRIORITY_AUDIO 1
+#define PRIORITY_VIDEO 2
+
+static const struct svc_layer_info *layer_info(const struct svc_stream_info *info,
+                                               struct svc_layer l)
+{
+    return &info->layers[l.temporal * info->n_spatial + l.spatial];
+}
+
+/* What goes before the layer and itself: everything lower, and all temporal layers of what is
+ * below. */
+static uint64_t needed_bps(const struct svc_stream_info *info, struct svc_layer of)
+{
+    uint64_t sum = info->has_audio ? info->audio_bitrate_bps : 0;
+    for (uint8_t s = 0; s <= of.spatial; s++)
+        for (uint8_t t = 0; t < info->n_temporal; t++)
+            if (s < of.spatial || t <= of.temporal)
+                sum += layer_info(info, (struct svc_layer){ s, t })->bitrate_bps;
+    return sum;
+}
+
+static void layer_name(char *out, size_t size, struct svc_layer l)
+{
+    snprintf(out, size, "v-s%ut%u", l.spatial, l.temporal);
+}
+
+static struct track *add(struct tracks *t, enum track_kind kind, uint8_t priority)
+{
+    struct track *track = &t->track[t->n++];
+    *track = (struct track){ .kind = kind, .priority = priority };
+    return track;
+}
+
+void tracks_init(struct tracks *t, const struct svc_stream_info *info)
+{
+    t->n = 0;
+    snprintf(add(t, TRACK_CATALOG, PRIORITY_CATALOG)->name, MSF_NAME_MAX, MSF_CATALOG_TRACK);
+    if (info->has_audio)
+        snprintf(add(t, TRACK_AUDIO, PRIORITY_AUDIO)->name, MSF_NAME_MAX, "a0");
+    uint8_t priority = PRIORITY_VIDEO;
+    for (uint8_t s = 0; s < info->n_spatial; s++) {
+        for (uint8_t temporal = 0; temporal < info->n_temporal; temporal++) {
+            struct track *track = add(t, TRACK_LAYER, priority++);
+            track->layer = (struct svc_layer){ s, temporal };
+            track->needed_bps = needed_bps(info, track->layer);
+            layer_name(track->name, sizeof track->name, track->layer);
+        }
+    }
+}
+
+int tracks_find(const struct tracks *t, const char *name, size_t len)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (strlen(t->track[i].name) == len && memcmp(t->track[i].name, name, len) == 0)
+            return (int)i;
+    return -1;
+}
+
+int tracks_of_layer(const struct tracks *t, struct svc_layer layer)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->track[i].kind == TRACK_LAYER && t->track[i].layer.spatial == layer.spatial &&
+            t->track[i].layer.temporal == layer.temporal)
+            return (int)i;
+    return -1;
+}
+
+int tracks_of_audio(const struct tracks *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->track[i].kind == TRACK_AUDIO)
+            return (int)i;
+    return -1;
+}
+
+/* ---- catalog ---- */
+
+static void describe_layer(struct msf_track *out, const struct track *t,
+                           const struct svc_stream_info *info)
+{
+    struct svc_layer l = t->layer;
+    const struct svc_layer_info *li = layer_info(info, l);
+    snprintf(out->role, sizeof out->role, "video");
+    snprintf(out->codec, sizeof out->codec, "%s", info->codec);
+    out->bitrate = li->bitrate_max_bps ? li->bitrate_max_bps : li->bitrate_bps;
+    out->width = li->width;
+    out->height = li->height;
+    if (info->fps_den)
+        out->framerate = (double)info->fps_num / info->fps_den /
+                         (double)(1u << (info->n_temporal - 1u - l.temporal));
+    out->has_spatial_id = out->has_temporal_id = true;
+    out->spatial_id = l.spatial;
+    out->temporal_id = l.temporal;
+    if (l.spatial > 0)
+        layer_name(out->depends[out->n_depends++], MSF_NAME_MAX,
+                   (struct svc_layer){ (uint8_t)(l.spatial - 1), l.temporal });
+    if (l.temporal > 0)
+        layer_name(out->depends[out->n_depends++], MSF_NAME_MAX,
+                   (struct svc_layer){ l.spatial, (uint8_t)(l.temporal - 1) });
+}
+
+static void describe_audio(struct msf_track *out, const struct svc_stream_info *info)
+{
+    snprintf(out->role, sizeof out->role, "audio");
+    snprintf(out->codec, sizeof out->codec, "opus");
+    out->bitrate = info->audio_bitrate_bps;
+    out->samplerate = info->audio_rate;
+    snprintf(out->channel_config, sizeof out->channel_config, "%u", info->audio_channels);
+}
+
+void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
+                    uint64_t now_ms, struct msf_catalog *out)
+{
+    memset(out, 0, sizeof *out);
+    out->generated_at_ms = now_ms;
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->track[i].kind == TRACK_CATALOG)
+            continue;
+        struct msf_track *track = &out->tracks[out->n_tracks++];
+        memcpy(track->name, t->track[i].name, sizeof track->name);
+        snprintf(track->packaging, sizeof track->packaging, "loc");
+        track->is_live = true;
+        track->render_group = 1;
+        track->target_latency_ms = latency_ms;
+        track->timescale = TRACKS_TIMESCALE;
+        if (t->track[i].kind == TRACK_LAYER)
+            describe_layer(track, &t->track[i], info);
+        else
+            describe_audio(track, info);
+    }
+}

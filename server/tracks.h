@@ -1,0 +1,40 @@
+/*
+ * tracks.h - what a layered file becomes on the wire: one track a layer, one for sound, the
+ * catalog; their names, priorities and dependencies. Pure.
+ */
+#ifndef SERVER_TRACKS_H
+#define SERVER_TRACKS_H
+
+#include <moq/msf.h>
+#include <svc/svc.h>
+
+#define TRACKS_MAX (SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX + 2)
+#define TRACKS_CATALOG_JSON_MAX 16384 /* bytes; 16 layers need about 6,000 */
+#define TRACKS_TIMESCALE 1000000      /* all media times are us */
+
+enum track_kind { TRACK_CATALOG, TRACK_AUDIO, TRACK_LAYER };
+
+struct track {
+    enum track_kind kind;
+    char name[MSF_NAME_MAX];
+    uint8_t priority;       /* publisher priority, smaller first */
+    struct svc_layer layer; /* TRACK_LAYER */
+    uint64_t needed_bps;    /* TRACK_LAYER: means of this layer and of all that goes before it */
+};
+
+struct tracks {
+    size_t n; /* track[i].priority rises with i: catalog, sound if any, layers */
+    struct track track[TRACKS_MAX];
+};
+
+void tracks_init(struct tracks *t, const struct svc_stream_info *info);
+/* Index, or -1. */
+int tracks_find(const struct tracks *t, const char *name, size_t len);
+int tracks_of_layer(const struct tracks *t, struct svc_layer layer);
+int tracks_of_audio(const struct tracks *t);
+
+/* The catalog that says so to a viewer. */
+void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
+                    uint64_t now_ms, struct msf_catalog *out);
+
+#endif

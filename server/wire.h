@@ -1,0 +1,39 @@
+/*
+ * wire.h - the way of one viewer's objects: struct moq_quic over libtvl, with an ear on it. moq
+ * says that an object was queued, not which stream carries it at which rank; both are heard here,
+ * so that an expired stream can be told to its layer and a backlog asked for by layer.
+ */
+#ifndef SERVER_WIRE_H
+#define SERVER_WIRE_H
+
+#include <moq/moq_tvl.h>
+
+#include "tracks.h"
+
+#define WIRE_FLIGHTS_MAX                                                      \
+    8192 /* objects remembered until their stream ends; a power of two, above \
+            MOQ_STREAMS_MAX */
+
+struct wire_flight {
+    uint64_t stream; /* 0: none (stream 0 is never ours) */
+    uint64_t picture;
+    uint8_t track;
+};
+
+struct wire {           /* at one place for its life: moq holds a pointer to it */
+    struct moq_tvl tvl; /* first: it is what moq_quic.ctx points to */
+    struct moq_quic inner;
+    uint64_t last_stream, last_rank; /* of the last object stream opened */
+    uint64_t rank[TRACKS_MAX];       /* of each track's last object; 0: none yet */
+    struct wire_flight flight[WIRE_FLIGHTS_MAX];
+};
+
+void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out);
+/* The object just written to the session was `picture` of track number `track`. */
+void wire_note(struct wire *w, size_t track, uint64_t picture);
+/* The stream has ended: what it carried, or NULL. Valid until the next wire_note. */
+const struct wire_flight *wire_end(struct wire *w, uint64_t stream);
+/* Bytes queued that go before the next object of track number `track`. */
+uint64_t wire_backlog(const struct wire *w, size_t track);
+
+#endif

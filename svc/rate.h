@@ -1,0 +1,41 @@
+/*
+ * rate.h - rate control of one spatial layer: which quantizer makes the layer meet its bit rate.
+ *
+ * It learns per kind of unit how many bits one costs, bits = 2^(cost - SLOPE * quantizer), and
+ * picks the quantizer at which the mean over a horizon (one key interval) meets the target plus a
+ * share of what was saved or overspent so far. Pure: no clock, no allocation.
+ */
+#ifndef SVC_RATE_H
+#define SVC_RATE_H
+
+#include "svc/svc.h"
+
+enum svc_rate_kind { SVC_RATE_KEY, SVC_RATE_T0, SVC_RATE_T1, SVC_RATE_KINDS };
+
+struct svc_rate_config {
+    double target_bps;     /* > 0 */
+    double fps;            /* pictures of all temporal layers */
+    uint32_t key_interval; /* pictures, 0: none after the first */
+    uint8_t n_temporal;    /* 1, 2 */
+    uint32_t pixels;       /* of one picture */
+};
+
+struct svc_rate {
+    double bits_per_picture;
+    double horizon;               /* pictures */
+    double share[SVC_RATE_KINDS]; /* of each kind in the horizon */
+    double cost[SVC_RATE_KINDS];  /* log2 bits at quantizer 0 */
+    bool learnt[SVC_RATE_KINDS];
+    double saved_bits; /* since the start; negative: overspent */
+    double quantizer;  /* of temporal layer 0 */
+    bool started;
+};
+
+void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg);
+/* Quantizer [0, 63] for the next unit. */
+uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind);
+void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes);
+/* The cascade: temporal layer 1 is read by nobody in time and bears a coarser quantizer. */
+uint8_t svc_rate_cascade(uint8_t quantizer, enum svc_rate_kind kind);
+
+#endif

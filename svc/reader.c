@@ -1,0 +1,499 @@
+/*
+ * reader.c - layered MKV files back into units and sound.
+ *
+ * Opening reads the file once from end to end: rates need it, and a damaged or shortened file is
+ * refused there and not in the middle of a transmission. Dependencies come from the metadata that
+ * the writer put in; for a stream of another encoder they are derived from the frame headers, all
+ * seven references counting as read, which is safe (nothing undecodable passes) but coarser.
+ */
+#include "mkv.h"
+#include "obu.h"
+
+#include <libavformat/avformat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SECOND_US 1000000
+#define PTS_MAX_US (INT64_C(1) << 50) /* 35 years; what damaged files say beyond it is cut */
+#define AUDIO_LEAD_MAX_US 200000
+#define WINDOW_PARTS 10 /* the largest rate is that over a second which slides by a tenth */
+
+struct slot_size {
+    uint16_t width, height;
+};
+
+struct svc_reader {
+    char *path;
+    AVFormatContext *mkv;
+    int video, audio; /* stream indexes, audio -1: none */
+    AVPacket *pkt;
+    struct svc_stream_info info;
+    struct svc_sequence sequence;
+    bool has_sequence;
+
+    uint8_t *bytes; /* of the temporal unit that is given out */
+    size_t cap;
+    struct svc_part parts[SVC_SPATIAL_MAX];
+    struct svc_deps deps[SVC_SPATIAL_MAX];
+    int n_parts, next_part;
+    int64_t part_pts;
+
+    struct svc_tracker slots; /* for derived dependencies */
+    struct slot_size sizes[SVC_SLOTS];
+    uint64_t picture;       /* number of the next temporal unit */
+    uint64_t picture_first; /* of this pass over the file */
+    int64_t pts_offset;     /* of this pass over the file */
+    int64_t pts_base;       /* the file's time of its first picture, taken off */
+    bool has_base;
+    int64_t audio_lead; /* what sound starts before 0: the codec's delay, taken off again */
+};
+
+static void explain(const struct svc_reader *r, const char *what, char *why, size_t size)
+{
+    if (why && size)
+        snprintf(why, size, "%s: %s", r->path, what);
+}
+
+static int open_mkv(struct svc_reader *r)
+{
+    avformat_close_input(&r->mkv);
+    int err = avformat_open_input(&r->mkv, r->path, av_find_input_format("matroska"), NULL);
+    if (err < 0)
+        return err == AVERROR(ENOENT) || err == AVERROR(EACCES) || err == AVERROR(EISDIR)
+                   ? SVC_ERR_FILE
+                   : SVC_ERR_FORMAT;
+    r->video = r->audio = -1;
+    for (unsigned i = 0; i < r->mkv->nb_streams; i++) {
+        const AVCodecParameters *par = r->mkv->streams[i]->codecpar;
+        if (par->codec_id == AV_CODEC_ID_AV1 && r->video < 0)
+            r->video = (int)i;
+        if (par->codec_id == AV_CODEC_ID_OPUS && r->audio < 0)
+            r->audio = (int)i;
+    }
+    return r->video < 0 ? SVC_ERR_FORMAT : 0;
+}
+
+/* MKV counts in ms; the pictures lie on the grid of the frame rate. */
+static int64_t snap(const struct svc_reader *r, int64_t pts)
+{
+    int64_t n = av_rescale(pts, r->info.fps_num, (int64_t)r->info.fps_den * SECOND_US);
+    int64_t grid = av_rescale(n, (int64_t)r->info.fps_den * SECOND_US, r->info.fps_num);
+    return llabs(grid - pts) <= 1000 ? grid : pts;
+}
+
+static int64_t packet_pts(const struct svc_reader *r)
+{
+    const AVStream *st = r->mkv->streams[r->pkt->stream_index];
+    if (r->pkt->pts == AV_NOPTS_VALUE)
+        return 0;
+    int64_t pts = av_rescale_q(r->pkt->pts, st->time_base, svc_us) - r->pts_base;
+    return pts < -PTS_MAX_US ? -PTS_MAX_US : pts > PTS_MAX_US ? PTS_MAX_US : pts;
+}
+
+static void derive(struct svc_reader *r, const struct svc_frame *f, struct svc_deps *deps)
+{
+    *deps = (struct svc_deps){ .refreshes = f->refreshes };
+    uint8_t seen = 0;
+    for (int i = 0; i < f->n_refs; i++) {
+        uint8_t slot = f->ref_slot[i];
+        if (seen >> slot & 1 || !r->slots.slot[slot].valid)
+            continue;
+        seen = (uint8_t)(seen | 1u << slot);
+        deps->reads[deps->n_reads++] = (struct svc_read){
+            .slot = slot,
+            .spatial = r->slots.slot[slot].spatial,
+            .picture = r->slots.slot[slot].picture,
+        };
+    }
+}
+
+static int take_sequence(struct svc_reader *r, const uint8_t *bytes, size_t len)
+{
+    const uint8_t *at = bytes;
+    struct svc_obu obu;
+    while (svc_obu_next(&at, bytes + len, &obu) == 1) {
+        if (obu.type != SVC_OBU_SEQUENCE)
+            continue;
+        int err = svc_sequence_parse(&r->sequence, obu.payload, obu.payload_len);
+        r->has_sequence = err == 0;
+        return err;
+    }
+    return SVC_ERR_FORMAT;
+}
+
+/* Dependencies of one part, and what it does to the slots. */
+static int settle_part(struct svc_reader *r, int i)
+{
+    struct svc_part *part = &r->parts[i];
+    if (part->has_sequence) {
+        int err = take_sequence(r, r->bytes + part->at, part->len);
+        if (err < 0)
+            return err;
+    }
+    struct svc_frame f;
+    if (!r->has_sequence || svc_frame_parse(&f, &r->sequence, part->frame, part->frame_len) < 0 ||
+        f.shows_existing)
+        return SVC_ERR_FORMAT;
+    if (part->has_note) {
+        if (svc_deps_decode(&r->deps[i], r->picture, part->note.deps, part->note.deps_len) < 0)
+            return SVC_ERR_FORMAT;
+    } else {
+        derive(r, &f, &r->deps[i]);
+    }
+    if (f.width == 0) {
+        f.width = r->sizes[f.size_slot].width;
+        f.height = r->sizes[f.size_slot].height;
+    }
+    part->note.width = f.width;
+    part->note.height = f.height;
+    struct svc_unit unit = { .picture = r->picture,
+                             .layer = part->layer,
+                             .key = f.key && part->layer.spatial == 0 };
+    unit.deps.refreshes = f.refreshes;
+    svc_tracker_decoded(&r->slots, &unit);
+    for (int s = 0; s < SVC_SLOTS; s++)
+        if (f.refreshes >> s & 1)
+            r->sizes[s] = (struct slot_size){ f.width, f.height };
+    return 0;
+}
+
+static int take_video(struct svc_reader *r)
+{
+    size_t len = (size_t)r->pkt->size;
+    uint64_t number = r->picture;
+    r->n_parts = r->next_part = 0;
+    r->picture++; /* a damaged unit keeps its number: nothing may be mistaken for it */
+    if (len < 1 || len > SVC_SPATIAL_MAX * SVC_UNIT_MAX || (r->pkt->flags & AV_PKT_FLAG_CORRUPT))
+        return SVC_ERR_FORMAT;
+    if (len > r->cap) {
+        uint8_t *bytes = realloc(r->bytes, len);
+        if (!bytes)
+            return SVC_ERR_NOMEM;
+        r->bytes = bytes;
+        r->cap = len;
+    }
+    int n = svc_obu_split(r->pkt->data, len, r->bytes, r->parts);
+    if (n < 0)
+        return n;
+    r->picture = number; /* settle_part counts from it */
+    int err = 0;
+    for (int i = 0; i < n && err == 0; i++)
+        err = r->parts[i].len > SVC_UNIT_MAX ? SVC_ERR_FORMAT : settle_part(r, i);
+    r->picture = number + 1;
+    if (err < 0)
+        return err;
+    r->n_parts = n;
+    if (!r->has_base) {
+        r->pts_base = packet_pts(r);
+        r->has_base = true;
+    }
+    r->part_pts = snap(r, packet_pts(r)) + r->pts_offset;
+    return 0;
+}
+
+static void give_part(struct svc_reader *r, struct svc_packet *out)
+{
+    int i = r->next_part++;
+    const struct svc_part *part = &r->parts[i];
+    *out = (struct svc_packet){ .kind = SVC_VIDEO,
+                                .pts = r->part_pts,
+                                .end_of_picture = r->next_part == r->n_parts };
+    out->unit =
+        (struct svc_unit){ .bytes = r->bytes + part->at,
+                           .len = part->len,
+                           .picture = r->picture - 1,
+                           .pts = r->part_pts,
+                           .layer = part->layer,
+                           .key = part->key_frame && part->has_sequence && part->layer.spatial == 0,
+                           .deps = r->deps[i] };
+}
+
+int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
+{
+    if (r->next_part < r->n_parts) {
+        give_part(r, out);
+        return 1;
+    }
+    for (;;) {
+        av_packet_unref(r->pkt);
+        int av = av_read_frame(r->mkv, r->pkt);
+        if (av == AVERROR_EOF)
+            return 0;
+        if (av < 0)
+            return SVC_ERR_FORMAT;
+        if (r->pkt->stream_index == r->video) {
+            int err = take_video(r);
+            if (err < 0)
+                return err;
+            give_part(r, out);
+            return 1;
+        }
+        if (r->pkt->stream_index == r->audio && r->pkt->size > 0) {
+            *out = (struct svc_packet){ .kind = SVC_AUDIO,
+                                        .audio = r->pkt->data,
+                                        .audio_len = (size_t)r->pkt->size,
+                                        .pts = packet_pts(r) + r->audio_lead + r->pts_offset };
+            return 1;
+        }
+    }
+}
+
+/* ---- opening: one pass over the file ---- */
+
+struct scan {
+    uint64_t bytes[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX]; /* [temporal * SVC_SPATIAL_MAX + spatial] */
+    uint64_t window[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX][WINDOW_PARTS]; /* the last second */
+    uint64_t window_max[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX];
+    uint16_t width[SVC_SPATIAL_MAX], height[SVC_SPATIAL_MAX];
+    int64_t part; /* the window's newest, counted from 0 */
+    uint64_t audio_bytes, pictures;
+    int64_t first_audio, last_pts;
+    uint8_t spatial_max, temporal_max;
+    bool key_first, any;
+};
+
+/* The window slides to `part`. */
+static void slide_window(struct scan *s, int64_t part)
+{
+    int64_t steps = part - s->part;
+    if (steps == 0)
+        return;
+    for (size_t i = 0; i < sizeof(s->bytes) / sizeof(s->bytes[0]); i++) {
+        uint64_t sum = 0;
+        for (size_t j = 0; j < WINDOW_PARTS; j++)
+            sum += s->window[i][j];
+        if (sum > s->window_max[i])
+            s->window_max[i] = sum;
+        for (int64_t j = 1; j <= steps && j <= WINDOW_PARTS; j++)
+            s->window[i][(s->part + j) % WINDOW_PARTS] = 0;
+    }
+    s->part = part;
+}
+
+static void scan_unit(struct svc_reader *r, struct scan *s, const struct svc_packet *p)
+{
+    const struct svc_unit *u = &p->unit;
+    size_t i = (size_t)u->layer.temporal * SVC_SPATIAL_MAX + u->layer.spatial;
+    if (!s->any) {
+        s->key_first = u->key;
+        s->any = true;
+    }
+    int64_t part = p->pts * WINDOW_PARTS / SECOND_US;
+    if (part > s->part)
+        slide_window(s, part);
+    s->bytes[i] += u->len;
+    s->window[i][s->part % WINDOW_PARTS] += u->len;
+    if (u->layer.spatial > s->spatial_max)
+        s->spatial_max = u->layer.spatial;
+    if (u->layer.temporal > s->temporal_max)
+        s->temporal_max = u->layer.temporal;
+    s->width[u->layer.spatial] = r->parts[r->next_part - 1].note.width;
+    s->height[u->layer.spatial] = r->parts[r->next_part - 1].note.height;
+    if (p->pts > s->last_pts)
+        s->last_pts = p->pts;
+    s->pictures += p->end_of_picture;
+}
+
+static void scan_sound(const struct svc_reader *r, struct scan *s, const struct svc_packet *p)
+{
+    if (s->audio_bytes == 0) /* may come before the base is known */
+        s->first_audio = p->pts + r->pts_base;
+    s->audio_bytes += p->audio_len;
+}
+
+static uint32_t bps(uint64_t bytes, int64_t us)
+{
+    return us > 0 ? (uint32_t)((double)bytes * 8 * SECOND_US / (double)us) : 0;
+}
+
+static void fill_info(struct svc_reader *r, const struct scan *s)
+{
+    struct svc_stream_info *i = &r->info;
+    i->n_spatial = s->spatial_max + 1;
+    i->n_temporal = s->temporal_max + 1;
+    i->n_layers = (size_t)i->n_spatial * i->n_temporal;
+    i->width = s->width[s->spatial_max];
+    i->height = s->height[s->spatial_max];
+    i->n_pictures = s->pictures;
+    i->duration = s->last_pts + av_rescale(SECOND_US, i->fps_den, i->fps_num);
+    svc_sequence_codec(&r->sequence, i->codec, sizeof(i->codec));
+    for (uint8_t t = 0; t < i->n_temporal; t++) {
+        for (uint8_t l = 0; l < i->n_spatial; l++) {
+            size_t from = (size_t)t * SVC_SPATIAL_MAX + l;
+            uint32_t mean = bps(s->bytes[from], i->duration);
+            uint32_t most = bps(s->window_max[from], SECOND_US);
+            i->layers[t * i->n_spatial + l] = (struct svc_layer_info){
+                .layer = { .spatial = l, .temporal = t },
+                .width = s->width[l],
+                .height = s->height[l],
+                .bitrate_bps = mean,
+                .bitrate_max_bps = most > mean ? most : mean, /* less than a second in all */
+            };
+        }
+    }
+    if (r->audio >= 0) {
+        int64_t lead = r->pts_base - s->first_audio;
+        r->audio_lead = lead > 0 && lead < AUDIO_LEAD_MAX_US ? lead : 0;
+        const AVCodecParameters *par = r->mkv->streams[r->audio]->codecpar;
+        i->has_audio = true;
+        i->audio_rate = SVC_OPUS_RATE;
+        i->audio_channels = par->ch_layout.nb_channels == 1 ? 1 : 2;
+        i->audio_bitrate_bps = bps(s->audio_bytes, i->duration);
+    }
+}
+
+static int scan_file(struct svc_reader *r, const char **what)
+{
+    struct scan s = { 0 };
+    struct svc_packet p;
+    int got;
+    while ((got = svc_reader_next(r, &p)) == 1) {
+        if (p.kind == SVC_VIDEO)
+            scan_unit(r, &s, &p);
+        else
+            scan_sound(r, &s, &p);
+    }
+    slide_window(&s, s.part + 1);
+    if (got < 0) {
+        *what = "damaged: a temporal unit cannot be read";
+        return got;
+    }
+    if (!s.any || !s.key_first) {
+        *what = s.any ? "does not start with a key picture" : "contains no pictures";
+        return SVC_ERR_FORMAT;
+    }
+    fill_info(r, &s);
+    if (!r->info.width || !r->info.height) {
+        *what = "damaged: no picture size";
+        return SVC_ERR_FORMAT;
+    }
+    return 0;
+}
+
+/* The size of an EBML element's length field by its first byte, and the value. */
+static int get_vint(const uint8_t *at, size_t len, uint64_t *value)
+{
+    int n = 1;
+    while (n <= 8 && !(at[0] >> (8 - n) & 1))
+        n++;
+    if (n > 8 || (size_t)n > len)
+        return 0;
+    uint64_t v = at[0] & (0xffu >> n);
+    for (int i = 1; i < n; i++)
+        v = v << 8 | at[i];
+    *value = v;
+    return n;
+}
+
+/* MKV's outermost element says how long the file must be (RFC 8794); 0: whole. */
+static int check_length(const struct svc_reader *r, const char **what)
+{
+    uint8_t head[64];
+    struct stat st;
+    uint64_t ebml, segment;
+    *what = "cannot be read";
+    FILE *f = fopen(r->path, "rb");
+    if (!f)
+        return SVC_ERR_FILE;
+    size_t len = fread(head, 1, sizeof(head), f);
+    bool statted = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
+    fclose(f);
+    if (!statted)
+        return SVC_ERR_FILE;
+    *what = "not a Matroska file";
+    int n = len > 16 && memcmp(head, "\x1a\x45\xdf\xa3", 4) == 0 ? get_vint(head + 4, 8, &ebml) : 0;
+    if (n == 0 || ebml > sizeof(head) - 24 || 4 + (uint64_t)n + ebml + 12 > len)
+        return SVC_ERR_FORMAT;
+    size_t at = 4 + (size_t)n + (size_t)ebml;
+    if (memcmp(head + at, "\x18\x53\x80\x67", 4) != 0)
+        return SVC_ERR_FORMAT;
+    n = get_vint(head + at + 4, 8, &segment);
+    *what = "cut short or never finished";
+    if (n == 0 || segment == (UINT64_C(1) << (7 * n)) - 1)
+        return SVC_ERR_FORMAT;
+    return at + 4 + (uint64_t)n + segment > (uint64_t)st.st_size ? SVC_ERR_FORMAT : 0;
+}
+
+static int frame_rate(struct svc_reader *r)
+{
+    AVRational rate = r->mkv->streams[r->video]->avg_frame_rate;
+    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > 1000)
+        return SVC_ERR_FORMAT;
+    r->info.fps_num = (uint32_t)rate.num;
+    r->info.fps_den = (uint32_t)rate.den;
+    return 0;
+}
+
+static int rewind_pass(struct svc_reader *r)
+{
+    av_packet_unref(r->pkt);
+    r->n_parts = r->next_part = 0;
+    r->slots = (struct svc_tracker){ 0 };
+    r->picture_first = r->picture;
+    return open_mkv(r);
+}
+
+int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t why_size)
+{
+    struct svc_reader *r = calloc(1, sizeof(*r));
+    if (!r)
+        return SVC_ERR_NOMEM;
+    const char *what = "out of memory";
+    int err = SVC_ERR_NOMEM;
+    r->path = strdup(path);
+    r->pkt = av_packet_alloc();
+    if (!r->path || !r->pkt)
+        goto refuse;
+    err = check_length(r, &what);
+    if (err < 0)
+        goto refuse;
+    what = "no AV1 video in it, or damaged";
+    err = open_mkv(r);
+    if (err < 0)
+        goto refuse;
+    what = "no frame rate in it";
+    err = frame_rate(r);
+    if (err < 0)
+        goto refuse;
+    err = scan_file(r, &what);
+    if (err < 0)
+        goto refuse;
+    r->picture = 0;
+    what = "cannot be read again";
+    err = rewind_pass(r);
+    if (err < 0)
+        goto refuse;
+    *out = r;
+    return 0;
+refuse:
+    if (r->path)
+        explain(r, what, why, why_size);
+    svc_reader_free(r);
+    return err;
+}
+
+const struct svc_stream_info *svc_reader_info(const struct svc_reader *r)
+{
+    return &r->info;
+}
+
+int svc_reader_loop(struct svc_reader *r)
+{
+    /* A pass that was left early still counts whole: numbers must not come back. */
+    r->picture = r->picture_first + r->info.n_pictures;
+    r->pts_offset += r->info.duration;
+    return rewind_pass(r);
+}
+
+void svc_reader_free(struct svc_reader *r)
+{
+    if (!r)
+        return;
+    avformat_close_input(&r->mkv);
+    av_packet_free(&r->pkt);
+    free(r->bytes);
+    free(r->path);
+    free(r);
+}

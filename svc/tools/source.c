@@ -1,0 +1,369 @@
+/* source.c - see source.h: libavformat, libavcodec, libswscale and libswresample put in a row. */
+#include "source.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/imgutils.h>
+#include <libswresample/swresample.h>
+#include <libswscale/swscale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIDE_MAX 4096
+#define FPS_MAX 240
+#define SILENCE_MAX (SOURCE_RATE * 10) /* samples put in front of sound that starts late */
+#define US 1000000
+
+struct track {
+    int index; /* -1: none */
+    AVCodecContext *codec;
+};
+
+struct source {
+    struct source_config cfg;
+    struct source_info info;
+    AVFormatContext *file;
+    AVPacket *pkt;
+    struct track video, sound;
+    bool packets_over, video_over, sound_over;
+
+    AVFrame *held, *ahead; /* the picture that is shown now, and the one after it */
+    bool have_held, have_ahead, scaled;
+    int64_t held_us, ahead_us, first_us; /* relative to the file; first_us once have_first */
+    bool have_first;
+    uint64_t number;
+    struct SwsContext *sws;
+    uint8_t *plane[4];
+    int stride[4];
+
+    AVFrame *heard;
+    SwrContext *swr;
+    int16_t *samples;
+    size_t samples_cap; /* frames */
+    bool sound_begun;
+};
+
+static int refuse(const struct source *s, int err, const char *what, char *why, size_t size)
+{
+    if (why && size)
+        snprintf(why, size, "%s: %s", s->cfg.path, what);
+    return err;
+}
+
+static int open_track(struct source *s, struct track *t, enum AVMediaType type)
+{
+    const AVCodec *codec = NULL;
+    t->index = av_find_best_stream(s->file, type, -1, -1, &codec, 0);
+    if (t->index < 0)
+        return SVC_ERR_FORMAT;
+    t->codec = avcodec_alloc_context3(codec);
+    if (!t->codec ||
+        avcodec_parameters_to_context(t->codec, s->file->streams[t->index]->codecpar) < 0)
+        return SVC_ERR_NOMEM;
+    t->codec->thread_count = (int)s->cfg.threads;
+    t->codec->pkt_timebase = s->file->streams[t->index]->time_base;
+    return avcodec_open2(t->codec, codec, NULL) < 0 ? SVC_ERR_CODEC : 0;
+}
+
+static void choose_rate(struct source *s)
+{
+    AVStream *st = s->file->streams[s->video.index];
+    AVRational rate = av_guess_frame_rate(s->file, st, NULL);
+    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > FPS_MAX)
+        rate = (AVRational){ 30, 1 };
+    s->info.fps_num = s->cfg.fps_num ? s->cfg.fps_num : (uint32_t)rate.num;
+    s->info.fps_den = s->cfg.fps_num ? s->cfg.fps_den : (uint32_t)rate.den;
+    int64_t duration = s->file->duration > 0 ? s->file->duration : 0;
+    if (s->cfg.duration && (duration == 0 || s->cfg.duration < duration))
+        duration = s->cfg.duration;
+    s->info.n_pictures =
+        (uint64_t)av_rescale(duration, s->info.fps_num, (int64_t)s->info.fps_den * US);
+}
+
+static int choose_size(struct source *s)
+{
+    const AVCodecParameters *par = s->file->streams[s->video.index]->codecpar;
+    int w = s->cfg.width ? s->cfg.width : par->width & ~1;
+    int h = s->cfg.height ? s->cfg.height : par->height & ~1;
+    if (w < 2 || h < 2 || w > SIDE_MAX || h > SIDE_MAX)
+        return SVC_ERR_FORMAT;
+    s->info.width = (uint16_t)w;
+    s->info.height = (uint16_t)h;
+    return av_image_alloc(s->plane, s->stride, w, h, AV_PIX_FMT_YUV420P, 32) < 0 ? SVC_ERR_NOMEM
+                                                                                 : 0;
+}
+
+static int open_sound(struct source *s)
+{
+    if (open_track(s, &s->sound, AVMEDIA_TYPE_AUDIO) < 0) {
+        s->sound.index = -1; /* no sound, or one that nobody can decode: pictures still go */
+        s->sound_over = true;
+        return 0;
+    }
+    AVCodecContext *c = s->sound.codec;
+    if (c->ch_layout.nb_channels < 1 || c->sample_rate < 1) {
+        s->sound.index = -1;
+        s->sound_over = true;
+        return 0;
+    }
+    s->info.channels = c->ch_layout.nb_channels == 1 ? 1 : 2;
+    AVChannelLayout to;
+    av_channel_layout_default(&to, s->info.channels);
+    AVChannelLayout from = c->ch_layout;
+    if (from.order == AV_CHANNEL_ORDER_UNSPEC)
+        av_channel_layout_default(&from, c->ch_layout.nb_channels);
+    if (swr_alloc_set_opts2(&s->swr, &to, AV_SAMPLE_FMT_S16, SOURCE_RATE, &from, c->sample_fmt,
+                            c->sample_rate, 0, NULL) < 0)
+        return SVC_ERR_NOMEM;
+    return swr_init(s->swr) < 0 ? SVC_ERR_CODEC : 0;
+}
+
+int source_open(struct source **out, const struct source_config *cfg, char *why, size_t size)
+{
+    struct source *s = calloc(1, sizeof(*s));
+    if (!s)
+        return SVC_ERR_NOMEM;
+    s->cfg = *cfg;
+    s->video.index = s->sound.index = -1;
+    int err = SVC_ERR_NOMEM;
+    s->pkt = av_packet_alloc();
+    s->held = av_frame_alloc();
+    s->ahead = av_frame_alloc();
+    s->heard = av_frame_alloc();
+    if (!s->pkt || !s->held || !s->ahead || !s->heard)
+        goto fail;
+    const char *url = strcmp(cfg->path, "-") == 0 ? "pipe:0" : cfg->path;
+    int av = avformat_open_input(&s->file, url, NULL, NULL);
+    if (av < 0) {
+        err = refuse(s, SVC_ERR_FILE, av_err2str(av), why, size);
+        goto fail;
+    }
+    if (avformat_find_stream_info(s->file, NULL) < 0 ||
+        open_track(s, &s->video, AVMEDIA_TYPE_VIDEO) < 0) {
+        err = refuse(s, SVC_ERR_FORMAT, "no video in it that can be decoded", why, size);
+        goto fail;
+    }
+    choose_rate(s);
+    err = choose_size(s);
+    if (err == 0)
+        err = open_sound(s);
+    if (err < 0) {
+        refuse(s, err, svc_strerror(err), why, size);
+        goto fail;
+    }
+    *out = s;
+    return 0;
+fail:
+    source_free(s);
+    return err;
+}
+
+const struct source_info *source_info(const struct source *s)
+{
+    return &s->info;
+}
+
+static int64_t to_us(const struct source *s, int index, int64_t pts)
+{
+    if (pts == AV_NOPTS_VALUE)
+        return pts;
+    return av_rescale_q(pts, s->file->streams[index]->time_base, (AVRational){ 1, US });
+}
+
+static int64_t source_period(const struct source *s)
+{
+    AVRational r = av_guess_frame_rate(s->file, s->file->streams[s->video.index], NULL);
+    return r.num > 0 && r.den > 0 ? av_rescale(US, r.den, r.num) : US / 30;
+}
+
+/* 1: a picture is ahead. 0: packets are needed. Sets video_over at the end. */
+static int pull_video(struct source *s)
+{
+    int av = avcodec_receive_frame(s->video.codec, s->ahead);
+    if (av == AVERROR_EOF)
+        s->video_over = true;
+    if (av < 0)
+        return 0;
+    int64_t us = to_us(s, s->video.index, s->ahead->best_effort_timestamp);
+    if (us == AV_NOPTS_VALUE)
+        us = s->have_held ? s->held_us + s->first_us + source_period(s) : 0;
+    if (!s->have_first) {
+        s->first_us = us;
+        s->have_first = true;
+    }
+    s->ahead_us = us - s->first_us;
+    s->have_ahead = true;
+    return 1;
+}
+
+static int grow_samples(struct source *s, size_t frames)
+{
+    if (frames <= s->samples_cap)
+        return 0;
+    int16_t *p = realloc(s->samples, frames * s->info.channels * sizeof(*p));
+    if (!p)
+        return SVC_ERR_NOMEM;
+    s->samples = p;
+    s->samples_cap = frames;
+    return 0;
+}
+
+/* Silence in front, where sound begins after the first picture. */
+static size_t lead_silence(struct source *s)
+{
+    s->sound_begun = true;
+    int64_t us = to_us(s, s->sound.index, s->heard->best_effort_timestamp);
+    if (us == AV_NOPTS_VALUE || !s->have_first || us <= s->first_us)
+        return 0;
+    int64_t frames = av_rescale(us - s->first_us, SOURCE_RATE, US);
+    return (size_t)(frames > SILENCE_MAX ? SILENCE_MAX : frames);
+}
+
+/* 1: *out has sound. 0: packets are needed. */
+static int pull_sound(struct source *s, struct source_item *out)
+{
+    int av = avcodec_receive_frame(s->sound.codec, s->heard);
+    if (av == AVERROR_EOF)
+        s->sound_over = true;
+    if (av < 0)
+        return 0;
+    size_t lead = s->sound_begun ? 0 : lead_silence(s);
+    int most = swr_get_out_samples(s->swr, s->heard->nb_samples);
+    if (most < 0 || grow_samples(s, lead + (size_t)most) < 0)
+        return SVC_ERR_NOMEM;
+    memset(s->samples, 0, lead * s->info.channels * sizeof(int16_t));
+    uint8_t *to = (uint8_t *)(s->samples + lead * s->info.channels);
+    int n = swr_convert(s->swr, &to, most, (const uint8_t **)s->heard->extended_data,
+                        s->heard->nb_samples);
+    av_frame_unref(s->heard);
+    if (n < 0)
+        return SVC_ERR_CODEC;
+    *out = (struct source_item){ .kind = SOURCE_SOUND,
+                                 .samples = s->samples,
+                                 .n_frames = lead + (size_t)n };
+    return out->n_frames > 0;
+}
+
+static int scale_held(struct source *s)
+{
+    if (s->scaled)
+        return 0;
+    s->sws = sws_getCachedContext(
+        s->sws, s->held->width, s->held->height, (enum AVPixelFormat)s->held->format, s->info.width,
+        s->info.height, AV_PIX_FMT_YUV420P, SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
+    if (!s->sws)
+        return SVC_ERR_CODEC;
+    sws_scale(s->sws, (const uint8_t *const *)s->held->data, s->held->linesize, 0, s->held->height,
+              s->plane, s->stride);
+    s->scaled = true;
+    return 0;
+}
+
+static int give_picture(struct source *s, struct source_item *out)
+{
+    int err = scale_held(s);
+    if (err < 0)
+        return err;
+    *out = (struct source_item){ .kind = SOURCE_PICTURE, .number = s->number++ };
+    out->image.width = s->info.width;
+    out->image.height = s->info.height;
+    for (int p = 0; p < 3; p++) {
+        out->image.plane[p] = s->plane[p];
+        out->image.stride[p] = s->stride[p];
+    }
+    return 1;
+}
+
+/* Whether picture `number` is nearer to the held picture than to one at `us`. */
+static bool due_before(const struct source *s, int64_t us)
+{
+    int64_t half = av_rescale((int64_t)(2 * s->number + 1) * US, s->info.fps_den,
+                              2 * (int64_t)s->info.fps_num);
+    return half <= us + 1000; /* time stamps in ms round */
+}
+
+/* 1: *out is a picture. 0: another source picture is needed. */
+static int next_picture(struct source *s, struct source_item *out)
+{
+    if (s->have_held && s->have_ahead) {
+        if (due_before(s, s->ahead_us))
+            return give_picture(s, out);
+    } else if (s->have_held && s->video_over) {
+        if (due_before(s, s->held_us + source_period(s)))
+            return give_picture(s, out);
+        s->have_held = false;
+    }
+    if (s->have_ahead) {
+        av_frame_unref(s->held);
+        av_frame_move_ref(s->held, s->ahead);
+        s->held_us = s->ahead_us;
+        s->have_held = true;
+        s->have_ahead = s->scaled = false;
+    }
+    return 0;
+}
+
+/* One packet to its decoder; at the end both are told. A damaged packet is passed over. */
+static void feed(struct source *s)
+{
+    if (s->packets_over)
+        return;
+    av_packet_unref(s->pkt);
+    int av = av_read_frame(s->file, s->pkt);
+    if (av < 0) {
+        s->packets_over = true;
+        avcodec_send_packet(s->video.codec, NULL);
+        if (s->sound.index >= 0)
+            avcodec_send_packet(s->sound.codec, NULL);
+        return;
+    }
+    if (s->pkt->stream_index == s->video.index)
+        avcodec_send_packet(s->video.codec, s->pkt);
+    else if (s->pkt->stream_index == s->sound.index)
+        avcodec_send_packet(s->sound.codec, s->pkt);
+}
+
+static bool long_enough(const struct source *s)
+{
+    int64_t at = av_rescale((int64_t)s->number * US, s->info.fps_den, s->info.fps_num);
+    return s->cfg.duration && at >= s->cfg.duration;
+}
+
+int source_next(struct source *s, struct source_item *out)
+{
+    for (;;) {
+        if (long_enough(s))
+            return 0;
+        int got = next_picture(s, out);
+        if (got != 0)
+            return got;
+        if (!s->have_ahead && !s->video_over && pull_video(s))
+            continue;
+        if (!s->sound_over && (got = pull_sound(s, out)) != 0)
+            return got;
+        if (s->video_over && !s->have_held && !s->have_ahead && s->sound_over)
+            return 0;
+        if (s->packets_over && s->sound.index < 0 && s->video_over && !s->have_held)
+            return 0;
+        feed(s);
+    }
+}
+
+void source_free(struct source *s)
+{
+    if (!s)
+        return;
+    avcodec_free_context(&s->video.codec);
+    avcodec_free_context(&s->sound.codec);
+    avformat_close_input(&s->file);
+    av_packet_free(&s->pkt);
+    av_frame_free(&s->held);
+    av_frame_free(&s->ahead);
+    av_frame_free(&s->heard);
+    sws_freeContext(s->sws);
+    swr_free(&s->swr);
+    av_freep(&s->plane[0]);
+    free(s->samples);
+    free(s);
+}

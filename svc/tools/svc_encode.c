@@ -1,0 +1,402 @@
+/*
+ * svc_encode.c - svc-encode: anything that FFmpeg reads to a layered MKV file with Opus sound.
+ */
+#include "options.h"
+#include "source.h"
+
+#include <getopt.h>
+#include <libavutil/log.h>
+#include <math.h>
+#include <opus.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPUS_FRAME 960 /* samples, 20 ms */
+#define OPUS_FRAME_US 20000
+#define OPUS_PACKET_MAX 1500
+#define OPUS_BPS_PER_CHANNEL 48000
+#define PROGRESS_EVERY_S 0.2
+
+enum progress { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+
+struct options {
+    struct source_config source;
+    const char *out;
+    struct svc_encoder_config encoder;
+    double key_interval_s; /* 0: encoder.key_interval is in pictures */
+    enum progress progress;
+};
+
+struct job {
+    const struct options *opt;
+    struct source *source;
+    struct svc_encoder *encoder;
+    struct svc_writer *writer;
+    OpusEncoder *opus;
+    uint8_t channels;
+    int16_t sound[OPUS_FRAME * 2];
+    size_t sound_fill; /* frames */
+    uint64_t sound_packets;
+    uint64_t pictures;
+    uint64_t bytes[SVC_SPATIAL_MAX];
+    struct timespec began;
+    double shown_s;
+    char why[300];
+};
+
+static const char help[] =
+    "Usage: svc-encode [options] IN OUT.mkv\n"
+    "Encode IN (anything FFmpeg reads; \"-\": standard input) to layered AV1 with Opus sound:\n"
+    "three spatial layers (full, half and quarter size) and two temporal layers.\n"
+    "\n"
+    "  -b, --bitrate S0,S1,S2    kbit/s of each layer on top of those below [300,900,2400]\n"
+    "  -q, --quantizer S0,S1,S2  fixed AV1 quantizers 0..63 instead of bit rates\n"
+    "  -l, --layers SxT          spatial 1..3 x temporal 1..2 [3x2]\n"
+    "  -k, --key-interval N[s]   pictures, or seconds with an s, between key pictures [2s]\n"
+    "  -s, --size WxH            scale to this size, even sides [the source's]\n"
+    "  -r, --fps F               pictures per second: 30, 29.97, 30000/1001 [the source's]\n"
+    "  -d, --duration S          stop after S seconds\n"
+    "      --speed N             libaom cpu-used, 7 (best) to 10 (fastest) [9]\n"
+    "      --threads N           at most [2]\n"
+    "      --progress            show progress even when standard error is no terminal\n"
+    "      --quiet               show nothing but errors\n"
+    "  -h, --help  -V, --version\n"
+    "\n"
+    "Exit: 0 done, 1 failed, 64 usage.\n";
+
+enum { OPT_SPEED = 256, OPT_THREADS, OPT_PROGRESS, OPT_QUIET };
+
+static const struct option long_options[] = {
+    { "bitrate", required_argument, NULL, 'b' },
+    { "quantizer", required_argument, NULL, 'q' },
+    { "layers", required_argument, NULL, 'l' },
+    { "key-interval", required_argument, NULL, 'k' },
+    { "size", required_argument, NULL, 's' },
+    { "fps", required_argument, NULL, 'r' },
+    { "duration", required_argument, NULL, 'd' },
+    { "speed", required_argument, NULL, OPT_SPEED },
+    { "threads", required_argument, NULL, OPT_THREADS },
+    { "progress", no_argument, NULL, OPT_PROGRESS },
+    { "quiet", no_argument, NULL, OPT_QUIET },
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    { 0 },
+};
+
+static bool set_rates(struct options *o, const char *arg, bool quantizers)
+{
+    uint32_t v[3];
+    size_t n = quantizers ? parse_list(arg, 0, 63, v, 3) : parse_list(arg, 8, 100000, v, 3);
+    for (size_t i = 0; i < n; i++) {
+        o->encoder.bitrate_bps[i] = quantizers ? 0 : v[i] * 1000;
+        if (quantizers)
+            o->encoder.quantizer[i] = (uint8_t)v[i];
+    }
+    for (size_t i = n; n && i < 3; i++) { /* the last one goes on upwards */
+        o->encoder.bitrate_bps[i] = o->encoder.bitrate_bps[n - 1];
+        o->encoder.quantizer[i] = o->encoder.quantizer[n - 1];
+    }
+    return n > 0;
+}
+
+static bool set_key_interval(struct options *o, const char *arg)
+{
+    size_t len = strlen(arg);
+    char text[32];
+    if (len == 0 || len >= sizeof(text))
+        return false;
+    memcpy(text, arg, len + 1);
+    if (text[len - 1] != 's') {
+        o->key_interval_s = 0;
+        return parse_uint(text, 0, 1000000, &o->encoder.key_interval);
+    }
+    text[len - 1] = '\0';
+    return parse_seconds(text, &o->key_interval_s);
+}
+
+static bool set_layers(struct options *o, const char *arg)
+{
+    if (strlen(arg) != 3 || arg[1] != 'x' || arg[0] < '1' || arg[0] > '3' || arg[2] < '1' ||
+        arg[2] > '2')
+        return false;
+    o->encoder.n_spatial = (uint8_t)(arg[0] - '0');
+    o->encoder.n_temporal = (uint8_t)(arg[2] - '0');
+    return true;
+}
+
+static bool set_small(const char *arg, uint32_t low, uint32_t high, uint8_t *out)
+{
+    uint32_t v;
+    if (!parse_uint(arg, low, high, &v))
+        return false;
+    *out = (uint8_t)v;
+    return true;
+}
+
+static bool set_duration(struct options *o, const char *arg)
+{
+    double s;
+    if (!parse_seconds(arg, &s))
+        return false;
+    o->source.duration = (int64_t)llround(s * 1e6);
+    return true;
+}
+
+static bool set_option(struct options *o, int c, const char *arg)
+{
+    switch (c) {
+    case 'b':
+    case 'q':
+        return set_rates(o, arg, c == 'q');
+    case 'l':
+        return set_layers(o, arg);
+    case 'k':
+        return set_key_interval(o, arg);
+    case 's':
+        return parse_size(arg, &o->source.width, &o->source.height);
+    case 'r':
+        return parse_rate(arg, &o->source.fps_num, &o->source.fps_den);
+    case 'd':
+        return set_duration(o, arg);
+    case OPT_SPEED:
+        return set_small(arg, 7, 10, &o->encoder.speed);
+    case OPT_THREADS:
+        return set_small(arg, 1, 16, &o->encoder.threads);
+    case OPT_PROGRESS:
+        o->progress = PROGRESS_ALWAYS;
+        return true;
+    default:
+        o->progress = PROGRESS_NEVER;
+        return true;
+    }
+}
+
+static int usage(const char *what, const char *arg)
+{
+    fprintf(stderr, "svc-encode: %s %s (try --help)\n", what, arg);
+    return EXIT_USAGE;
+}
+
+/* -1: go on; else the exit code. */
+static int parse_options(struct options *o, int argc, char **argv)
+{
+    int c;
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, ":b:q:l:k:s:r:d:hV", long_options, NULL)) != -1) {
+        if (c == 'h') {
+            fputs(help, stdout);
+            return 0;
+        }
+        if (c == 'V') {
+            puts("svc-encode " SVC_VERSION);
+            return 0;
+        }
+        if (c == ':')
+            return usage("a value is missing behind", argv[optind - 1]);
+        if (c == '?')
+            return usage("unknown option", argv[optind - 1]);
+        if (!set_option(o, c, optarg))
+            return usage("value outside its range:", optarg);
+    }
+    if (argc - optind != 2)
+        return usage("expected IN and OUT, got", argc - optind < 2 ? "too few" : argv[optind + 2]);
+    o->source.path = argv[optind];
+    o->out = argv[optind + 1];
+    return -1;
+}
+
+static void show_progress(struct job *j, bool last)
+{
+    bool tty = isatty(STDERR_FILENO);
+    if (j->opt->progress == PROGRESS_NEVER || (j->opt->progress == PROGRESS_AUTO && !tty))
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double s =
+        (double)(now.tv_sec - j->began.tv_sec) + (double)(now.tv_nsec - j->began.tv_nsec) * 1e-9;
+    if (!last && s - j->shown_s < PROGRESS_EVERY_S)
+        return;
+    j->shown_s = s;
+    uint64_t total = source_info(j->source)->n_pictures;
+    double part = total ? (double)j->pictures / (double)total : 0;
+    int filled = (int)(24 * (part > 1 ? 1 : part));
+    fprintf(stderr, "\r[%.*s%.*s] %3.0f %%  %llu pictures  %.1f fps%s", filled,
+            "########################", 24 - filled, "........................",
+            last ? 100.0 : part * 100, (unsigned long long)j->pictures,
+            s > 0 ? (double)j->pictures / s : 0, last ? "\n" : "");
+}
+
+static int put_picture(struct job *j, const struct source_item *item)
+{
+    const struct source_info *info = source_info(j->source);
+    int64_t pts = (int64_t)(item->number * 1000000 * info->fps_den / info->fps_num);
+    struct svc_unit units[SVC_SPATIAL_MAX];
+    int n = svc_encoder_encode(j->encoder, &item->image, pts, false, units);
+    if (n < 0) {
+        snprintf(j->why, sizeof(j->why), "encoder: %s", svc_strerror(n));
+        return n;
+    }
+    for (int s = 0; s < n; s++)
+        j->bytes[s] += units[s].len;
+    j->pictures++;
+    int err = svc_writer_picture(j->writer, units, (size_t)n);
+    if (err < 0)
+        snprintf(j->why, sizeof(j->why), "%s: %s", j->opt->out, svc_strerror(err));
+    return err;
+}
+
+static int put_opus(struct job *j)
+{
+    uint8_t packet[OPUS_PACKET_MAX];
+    int64_t pts = (int64_t)j->sound_packets * OPUS_FRAME_US;
+    j->sound_fill = 0;
+    if (j->opt->source.duration && pts >= j->opt->source.duration)
+        return 0;
+    int len = opus_encode(j->opus, j->sound, OPUS_FRAME, packet, sizeof(packet));
+    int err = len < 0 ? SVC_ERR_CODEC : svc_writer_audio(j->writer, packet, (size_t)len, pts);
+    if (err < 0)
+        snprintf(j->why, sizeof(j->why), "sound: %s", svc_strerror(err));
+    j->sound_packets++;
+    return err;
+}
+
+static int put_sound(struct job *j, const struct source_item *item)
+{
+    size_t at = 0;
+    while (at < item->n_frames) {
+        size_t n = OPUS_FRAME - j->sound_fill;
+        if (n > item->n_frames - at)
+            n = item->n_frames - at;
+        memcpy(j->sound + j->sound_fill * j->channels, item->samples + at * j->channels,
+               n * j->channels * sizeof(int16_t));
+        j->sound_fill += n;
+        at += n;
+        int err = j->sound_fill == OPUS_FRAME ? put_opus(j) : 0;
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int flush_sound(struct job *j)
+{
+    if (!j->opus || j->sound_fill == 0)
+        return 0;
+    memset(j->sound + j->sound_fill * j->channels, 0,
+           (OPUS_FRAME - j->sound_fill) * j->channels * sizeof(int16_t));
+    return put_opus(j);
+}
+
+static int open_opus(struct job *j, struct svc_stream_info *info)
+{
+    int err;
+    j->opus = opus_encoder_create(SOURCE_RATE, j->channels, OPUS_APPLICATION_AUDIO, &err);
+    if (!j->opus)
+        return SVC_ERR_CODEC;
+    opus_encoder_ctl(j->opus, OPUS_SET_BITRATE(OPUS_BPS_PER_CHANNEL * j->channels));
+    info->has_audio = true;
+    info->audio_rate = SOURCE_RATE;
+    info->audio_channels = j->channels;
+    info->audio_bitrate_bps = OPUS_BPS_PER_CHANNEL * (uint32_t)j->channels;
+    return 0;
+}
+
+static int open_job(struct job *j)
+{
+    int err = source_open(&j->source, &j->opt->source, j->why, sizeof(j->why));
+    if (err < 0)
+        return err;
+    const struct source_info *from = source_info(j->source);
+    struct svc_encoder_config cfg = j->opt->encoder;
+    cfg.width = from->width;
+    cfg.height = from->height;
+    cfg.fps_num = from->fps_num;
+    cfg.fps_den = from->fps_den;
+    if (j->opt->key_interval_s > 0)
+        cfg.key_interval = (uint32_t)ceil(j->opt->key_interval_s * from->fps_num / from->fps_den);
+    err = svc_encoder_new(&j->encoder, &cfg);
+    if (err < 0) {
+        snprintf(j->why, sizeof(j->why), "%s: %ux%u at %u/%u fps cannot be encoded: %s",
+                 j->opt->source.path, cfg.width, cfg.height, cfg.fps_num, cfg.fps_den,
+                 svc_strerror(err));
+        return err;
+    }
+    struct svc_stream_info info = *svc_encoder_info(j->encoder);
+    j->channels = from->channels;
+    if (j->channels)
+        err = open_opus(j, &info);
+    if (err < 0)
+        return err;
+    return svc_writer_open(&j->writer, j->opt->out, &info, j->why, sizeof(j->why));
+}
+
+static int run(struct job *j)
+{
+    struct source_item item;
+    int got, err = 0;
+    while ((got = source_next(j->source, &item)) == 1) {
+        err = item.kind == SOURCE_PICTURE ? put_picture(j, &item) : put_sound(j, &item);
+        if (err < 0)
+            return err;
+        show_progress(j, false);
+    }
+    if (got < 0 || j->pictures == 0) {
+        snprintf(j->why, sizeof(j->why), "%s: %s", j->opt->source.path,
+                 got < 0 ? svc_strerror(got) : "contains no pictures");
+        return got < 0 ? got : SVC_ERR_FORMAT;
+    }
+    err = flush_sound(j);
+    if (err < 0)
+        return err;
+    err = svc_writer_close(j->writer);
+    if (err < 0)
+        snprintf(j->why, sizeof(j->why), "%s: %s", j->opt->out, svc_strerror(err));
+    else
+        show_progress(j, true);
+    return err;
+}
+
+static void report(const struct job *j)
+{
+    const struct source_info *info = source_info(j->source);
+    double s = (double)j->pictures * info->fps_den / info->fps_num;
+    if (j->opt->progress == PROGRESS_NEVER)
+        return;
+    fprintf(stderr, "%s: %llu pictures, %.1f s;", j->opt->out, (unsigned long long)j->pictures, s);
+    for (int l = 0; l < j->opt->encoder.n_spatial; l++)
+        fprintf(stderr, " S%d %.0f", l, (double)j->bytes[l] * 8 / s / 1000);
+    fprintf(stderr, " kbit/s\n");
+}
+
+static void close_job(struct job *j)
+{
+    svc_writer_free(j->writer);
+    svc_encoder_free(j->encoder);
+    source_free(j->source);
+    if (j->opus)
+        opus_encoder_destroy(j->opus);
+}
+
+int main(int argc, char **argv)
+{
+    struct options opt = { .key_interval_s = 2, .source = { .threads = 1 } };
+    svc_encoder_config_init(&opt.encoder);
+    int code = parse_options(&opt, argc, argv);
+    if (code >= 0)
+        return code;
+    av_log_set_level(AV_LOG_QUIET);
+    struct job job = { .opt = &opt };
+    clock_gettime(CLOCK_MONOTONIC, &job.began);
+    int err = open_job(&job);
+    if (err == 0)
+        err = run(&job);
+    if (err < 0)
+        fprintf(stderr, "svc-encode: %s\n", job.why[0] ? job.why : svc_strerror(err));
+    else
+        report(&job);
+    close_job(&job);
+    return err < 0 ? 1 : 0;
+}

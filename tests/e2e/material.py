@@ -1,0 +1,36 @@
+"""material.py - what every end-to-end test needs: a small layered clip, certificates, a folder."""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+ROOT, BUILD = (os.path.abspath(a) for a in sys.argv[1:3])
+os.environ["SVC_BUILD"] = BUILD
+sys.path.insert(0, os.path.join(ROOT, "tools", "demo"))
+import clip as clips  # noqa: E402
+import programs  # noqa: E402
+import scenario  # noqa: E402, F401 (for the tests that import this)
+
+WORK = os.path.join(BUILD, "tests", "e2e", "work")
+SMALL = clips.Form(size="320x180", seconds=3)
+
+
+def folder(name):
+    path = os.path.join(WORK, name)
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def small_clip():
+    """Made once for all tests; the one that makes it holds the lock."""
+    import fcntl
+    where = folder("clip")
+    with open(os.path.join(where, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return clips.make_all(where, lambda text: None, SMALL)
+
+
+def pki(name="pki"):
+    import fcntl
+    with open(os.path.join(folder("locks"), name), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return programs.make_pki(folder(name))

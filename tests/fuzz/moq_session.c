@@ -1,0 +1,139 @@
+/*
+ * moq_session.c - libFuzzer entry: a server and a client session against whatever a peer may do.
+ * The input is a row of events: one byte what, one byte which stream, one byte how long, then the
+ * bytes. Build by hand with clang -fsanitize=fuzzer,address,undefined and the sources of moq/.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <moq/moq.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct line {
+    uint64_t opened[2];
+    bool server;
+};
+
+static int line_open(void *ctx, bool uni, uint64_t *id)
+{
+    struct line *l = ctx;
+    *id = l->opened[uni]++ * 4 + (uni ? 2 : 0) + l->server;
+    return 0;
+}
+
+static int line_write(void *ctx, uint64_t id, const uint8_t *bytes, size_t len, bool fin)
+{
+    (void)ctx, (void)id, (void)bytes, (void)len, (void)fin;
+    return 0;
+}
+
+static int line_code(void *ctx, uint64_t id, uint64_t code)
+{
+    (void)ctx, (void)id, (void)code;
+    return 0;
+}
+
+static void line_set_rank(void *ctx, uint64_t id, uint64_t rank)
+{
+    (void)ctx, (void)id, (void)rank;
+}
+
+static void line_set_lifetime(void *ctx, uint64_t id, uint64_t us, uint64_t code)
+{
+    (void)ctx, (void)id, (void)us, (void)code;
+}
+
+static int line_datagram(void *ctx, const uint8_t *bytes, size_t len)
+{
+    (void)ctx, (void)bytes, (void)len;
+    return 0;
+}
+
+static void line_close(void *ctx, uint64_t code, const char *reason)
+{
+    (void)ctx, (void)code, (void)reason;
+}
+
+static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,
+                         const struct moq_subscribe_options *o)
+{
+    (void)user, (void)o;
+    struct moq_object obj = { .group = 1, .priority = 1, .payload = { (const uint8_t *)"x", 1 } };
+    if (name->track.len == 0 || moq_accept(s, NULL, (struct moq_bytes){ 0 }) < 0)
+        return;
+    moq_object_write(s, &obj, 0);
+    if (name->track.len > 2)
+        moq_done(s, MOQ_DONE_TRACK_ENDED, "");
+}
+
+static void on_object(void *user, struct moq_subscription *s, const struct moq_object *obj)
+{
+    (void)user;
+    if (obj->object == 66)
+        moq_unsubscribe(s);
+}
+
+static void subscribe(struct moq_session *s)
+{
+    struct moq_name name;
+    struct moq_subscription *sub;
+    struct moq_subscribe_options o;
+    moq_subscribe_options_init(&o);
+    if (moq_name_from_text(&name, "n", "t") == 0)
+        moq_subscribe(s, &name, &o, NULL, &sub);
+}
+
+static void play(struct moq_session *s, const uint8_t *data, size_t size)
+{
+    uint64_t now = 0;
+    while (size >= 3) {
+        unsigned what = data[0] % 8;
+        uint64_t id = data[1];
+        size_t len = data[2] < size - 3 ? data[2] : size - 3;
+        const uint8_t *bytes = data + 3;
+        if (what == 0)
+            moq_session_on_reset(s, id, 1);
+        else if (what == 1)
+            moq_session_on_stop(s, id, 1);
+        else if (what == 2)
+            moq_session_on_datagram(s, bytes, len);
+        else if (what == 3)
+            moq_session_tick(s, now += (uint64_t)len << 16);
+        else if (what == 4)
+            moq_session_on_stream_end(s, id);
+        else
+            moq_session_on_data(s, id, bytes, len, what == 5, now);
+        data += 3 + len;
+        size -= 3 + len;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (int role = 0; role < 2; role++) {
+        struct line l = { .server = role == 1 };
+        struct moq_quic quic = { .ctx = &l,
+                                 .open = line_open,
+                                 .write = line_write,
+                                 .reset = line_code,
+                                 .stop = line_code,
+                                 .set_rank = line_set_rank,
+                                 .set_lifetime = line_set_lifetime,
+                                 .datagram = line_datagram,
+                                 .close = line_close };
+        struct moq_session_config cfg = { .server = l.server };
+        struct moq_handler h = { .on_subscribe = on_subscribe, .on_object = on_object };
+        struct moq_session *s;
+        if (moq_session_new(&s, &cfg, &quic, &h, NULL) < 0)
+            return 0;
+        static const uint8_t setup[] = { 0xaf, 0, 0, 0 };
+        moq_session_start(s);
+        moq_session_on_data(s, l.server ? 2 : 3, setup, sizeof setup, false, 0);
+        subscribe(s);
+        play(s, data, size);
+        moq_session_free(s);
+    }
+    return 0;
+}

@@ -1,0 +1,123 @@
+/*
+ * main.c - tvl-sim: run scenarios under seeds.
+ *
+ *     tvl-sim                                  every scenario under seed 1
+ *     tvl-sim --scenario death --seed 7        one run; --log FILE writes what happened
+ *     tvl-sim --scenario death --count 200     seeds 1..200; a failing one prints its replay
+ *     ... --twice                              each run again: the same events, or it fails
+ *     ... --share 0.85                         fail below this goodput share
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+struct options {
+    const char *scenario, *log;
+    uint64_t seed, count;
+    bool twice;
+    double share;
+};
+
+static int parse(struct options *o, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        { "scenario", required_argument, NULL, 's' },
+        { "seed", required_argument, NULL, 'r' },
+        { "count", required_argument, NULL, 'n' },
+        { "log", required_argument, NULL, 'l' },
+        { "twice", no_argument, NULL, 't' },
+        { "share", required_argument, NULL, 'g' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    *o = (struct options){ .seed = 1, .count = 1 };
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+        case 's':
+            o->scenario = optarg;
+            break;
+        case 'r':
+            o->seed = strtoull(optarg, NULL, 0);
+            break;
+        case 'n':
+            o->count = strtoull(optarg, NULL, 0);
+            break;
+        case 'l':
+            o->log = optarg;
+            break;
+        case 't':
+            o->twice = true;
+            break;
+        case 'g':
+            o->share = strtod(optarg, NULL);
+            break;
+        default:
+            return 64;
+        }
+    }
+    if (o->scenario && !sim_find(o->scenario)) {
+        fprintf(stderr, "tvl-sim: no scenario \"%s\"\n", o->scenario);
+        return 64;
+    }
+    return 0;
+}
+
+static bool run_one(const struct options *o, const struct sim_scenario *s, uint64_t seed,
+                    const struct test_pki *pki)
+{
+    struct sim_result r, again;
+    FILE *log = o->log ? fopen(o->log, "w") : NULL;
+
+    sim_run(s, seed, pki, log, &r);
+    if (log)
+        fclose(log);
+    if (r.ok && o->twice) {
+        sim_run(s, seed, pki, NULL, &again);
+        if (again.hash != r.hash) {
+            r.ok = false;
+            (void)snprintf(r.why, sizeof r.why, "a second run differs");
+        }
+    }
+    if (r.ok && r.goodput_share < o->share) {
+        r.ok = false;
+        (void)snprintf(r.why, sizeof r.why, "goodput is %.3f of the links' sum", r.goodput_share);
+    }
+    if (!r.ok)
+        printf("FAIL %s: %s\n     replay: tvl-sim --scenario %s --seed %" PRIu64 " --log sim.log\n",
+               s->name, r.why, s->name, seed);
+    else if (o->count == 1)
+        printf("ok   %-16s seed %" PRIu64 "  %7.3f s  %" PRIu64 " bytes  share %.3f  %" PRIu64
+               " datagrams, %" PRIu64 " lost  %016" PRIx64 "\n",
+               s->name, seed, (double)r.time / 1e6, r.bytes, r.goodput_share, r.datagrams, r.lost,
+               r.hash);
+    return r.ok;
+}
+
+int main(int argc, char **argv)
+{
+    const struct test_pki_config pc = { .kind = TEST_PKI_ED25519 };
+    struct options o;
+    struct test_pki pki;
+    uint64_t failed = 0, runs = 0;
+    const int bad = parse(&o, argc, argv);
+
+    if (bad)
+        return bad;
+    if (test_pki_init(&pki, &pc) != 0) {
+        fprintf(stderr, "tvl-sim: cannot make certificates\n");
+        return 1;
+    }
+    for (const struct sim_scenario *s = sim_scenarios; s->name; s++) {
+        if (o.scenario && strcmp(o.scenario, s->name) != 0)
+            continue;
+        for (uint64_t seed = o.seed; seed < o.seed + o.count; seed++, runs++)
+            failed += !run_one(&o, s, seed, &pki);
+    }
+    test_pki_fini(&pki);
+    printf("%" PRIu64 " runs, %" PRIu64 " failed\n", runs, failed);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,331 @@
+/*
+ * test_player.c - the player with the real encoder and decoder: units of a small clip are delivered
+ * in time, late, out of order and not at all, and what is shown is compared with what a decoder
+ * makes of the same layers. Runs on the event loop's real clock, with a latency that forgives a
+ * busy machine; no assertion depends on how busy it is unless the text says so.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "player.h"
+
+#include <ev.h>
+#include <jansson.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WIDTH 320
+#define HEIGHT 192
+#define PICTURES 24
+#define LAYERS 3
+#define FRAME_US 50000 /* 20 per second */
+
+struct sent {
+    struct svc_unit unit;
+    double at_s; /* of delivery; negative: lost */
+};
+
+struct clip {
+    struct sent unit[PICTURES][LAYERS];
+    uint32_t crc[PICTURES][LAYERS]; /* of the reference decoder, by best layer; all below there */
+};
+
+struct stage {
+    struct ev_loop *loop;
+    struct player *player;
+    struct report *report;
+    struct args args;
+    ev_timer post;
+    struct clip *clip;
+    size_t order[PICTURES * LAYERS], next;
+};
+
+static void draw(uint8_t *luma, unsigned n)
+{
+    for (unsigned y = 0; y < HEIGHT; y++)
+        for (unsigned x = 0; x < WIDTH; x++)
+            luma[y * WIDTH + x] = (uint8_t)(((x + 3 * n) ^ (y + n)) & 0x7f);
+}
+
+static void encode(struct clip *c)
+{
+    struct svc_encoder_config cfg;
+    struct svc_encoder *e;
+    static uint8_t luma[WIDTH * HEIGHT], chroma[WIDTH * HEIGHT / 4];
+    svc_encoder_config_init(&cfg);
+    cfg.width = WIDTH;
+    cfg.height = HEIGHT;
+    cfg.fps_num = 20;
+    cfg.fps_den = 1;
+    cfg.key_interval = 0;
+    cfg.threads = 1;
+    for (int s = 0; s < LAYERS; s++)
+        cfg.quantizer[s] = 45;
+    assert_int_equal(svc_encoder_new(&e, &cfg), 0);
+    memset(chroma, 128, sizeof chroma);
+    for (unsigned n = 0; n < PICTURES; n++) {
+        struct svc_image img = {
+            WIDTH, HEIGHT, { luma, chroma, chroma }, { WIDTH, WIDTH / 2, WIDTH / 2 }
+        };
+        struct svc_unit units[SVC_SPATIAL_MAX];
+        draw(luma, n);
+        assert_int_equal(svc_encoder_encode(e, &img, (int64_t)n * FRAME_US, false, units), LAYERS);
+        for (int s = 0; s < LAYERS; s++) {
+            uint8_t *copy = malloc(units[s].len);
+            memcpy(copy, units[s].bytes, units[s].len);
+            c->unit[n][s] = (struct sent){ units[s], n * FRAME_US / 1e6 };
+            c->unit[n][s].unit.bytes = copy;
+        }
+    }
+    svc_encoder_free(e);
+}
+
+/* What each picture looks like when layers 0..s of every picture are there. */
+static void make_reference(struct clip *c, int top)
+{
+    struct svc_decoder *d;
+    assert_int_equal(svc_decoder_new(&d, 1), 0);
+    for (unsigned n = 0; n < PICTURES; n++) {
+        struct svc_unit units[LAYERS];
+        struct svc_picture pic;
+        for (int s = 0; s <= top; s++)
+            units[s] = c->unit[n][s].unit;
+        assert_int_equal(svc_decoder_decode(d, units, (size_t)top + 1, &pic), 1);
+        assert_int_equal(pic.layer.spatial, top);
+        c->crc[n][top] = svc_image_crc(&pic.image);
+        svc_picture_release(d, &pic);
+    }
+    svc_decoder_free(d);
+}
+
+static int setup(void **state)
+{
+    struct clip *c = calloc(1, sizeof *c);
+    encode(c);
+    for (int top = 0; top < LAYERS; top++)
+        make_reference(c, top);
+    *state = c;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct clip *c = *state;
+    for (unsigned n = 0; n < PICTURES; n++)
+        for (int s = 0; s < LAYERS; s++)
+            free((void *)(uintptr_t)c->unit[n][s].unit.bytes);
+    free(c);
+    return 0;
+}
+
+static void all_in_time(struct clip *c)
+{
+    for (unsigned n = 0; n < PICTURES; n++)
+        for (int s = 0; s < LAYERS; s++)
+            c->unit[n][s].at_s = n * FRAME_US / 1e6;
+}
+
+static const struct sent *nth(const struct stage *st, size_t i)
+{
+    return &st->clip->unit[st->order[i] / LAYERS][st->order[i] % LAYERS];
+}
+
+static void on_post(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct stage *st = timer->data;
+    (void)events;
+    if (st->next == PICTURES * LAYERS) {
+        player_no_more(st->player);
+        return;
+    }
+    const struct sent *s = nth(st, st->next++);
+    if (s->at_s >= 0)
+        player_unit(st->player, &s->unit);
+    double wait = st->next < PICTURES * LAYERS ? nth(st, st->next)->at_s - s->at_s : 0.05;
+    ev_timer_set(timer, s->at_s >= 0 && wait > 0 ? wait : 0, 0);
+    ev_timer_start(loop, timer);
+}
+
+static void on_finished(void *user)
+{
+    struct stage *st = user;
+    ev_break(st->loop, EVBREAK_ALL);
+}
+
+/* Delivery order: by time, ties by picture and layer; lost ones first. */
+static void sort(struct stage *st)
+{
+    for (size_t i = 0; i < PICTURES * LAYERS; i++) {
+        size_t at = i;
+        double t = st->clip->unit[i / LAYERS][i % LAYERS].at_s;
+        for (; at > 0 && nth(st, at - 1)->at_s > t; at--)
+            st->order[at] = st->order[at - 1];
+        st->order[at] = i;
+    }
+}
+
+/* Plays the clip as its delivery times say; the result is the report. */
+static json_t *play(struct clip *c, uint32_t latency_ms)
+{
+    struct stage st = { .clip = c, .args = { .latency_ms = latency_ms, .headless = true } };
+    struct msf_catalog catalog = { .n_tracks = 6 };
+    struct subscription_plan plan = { .n = 6, .n_spatial = 3, .n_temporal = 2 };
+    struct player_config cfg = { .args = &st.args,
+                                 .process_began_us = player_clock(),
+                                 .on_finished = on_finished,
+                                 .user = &st };
+    struct report_totals totals = { 0 };
+    char why[200];
+    for (size_t i = 0; i < 6; i++) {
+        strcpy(catalog.tracks[i].role, "video");
+        catalog.tracks[i].framerate = 20;
+        plan.item[i] =
+            (struct subscription_item){ .track = i,
+                                        .layer = { (uint8_t)(i / 2), (uint8_t)(i % 2) } };
+    }
+    cfg.loop = st.loop = ev_loop_new(0);
+    cfg.report = st.report = report_new();
+    assert_int_equal(player_new(&st.player, &cfg, why, sizeof why), 0);
+    player_catalog(st.player, &catalog, &plan);
+    sort(&st);
+    ev_timer_init(&st.post, on_post, 0.001, 0);
+    st.post.data = &st;
+    ev_timer_start(st.loop, &st.post);
+    ev_run(st.loop, 0);
+    player_measure(st.player, NULL, 0);
+    player_totals(st.player, &totals);
+    json_t *report = report_json(st.report, &totals);
+    player_free(st.player);
+    report_free(st.report);
+    ev_loop_destroy(st.loop);
+    return report;
+}
+
+/* Every shown picture is what the reference decoder makes of its layers, in rising order. */
+static void assert_nothing_broken(const struct clip *c, json_t *report)
+{
+    json_t *rows = json_object_get(report, "shown");
+    json_int_t last = -1;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        json_int_t n = json_integer_value(json_array_get(row, 0));
+        json_int_t s = json_integer_value(json_array_get(row, 2));
+        assert_true(n > last && n < PICTURES && s < LAYERS);
+        assert_int_equal(json_integer_value(json_array_get(row, 4)), c->crc[n][s]);
+        last = n;
+    }
+}
+
+static json_int_t get(json_t *report, const char *key)
+{
+    return json_integer_value(json_object_get(report, key));
+}
+
+static json_int_t shown_spatial(json_t *report, json_int_t picture)
+{
+    json_t *rows = json_object_get(report, "shown");
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (json_integer_value(json_array_get(json_array_get(rows, i), 0)) == picture)
+            return json_integer_value(json_array_get(json_array_get(rows, i), 2));
+    return -1;
+}
+
+static void test_all_arrives(void **state)
+{
+    struct clip *c = *state;
+    all_in_time(c);
+    json_t *r = play(c, 500);
+    assert_nothing_broken(c, r);
+    assert_int_equal(get(r, "base_layer_lost"), 0);
+    assert_int_equal(get(r, "frames_shown") + get(r, "frames_skipped"), PICTURES);
+    assert_int_equal(shown_spatial(r, PICTURES - 1), 2);
+    json_t *layer = json_array_get(json_object_get(r, "layers"), 5);
+    assert_int_equal(get(layer, "expected"), PICTURES / 2);
+    assert_int_equal(get(layer, "in_time"), PICTURES / 2);
+    json_decref(r);
+}
+
+/* Deliveries within the latency, in a scrambled order, change nothing that is seen. */
+static void test_out_of_order(void **state)
+{
+    struct clip *c = *state;
+    uint32_t random = 3;
+    all_in_time(c);
+    for (unsigned n = 1; n < PICTURES; n++)
+        for (int s = 0; s < LAYERS; s++) {
+            random = random * 1664525u + 1013904223u;
+            c->unit[n][s].at_s += (random >> 24) / 256.0 * 0.2;
+        }
+    json_t *r = play(c, 600);
+    assert_nothing_broken(c, r);
+    assert_int_equal(get(r, "base_layer_lost"), 0);
+    assert_int_equal(shown_spatial(r, PICTURES - 1), 2);
+    json_decref(r);
+}
+
+/* The top layer of one T0 picture is lost for good: the top stays away, nothing is broken. */
+static void test_upper_layer_lost(void **state)
+{
+    struct clip *c = *state;
+    all_in_time(c);
+    c->unit[6][2].at_s = -1;
+    json_t *r = play(c, 500);
+    assert_nothing_broken(c, r);
+    assert_int_equal(get(r, "base_layer_lost"), 0);
+    assert_int_equal(shown_spatial(r, 4), 2);
+    assert_int_equal(shown_spatial(r, 6), 1);
+    assert_int_equal(shown_spatial(r, 8), 1);
+    json_decref(r);
+}
+
+/*
+ * All of a T0 picture comes 300 ms after its time, so that neither it nor those that build on it
+ * could be shown: it is still decoded, then they are, and the rest plays with every layer. (Of a
+ * picture whose lower layers were there, a late upper unit can seldom heal: it reads the slot of
+ * its own lower layer, which the next picture has filled anew.)
+ */
+static void test_late_picture_heals(void **state)
+{
+    struct clip *c = *state;
+    all_in_time(c);
+    for (int s = 0; s < LAYERS; s++)
+        c->unit[6][s].at_s = 6 * FRAME_US / 1e6 + 0.8;
+    json_t *r = play(c, 500);
+    assert_nothing_broken(c, r);
+    assert_int_equal(shown_spatial(r, 5), 2);
+    assert_int_equal(shown_spatial(r, 6), -1);
+    assert_int_equal(shown_spatial(r, 8), -1);
+    assert_int_equal(shown_spatial(r, PICTURES - 1), 2);
+    assert_true(get(r, "units_late_healed") >= 2);
+    assert_true(json_array_size(json_object_get(r, "stalls")) == 1);
+    json_decref(r);
+}
+
+/* Nothing of three pictures, one of them a T0: the base breaks until the end, and is counted. */
+static void test_base_lost(void **state)
+{
+    struct clip *c = *state;
+    all_in_time(c);
+    for (unsigned n = 7; n < 10; n++)
+        for (int s = 0; s < LAYERS; s++)
+            c->unit[n][s].at_s = -1;
+    json_t *r = play(c, 500);
+    assert_nothing_broken(c, r);
+    assert_int_equal(get(r, "base_layer_lost"), PICTURES - 7);
+    assert_int_equal(get(r, "frames_shown"), 7);
+    json_decref(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_arrives),      cmocka_unit_test(test_out_of_order),
+        cmocka_unit_test(test_upper_layer_lost), cmocka_unit_test(test_late_picture_heals),
+        cmocka_unit_test(test_base_lost),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,194 @@
+/* test_playout.c - the playout clock and the sound's plan, as tables and short scenarios. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "playout.h"
+#include "sound_plan.h"
+
+#define MS INT64_C(1000)
+#define FRAME (40 * MS)
+
+static struct playout started(void)
+{
+    struct playout p;
+    playout_init(&p, 300 * MS, FRAME);
+    playout_start(&p, 100, 5000 * MS, 1000 * MS);
+    return p;
+}
+
+static void test_first_is_due_after_latency(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    assert_int_equal(playout_due(&p, 5000 * MS), 1300 * MS);
+    assert_int_equal(playout_due(&p, 5040 * MS), 1340 * MS);
+    assert_int_equal(playout_media_now(&p, 1300 * MS), 5000 * MS);
+}
+
+static void test_next_pts(void **state)
+{
+    (void)state;
+    static const struct {
+        struct playout_view v;
+        int64_t pts;
+    } rows[] = {
+        { { .has_next = true, .next_pts = 5003 * MS }, 5003 * MS },
+        { { 0 }, 5000 * MS }, /* nothing known: a frame on */
+        { { .has_later = true, .later = 101, .later_pts = 5050 * MS }, 5005 * MS }, /* half way */
+        { { .has_later = true, .later = 103, .later_pts = 5120 * MS }, 5000 * MS },
+        { { .has_later = true, .later = 101, .later_pts = 4000 * MS },
+          5000 * MS }, /* backwards: no help */
+        { { .has_later = true, .later = 101, .later_pts = 99000 * MS },
+          5000 * MS }, /* a jump: no help */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct playout p = started();
+        assert_int_equal(playout_next_pts(&p, &rows[i].v), rows[i].pts);
+    }
+}
+
+static void test_pass_and_jump(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    playout_pass(&p, 5000 * MS);
+    assert_int_equal(p.next, 101);
+    assert_false(playout_jumps(&p, 5040 * MS));
+    assert_false(playout_jumps(&p, 9000 * MS));
+    assert_true(playout_jumps(&p, 5000 * MS + PLAYOUT_JUMP_US));
+    assert_true(playout_jumps(&p, 5000 * MS - PLAYOUT_JUMP_US));
+}
+
+static void test_stalls(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t gap, stall;
+    } rows[] = { { 40 * MS, 0 },         { 80 * MS, 0 },         { 100 * MS, 0 },
+                 { 101 * MS, 101 * MS }, { 200 * MS, 200 * MS }, { 40 * MS, 0 } };
+    struct playout p = started();
+    int64_t now = 1300 * MS;
+    assert_int_equal(playout_shown(&p, now), 0); /* the first ends no gap */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        now += rows[i].gap;
+        assert_int_equal(playout_shown(&p, now), rows[i].stall);
+    }
+    assert_int_equal(p.stalls, 2);
+    assert_int_equal(p.stall_max_us, 200 * MS);
+}
+
+/* A burst of late units, as after a path's death, is no reason to shift; lasting lateness is. */
+static void test_rebuffer(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t late, spacing;
+        int n;
+        int64_t shift; /* of the last unit, 0: none at all */
+    } rows[] = {
+        { -10 * MS, 40 * MS, 50, 0 }, /* in time */
+        { 30 * MS, 1 * MS, 20, 0 },   /* a burst */
+        { 30 * MS, 200 * MS, 4, 0 },  /* too few */
+        { 30 * MS, 125 * MS, 5, 30 * MS + PLAYOUT_SHIFT_MARGIN_US },
+        { 9000 * MS, 125 * MS, 5, PLAYOUT_SHIFT_MAX_US },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct playout p = started();
+        int64_t shift = 0, offset = p.offset_us;
+        for (int n = 0; n < rows[i].n; n++) {
+            int64_t pts = 5000 * MS + n * rows[i].spacing;
+            assert_int_equal(shift, 0);
+            shift = playout_base_arrived(&p, pts, playout_due(&p, pts) + rows[i].late);
+        }
+        assert_int_equal(shift, rows[i].shift);
+        assert_int_equal(p.offset_us, offset + rows[i].shift);
+        assert_int_equal(p.rebuffers, rows[i].shift ? 1 : 0);
+    }
+}
+
+static void test_one_in_time_forgives(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    for (int n = 0; n < 100; n++) {
+        int64_t pts = 5000 * MS + n * 200 * MS;
+        int64_t late = n % 4 == 3 ? -1 * MS : 50 * MS;
+        assert_int_equal(playout_base_arrived(&p, pts, playout_due(&p, pts) + late), 0);
+    }
+}
+
+static void test_drift_is_bounded(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    int64_t offset = p.offset_us;
+    for (int n = 0; n < 1000; n++) {
+        int64_t pts = 5000 * MS + n * 200 * MS;
+        playout_base_arrived(&p, pts, playout_due(&p, pts) + 2000 * MS);
+    }
+    assert_int_equal(p.offset_us - offset, PLAYOUT_EXTRA_MAX_US);
+}
+
+static void test_rewind(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    for (int n = 0; n < 10; n++)
+        playout_pass(&p, 5000 * MS + n * FRAME);
+    playout_rewind(&p, 200, 0);
+    assert_int_equal(p.next, 110); /* only back */
+    playout_rewind(&p, 105, 5000 * MS + 5 * FRAME);
+    assert_int_equal(p.next, 105);
+    assert_int_equal(playout_next_pts(&p, &(struct playout_view){ 0 }), 5000 * MS + 5 * FRAME);
+}
+
+static void test_sound_plan(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        struct sound_state s; /* media_now, queued, next, has, packet, frame, concealed */
+        enum sound_action action;
+        int64_t length;
+    } rows[] = {
+        { "enough queued", { 0, 80 * MS, 80 * MS, true, 80 * MS, 20 * MS, 0 }, SOUND_WAIT, 0 },
+        { "in step", { 0, 40 * MS, 40 * MS, true, 40 * MS, 20 * MS, 0 }, SOUND_PLAY, 0 },
+        { "a little early", { 0, 40 * MS, 75 * MS, true, 75 * MS, 20 * MS, 0 }, SOUND_PLAY, 0 },
+        { "too early", { 0, 0, 60 * MS, true, 60 * MS, 20 * MS, 0 }, SOUND_SILENCE, 60 * MS },
+        { "far too early", { 0, 0, 900 * MS, true, 900 * MS, 20 * MS, 0 }, SOUND_SILENCE, 80 * MS },
+        { "too late", { 100 * MS, 0, 40 * MS, true, 40 * MS, 20 * MS, 0 }, SOUND_DROP, 0 },
+        { "its place is taken", { 0, 0, 40 * MS, true, 20 * MS, 20 * MS, 0 }, SOUND_DROP, 0 },
+        { "missing, time left", { 0, 60 * MS, 60 * MS, false, 0, 20 * MS, 0 }, SOUND_WAIT, 0 },
+        { "missing", { 0, 20 * MS, 20 * MS, false, 0, 20 * MS, 0 }, SOUND_CONCEAL, 20 * MS },
+        { "a gap", { 0, 20 * MS, 20 * MS, true, 40 * MS, 20 * MS, 0 }, SOUND_CONCEAL, 20 * MS },
+        { "a long gap",
+          { 0, 20 * MS, 20 * MS, false, 0, 20 * MS, 100 * MS },
+          SOUND_SILENCE,
+          20 * MS },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sound_step step = sound_plan(&rows[i].s);
+        if (step.action != rows[i].action || step.length_us != rows[i].length)
+            fail_msg("%s: action %d, length %lld", rows[i].what, (int)step.action,
+                     (long long)step.length_us);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_is_due_after_latency),
+        cmocka_unit_test(test_next_pts),
+        cmocka_unit_test(test_pass_and_jump),
+        cmocka_unit_test(test_stalls),
+        cmocka_unit_test(test_rebuffer),
+        cmocka_unit_test(test_one_in_time_forgives),
+        cmocka_unit_test(test_drift_is_bounded),
+        cmocka_unit_test(test_rewind),
+        cmocka_unit_test(test_sound_plan),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

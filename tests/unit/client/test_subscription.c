@@ -1,0 +1,115 @@
+/* test_subscription.c - which tracks are asked for, as a table over one catalog and its defects. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "subscription.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void depend(struct msf_track *t, unsigned s, unsigned temporal)
+{
+    snprintf(t->depends[t->n_depends++], MSF_NAME_MAX, "s%ut%u", s, temporal);
+}
+
+/* L3T2 with sound last; each layer depends on the one below and the one before. */
+static struct msf_catalog full(void)
+{
+    struct msf_catalog c = { .n_tracks = 7 };
+    for (unsigned i = 0; i < 6; i++) {
+        struct msf_track *t = &c.tracks[5 - i]; /* the highest first: order must not matter */
+        unsigned s = i / 2, temporal = i % 2;
+        snprintf(t->name, sizeof t->name, "s%ut%u", s, temporal);
+        strcpy(t->packaging, "loc");
+        strcpy(t->role, "video");
+        strcpy(t->codec, "av01.0.05M.08");
+        t->spatial_id = (uint8_t)s;
+        t->temporal_id = (uint8_t)temporal;
+        t->width = (uint16_t)(320 << s);
+        t->height = (uint16_t)(180 << s);
+        if (s > 0)
+            depend(t, s - 1, temporal);
+        if (temporal > 0)
+            depend(t, s, 0);
+    }
+    struct msf_track *a = &c.tracks[6];
+    strcpy(a->name, "sound");
+    strcpy(a->packaging, "loc");
+    strcpy(a->role, "audio");
+    strcpy(a->codec, "opus");
+    return c;
+}
+
+static void names(const struct subscription_plan *p, const struct msf_catalog *c, char *out)
+{
+    *out = '\0';
+    for (size_t i = 0; i < p->n; i++) {
+        strcat(out, i ? " " : "");
+        strcat(out, c->tracks[p->item[i].track].name);
+        if (i > 0)
+            assert_true(p->item[i].priority > p->item[i - 1].priority);
+    }
+}
+
+static void test_wishes(void **state)
+{
+    (void)state;
+    static const struct {
+        struct subscription_wish wish;
+        const char *plan;
+    } rows[] = {
+        { { -1, -1, 0, true }, "sound s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
+        { { -1, -1, 0, false }, "s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
+        { { 1, -1, 0, false }, "s0t0 s0t1 s1t0 s1t1" },
+        { { 2, 0, 0, false }, "s0t0 s1t0 s2t0" },
+        { { 0, 0, 0, true }, "sound s0t0" },
+        { { -1, -1, 640 * 360, false }, "s0t0 s0t1 s1t0 s1t1" },
+    };
+    struct msf_catalog c = full();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct subscription_plan p;
+        char got[200], why[200];
+        assert_int_equal(subscription_decide(&p, &c, &rows[i].wish, why, sizeof why), 0);
+        names(&p, &c, got);
+        assert_string_equal(got, rows[i].plan);
+        assert_int_equal(p.n_spatial, 3);
+        assert_int_equal(p.n_temporal, 2);
+    }
+}
+
+static void test_defects(void **state)
+{
+    (void)state;
+    struct subscription_wish all = { -1, -1, 0, true };
+    struct subscription_plan p;
+    char got[200], why[200];
+    struct msf_catalog c = full();
+    strcpy(c.tracks[3].codec, "hvc1"); /* s1t0: unknown codec, so nothing above it */
+    assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), 0);
+    names(&p, &c, got);
+    assert_string_equal(got, "sound s0t0 s0t1");
+    c = full();
+    strcpy(c.tracks[4].name, "s0t0"); /* two of a name and layer: the first counts */
+    c.tracks[4].temporal_id = 0;
+    assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), 0);
+    assert_int_equal(p.item[1].layer.spatial + p.item[1].layer.temporal, 0);
+    c = full();
+    c.tracks[5].spatial_id = 1; /* no base layer */
+    assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), -1);
+    assert_true(strstr(why, "base layer") != NULL);
+    c = full();
+    c.tracks[0].spatial_id = 200; /* out of range: not a layer */
+    assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), 0);
+    c.n_tracks = 0;
+    assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_wishes),
+                                        cmocka_unit_test(test_defects) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,67 @@
+/*
+ * pair.h - a client and a server endpoint joined by links in memory, on a clock of their own.
+ *
+ *     client 10.0.0.1 ==link 0== server 10.9.9.9        every link: a fixed delay, may be cut,
+ *            10.0.1.1 ==link 1==                        may drop every n-th datagram
+ *
+ * The smallest thing that runs two production endpoints; tests/sim has real networks.
+ */
+#ifndef TEST_PAIR_H
+#define TEST_PAIR_H
+
+#include <tvl/tvl.h>
+
+#include "../tls/test_pki.h"
+
+#define PAIR_LINKS 3
+#define PAIR_QUEUE 4096
+#define PAIR_CLIENT 0
+#define PAIR_SERVER 1
+
+struct pair_datagram {
+    tvl_time at;
+    int to;
+    struct tvl_datagram dgram;
+    uint8_t bytes[TVL_DATAGRAM_MAX];
+};
+
+struct pair_link {
+    tvl_time delay;    /* us, each way */
+    bool cut[2];       /* towards client, towards server */
+    unsigned drop_nth; /* 0: none */
+    unsigned count;
+};
+
+struct pair {
+    struct test_pki pki;
+    struct tvl_tls *tls[2];
+    struct tvl_endpoint *ep[2];
+    struct tvl_conn *conn[2]; /* the server's appears with its ACCEPTED event */
+    struct pair_link link[PAIR_LINKS];
+    struct pair_datagram *queue;
+    size_t n_queue;
+    tvl_time now;
+    uint64_t sent[2][PAIR_LINKS]; /* datagrams by sender and link */
+    /* Called for each event; may call the library. */
+    void (*on_event)(struct pair *p, int side, const struct tvl_event *ev);
+    void *user;
+    unsigned seen[2][32]; /* events by type */
+    struct tvl_event last_path[2], closed[2];
+};
+
+struct pair_options {
+    const char *ca_file;            /* NULL: the right one */
+    const char *server_name;        /* NULL: "localhost" */
+    const char *const *client_alpn; /* NULL: the server's */
+    uint32_t max_path_id;           /* both sides; 0: the default */
+    tvl_time keepalive;
+};
+
+void pair_init(struct pair *p, const struct pair_options *o);
+void pair_connect(struct pair *p, const struct pair_options *o);
+int pair_path_add(struct pair *p, unsigned link);
+/* Run until `until`, or until `done` says so. */
+void pair_run(struct pair *p, tvl_time duration, bool (*done)(struct pair *p));
+void pair_fini(struct pair *p);
+
+#endif

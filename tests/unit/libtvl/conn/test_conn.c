@@ -1,0 +1,359 @@
+/*
+ * test_conn.c - whole connections between two production endpoints: handshake, streams, datagrams,
+ * paths that open, die, return and are abandoned, and every way to end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "pair.h"
+
+#define SECOND 1000000u
+
+/* ---- what the tests transfer ---- */
+
+struct transfer {
+    uint64_t total, written, received;
+    uint64_t id;
+    bool started, finished, damaged;
+};
+
+static uint8_t pattern(uint64_t offset)
+{
+    return (uint8_t)(offset * 31 + (offset >> 8));
+}
+
+static void write_more(struct pair *p, int side, struct transfer *t)
+{
+    uint8_t bytes[16384];
+
+    while (t->written < t->total) {
+        size_t n = sizeof bytes < t->total - t->written ? sizeof bytes : t->total - t->written;
+
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = pattern(t->written + i);
+        const int64_t r =
+            tvl_stream_write(p->conn[side], t->id, bytes, n, t->written + n == t->total);
+        assert_true(r >= 0);
+        t->written += (uint64_t)r;
+        if ((size_t)r < n)
+            return;
+    }
+}
+
+static void read_all(struct pair *p, int side, uint64_t id, struct transfer *t)
+{
+    uint8_t bytes[16384];
+    bool fin = false;
+    int64_t n;
+
+    while ((n = tvl_stream_read(p->conn[side], id, bytes, sizeof bytes, &fin)) > 0 || fin) {
+        for (int64_t i = 0; i < n; i++)
+            t->damaged = t->damaged || bytes[i] != pattern(t->received + (uint64_t)i);
+        t->received += (uint64_t)n;
+        t->finished = t->finished || fin;
+        if (fin)
+            return;
+    }
+}
+
+/* The server sends t->total bytes on a stream of its own as soon as it can. */
+static void serve(struct pair *p, int side, const struct tvl_event *ev)
+{
+    struct transfer *t = p->user;
+
+    if (side == PAIR_SERVER && ev->type == TVL_EVENT_CONNECTED) {
+        assert_int_equal(tvl_stream_open(ev->conn, TVL_UNI, &t->id), 0);
+        t->started = true;
+        write_more(p, side, t);
+    } else if (side == PAIR_SERVER && ev->type == TVL_EVENT_STREAM_WRITABLE) {
+        write_more(p, side, t);
+    } else if (side == PAIR_CLIENT && ev->type == TVL_EVENT_STREAM_READABLE) {
+        read_all(p, side, ev->stream.id, t);
+    }
+}
+
+static bool finished(struct pair *p)
+{
+    return ((struct transfer *)p->user)->finished;
+}
+
+static bool both_connected(struct pair *p)
+{
+    return p->seen[0][TVL_EVENT_CONNECTED] && p->seen[1][TVL_EVENT_CONNECTED];
+}
+
+static bool both_closed(struct pair *p)
+{
+    return p->seen[0][TVL_EVENT_CLOSED] && p->seen[1][TVL_EVENT_CLOSED];
+}
+
+static bool client_closed(struct pair *p)
+{
+    return p->seen[0][TVL_EVENT_CLOSED] > 0;
+}
+
+/* ---- tests ---- */
+
+static void test_handshake(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    struct tvl_conn_stats s;
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, 5 * SECOND, both_connected);
+    assert_true(both_connected(&p));
+    assert_string_equal(tvl_conn_alpn(p.conn[0]), "test");
+    assert_string_equal(tvl_conn_alpn(p.conn[1]), "test");
+    tvl_conn_get_stats(p.conn[0], &s);
+    assert_true(s.multipath);
+    assert_true(s.handshake_time >= 20000 && s.handshake_time < 100000); /* one round trip or two */
+    pair_fini(&p);
+}
+
+static void test_transfer_with_loss(void **state)
+{
+    static const unsigned drop_nth[] = { 0, 20, 7, 4 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof drop_nth / sizeof drop_nth[0]; i++) {
+        const struct pair_options o = { .ca_file = NULL };
+        struct transfer t = { .total = 300000 };
+        struct pair p;
+
+        pair_init(&p, &o);
+        p.user = &t;
+        p.on_event = serve;
+        p.link[0].drop_nth = drop_nth[i];
+        pair_connect(&p, &o);
+        pair_run(&p, 120 * SECOND, finished);
+        if (!t.finished)
+            fail_msg("every %u-th lost: %u of %u bytes after %u s", drop_nth[i],
+                     (unsigned)t.received, (unsigned)t.total, (unsigned)(p.now / SECOND));
+        assert_false(t.damaged);
+        assert_int_equal(t.received, t.total);
+        pair_fini(&p);
+    }
+}
+
+static void test_two_paths_share(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    struct transfer t = { .total = 3000000 };
+    struct tvl_path_stats ps[TVL_PATHS_MAX];
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    p.link[0].drop_nth = p.link[1].drop_nth = 100; /* else the first window grows without end */
+    pair_connect(&p, &o);
+    assert_int_equal(pair_path_add(&p, 1), 1);
+    p.user = &t;
+    p.on_event = serve;
+    pair_run(&p, 120 * SECOND, finished);
+    assert_true(t.finished);
+    assert_false(t.damaged);
+    assert_int_equal(tvl_paths(p.conn[0], ps, TVL_PATHS_MAX), 2);
+    assert_int_equal(ps[0].state, TVL_PATH_UP);
+    assert_int_equal(ps[1].state, TVL_PATH_UP);
+    assert_int_equal(tvl_paths(p.conn[1], ps, TVL_PATHS_MAX), 2);
+    assert_true(ps[0].bytes_sent > 100000); /* both carried their part */
+    assert_true(ps[1].bytes_sent > 100000);
+    pair_fini(&p);
+}
+
+static bool half_done(struct pair *p)
+{
+    const struct transfer *t = p->user;
+
+    return t->received > t->total / 3;
+}
+
+/* One path dies in the middle, in both directions or in one; the data arrives, and it returns. */
+static void test_path_death(void **state)
+{
+    static const bool cuts[][2] = { { true, true }, { true, false }, { false, true } };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        for (unsigned dead = 0; dead < 2; dead++) {
+            const struct pair_options o = { .keepalive = 200000 };
+            struct transfer t = { .total = 2000000 };
+            struct pair p;
+            tvl_time died;
+
+            pair_init(&p, &o);
+            p.link[0].drop_nth = p.link[1].drop_nth = 100;
+            p.user = &t;
+            p.on_event = serve;
+            pair_connect(&p, &o);
+            assert_int_equal(pair_path_add(&p, 1), 1);
+            pair_run(&p, 60 * SECOND, half_done);
+            died = p.now;
+            p.link[dead].cut[0] = cuts[i][0];
+            p.link[dead].cut[1] = cuts[i][1];
+            pair_run(&p, 60 * SECOND, finished);
+            assert_true(t.finished);
+            assert_false(t.damaged);
+            assert_true(p.now - died < 30 * SECOND);
+            /* Where only the way back is cut, acknowledgements take the other path, and the way
+             * there may go on. */
+            if (cuts[i][0] && (p.last_path[1].path.id != dead ||
+                               p.last_path[1].path.state != TVL_PATH_SUSPECT))
+                fail_msg("cut %zu of path %u: the server's last word is state %u of path %u", i,
+                         dead, p.last_path[1].path.state, p.last_path[1].path.id);
+            p.link[dead].cut[0] = p.link[dead].cut[1] = false;
+            pair_run(&p, 2 * SECOND, NULL);
+            assert_int_equal(p.last_path[1].path.id, dead);
+            assert_int_equal(p.last_path[1].path.state, TVL_PATH_UP);
+            pair_fini(&p);
+        }
+    }
+}
+
+static void test_abandon_and_reopen(void **state)
+{
+    const struct pair_options o = { .max_path_id = 2 };
+    struct tvl_path_stats ps[TVL_PATHS_MAX];
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, 5 * SECOND, both_connected);
+    for (unsigned k = 1; k <= 20; k++) { /* far beyond the first limit of path IDs */
+        const int id = pair_path_add(&p, 1);
+
+        assert_int_equal(id, k);
+        pair_run(&p, 5 * SECOND, NULL);
+        assert_int_equal(p.last_path[1].path.id, k);
+        assert_int_equal(p.last_path[1].path.state, TVL_PATH_UP);
+        assert_int_equal(tvl_path_abandon(p.conn[k % 2], (uint32_t)id, p.now), 0);
+        pair_run(&p, 5 * SECOND, NULL);
+        assert_int_equal(p.last_path[0].path.state, TVL_PATH_ABANDONED);
+        assert_int_equal(p.last_path[1].path.state, TVL_PATH_ABANDONED);
+        assert_int_equal(tvl_paths(p.conn[0], ps, TVL_PATHS_MAX), 1); /* forgotten */
+        assert_int_equal(tvl_paths(p.conn[1], ps, TVL_PATHS_MAX), 1);
+    }
+    pair_fini(&p);
+}
+
+static void test_datagrams(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    uint8_t big[2000] = { 0 };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, 5 * SECOND, both_connected);
+    assert_int_equal(tvl_datagram_write(p.conn[0], (const uint8_t *)"hello", 5), 0);
+    assert_int_equal(tvl_datagram_write(p.conn[0], big, sizeof big), TVL_ERR_ARG);
+    pair_run(&p, SECOND, NULL);
+    assert_int_equal(p.seen[1][TVL_EVENT_DATAGRAM], 1);
+    pair_fini(&p);
+}
+
+static void test_close(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, 5 * SECOND, both_connected);
+    assert_int_equal(tvl_close(p.conn[0], 77, "done\nhere", p.now), 0);
+    pair_run(&p, 5 * SECOND, both_closed);
+    assert_int_equal(p.closed[0].closed.kind, TVL_CLOSED_LOCAL);
+    assert_int_equal(p.closed[1].closed.kind, TVL_CLOSED_PEER_APP);
+    assert_int_equal(p.closed[1].closed.code, 77);
+    assert_string_equal(p.closed[1].closed.reason, "done?here");
+    pair_fini(&p);
+}
+
+static const char *const other_alpn[] = { "other", NULL };
+
+static void test_refusals(void **state)
+{
+    struct test_pki_config pc = { .kind = TEST_PKI_ED25519, .authority = "Stranger" };
+    struct test_pki stranger;
+
+    (void)state;
+    assert_int_equal(test_pki_init(&stranger, &pc), 0);
+    const struct {
+        struct pair_options o;
+        uint64_t code;
+    } table[] = {
+        { { .ca_file = stranger.ca }, 0x100 + 48 },          /* unknown_ca */
+        { { .server_name = "elsewhere.test" }, 0x100 + 42 }, /* bad_certificate */
+        { { .client_alpn = other_alpn }, 0x100 + 120 },      /* no_application_protocol */
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct pair p;
+
+        pair_init(&p, &table[i].o);
+        pair_connect(&p, &table[i].o);
+        pair_run(&p, 15 * SECOND, both_closed);
+        assert_true(both_closed(&p));
+        assert_int_equal(p.closed[0].closed.kind, TVL_CLOSED_TLS);
+        assert_int_equal(p.closed[0].closed.code, table[i].code);
+        assert_int_equal(p.closed[1].closed.kind, TVL_CLOSED_TLS);
+        pair_fini(&p);
+    }
+    test_pki_fini(&stranger);
+}
+
+static void test_no_answer(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    p.link[0].cut[1] = true;
+    pair_connect(&p, &o);
+    pair_run(&p, 15 * SECOND, client_closed);
+    assert_int_equal(p.closed[0].closed.kind, TVL_CLOSED_NO_ANSWER);
+    assert_true(p.sent[0][0] >= 4 && p.sent[0][0] < 20); /* it tried, with growing gaps */
+    pair_fini(&p);
+}
+
+static void test_idle(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, 5 * SECOND, both_connected);
+    pair_run(&p, 60 * SECOND, both_closed);
+    assert_int_equal(p.closed[0].closed.kind, TVL_CLOSED_IDLE);
+    assert_int_equal(p.closed[1].closed.kind, TVL_CLOSED_IDLE);
+    pair_fini(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_handshake),
+        cmocka_unit_test(test_transfer_with_loss),
+        cmocka_unit_test(test_two_paths_share),
+        cmocka_unit_test(test_path_death),
+        cmocka_unit_test(test_abandon_and_reopen),
+        cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_idle),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

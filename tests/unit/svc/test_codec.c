@@ -1,0 +1,270 @@
+/*
+ * test_codec.c - encoder to decoder, with libaom's decoder as the judge: every picture that is
+ * given out is bit for bit what the reference makes of the complete stream, whatever was left out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "clip.h"
+
+#define PICTURES 44
+
+static struct svc_encoder_config small(uint8_t n_spatial, uint8_t n_temporal)
+{
+    struct svc_encoder_config cfg;
+    svc_encoder_config_init(&cfg);
+    cfg.width = 256;
+    cfg.height = 144;
+    cfg.n_spatial = n_spatial;
+    cfg.n_temporal = n_temporal;
+    cfg.key_interval = 15;
+    for (int s = 0; s < SVC_SPATIAL_MAX; s++)
+        cfg.bitrate_bps[s] = 0;
+    return cfg;
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+struct filter {
+    unsigned spatial_max, temporal_max;
+    unsigned loss_percent;
+    uint32_t seed;
+};
+
+static bool passes(const struct svc_unit *u, struct filter *f)
+{
+    if (u->layer.spatial > f->spatial_max || u->layer.temporal > f->temporal_max)
+        return false;
+    return f->loss_percent == 0 || next_random(&f->seed) % 100 >= f->loss_percent;
+}
+
+/* Number of pictures shown. */
+static unsigned play(const struct kept *k, struct filter f)
+{
+    struct svc_decoder *d = NULL;
+    unsigned shown = 0;
+    assert_int_equal(svc_decoder_new(&d, 2), 0);
+    for (unsigned i = 0; i < k->n; i++) {
+        struct svc_unit in[SVC_SPATIAL_MAX];
+        struct svc_picture pic;
+        size_t n = 0;
+        for (unsigned s = 0; s < k->n_spatial; s++)
+            if (passes(&k->unit[i][s], &f))
+                in[n++] = k->unit[i][s];
+        int got = svc_decoder_decode(d, in, n, &pic);
+        assert_true(got == 0 || got == 1);
+        if (got == 0)
+            continue;
+        assert_int_equal(pic.picture, i);
+        const struct svc_layer_info *info = &k->info.layers[pic.layer.spatial];
+        assert_int_equal(pic.image.width, info->width);
+        assert_int_equal(pic.image.height, info->height);
+        assert_int_equal(svc_image_crc(&pic.image), k->crc[i][pic.layer.spatial]);
+        if (f.loss_percent == 0)
+            assert_int_equal(pic.layer.spatial,
+                             f.spatial_max < k->n_spatial ? f.spatial_max : k->n_spatial - 1u);
+        svc_picture_release(d, &pic);
+        shown++;
+    }
+    svc_decoder_free(d);
+    return shown;
+}
+
+static void all_structures_decode_bit_exactly(void **state)
+{
+    (void)state;
+    for (uint8_t s = 1; s <= 3; s++) {
+        for (uint8_t t = 1; t <= 2; t++) {
+            struct svc_encoder_config cfg = small(s, t);
+            struct kept *k = kept_new(&cfg, 34);
+            assert_int_equal(play(k, (struct filter){ 9, 9, 0, 0 }), k->n);
+            assert_int_equal(play(k, (struct filter){ 0, 9, 0, 0 }), k->n);
+            for (unsigned i = 0; i < k->n; i++)
+                assert_int_equal(k->unit[i][0].key, i % cfg.key_interval == 0);
+            kept_free(k);
+        }
+    }
+}
+
+/* Also with more threads wished for than libaom bears. */
+static void awkward_sizes_decode(void **state)
+{
+    (void)state;
+    static const uint16_t sizes[][2] = {
+        { 128, 128 }, { 130, 134 }, { 426, 240 }, { 854, 480 }, { 1920, 1080 }
+    };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct svc_encoder_config cfg = small(3, 2);
+        cfg.width = sizes[i][0];
+        cfg.height = sizes[i][1];
+        cfg.threads = 16;
+        struct kept *k = kept_new(&cfg, 5);
+        for (unsigned s = 0; s < 3; s++)
+            assert_int_equal(play(k, (struct filter){ s, 9, 0, 0 }), k->n);
+        kept_free(k);
+    }
+}
+
+static void any_subset_of_layers_decodes(void **state)
+{
+    (void)state;
+    struct svc_encoder_config cfg = small(3, 2);
+    struct kept *k = kept_new(&cfg, PICTURES);
+    unsigned t0 = 0;
+    for (unsigned i = 0; i < k->n; i++)
+        t0 += k->unit[i][0].layer.temporal == 0;
+    assert_int_equal(play(k, (struct filter){ 2, 1, 0, 0 }), PICTURES);
+    assert_int_equal(play(k, (struct filter){ 1, 1, 0, 0 }), PICTURES);
+    assert_int_equal(play(k, (struct filter){ 0, 1, 0, 0 }), PICTURES);
+    assert_int_equal(play(k, (struct filter){ 2, 0, 0, 0 }), t0);
+    assert_int_equal(play(k, (struct filter){ 0, 0, 0, 0 }), t0);
+    assert_in_range(t0, PICTURES / 2, PICTURES / 2 + 3);
+    kept_free(k);
+}
+
+static void random_losses_never_show_a_wrong_picture(void **state)
+{
+    (void)state;
+    struct svc_encoder_config cfg = small(3, 2);
+    struct kept *k = kept_new(&cfg, PICTURES);
+    unsigned shown = 0;
+    for (uint32_t seed = 1; seed <= 30; seed++)
+        shown += play(k, (struct filter){ 2, 1, 2 + seed, seed });
+    assert_in_range(shown, 30 * PICTURES / 4, 30 * PICTURES - 1);
+    kept_free(k);
+}
+
+/* Units that come late, after units of later pictures, are taken as long as the slots still fit. */
+static void late_units_decode_bit_exactly(void **state)
+{
+    (void)state;
+    struct svc_encoder_config cfg = small(3, 2);
+    struct kept *k = kept_new(&cfg, PICTURES);
+    struct svc_decoder *d = NULL;
+    uint32_t rng = 7;
+    unsigned late_taken = 0;
+    assert_int_equal(svc_decoder_new(&d, 1), 0);
+    const struct svc_unit *waiting[4] = { 0 };
+    for (unsigned i = 0; i < k->n; i++) {
+        for (unsigned s = 0; s < k->n_spatial; s++) {
+            const struct svc_unit *now[2] = { &k->unit[i][s], waiting[s] };
+            waiting[s] = NULL;
+            if (s > 0 && next_random(&rng) % 4 == 0) {
+                waiting[s] = now[0];
+                now[0] = NULL;
+            }
+            for (int j = 0; j < 2; j++) {
+                struct svc_picture pic;
+                if (!now[j] || svc_decoder_decode(d, now[j], 1, &pic) != 1)
+                    continue;
+                assert_int_equal(svc_image_crc(&pic.image), k->crc[now[j]->picture][s]);
+                late_taken += j == 1;
+                svc_picture_release(d, &pic);
+            }
+        }
+    }
+    assert_true(late_taken > 0);
+    svc_decoder_free(d);
+    kept_free(k);
+}
+
+static void damaged_bits_wait_for_the_next_key(void **state)
+{
+    (void)state;
+    struct svc_encoder_config cfg = small(2, 1);
+    struct kept *k = kept_new(&cfg, 34);
+    struct svc_decoder *d = NULL;
+    struct svc_picture pic;
+    assert_int_equal(svc_decoder_new(&d, 1), 0);
+    assert_int_equal(svc_decoder_decode(d, k->unit[0], 2, &pic), 1);
+    svc_picture_release(d, &pic);
+    static const uint8_t junk[] = { 0x32, 0x05, 0x10, 0xff, 0xff, 0xff, 0xff };
+    struct svc_unit bad = k->unit[1][0];
+    bad.bytes = junk;
+    bad.len = sizeof(junk);
+    assert_int_equal(svc_decoder_decode(d, &bad, 1, &pic), SVC_ERR_CODEC);
+    assert_int_equal(svc_decoder_decode(d, k->unit[2], 2, &pic), 0);
+    assert_int_equal(svc_decoder_decode(d, k->unit[15], 2, &pic), 1);
+    assert_int_equal(svc_image_crc(&pic.image), k->crc[15][1]);
+    svc_picture_release(d, &pic);
+    svc_decoder_free(d);
+    kept_free(k);
+}
+
+static void rates_are_met(void **state)
+{
+    (void)state;
+    struct svc_encoder_config cfg = small(3, 2);
+    cfg.width = 320;
+    cfg.height = 192;
+    cfg.key_interval = 60;
+    cfg.bitrate_bps[0] = 60000;
+    cfg.bitrate_bps[1] = 150000;
+    cfg.bitrate_bps[2] = 400000;
+    struct svc_encoder *e = NULL;
+    struct clip clip;
+    uint64_t bytes[SVC_SPATIAL_MAX] = { 0 };
+    assert_int_equal(svc_encoder_new(&e, &cfg), 0);
+    clip_init(&clip, cfg.width, cfg.height);
+    for (unsigned i = 0; i < 300; i++) {
+        struct svc_unit units[SVC_SPATIAL_MAX];
+        struct svc_image img = clip_draw(&clip, i);
+        assert_int_equal(svc_encoder_encode(e, &img, i * 33333, false, units), 3);
+        for (int s = 0; s < 3; s++)
+            bytes[s] += units[s].len;
+    }
+    for (int s = 0; s < 3; s++)
+        assert_in_range(bytes[s] * 8 / 10, cfg.bitrate_bps[s] * 85 / 100,
+                        cfg.bitrate_bps[s] * 115 / 100);
+    clip_fini(&clip);
+    svc_encoder_free(e);
+}
+
+static void forced_keys_and_bad_arguments(void **state)
+{
+    (void)state;
+    struct svc_encoder_config cfg = small(3, 2);
+    struct svc_encoder *e = NULL;
+    struct clip clip;
+    struct svc_unit units[SVC_SPATIAL_MAX];
+    assert_int_equal(svc_encoder_new(&e, &cfg), 0);
+    clip_init(&clip, cfg.width, cfg.height);
+    for (unsigned i = 0; i < 6; i++) {
+        struct svc_image img = clip_draw(&clip, i);
+        assert_int_equal(svc_encoder_encode(e, &img, 0, i == 3, units), 3);
+        assert_int_equal(units[0].key, i == 0 || i == 3);
+        assert_int_equal(units[0].layer.temporal, i < 3 ? i % 2 : (i - 3) % 2);
+    }
+    struct svc_image wrong = clip_draw(&clip, 0);
+    wrong.width = 128;
+    assert_int_equal(svc_encoder_encode(e, &wrong, 0, false, units), SVC_ERR_ARG);
+    svc_encoder_free(e);
+    clip_fini(&clip);
+    const struct svc_encoder_config bad[] = { { 0 }, small(0, 1), small(4, 1), small(3, 3) };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(svc_encoder_new(&e, &bad[i]), SVC_ERR_ARG);
+    struct svc_decoder *d = NULL;
+    assert_int_equal(svc_decoder_new(&d, 0), SVC_ERR_ARG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_structures_decode_bit_exactly),
+        cmocka_unit_test(awkward_sizes_decode),
+        cmocka_unit_test(any_subset_of_layers_decodes),
+        cmocka_unit_test(random_losses_never_show_a_wrong_picture),
+        cmocka_unit_test(late_units_decode_bit_exactly),
+        cmocka_unit_test(damaged_bits_wait_for_the_next_key),
+        cmocka_unit_test(rates_are_met),
+        cmocka_unit_test(forced_keys_and_bad_arguments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
