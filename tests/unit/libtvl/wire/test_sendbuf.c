@@ -174,7 +174,7 @@ static void too_many_pieces_are_sent_again(void **state)
     while (tvl_sendbuf_next(&b, 1000, UINT64_MAX, &c)) {
         tvl_sendbuf_sent(&b, c.offset, c.len, false);
         again += c.len;
-        assert_true(again <= 2 * PIECES);
+        assert_true(again <= 2 * PIECES - TVL_SENDBUF_RANGES_MAX); /* what is remembered stays */
     }
     assert_true(again >= PIECES);
     tvl_sendbuf_acked(&b, 0, 2 * PIECES, false);
