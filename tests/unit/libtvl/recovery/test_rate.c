@@ -83,6 +83,29 @@ static void burst_of_acks_is_not_a_fast_link(void **state)
     assert_near(tvl_rate_finish(&r, &s, 10000), UINT64_C(10) * 10000 * 1000000 / 60000, 1);
 }
 
+/* Ten datagrams are acknowledged late and at once; the next two must not look fast for it. */
+static void compressed_acks_are_not_a_fast_link(void **state)
+{
+    struct tvl_rate r = { .delivered = 0 };
+    struct tvl_rate_sample s = { .any = false };
+    struct flight f[12];
+
+    (void)state;
+    for (unsigned i = 0; i < 11; i++) {
+        f[i].sent_at = 1000000 + 5000 * i;
+        tvl_rate_sent(&r, &f[i].snap, i * MTU, f[i].sent_at);
+    }
+    for (unsigned i = 0; i < 10; i++)
+        tvl_rate_acked(&r, &s, &f[i].snap, f[i].sent_at, MTU, 1200000);
+    f[11].sent_at = 1201000;
+    tvl_rate_sent(&r, &f[11].snap, MTU, f[11].sent_at);
+    s = (struct tvl_rate_sample){ .any = false };
+    tvl_rate_acked(&r, &s, &f[10].snap, f[10].sent_at, MTU, 1241000);
+    tvl_rate_acked(&r, &s, &f[11].snap, f[11].sent_at, MTU, 1241000);
+    /* two datagrams over the 156 ms between the sending of the 10th and the 12th */
+    assert_near(tvl_rate_finish(&r, &s, 10000), UINT64_C(2) * 10000 * 1000000 / 156000, 1);
+}
+
 static void short_intervals_are_noise(void **state)
 {
     struct tvl_rate r = { .delivered = 0 };
@@ -141,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sample_is_the_links_rate),
         cmocka_unit_test(burst_of_acks_is_not_a_fast_link),
+        cmocka_unit_test(compressed_acks_are_not_a_fast_link),
         cmocka_unit_test(short_intervals_are_noise),
         cmocka_unit_test(app_limited_until_the_window_is_past),
         cmocka_unit_test(recent_rate_falls_with_silence),
