@@ -22,7 +22,7 @@ static const char help[] =
     "the picture of the same number of SOURCE (anything FFmpeg reads; \"-\": standard input).\n"
     "\n"
     "  -j, --json OUT    one object a picture: number, pts_us, temporal, and per spatial layer\n"
-    "                    width, height, crc, ssim_y, psnr_y; \"-\": standard output\n"
+    "                    width, height, bytes, crc, ssim_y, psnr_y; \"-\": standard output\n"
     "      --quiet       no summary\n"
     "  -h, --help  -V, --version\n"
     "\n"
@@ -207,9 +207,9 @@ static int put_layer(struct compare *c, const struct svc_unit *unit, const struc
     c->score[s].psnr += psnr;
     c->score[s].n++;
     fprintf(c->json,
-            "%s{\"spatial\":%u,\"width\":%u,\"height\":%u,\"crc\":\"%08x\",\"ssim_y\":%.5f,"
-            "\"psnr_y\":%.3f}",
-            s ? "," : "", s, img->width, img->height, svc_image_crc(img), ssim, psnr);
+            "%s{\"spatial\":%u,\"width\":%u,\"height\":%u,\"bytes\":%zu,\"crc\":\"%08x\","
+            "\"ssim_y\":%.5f,\"psnr_y\":%.3f}",
+            s ? "," : "", s, img->width, img->height, unit->len, svc_image_crc(img), ssim, psnr);
     return 0;
 }
 
