@@ -55,9 +55,8 @@ static int open_codec(struct clip_file *f, bool raw)
     f->codec->framerate = (AVRational){ (int)f->cfg.fps, 1 };
     f->codec->thread_count = 1;
     f->codec->gop_size = (int)f->cfg.fps;
-    f->codec->flags |= f->main.mux->oformat->flags & AVFMT_GLOBALHEADER
-                           ? AV_CODEC_FLAG_GLOBAL_HEADER
-                           : 0;
+    f->codec->flags |=
+        f->main.mux->oformat->flags & AVFMT_GLOBALHEADER ? AV_CODEC_FLAG_GLOBAL_HEADER : 0;
     if (codec->id == AV_CODEC_ID_MPEG4) {
         f->codec->flags |= AV_CODEC_FLAG_QSCALE;
         f->codec->global_quality = MPEG4_QSCALE * FF_QP2LAMBDA;

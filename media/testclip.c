@@ -17,7 +17,8 @@
 static const char help[] =
     "Usage: svc-testclip [options] OUT\n"
     "Draw the test clip: a moving landscape, its picture number in digits and as a strip of\n"
-    "24 blocks, a beep each second. OUT: x.mkv (nearly lossless, PCM sound), x.y4m, or \"-\" (Y4M).\n"
+    "24 blocks, a beep each second. OUT: x.mkv (nearly lossless, PCM sound), x.y4m, or \"-\" "
+    "(Y4M).\n"
     "\n"
     "  -s, --size WxH    [1280x720]\n"
     "  -r, --fps N       whole pictures per second [30]\n"

@@ -61,7 +61,8 @@ static float noise(uint32_t seed, int cells, int x, int y)
 {
     int cell = TEXTURE / cells;
     int cx = x / cell, cy = y / cell;
-    float fx = smooth((float)(x % cell) / (float)cell), fy = smooth((float)(y % cell) / (float)cell);
+    float fx = smooth((float)(x % cell) / (float)cell),
+          fy = smooth((float)(y % cell) / (float)cell);
     int nx = (cx + 1) % cells, ny = (cy + 1) % cells;
     float top = lattice(seed, cx, cy) * (1 - fx) + lattice(seed, nx, cy) * fx;
     float bottom = lattice(seed, cx, ny) * (1 - fx) + lattice(seed, nx, ny) * fx;
@@ -247,11 +248,11 @@ struct svc_image testclip_draw(struct testclip *c, unsigned number, double secon
     draw_number(c, number);
     draw_strip(c, number);
     size_t luma = (size_t)c->width * c->height;
-    return (struct svc_image){ .width = c->width,
-                               .height = c->height,
-                               .plane = { c->pixels, c->pixels + luma,
-                                          c->pixels + luma + luma / 4 },
-                               .stride = { c->width, c->width / 2, c->width / 2 } };
+    return (
+        struct svc_image){ .width = c->width,
+                           .height = c->height,
+                           .plane = { c->pixels, c->pixels + luma, c->pixels + luma + luma / 4 },
+                           .stride = { c->width, c->width / 2, c->width / 2 } };
 }
 
 #define BEEP_SAMPLES 4800 /* 0.1 s */

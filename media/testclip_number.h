@@ -1,9 +1,9 @@
 /*
  * testclip_number.h - the machine-readable picture number at the bottom of the project's test clip.
  *
- * 24 black or white blocks over the full width, the lowest 1/24 of the height: 16 bits of the number
- * modulo 65536, highest first, then an 8-bit check. Large enough to survive coding at a quarter of
- * the size.
+ * 24 black or white blocks over the full width, the lowest 1/24 of the height: 16 bits of the
+ * number modulo 65536, highest first, then an 8-bit check. Large enough to survive coding at a
+ * quarter of the size.
  */
 #ifndef TESTCLIP_NUMBER_H
 #define TESTCLIP_NUMBER_H

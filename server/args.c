@@ -40,8 +40,15 @@ static const char how_to_make_one[] =
     "subjectAltName=DNS:localhost -keyout server.key -out server.pem (viewers then need --ca "
     "server.pem)";
 
-enum value { VALUE_TEXT, VALUE_NUMBER, VALUE_FLAG, VALUE_CC, VALUE_SCHED, VALUE_NAMESPACE,
-             VALUE_LEVEL };
+enum value {
+    VALUE_TEXT,
+    VALUE_NUMBER,
+    VALUE_FLAG,
+    VALUE_CC,
+    VALUE_SCHED,
+    VALUE_NAMESPACE,
+    VALUE_LEVEL
+};
 
 static const struct option {
     const char *name;
@@ -187,8 +194,11 @@ static int parse_option(struct args *a, int argc, char **argv, int *i, char *why
 
 enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size)
 {
-    struct args a = { .listen = "0.0.0.0:4433", .ns = "demo", .latency_ms = 400,
-                      .max_viewers = 64, .log_level = LOG_WARN };
+    struct args a = { .listen = "0.0.0.0:4433",
+                      .ns = "demo",
+                      .latency_ms = 400,
+                      .max_viewers = 64,
+                      .log_level = LOG_WARN };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)
             return ARGS_HELP;

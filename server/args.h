@@ -8,15 +8,15 @@
 
 struct args { /* strings borrow argv */
     const char *file;
-    const char *listen;    /* [0.0.0.0:4433] */
-    const char *ns;        /* [demo] */
+    const char *listen; /* [0.0.0.0:4433] */
+    const char *ns;     /* [demo] */
     const char *cert, *key;
-    const char *cc, *sched; /* NULL: the transport's default; existing names otherwise */
+    const char *cc, *sched;    /* NULL: the transport's default; existing names otherwise */
     const char *keylog, *json; /* NULL: none */
-    uint32_t latency_ms;   /* [50, 10000], default 400 */
-    uint32_t max_viewers;  /* [1, 65536], default 64 */
+    uint32_t latency_ms;       /* [50, 10000], default 400 */
+    uint32_t max_viewers;      /* [1, 65536], default 64 */
     bool loop, start_on_viewer;
-    int log_level;         /* enum log_level, default warn */
+    int log_level; /* enum log_level, default warn */
 };
 
 enum args_result { ARGS_RUN, ARGS_HELP, ARGS_VERSION, ARGS_BAD };

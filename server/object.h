@@ -1,7 +1,7 @@
 /*
  * object.h - numbers and properties of the objects that packets become: group = from key picture to
- * key picture, the same on all layer tracks; object = index within the group on its own track; sound
- * has one object a group. Pure.
+ * key picture, the same on all layer tracks; object = index within the group on its own track;
+ * sound has one object a group. Pure.
  */
 #ifndef SERVER_OBJECT_H
 #define SERVER_OBJECT_H
@@ -14,15 +14,15 @@
 #define OBJECT_PROPERTIES_MAX 160 /* bytes: five properties, the dependencies the longest */
 
 struct object {
-    size_t track; /* index in struct tracks */
+    size_t track;          /* index in struct tracks */
     struct moq_object moq; /* borrows the packet's bytes and `properties` */
     uint8_t properties[OBJECT_PROPERTIES_MAX];
 };
 
 struct object_counter {
-    uint64_t group;               /* of the layers; the first key picture makes it first_group */
-    uint64_t audio_group;         /* of the next packet of sound */
-    uint64_t next[TRACKS_MAX];    /* object number by track */
+    uint64_t group;            /* of the layers; the first key picture makes it first_group */
+    uint64_t audio_group;      /* of the next packet of sound */
+    uint64_t next[TRACKS_MAX]; /* object number by track */
     bool begun;
 };
 

@@ -6,10 +6,14 @@
  * estimate that was wrong has to promise more. */
 static const unsigned fits_percent[] = { 110, 130, 160, 200 };
 #define FITS_N (sizeof fits_percent / sizeof *fits_percent)
-#define KEEP_PERCENT 70u    /* below that a layer that went well is still let go */
-#define T0_DUE_PERCENT 75u  /* of the budget, to be through the queue; the rest is the way itself */
-#define T1_DUE_PERCENT 40u  /* T1 gives way first */
-#define IDLE_PERCENT 15u    /* a queue this short says nothing against the rate */
+#define KEEP_PERCENT 70u /* below that a layer that went well is still let go */
+#define TRY_PERCENT 60u  /* a try below that fills the queues of layers that go well */
+#define SHARE_MIN 8u     /* what is left beside the layers above is taken for 1/8 at least */
+#define T0_DUE_PERCENT                                                                           \
+    75u                    /* of the budget, to be through the queue; the rest is the way itself \
+                            */
+#define T1_DUE_PERCENT 40u /* T1 gives way first */
+#define IDLE_PERCENT 15u   /* a queue this short says nothing against the rate */
 
 static bool is_base(struct svc_layer l)
 {
@@ -24,17 +28,20 @@ static bool is_sync(const struct svc_unit *u)
     return u->layer.temporal == 0;
 }
 
-/* Time until `bytes` more than the backlog are sent; UINT64_MAX: never. */
-static uint64_t through_us(const struct policy_view *v, size_t bytes)
+/* Whether `bytes` more than the backlog are sent, at `rate_bps`, within `percent` of the budget. */
+static bool due(const struct policy_view *v, size_t bytes, uint64_t rate_bps, unsigned percent)
 {
-    if (v->rate_bps == 0)
-        return UINT64_MAX;
-    return (v->backlog_bytes + bytes) * 8 * 1000000 / v->rate_bps;
+    if (rate_bps == 0)
+        return false;
+    uint64_t through_us = (v->backlog_bytes + bytes) * 8 * 1000000 / rate_bps;
+    return through_us <= v->budget_us * percent / PERCENT;
 }
 
-static bool due(const struct policy_view *v, size_t bytes, unsigned percent)
+/* What drains a queue that others may overtake: what they leave. */
+static uint64_t share_bps(const struct policy_view *v)
 {
-    return through_us(v, bytes) <= v->budget_us * percent / PERCENT;
+    uint64_t least = v->rate_bps / SHARE_MIN;
+    return v->rate_bps > v->above_bps + least ? v->rate_bps - v->above_bps : least;
 }
 
 static void fail(struct policy *p, unsigned spatial, uint64_t now)
@@ -63,8 +70,10 @@ static bool admit(const struct policy_spatial *l, const struct policy_view *v)
     if (fits(l, v))
         return true;
     if (l->admitted && !l->failed)
-        return v->rate_bps >= v->needed_bps / PERCENT * KEEP_PERCENT || due(v, 0, IDLE_PERCENT);
-    return v->now >= l->retry_at;
+        return v->rate_bps >= v->needed_bps / PERCENT * KEEP_PERCENT ||
+               due(v, 0, v->rate_bps, IDLE_PERCENT);
+    bool blind = v->rate_bps < v->needed_bps / PERCENT * TRY_PERCENT && l->failures > 0;
+    return v->now >= l->retry_at + (blind ? POLICY_BLIND_US : 0);
 }
 
 static enum policy_verdict judge_sync(struct policy *p, const struct policy_view *v,
@@ -84,11 +93,6 @@ static enum policy_verdict judge_sync(struct policy *p, const struct policy_view
 enum policy_verdict policy_judge(struct policy *p, const struct policy_view *v,
                                  const struct svc_unit *unit)
 {
-    if (!p->begun) {
-        p->begun = true;
-        if (p->grace_until < v->now + POLICY_GRACE_US)
-            p->grace_until = v->now + POLICY_GRACE_US;
-    }
     if (is_base(unit->layer))
         return POLICY_SEND;
     bool sync = is_sync(unit);
@@ -103,16 +107,19 @@ enum policy_verdict policy_judge(struct policy *p, const struct policy_view *v,
         return POLICY_SEND;
     if (unit->layer.temporal > 0) {
         unsigned percent = unit->layer.spatial == 0 ? T0_DUE_PERCENT : T1_DUE_PERCENT;
-        return due(v, unit->len, percent) ? POLICY_SEND : POLICY_DROP_QUEUE;
+        return due(v, unit->len, share_bps(v), percent) ? POLICY_SEND : POLICY_DROP_QUEUE;
     }
-    if (due(v, unit->len, T0_DUE_PERCENT))
+    if (due(v, unit->len, v->rate_bps, T0_DUE_PERCENT))
         return POLICY_SEND;
     fail(p, unit->layer.spatial, v->now);
     return POLICY_DROP_QUEUE;
 }
 
-void policy_sent(struct policy *p, const struct svc_unit *unit)
+void policy_sent(struct policy *p, const struct svc_unit *unit, uint64_t now)
 {
+    if (!p->begun && p->grace_until < now + POLICY_GRACE_US)
+        p->grace_until = now + POLICY_GRACE_US;
+    p->begun = true;
     if (is_base(unit->layer) && is_sync(unit)) {
         p->spatial[0].admitted = true;
         p->spatial[0].sync_picture = unit->picture;
@@ -144,6 +151,11 @@ void policy_path_up(struct policy *p, uint64_t now)
         p->spatial[s].retry_at = 0;
     }
     p->grace_until = now + POLICY_GRACE_US;
+}
+
+bool policy_begun(const struct policy *p)
+{
+    return p->begun;
 }
 
 int policy_top(const struct policy *p)

@@ -8,20 +8,20 @@
  *     base (S0T0)   is always sent.
  *     undecodable   what reads something the viewer was not sent, or lost, is not sent.
  *     sync          (a unit that reads nothing older than its own picture: a spatial layer can be
- *                   taken up here) is sent when its layer is admitted: the rate holds it, or it went
- *                   well since the last sync, or it has been left alone long enough to try again.
- *     T0 of others  is dropped when it would be through too late; its layer has then failed, with
- *                   all above, until a sync.
- *     T1            is dropped freely, and earlier, when a queue grows.
+ *                   taken up here) is sent when its layer is admitted: the rate holds it, or it
+ * went well since the last sync, or it has been left alone long enough to try again. T0 of others
+ * is dropped when it would be through too late; its layer has then failed, with all above, until a
+ * sync. T1            is dropped freely, and earlier, when a queue grows.
  */
 #ifndef SERVER_POLICY_H
 #define SERVER_POLICY_H
 
 #include <svc/svc.h>
 
-#define POLICY_GRACE_US 1000000     /* a young path's rate is no evidence against a layer */
+#define POLICY_GRACE_US 1000000 /* a young path's rate is no evidence against a layer */
 #define POLICY_BACKOFF_MIN_US 2000000
 #define POLICY_BACKOFF_MAX_US 16000000
+#define POLICY_BLIND_US 10000000 /* longer wait before a try that the rate speaks much against */
 
 enum policy_verdict {
     POLICY_SEND,
@@ -37,6 +37,7 @@ struct policy_view {
     uint64_t backlog_bytes; /* queued that goes before the unit */
     uint64_t budget_us;     /* latency budget, more than 0 */
     uint64_t needed_bps;    /* means of the unit's layer and of all that goes before it */
+    uint64_t above_bps;     /* of what goes before it alone */
 };
 
 struct policy_spatial {
@@ -47,22 +48,24 @@ struct policy_spatial {
     uint64_t sync_picture;
 };
 
-struct policy { /* zero is a fresh one */
+struct policy {              /* zero is a fresh one */
     struct svc_tracker sent; /* what the viewer has if all that was sent arrives */
     struct policy_spatial spatial[SVC_SPATIAL_MAX];
     uint64_t grace_until;
-    bool begun;
+    bool begun; /* something was sent */
 };
 
 enum policy_verdict policy_judge(struct policy *p, const struct policy_view *v,
                                  const struct svc_unit *unit);
 /* The unit went to the transport (after POLICY_SEND only). */
-void policy_sent(struct policy *p, const struct svc_unit *unit);
+void policy_sent(struct policy *p, const struct svc_unit *unit, uint64_t now);
 /* A unit that was sent did not arrive in its lifetime. */
 void policy_lost(struct policy *p, struct svc_layer layer, uint64_t picture, uint64_t now);
 /* A path came up: what failed before is no evidence any more. */
 void policy_path_up(struct policy *p, uint64_t now);
 
+/* Whether the viewer has begun, which it does with a base unit: nothing else counts before. */
+bool policy_begun(const struct policy *p);
 /* Highest spatial layer that is going well, for display; -1: not even the base has begun. */
 int policy_top(const struct policy *p);
 

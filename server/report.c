@@ -38,10 +38,9 @@ static json_t *path_json(const struct tvl_path_stats *p)
                      (int)p->id, "state", state_names[p->state], "remote", remote, "cc",
                      p->cc ? p->cc : "", "bytes", (json_int_t)p->bytes_sent, "bytes_received",
                      (json_int_t)p->bytes_received, "rate_bps", (json_int_t)rate_bps,
-                     "delivery_bps", (json_int_t)p->delivery_bps, "srtt_ms",
-                     (double)p->srtt / 1000, "rtt_min_ms", (double)p->rtt_min / 1000, "loss",
-                     share, "packets_lost", (json_int_t)p->packets_lost, "in_flight",
-                     (json_int_t)p->in_flight);
+                     "delivery_bps", (json_int_t)p->delivery_bps, "srtt_ms", (double)p->srtt / 1000,
+                     "rtt_min_ms", (double)p->rtt_min / 1000, "loss", share, "packets_lost",
+                     (json_int_t)p->packets_lost, "in_flight", (json_int_t)p->in_flight);
 }
 
 static json_t *paths_json(const struct viewer *v)
@@ -56,17 +55,16 @@ static json_t *paths_json(const struct viewer *v)
 
 static json_t *track_json(const struct track *t, const struct viewer_count *c, bool wanted)
 {
-    uint64_t policy = c->fate[VIEWER_DROP_BROKEN] + c->fate[VIEWER_DROP_RATE] +
-                      c->fate[VIEWER_DROP_QUEUE];
-    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", t->name,
-                     "subscribed", wanted, "offered", (json_int_t)c->offered, "sent",
-                     (json_int_t)c->fate[VIEWER_SENT], "bytes", (json_int_t)c->bytes,
-                     "dropped_by_policy", (json_int_t)policy, "dropped_broken",
-                     (json_int_t)c->fate[VIEWER_DROP_BROKEN], "dropped_rate",
-                     (json_int_t)c->fate[VIEWER_DROP_RATE], "dropped_queue",
-                     (json_int_t)c->fate[VIEWER_DROP_QUEUE], "dropped_full",
-                     (json_int_t)c->fate[VIEWER_DROP_FULL], "expired",
-                     (json_int_t)c->fate[VIEWER_EXPIRED]);
+    uint64_t policy =
+        c->fate[VIEWER_DROP_BROKEN] + c->fate[VIEWER_DROP_RATE] + c->fate[VIEWER_DROP_QUEUE];
+    return json_pack(
+        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", t->name, "subscribed",
+        wanted, "offered", (json_int_t)c->offered, "sent", (json_int_t)c->fate[VIEWER_SENT],
+        "bytes", (json_int_t)c->bytes, "dropped_by_policy", (json_int_t)policy, "dropped_broken",
+        (json_int_t)c->fate[VIEWER_DROP_BROKEN], "dropped_rate",
+        (json_int_t)c->fate[VIEWER_DROP_RATE], "dropped_queue",
+        (json_int_t)c->fate[VIEWER_DROP_QUEUE], "dropped_full",
+        (json_int_t)c->fate[VIEWER_DROP_FULL], "expired", (json_int_t)c->fate[VIEWER_EXPIRED]);
 }
 
 static json_t *viewer_json(const struct viewer *v, const struct tracks *tracks, tvl_time now)
@@ -76,14 +74,14 @@ static json_t *viewer_json(const struct viewer *v, const struct tracks *tracks, 
     json_t *layers = json_array();
     for (size_t i = 0; i < tracks->n; i++)
         if (tracks->track[i].kind != TRACK_CATALOG)
-            json_array_append_new(layers, track_json(&tracks->track[i], viewer_count(v, i),
-                                                     viewer_wants(v, i)));
+            json_array_append_new(
+                layers, track_json(&tracks->track[i], viewer_count(v, i), viewer_wants(v, i)));
     return json_pack("{s:I, s:f, s:b, s:I, s:I, s:I, s:I, s:i, s:o, s:o}", "id",
                      (json_int_t)viewer_id(v), "age_ms", (double)(now - viewer_since(v)) / 1000,
                      "multipath", s.multipath, "rate_bps", (json_int_t)s.rate_bps, "bytes",
                      (json_int_t)s.bytes_sent, "resent", (json_int_t)s.stream_bytes_resent,
-                     "backlog", (json_int_t)tvl_backlog(viewer_conn(v), UINT64_MAX),
-                     "top_spatial", viewer_top(v), "paths", paths_json(v), "tracks", layers);
+                     "backlog", (json_int_t)tvl_backlog(viewer_conn(v), UINT64_MAX), "top_spatial",
+                     viewer_top(v), "paths", paths_json(v), "tracks", layers);
 }
 
 int report_write(FILE *file, const struct report_head *head, const struct tracks *tracks,

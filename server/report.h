@@ -1,4 +1,5 @@
-/* report.h - the server's state as JSON lines: per viewer its paths and the account of its tracks. */
+/* report.h - the server's state as JSON lines: per viewer its paths and the account of its tracks.
+ */
 #ifndef SERVER_REPORT_H
 #define SERVER_REPORT_H
 
@@ -9,10 +10,10 @@
 enum report_kind { REPORT_INTERVAL, REPORT_ENDED, REPORT_FINAL };
 
 struct report_head {
-    enum report_kind kind; /* REPORT_ENDED: about the one viewer that has just gone */
-    uint64_t elapsed_us;   /* since the server began */
+    enum report_kind kind;  /* REPORT_ENDED: about the one viewer that has just gone */
+    uint64_t elapsed_us;    /* since the server began */
     uint64_t viewers_total; /* that ever came */
-    const char *reason;    /* REPORT_ENDED: why it went; else NULL */
+    const char *reason;     /* REPORT_ENDED: why it went; else NULL */
 };
 
 /* One line. 0, or -1: could not be written. */

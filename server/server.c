@@ -19,7 +19,9 @@
 
 #define TICK_S 0.05
 #define REPORT_S 1.
-#define VIEWER_START_US 100000  /* from the first subscription on: the others come right after it */
+#define VIEWER_START_US                                                                           \
+    100000                      /* from the first subscription on: the others come right after it \
+                                 */
 #define DRAIN_QUIET_US 300000   /* nothing left to send for so long: it has arrived */
 #define DRAIN_SIGNAL_US 1000000 /* a person waits */
 #define CLOSE_US 1000000        /* for goodbyes to be said */
@@ -61,7 +63,8 @@ static void report(struct server *s, const struct report_head *what, struct view
     struct report_head head = *what;
     head.elapsed_us = now - s->began;
     head.viewers_total = s->viewers_total;
-    if (report_write(s->json, &head, &s->tracks, (const struct viewer *const *)viewers, n, now) < 0) {
+    if (report_write(s->json, &head, &s->tracks, (const struct viewer *const *)viewers, n, now) <
+        0) {
         s->json_failed = true;
         log_line(LOG_ERROR, "%s: cannot be written", s->args->json);
     }
@@ -300,8 +303,9 @@ static int open_port(struct server *s, char *why, size_t why_size)
     why[0] = 0;
     int result = tvl_tls_new(&s->tls, &tls, why, why_size);
     if (result == 0) {
-        struct tvl_ev_config cfg = { .loop = s->loop, .listen = s->args->listen,
-                                     .on_event = on_event, .user = s };
+        struct tvl_ev_config cfg = {
+            .loop = s->loop, .listen = s->args->listen, .on_event = on_event, .user = s
+        };
         tvl_config_init(&cfg.tvl);
         cfg.tvl.tls = s->tls;
         cfg.tvl.conns_max = s->args->max_viewers;

@@ -1,5 +1,6 @@
 /*
- * server.h - one broadcast on one port: file, viewers, reports and the orderly end, on a libev loop.
+ * server.h - one broadcast on one port: file, viewers, reports and the orderly end, on a libev
+ * loop.
  *
  *     serving --SIGTERM, end of file--> draining --all sent, or time--> closing --all gone--> over
  */

@@ -10,8 +10,8 @@
 struct ev_loop;
 struct source;
 
-#define SOURCE_DAMAGED_MAX 100 /* damaged places in a row before a file is given up */
-#define SOURCE_BURST_MAX 256   /* packets handed out in one go, before the loop gets its turn */
+#define SOURCE_DAMAGED_MAX 100     /* damaged places in a row before a file is given up */
+#define SOURCE_BURST_MAX 256       /* packets handed out in one go, before the loop gets its turn */
 #define SOURCE_LATE_MAX_US 1000000 /* the clock is set anew when the process slept for longer */
 
 enum source_end { SOURCE_FILE_END, SOURCE_FILE_DAMAGED };
@@ -21,7 +21,7 @@ struct source_config {
     const char *path;
     bool repeat;
     void (*on_packet)(void *user, const struct svc_packet *pkt); /* borrowed for the call */
-    void (*on_burst)(void *user); /* all packets that were due have been given */
+    void (*on_burst)(void *user);                    /* all packets that were due have been given */
     void (*on_end)(void *user, enum source_end end); /* nothing comes after it */
     void *user;
 };

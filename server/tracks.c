@@ -14,7 +14,8 @@ static const struct svc_layer_info *layer_info(const struct svc_stream_info *inf
     return &info->layers[l.temporal * info->n_spatial + l.spatial];
 }
 
-/* What goes before the layer and itself: everything lower, and all temporal layers of what is below. */
+/* What goes before the layer and itself: everything lower, and all temporal layers of what is
+ * below. */
 static uint64_t needed_bps(const struct svc_stream_info *info, struct svc_layer of)
 {
     uint64_t sum = info->has_audio ? info->audio_bitrate_bps : 0;
@@ -114,8 +115,8 @@ static void describe_audio(struct msf_track *out, const struct svc_stream_info *
     snprintf(out->channel_config, sizeof out->channel_config, "%u", info->audio_channels);
 }
 
-void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info,
-                    uint32_t latency_ms, uint64_t now_ms, struct msf_catalog *out)
+void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
+                    uint64_t now_ms, struct msf_catalog *out)
 {
     memset(out, 0, sizeof *out);
     out->generated_at_ms = now_ms;

@@ -1,6 +1,6 @@
 /*
- * tracks.h - what a layered file becomes on the wire: one track a layer, one for sound, the catalog;
- * their names, priorities and dependencies. Pure.
+ * tracks.h - what a layered file becomes on the wire: one track a layer, one for sound, the
+ * catalog; their names, priorities and dependencies. Pure.
  */
 #ifndef SERVER_TRACKS_H
 #define SERVER_TRACKS_H
@@ -34,7 +34,7 @@ int tracks_of_layer(const struct tracks *t, struct svc_layer layer);
 int tracks_of_audio(const struct tracks *t);
 
 /* The catalog that says so to a viewer. */
-void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info,
-                    uint32_t latency_ms, uint64_t now_ms, struct msf_catalog *out);
+void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
+                    uint64_t now_ms, struct msf_catalog *out);
 
 #endif

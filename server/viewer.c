@@ -165,11 +165,14 @@ static enum policy_verdict judge(struct viewer *v, size_t track, const struct sv
 {
     struct tvl_conn_stats stats;
     tvl_conn_get_stats(v->conn, &stats);
+    const struct track *before = track > 0 ? &v->b->tracks->track[track - 1] : NULL;
+    uint64_t above = before && before->kind == TRACK_LAYER ? before->needed_bps : 0;
     struct policy_view view = { .now = now,
                                 .rate_bps = stats.rate_bps,
                                 .backlog_bytes = wire_backlog(&v->wire, track),
                                 .budget_us = v->b->latency_us,
-                                .needed_bps = v->b->tracks->track[track].needed_bps };
+                                .needed_bps = v->b->tracks->track[track].needed_bps,
+                                .above_bps = above };
     return policy_judge(&v->policy, &view, unit);
 }
 
@@ -194,6 +197,9 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
     struct moq_sending *s = v->sending[obj->track];
     if (!s || v->closing || !moq_sending_options(s)->forward)
         return;
+    bool base = unit && unit->layer.spatial == 0 && unit->layer.temporal == 0;
+    if (unit && !base && !policy_begun(&v->policy))
+        return; /* still before its first key picture */
     v->wire.tvl.now = now;
     enum viewer_fate fate = VIEWER_SENT;
     if (unit)
@@ -213,7 +219,7 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
     c->bytes += obj->moq.payload.len;
     wire_note(&v->wire, obj->track, unit ? unit->picture : 0);
     if (unit)
-        policy_sent(&v->policy, unit);
+        policy_sent(&v->policy, unit, now);
 }
 
 /* ---- life ---- */

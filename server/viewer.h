@@ -1,7 +1,7 @@
 /*
- * viewer.h - one viewer: its MoQT session over its connection, what it subscribes to, what the policy
- * lets through, and the account of it. Viewers share nothing but the broadcast they are shown, which
- * is constant to them.
+ * viewer.h - one viewer: its MoQT session over its connection, what it subscribes to, what the
+ * policy lets through, and the account of it. Viewers share nothing but the broadcast they are
+ * shown, which is constant to them.
  */
 #ifndef SERVER_VIEWER_H
 #define SERVER_VIEWER_H
@@ -13,12 +13,12 @@
 #include "policy.h"
 
 /* Lifetimes of objects, by what losing them costs, in units of the latency budget. */
-#define VIEWER_BASE_LIFETIME 5  /* every later picture leans on it */
+#define VIEWER_BASE_LIFETIME 5 /* every later picture leans on it */
 #define VIEWER_AUDIO_LIFETIME 2
 
 struct viewer;
 
-struct broadcast { /* what all viewers are shown; read-only to a viewer */
+struct broadcast {  /* what all viewers are shown; read-only to a viewer */
     const char *ns; /* "a/b" */
     const struct tracks *tracks;
     const char *catalog; /* JSON */
@@ -32,13 +32,13 @@ struct broadcast { /* what all viewers are shown; read-only to a viewer */
 };
 
 enum viewer_fate { /* of an object offered to a viewer that wants its track */
-    VIEWER_SENT,
-    VIEWER_DROP_BROKEN, /* as enum policy_verdict */
-    VIEWER_DROP_RATE,
-    VIEWER_DROP_QUEUE,
-    VIEWER_DROP_FULL, /* no stream to be had */
-    VIEWER_EXPIRED,   /* was sent, and not through in its lifetime */
-    VIEWER_FATES,
+                   VIEWER_SENT,
+                   VIEWER_DROP_BROKEN, /* as enum policy_verdict */
+                   VIEWER_DROP_RATE,
+                   VIEWER_DROP_QUEUE,
+                   VIEWER_DROP_FULL, /* no stream to be had */
+                   VIEWER_EXPIRED,   /* was sent, and not through in its lifetime */
+                   VIEWER_FATES,
 };
 
 struct viewer_count {

@@ -1,7 +1,8 @@
 /* wire.c - see wire.h. */
 #include "wire.h"
 
-#define UNI_SHIFT 2 /* the low bits of a stream ID are its kind; ours of one kind count by 1 above */
+#define UNI_SHIFT \
+    2 /* the low bits of a stream ID are its kind; ours of one kind count by 1 above */
 
 static int hear_open(void *ctx, bool uni, uint64_t *id)
 {
@@ -36,9 +37,9 @@ static struct wire_flight *place(struct wire *w, uint64_t stream)
 
 void wire_note(struct wire *w, size_t track, uint64_t picture)
 {
-    *place(w, w->last_stream) = (struct wire_flight){
-        .stream = w->last_stream, .picture = picture, .track = (uint8_t)track
-    };
+    *place(w, w->last_stream) = (struct wire_flight){ .stream = w->last_stream,
+                                                      .picture = picture,
+                                                      .track = (uint8_t)track };
     w->rank[track] = w->last_rank;
 }
 

@@ -1,7 +1,7 @@
 /*
- * wire.h - the way of one viewer's objects: struct moq_quic over libtvl, with an ear on it. moq says
- * that an object was queued, not which stream carries it at which rank; both are heard here, so that
- * an expired stream can be told to its layer and a backlog asked for by layer.
+ * wire.h - the way of one viewer's objects: struct moq_quic over libtvl, with an ear on it. moq
+ * says that an object was queued, not which stream carries it at which rank; both are heard here,
+ * so that an expired stream can be told to its layer and a backlog asked for by layer.
  */
 #ifndef SERVER_WIRE_H
 #define SERVER_WIRE_H
@@ -10,8 +10,9 @@
 
 #include "tracks.h"
 
-#define WIRE_FLIGHTS_MAX 8192 /* objects remembered until their stream ends; a power of two, above
-                                 MOQ_STREAMS_MAX */
+#define WIRE_FLIGHTS_MAX                                                      \
+    8192 /* objects remembered until their stream ends; a power of two, above \
+            MOQ_STREAMS_MAX */
 
 struct wire_flight {
     uint64_t stream; /* 0: none (stream 0 is never ours) */
@@ -19,7 +20,7 @@ struct wire_flight {
     uint8_t track;
 };
 
-struct wire { /* at one place for its life: moq holds a pointer to it */
+struct wire {           /* at one place for its life: moq holds a pointer to it */
     struct moq_tvl tvl; /* first: it is what moq_quic.ctx points to */
     struct moq_quic inner;
     uint64_t last_stream, last_rank; /* of the last object stream opened */

@@ -110,10 +110,9 @@ static int give(Dav1dPicture *pic, const struct svc_unit *unit, struct svc_pictu
         return SVC_ERR_NOMEM;
     }
     *held = *pic;
-    *out = (struct svc_picture){ .picture = unit->picture,
-                                 .pts = unit->pts,
-                                 .layer = unit->layer,
-                                 .opaque = held };
+    *out = (struct svc_picture){
+        .picture = unit->picture, .pts = unit->pts, .layer = unit->layer, .opaque = held
+    };
     out->image.width = (uint16_t)pic->p.w;
     out->image.height = (uint16_t)pic->p.h;
     for (int p = 0; p < 3; p++) {

@@ -3,10 +3,10 @@
  *
  * Per picture and spatial layer: LAYER_ID, SVC_PARAMS (this unit's quantizer), REF_FRAME_CONFIG,
  * encode of the full-size picture; one packet comes back. Rules of libaom 3.6 that are kept here:
- * a refreshed slot must occur in ref_idx; all seven ref_idx are written to the header, so each names
- * a slot that exists and is not larger than twice the layer; the unit's probabilities come from LAST
- * if that slot holds the same spatial layer, so LAST is either a true reference or the layer below;
- * more threads than rows of superblocks in the base layer corrupt the heap.
+ * a refreshed slot must occur in ref_idx; all seven ref_idx are written to the header, so each
+ * names a slot that exists and is not larger than twice the layer; the unit's probabilities come
+ * from LAST if that slot holds the same spatial layer, so LAST is either a true reference or the
+ * layer below; more threads than whole rows of superblocks in the base layer can corrupt the heap.
  */
 #include "obu.h"
 #include "rate.h"
@@ -20,13 +20,14 @@
 #include <string.h>
 
 #define SUPERBLOCK 64
+#define THREADS_BORNE 4 /* 5 were seen to crash at 1080p, whose base layer has 4.2 rows */
 #define SIDE_MIN 128
 #define SIDE_MAX 4096
 #define FPS_MAX 240
 #define NOMINAL_BPS 1000000u /* told to libaom where we choose the quantizer */
 #define REF_LAST 0
-#define REF_OWN 1    /* LAST2: names the slot to be refreshed, never predicted from */
-#define REF_BELOW 3  /* GOLDEN */
+#define REF_OWN 1   /* LAST2: names the slot to be refreshed, never predicted from */
+#define REF_BELOW 3 /* GOLDEN */
 
 struct layer_buffer {
     uint8_t *bytes;
@@ -78,18 +79,20 @@ static bool config_valid(const struct svc_encoder_config *c)
     return c->speed >= 7 && c->speed <= 10 && c->threads >= 1 && c->threads <= 16;
 }
 
-/* libaom's own rounding when it scales by 1 / 2^n. */
+/* As libaom rounds when it scales by 1 / 2^n: down, then up to even. */
 static uint16_t layer_side(uint16_t top, unsigned halvings)
 {
-    return (uint16_t)(top >> halvings);
+    unsigned side = top >> halvings;
+    return (uint16_t)(side + side % 2);
 }
 
 static unsigned threads_borne(const struct svc_encoder_config *c)
 {
-    unsigned rows = (layer_side(c->height, c->n_spatial - 1u) + SUPERBLOCK - 1) / SUPERBLOCK;
-    unsigned columns = (layer_side(c->width, c->n_spatial - 1u) + SUPERBLOCK - 1) / SUPERBLOCK;
-    unsigned threads = c->threads < rows ? c->threads : rows;
-    return columns < 2 ? 1 : threads;
+    unsigned rows = layer_side(c->height, c->n_spatial - 1u) / SUPERBLOCK; /* whole ones */
+    unsigned columns = layer_side(c->width, c->n_spatial - 1u) / SUPERBLOCK;
+    unsigned most = rows < THREADS_BORNE ? rows : THREADS_BORNE;
+    unsigned threads = c->threads < most ? c->threads : most;
+    return columns < 2 || threads < 1 ? 1 : threads;
 }
 
 /* Lowest level that bears the size and rate (AV1 specification, annex A.3). */
@@ -98,9 +101,8 @@ static uint8_t level_for(const struct svc_encoder_config *c)
     static const struct {
         uint8_t level;
         uint32_t samples, display_rate;
-    } table[] = { { 0, 147456, 4423680 },     { 1, 278784, 8363520 },
-                  { 4, 665856, 19975680 },    { 5, 1065024, 31950720 },
-                  { 8, 2359296, 70778880 },   { 9, 2359296, 141557760 },
+    } table[] = { { 0, 147456, 4423680 },     { 1, 278784, 8363520 },    { 4, 665856, 19975680 },
+                  { 5, 1065024, 31950720 },   { 8, 2359296, 70778880 },  { 9, 2359296, 141557760 },
                   { 12, 8912896, 267386880 }, { 13, 8912896, 534773760 } };
     uint32_t samples = (uint32_t)c->width * c->height;
     uint64_t rate = (uint64_t)samples * c->fps_num / c->fps_den;

@@ -131,8 +131,8 @@ static int split_frame(struct split *s, const struct svc_obu *obu)
         return 0;
     if (obu->type == SVC_OBU_TILE_GROUP || obu->payload_len < 1)
         return SVC_ERR_FORMAT;
-    if (last && (obu->layer.spatial < last->layer.spatial ||
-                 obu->layer.temporal != last->layer.temporal))
+    if (last &&
+        (obu->layer.spatial < last->layer.spatial || obu->layer.temporal != last->layer.temporal))
         return SVC_ERR_FORMAT;
     if (obu->layer.temporal >= SVC_TEMPORAL_MAX)
         return SVC_ERR_FORMAT;

@@ -49,13 +49,13 @@ struct svc_part {
     bool key_frame;
     bool has_note;
     struct svc_note note;
-    size_t at, len; /* bytes in the output of svc_obu_split */
+    size_t at, len;       /* bytes in the output of svc_obu_split */
     const uint8_t *frame; /* payload of the first frame (header) OBU, in the input */
     size_t frame_len;
 };
 /*
- * Copies the OBUs of `bytes` except temporal delimiters, padding and the project's metadata to `out`
- * (room for `len`) and tells the layers apart. Number of parts, by rising spatial layer, or
+ * Copies the OBUs of `bytes` except temporal delimiters, padding and the project's metadata to
+ * `out` (room for `len`) and tells the layers apart. Number of parts, by rising spatial layer, or
  * SVC_ERR_FORMAT. parts[i].note points into `bytes`.
  */
 int svc_obu_split(const uint8_t *bytes, size_t len, uint8_t *out,
@@ -65,13 +65,13 @@ struct svc_sequence {
     uint8_t profile;
     uint8_t level, tier; /* of operating point 0 */
     uint16_t operating_point_idc;
-    uint16_t width, height;         /* largest */
+    uint16_t width, height; /* largest */
     uint8_t width_bits, height_bits;
     uint8_t id_bits, delta_id_bits; /* 0: frame ids are not present */
     bool reduced;                   /* reduced_still_picture_header */
     uint8_t order_hint_bits;
-    uint8_t screen_content;         /* 0, 1, 2: said by each frame */
-    uint8_t integer_mv;             /* 0, 1, 2: said by each frame */
+    uint8_t screen_content; /* 0, 1, 2: said by each frame */
+    uint8_t integer_mv;     /* 0, 1, 2: said by each frame */
 };
 int svc_sequence_parse(struct svc_sequence *seq, const uint8_t *payload, size_t len);
 /* RFC 6381 form, e.g. "av01.0.05M.08" */
@@ -82,12 +82,12 @@ struct svc_frame {
     bool key;
     bool shows_existing;
     uint8_t refreshes;
-    uint8_t n_refs;     /* 7 or 0 */
+    uint8_t n_refs; /* 7 or 0 */
     uint8_t ref_slot[7];
     uint16_t width, height; /* 0: taken over from slot `size_slot` */
     uint8_t size_slot;
 };
-int svc_frame_parse(struct svc_frame *frame, const struct svc_sequence *seq,
-                    const uint8_t *payload, size_t len);
+int svc_frame_parse(struct svc_frame *frame, const struct svc_sequence *seq, const uint8_t *payload,
+                    size_t len);
 
 #endif

@@ -186,8 +186,8 @@ static void get_frame(struct bits *b, const struct svc_sequence *seq, struct svc
         get_references(b, seq, f, override, resilient);
 }
 
-int svc_frame_parse(struct svc_frame *frame, const struct svc_sequence *seq,
-                    const uint8_t *payload, size_t len)
+int svc_frame_parse(struct svc_frame *frame, const struct svc_sequence *seq, const uint8_t *payload,
+                    size_t len)
 {
     struct bits b = { .bytes = payload, .len = len };
     struct svc_frame f = { 0 };

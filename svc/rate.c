@@ -5,12 +5,12 @@
 
 #define QUANTIZER_MIN 4
 #define QUANTIZER_MAX 62
-#define SLOPE 0.11       /* log2 bits per quantizer step, fitted at 20 to 50 */
-#define T1_STEPS 4       /* of the cascade */
-#define LEARN 0.25       /* weight of the newest unit in the cost of its kind */
-#define STEP_MAX 2.0     /* quantizer steps per unit: jumps are visible */
+#define SLOPE 0.11   /* log2 bits per quantizer step, fitted at 20 to 50 */
+#define T1_STEPS 4   /* of the cascade */
+#define LEARN 0.25   /* weight of the newest unit in the cost of its kind */
+#define STEP_MAX 2.0 /* quantizer steps per unit: jumps are visible */
 #define HORIZON_MIN_S 2.0
-#define FLOOR_SHARE 0.3  /* never aim below this share of the target, however much is overspent */
+#define FLOOR_SHARE 0.3 /* never aim below this share of the target, however much is overspent */
 #define CEIL_SHARE 1.7
 
 /* Bits per pixel at GUESS_QUANTIZER for a first guess, by kind; replaced by the first unit. */

@@ -1,9 +1,9 @@
 /*
  * rate.h - rate control of one spatial layer: which quantizer makes the layer meet its bit rate.
  *
- * It learns per kind of unit how many bits one costs, bits = 2^(cost - SLOPE * quantizer), and picks
- * the quantizer at which the mean over a horizon (one key interval) meets the target plus a share
- * of what was saved or overspent so far. Pure: no clock, no allocation.
+ * It learns per kind of unit how many bits one costs, bits = 2^(cost - SLOPE * quantizer), and
+ * picks the quantizer at which the mean over a horizon (one key interval) meets the target plus a
+ * share of what was saved or overspent so far. Pure: no clock, no allocation.
  */
 #ifndef SVC_RATE_H
 #define SVC_RATE_H
@@ -26,8 +26,8 @@ struct svc_rate {
     double share[SVC_RATE_KINDS]; /* of each kind in the horizon */
     double cost[SVC_RATE_KINDS];  /* log2 bits at quantizer 0 */
     bool learnt[SVC_RATE_KINDS];
-    double saved_bits;            /* since the start; negative: overspent */
-    double quantizer;             /* of temporal layer 0 */
+    double saved_bits; /* since the start; negative: overspent */
+    double quantizer;  /* of temporal layer 0 */
     bool started;
 };
 

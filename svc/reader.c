@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 
 #define SECOND_US 1000000
+#define PTS_MAX_US (INT64_C(1) << 50) /* 35 years; what damaged files say beyond it is cut */
+#define AUDIO_LEAD_MAX_US 200000
+#define WINDOW_PARTS 10 /* the largest rate is that over a second which slides by a tenth */
 
 struct slot_size {
     uint16_t width, height;
@@ -39,9 +42,12 @@ struct svc_reader {
 
     struct svc_tracker slots; /* for derived dependencies */
     struct slot_size sizes[SVC_SLOTS];
-    uint64_t picture;         /* number of the next temporal unit */
-    uint64_t picture_first;   /* of this pass over the file */
-    int64_t pts_offset;       /* of this pass over the file */
+    uint64_t picture;       /* number of the next temporal unit */
+    uint64_t picture_first; /* of this pass over the file */
+    int64_t pts_offset;     /* of this pass over the file */
+    int64_t pts_base;       /* the file's time of its first picture, taken off */
+    bool has_base;
+    int64_t audio_lead; /* what sound starts before 0: the codec's delay, taken off again */
 };
 
 static void explain(const struct svc_reader *r, const char *what, char *why, size_t size)
@@ -82,7 +88,8 @@ static int64_t packet_pts(const struct svc_reader *r)
     const AVStream *st = r->mkv->streams[r->pkt->stream_index];
     if (r->pkt->pts == AV_NOPTS_VALUE)
         return 0;
-    return av_rescale_q(r->pkt->pts, st->time_base, svc_us);
+    int64_t pts = av_rescale_q(r->pkt->pts, st->time_base, svc_us) - r->pts_base;
+    return pts < -PTS_MAX_US ? -PTS_MAX_US : pts > PTS_MAX_US ? PTS_MAX_US : pts;
 }
 
 static void derive(struct svc_reader *r, const struct svc_frame *f, struct svc_deps *deps)
@@ -178,6 +185,10 @@ static int take_video(struct svc_reader *r)
     if (err < 0)
         return err;
     r->n_parts = n;
+    if (!r->has_base) {
+        r->pts_base = packet_pts(r);
+        r->has_base = true;
+    }
     r->part_pts = snap(r, packet_pts(r)) + r->pts_offset;
     return 0;
 }
@@ -189,14 +200,14 @@ static void give_part(struct svc_reader *r, struct svc_packet *out)
     *out = (struct svc_packet){ .kind = SVC_VIDEO,
                                 .pts = r->part_pts,
                                 .end_of_picture = r->next_part == r->n_parts };
-    out->unit = (struct svc_unit){ .bytes = r->bytes + part->at,
-                                   .len = part->len,
-                                   .picture = r->picture - 1,
-                                   .pts = r->part_pts,
-                                   .layer = part->layer,
-                                   .key = part->key_frame && part->has_sequence &&
-                                          part->layer.spatial == 0,
-                                   .deps = r->deps[i] };
+    out->unit =
+        (struct svc_unit){ .bytes = r->bytes + part->at,
+                           .len = part->len,
+                           .picture = r->picture - 1,
+                           .pts = r->part_pts,
+                           .layer = part->layer,
+                           .key = part->key_frame && part->has_sequence && part->layer.spatial == 0,
+                           .deps = r->deps[i] };
 }
 
 int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
@@ -223,7 +234,7 @@ int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
             *out = (struct svc_packet){ .kind = SVC_AUDIO,
                                         .audio = r->pkt->data,
                                         .audio_len = (size_t)r->pkt->size,
-                                        .pts = packet_pts(r) + r->pts_offset };
+                                        .pts = packet_pts(r) + r->audio_lead + r->pts_offset };
             return 1;
         }
     }
@@ -233,24 +244,32 @@ int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
 
 struct scan {
     uint64_t bytes[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX]; /* [temporal * SVC_SPATIAL_MAX + spatial] */
-    uint64_t window[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX];
+    uint64_t window[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX][WINDOW_PARTS]; /* the last second */
     uint64_t window_max[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX];
     uint16_t width[SVC_SPATIAL_MAX], height[SVC_SPATIAL_MAX];
-    int64_t second; /* the window's */
+    int64_t part; /* the window's newest, counted from 0 */
     uint64_t audio_bytes, pictures;
-    int64_t first_pts, last_pts;
+    int64_t first_audio, last_pts;
     uint8_t spatial_max, temporal_max;
     bool key_first, any;
 };
 
-static void close_window(struct scan *s, int64_t second)
+/* The window slides to `part`. */
+static void slide_window(struct scan *s, int64_t part)
 {
+    int64_t steps = part - s->part;
+    if (steps == 0)
+        return;
     for (size_t i = 0; i < sizeof(s->bytes) / sizeof(s->bytes[0]); i++) {
-        if (s->window[i] > s->window_max[i])
-            s->window_max[i] = s->window[i];
-        s->window[i] = 0;
+        uint64_t sum = 0;
+        for (size_t j = 0; j < WINDOW_PARTS; j++)
+            sum += s->window[i][j];
+        if (sum > s->window_max[i])
+            s->window_max[i] = sum;
+        for (int64_t j = 1; j <= steps && j <= WINDOW_PARTS; j++)
+            s->window[i][(s->part + j) % WINDOW_PARTS] = 0;
     }
-    s->second = second;
+    s->part = part;
 }
 
 static void scan_unit(struct svc_reader *r, struct scan *s, const struct svc_packet *p)
@@ -259,13 +278,13 @@ static void scan_unit(struct svc_reader *r, struct scan *s, const struct svc_pac
     size_t i = (size_t)u->layer.temporal * SVC_SPATIAL_MAX + u->layer.spatial;
     if (!s->any) {
         s->key_first = u->key;
-        s->first_pts = p->pts;
         s->any = true;
     }
-    if (p->pts / SECOND_US != s->second)
-        close_window(s, p->pts / SECOND_US);
+    int64_t part = p->pts * WINDOW_PARTS / SECOND_US;
+    if (part > s->part)
+        slide_window(s, part);
     s->bytes[i] += u->len;
-    s->window[i] += u->len;
+    s->window[i][s->part % WINDOW_PARTS] += u->len;
     if (u->layer.spatial > s->spatial_max)
         s->spatial_max = u->layer.spatial;
     if (u->layer.temporal > s->temporal_max)
@@ -275,6 +294,13 @@ static void scan_unit(struct svc_reader *r, struct scan *s, const struct svc_pac
     if (p->pts > s->last_pts)
         s->last_pts = p->pts;
     s->pictures += p->end_of_picture;
+}
+
+static void scan_sound(const struct svc_reader *r, struct scan *s, const struct svc_packet *p)
+{
+    if (s->audio_bytes == 0) /* may come before the base is known */
+        s->first_audio = p->pts + r->pts_base;
+    s->audio_bytes += p->audio_len;
 }
 
 static uint32_t bps(uint64_t bytes, int64_t us)
@@ -296,16 +322,20 @@ static void fill_info(struct svc_reader *r, const struct scan *s)
     for (uint8_t t = 0; t < i->n_temporal; t++) {
         for (uint8_t l = 0; l < i->n_spatial; l++) {
             size_t from = (size_t)t * SVC_SPATIAL_MAX + l;
+            uint32_t mean = bps(s->bytes[from], i->duration);
+            uint32_t most = bps(s->window_max[from], SECOND_US);
             i->layers[t * i->n_spatial + l] = (struct svc_layer_info){
                 .layer = { .spatial = l, .temporal = t },
                 .width = s->width[l],
                 .height = s->height[l],
-                .bitrate_bps = bps(s->bytes[from], i->duration),
-                .bitrate_max_bps = bps(s->window_max[from], SECOND_US),
+                .bitrate_bps = mean,
+                .bitrate_max_bps = most > mean ? most : mean, /* less than a second in all */
             };
         }
     }
     if (r->audio >= 0) {
+        int64_t lead = r->pts_base - s->first_audio;
+        r->audio_lead = lead > 0 && lead < AUDIO_LEAD_MAX_US ? lead : 0;
         const AVCodecParameters *par = r->mkv->streams[r->audio]->codecpar;
         i->has_audio = true;
         i->audio_rate = SVC_OPUS_RATE;
@@ -323,9 +353,9 @@ static int scan_file(struct svc_reader *r, const char **what)
         if (p.kind == SVC_VIDEO)
             scan_unit(r, &s, &p);
         else
-            s.audio_bytes += p.audio_len;
+            scan_sound(r, &s, &p);
     }
-    close_window(&s, 0);
+    slide_window(&s, s.part + 1);
     if (got < 0) {
         *what = "damaged: a temporal unit cannot be read";
         return got;

@@ -649,6 +649,8 @@ static size_t counted_fit(size_t room, size_t fixed, size_t want)
     size_t len = want < left ? want : left;
     while (len > 0 && len + tvl_varint_size(len) > left)
         len = left - tvl_varint_size(len);
+    while (len < want && len + 1 + tvl_varint_size(len + 1) <= left)
+        len++; /* at most 3: the shorter Length has left room */
     return len;
 }
 

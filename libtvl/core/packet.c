@@ -228,7 +228,7 @@ uint64_t tvl_pn_decode(uint64_t largest, uint32_t truncated, uint8_t pn_len)
     uint64_t candidate = (expected & ~(window - 1)) | truncated;
     if (candidate + half <= expected && candidate < TVL_PN_MAX + 1 - window)
         return candidate + window;
-    if (candidate > expected + half && candidate >= window)
+    if ((candidate > expected + half || candidate > TVL_PN_MAX) && candidate >= window)
         return candidate - window;
     return candidate;
 }

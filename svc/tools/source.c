@@ -249,14 +249,13 @@ static int scale_held(struct source *s)
 {
     if (s->scaled)
         return 0;
-    s->sws = sws_getCachedContext(s->sws, s->held->width, s->held->height,
-                                  (enum AVPixelFormat)s->held->format, s->info.width,
-                                  s->info.height, AV_PIX_FMT_YUV420P,
-                                  SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
+    s->sws = sws_getCachedContext(
+        s->sws, s->held->width, s->held->height, (enum AVPixelFormat)s->held->format, s->info.width,
+        s->info.height, AV_PIX_FMT_YUV420P, SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
     if (!s->sws)
         return SVC_ERR_CODEC;
-    sws_scale(s->sws, (const uint8_t *const *)s->held->data, s->held->linesize, 0,
-              s->held->height, s->plane, s->stride);
+    sws_scale(s->sws, (const uint8_t *const *)s->held->data, s->held->linesize, 0, s->held->height,
+              s->plane, s->stride);
     s->scaled = true;
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * source.h - any file that FFmpeg reads, as pictures at a fixed size and rate and 48 kHz sound.
  *
- * Picture n is the source's picture nearest to n / fps after the first. The same source with the same
- * settings gives the same pictures, so a picture's number names it.
+ * Picture n is the source's picture nearest to n / fps after the first. The same source with the
+ * same settings gives the same pictures, so a picture's number names it.
  */
 #ifndef SOURCE_H
 #define SOURCE_H

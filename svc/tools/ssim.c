@@ -40,10 +40,10 @@ static double window(const struct sums *top, const struct sums *bottom)
     const double c2 = .03 * .03 * 255 * 255 * WINDOW_PIXELS * (WINDOW_PIXELS - 1);
     double a = top[0].a + top[1].a + bottom[0].a + bottom[1].a;
     double b = top[0].b + top[1].b + bottom[0].b + bottom[1].b;
-    double squares = (double)top[0].squares + top[1].squares + bottom[0].squares +
-                     bottom[1].squares;
-    double product = (double)top[0].product + top[1].product + bottom[0].product +
-                     bottom[1].product;
+    double squares =
+        (double)top[0].squares + top[1].squares + bottom[0].squares + bottom[1].squares;
+    double product =
+        (double)top[0].product + top[1].product + bottom[0].product + bottom[1].product;
     double variances = squares * WINDOW_PIXELS - a * a - b * b;
     double covariance = product * WINDOW_PIXELS - a * b;
     return (2 * a * b + c1 * WINDOW_PIXELS) * (2 * covariance + c2) /

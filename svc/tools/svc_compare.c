@@ -1,6 +1,7 @@
 /*
- * svc_compare.c - svc-compare: what a reference decoder (libaom's, not the one the player uses) makes
- * of every spatial layer of every picture, as fingerprints, and how near that is to the source.
+ * svc_compare.c - svc-compare: what a reference decoder (libaom's, not the one the player uses)
+ * makes of every spatial layer of every picture, as fingerprints, and how near that is to the
+ * source.
  */
 #include "options.h"
 #include "source.h"
@@ -32,8 +33,10 @@ static const char help[] =
 enum { OPT_QUIET = 256 };
 
 static const struct option long_options[] = {
-    { "json", required_argument, NULL, 'j' }, { "quiet", no_argument, NULL, OPT_QUIET },
-    { "help", no_argument, NULL, 'h' },       { "version", no_argument, NULL, 'V' },
+    { "json", required_argument, NULL, 'j' },
+    { "quiet", no_argument, NULL, OPT_QUIET },
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
     { 0 },
 };
 
@@ -179,10 +182,9 @@ static int enlarge(struct compare *c, const struct svc_image *img, unsigned spat
         *out = (struct plane){ img->plane[0], img->stride[0] };
         return 0;
     }
-    c->enlarge[spatial] =
-        sws_getCachedContext(c->enlarge[spatial], img->width, img->height, AV_PIX_FMT_GRAY8,
-                             to->width, to->height, AV_PIX_FMT_GRAY8, SWS_BICUBIC, NULL, NULL,
-                             NULL);
+    c->enlarge[spatial] = sws_getCachedContext(c->enlarge[spatial], img->width, img->height,
+                                               AV_PIX_FMT_GRAY8, to->width, to->height,
+                                               AV_PIX_FMT_GRAY8, SWS_BICUBIC, NULL, NULL, NULL);
     if (!c->enlarge[spatial])
         return SVC_ERR_NOMEM;
     const uint8_t *planes[4] = { img->plane[0] };
@@ -219,9 +221,8 @@ static int put_unit(struct compare *c, const struct svc_packet *p, const struct 
     struct svc_image img;
     int err = decode(c, u, &img);
     if (err < 0) {
-        snprintf(c->why, sizeof(c->why), "%s: picture %llu, layer S%u: libaom: %s",
-                 c->opt->layered, (unsigned long long)u->picture, u->layer.spatial,
-                 aom_codec_error(&c->aom));
+        snprintf(c->why, sizeof(c->why), "%s: picture %llu, layer S%u: libaom: %s", c->opt->layered,
+                 (unsigned long long)u->picture, u->layer.spatial, aom_codec_error(&c->aom));
         return err;
     }
     if (u->layer.spatial == 0)

@@ -215,8 +215,8 @@ static void show_progress(struct job *j, bool last)
         return;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    double s = (double)(now.tv_sec - j->began.tv_sec) +
-               (double)(now.tv_nsec - j->began.tv_nsec) * 1e-9;
+    double s =
+        (double)(now.tv_sec - j->began.tv_sec) + (double)(now.tv_nsec - j->began.tv_nsec) * 1e-9;
     if (!last && s - j->shown_s < PROGRESS_EVERY_S)
         return;
     j->shown_s = s;

@@ -85,7 +85,8 @@ def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(
     with Programs(folder) as programs:
         server = programs.start("svc-server", [
             program_path("svc-server"), "--cert", pki["server.pem"], "--key", pki["server.key"],
-            "--listen", f"127.0.0.1:{server_port}", "--namespace", NAMESPACE, "--loop", layered])
+            "--listen", f"127.0.0.1:{server_port}", "--namespace", NAMESPACE, "--loop",
+            "--start-on-viewer", layered])
         wait_for_udp(server, server_port)
         vlink = programs.start("vlink", [
             program_path("vlink"), "--control", "--stats", f"{stats}:{STATS_INTERVAL}",

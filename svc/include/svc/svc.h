@@ -121,7 +121,7 @@ struct svc_reader;
 int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t why_size);
 const struct svc_stream_info *svc_reader_info(const struct svc_reader *r);
 /* 1: a packet. 0: end of file. SVC_ERR_FORMAT: damaged here, reading may go on. Units of a picture
- * come by rising spatial layer; audio and video interleaved by pts. */
+ * come by rising spatial layer; audio and video interleaved by pts. The first picture has pts 0. */
 int svc_reader_next(struct svc_reader *r, struct svc_packet *out);
 /* Back to the first packet, which is a key unit: picture numbers go on rising and pts go on from
  * the file's duration, as if the file were repeated endlessly. 0, SVC_ERR_FILE or SVC_ERR_FORMAT. */
@@ -154,7 +154,7 @@ struct svc_encoder_config {
     uint8_t quantizer[SVC_SPATIAL_MAX];    /* AV1 scale [0, 63]; used where bitrate_bps is 0 */
     uint32_t key_interval;    /* pictures between key frames; 0: only the first */
     uint8_t speed;            /* libaom cpu-used [7, 10], default 9 */
-    uint8_t threads;          /* wish [1, 16]; cut to what libaom bears at this size */
+    uint8_t threads;          /* wish [1, 16]; cut to what libaom bears at this size (2 at 720p) */
 };
 void svc_encoder_config_init(struct svc_encoder_config *cfg);
 

@@ -69,11 +69,11 @@ uint32_t reference_decode(struct reference *r, const struct svc_unit *unit)
     const aom_image_t *img;
     uint32_t crc = 0;
     while ((img = aom_codec_get_frame(&r->aom, &iter)))
-        crc = svc_image_crc(&(struct svc_image){
-            .width = (uint16_t)img->d_w,
-            .height = (uint16_t)img->d_h,
-            .plane = { img->planes[0], img->planes[1], img->planes[2] },
-            .stride = { img->stride[0], img->stride[1], img->stride[2] } });
+        crc = svc_image_crc(
+            &(struct svc_image){ .width = (uint16_t)img->d_w,
+                                 .height = (uint16_t)img->d_h,
+                                 .plane = { img->planes[0], img->planes[1], img->planes[2] },
+                                 .stride = { img->stride[0], img->stride[1], img->stride[2] } });
     return crc;
 }
 

@@ -1,6 +1,6 @@
 /*
- * test_codec.c - encoder to decoder, with libaom's decoder as the judge: every picture that is given
- * out is bit for bit what the reference makes of the complete stream, whatever was left out.
+ * test_codec.c - encoder to decoder, with libaom's decoder as the judge: every picture that is
+ * given out is bit for bit what the reference makes of the complete stream, whatever was left out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,6 +90,25 @@ static void all_structures_decode_bit_exactly(void **state)
                 assert_int_equal(k->unit[i][0].key, i % cfg.key_interval == 0);
             kept_free(k);
         }
+    }
+}
+
+/* Also with more threads wished for than libaom bears. */
+static void awkward_sizes_decode(void **state)
+{
+    (void)state;
+    static const uint16_t sizes[][2] = {
+        { 128, 128 }, { 130, 134 }, { 426, 240 }, { 854, 480 }, { 1920, 1080 }
+    };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct svc_encoder_config cfg = small(3, 2);
+        cfg.width = sizes[i][0];
+        cfg.height = sizes[i][1];
+        cfg.threads = 16;
+        struct kept *k = kept_new(&cfg, 5);
+        for (unsigned s = 0; s < 3; s++)
+            assert_int_equal(play(k, (struct filter){ s, 9, 0, 0 }), k->n);
+        kept_free(k);
     }
 }
 
@@ -239,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_structures_decode_bit_exactly),
+        cmocka_unit_test(awkward_sizes_decode),
         cmocka_unit_test(any_subset_of_layers_decodes),
         cmocka_unit_test(random_losses_never_show_a_wrong_picture),
         cmocka_unit_test(late_units_decode_bit_exactly),

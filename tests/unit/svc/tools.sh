@@ -1,0 +1,52 @@
+#!/bin/sh
+# The tools end to end: exit codes, one line per error, a pipe, and a file that FFmpeg accepts.
+# Arguments: svc-testclip svc-encode svc-compare
+set -eu
+clip=$1 encode=$2 compare=$3
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+fail() { echo "FAIL: $*" >&2; exit 1; }
+
+expect() { # expect CODE command...: that exit code, and one line on standard error
+    want=$1; shift
+    code=0
+    "$@" >/dev/null 2>"$dir/err" </dev/null || code=$?
+    [ "$code" -eq "$want" ] || fail "$* gave $code, not $want: $(cat "$dir/err")"
+    [ "$(wc -l <"$dir/err")" -eq 1 ] || fail "$* said: $(cat "$dir/err")"
+}
+
+for tool in "$clip" "$encode" "$compare"; do
+    "$tool" --help | grep -q Usage: || fail "$tool --help"
+    "$tool" --version | grep -q '^svc-' || fail "$tool --version"
+    expect 64 "$tool" --nonsense
+    expect 64 "$tool"
+done
+expect 64 "$encode" --bitrate 300,x in out
+expect 64 "$encode" --speed 3 in out
+expect 64 "$encode" --speed
+expect 64 "$compare" a b
+expect 1 "$encode" /nowhere/in.mkv "$dir/out.mkv"
+expect 1 "$encode" /dev/null "$dir/out.mkv"
+
+"$clip" --size 320x192 --duration 1 "$dir/clip.mkv"
+expect 1 "$encode" "$dir/clip.mkv" /nowhere/out.mkv
+"$encode" --quiet --bitrate 50,100,200 --key-interval 0.5s "$dir/clip.mkv" "$dir/layered.mkv"
+expect 1 "$compare" /nowhere/x.mkv "$dir/clip.mkv" --json "$dir/x.json"
+expect 1 "$compare" "$dir/clip.mkv" "$dir/clip.mkv" --json "$dir/x.json"
+"$compare" --quiet "$dir/layered.mkv" "$dir/clip.mkv" --json "$dir/compare.json"
+[ "$(grep -c '"number":' "$dir/compare.json")" -eq 30 ] || fail "compare: not 30 pictures"
+[ "$(grep -o '"crc":' "$dir/compare.json" | wc -l)" -eq 90 ] || fail "compare: not 90 layers"
+
+"$clip" --size 320x192 --duration 0.5 - | "$encode" --quiet --fps 15 - "$dir/pipe.mkv"
+"$clip" --size 320x192 --duration 0.5 - |
+    "$compare" --quiet "$dir/pipe.mkv" - --json - | grep -c '"number":' | grep -qx 8 ||
+    fail "pipe: not 8 pictures"
+
+if command -v ffmpeg >/dev/null; then
+    said=$(ffmpeg -v warning -i "$dir/layered.mkv" -f null - 2>&1 </dev/null)
+    [ -z "$said" ] || fail "ffmpeg: $said"
+    ffmpeg -v warning -i "$dir/layered.mkv" -c copy "$dir/copy.mkv" </dev/null
+    "$compare" --quiet "$dir/copy.mkv" "$dir/clip.mkv" --json "$dir/copy.json"
+    cmp "$dir/compare.json" "$dir/copy.json" || fail "a copied file is another stream"
+fi
