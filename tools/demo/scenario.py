@@ -72,7 +72,7 @@ def obey_timetable(timetable, vlink, player, say):
 
 
 def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(), say=print,
-         before_player=lambda programs, ports: None):
+         latency_ms=400, before_player=lambda programs, ports: None):
     """Stream `layered` over `links` for `duration_s` after the first picture.
     `timetable`: [(seconds after about the first picture, vlink change)]. `before_player` may start
     more programs; `ports` are those of the links."""
@@ -86,7 +86,7 @@ def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(
         server = programs.start("svc-server", [
             program_path("svc-server"), "--cert", pki["server.pem"], "--key", pki["server.key"],
             "--listen", f"127.0.0.1:{server_port}", "--namespace", NAMESPACE, "--loop",
-            "--start-on-viewer", layered])
+            "--start-on-viewer", "--latency", str(latency_ms), layered])
         wait_for_udp(server, server_port)
         vlink = programs.start("vlink", [
             program_path("vlink"), "--control", "--stats", f"{stats}:{STATS_INTERVAL}",
