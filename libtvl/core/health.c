@@ -40,7 +40,8 @@ static tvl_time larger(tvl_time a, tvl_time b)
 /* How long silence may last. */
 static tvl_time patience(const struct tvl_health_env *env)
 {
-    const tvl_time honest = env->srtt + 4 * env->rttvar + env->max_ack_delay;
+    /* A long and steady path has next to no variance: half a round trip is the least of it. */
+    const tvl_time honest = env->srtt + larger(4 * env->rttvar, env->srtt / 2) + env->max_ack_delay;
     const tvl_time three = 3 * (env->srtt + 4 * env->rttvar);
     tvl_time t = larger(three, TVL_HEALTH_SILENCE_MIN + env->max_ack_delay);
 
