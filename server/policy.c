@@ -84,6 +84,8 @@ static enum policy_verdict judge_sync(struct policy *p, const struct policy_view
     bool admitted = admit(l, v);
     if (went_well && admitted && l->failures > 0)
         l->failures--;
+    if (went_well && !admitted)
+        fail(p, unit->layer.spatial, v->now);
     l->admitted = admitted;
     l->failed = false;
     l->sync_picture = unit->picture;

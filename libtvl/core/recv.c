@@ -255,6 +255,8 @@ static int take_packet(struct incoming *in)
     struct tvl_conn *conn = in->conn;
     size_t payload_at;
 
+    if (!(in->head.first & 0x40)) /* the fixed bit: we do not offer RFC 9287 */
+        return TVL_ERR_PACKET;
     if (!level_of(in) || !path_of(in))
         return TVL_ERR_PACKET;
     /* RFC 9000 7.2: the peer's ID does not change during the handshake */

@@ -18,9 +18,9 @@ def main():
              material.scenario.Link("lte", clip.peak_bps * 0.8 + 200e3, 30)]
     outcome = material.scenario.play(material.folder("two_paths"), clip.layered, material.pki(),
                                      links, DURATION_S, [(DOWN_S, "wifi.down")], ["--headless"])
-    shown = analysis.shown_rows(outcome.report)
+    shown = analysis.shown_rows(outcome.report, DURATION_S)
     broken, ssim = analysis.judge(shown, clip.reference)
-    lost = outcome.report["base_layer_lost"]
+    lost = analysis.base_lost(shown, clip.fps, DURATION_S)
     carried = {k.name: analysis.link_total(outcome.stats, k.name)["bytes"] for k in links}
     print(f"{len(shown)} shown, {broken} broken, {lost} base pictures lost, SSIM {ssim:.4f}, "
           f"bytes {carried}")

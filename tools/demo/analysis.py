@@ -15,9 +15,12 @@ class Shown:
         self.t_s = (self.wall_ms - first_wall_ms) / 1000
 
 
-def shown_rows(report):
+def shown_rows(report, duration_s=float("inf")):
+    """The pictures shown until `duration_s`: what the player still shows while it says goodbye does
+    not count, for it has stopped to listen."""
     rows = report.get("shown", [])
-    return [Shown(r, rows[0][5]) for r in rows]
+    shown = [Shown(r, rows[0][5]) for r in rows]
+    return [r for r in shown if r.t_s <= duration_s]
 
 
 def judge(shown, reference):
@@ -35,6 +38,29 @@ def judge(shown, reference):
         elif ssim is not None:
             ssims.append(ssim)
     return broken, sum(ssims) / len(ssims) if ssims else 0.0
+
+
+def base_lost(shown, fps, duration_s):
+    """Pictures of which nothing was shown, from the first shown one on and for `duration_s`."""
+    gaps = sum(max(0, b.picture - a.picture - 1) for a, b in zip(shown, shown[1:]))
+    return gaps + max(0, int((duration_s - shown[-1].t_s) * fps) - 1)
+
+
+def server_layers(server):
+    """{"s0t0": the server's last word on that track} of its first viewer; {} without a viewer."""
+    said = [line for line in server if line.get("viewers")]
+    if not said:
+        return {}
+    return {t["name"].removeprefix("v-"): t for t in said[-1]["viewers"][0]["tracks"]}
+
+
+def sound_bps(report, server):
+    """Rate of the sound that came, bits/s: packets the player took, at the server's mean size."""
+    tracks = server_layers(server).values()
+    sound = next((t for t in tracks if t["name"].startswith("a") and t["sent"]), None)
+    if sound is None or not report.get("duration_s"):
+        return 0.0
+    return sound["bytes"] / sound["sent"] * report["audio_packets"] * 8 / report["duration_s"]
 
 
 def full_flags(shown, top_spatial):

@@ -26,8 +26,9 @@ class Link:
 
 
 class Outcome:
-    """report: the player's JSON. stats: the links' lines. changes: [(seconds after the first
-    picture, text)]. links_origin_s: the links' own clock at the first picture."""
+    """report: the player's JSON. stats, server: the lines of the links and of the server. changes:
+    [(seconds after the first picture, text)]. links_origin_s: the links' own clock at the first
+    picture."""
 
 
 def read_json(path, program):
@@ -72,21 +73,22 @@ def obey_timetable(timetable, vlink, player, say):
 
 
 def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(), say=print,
-         before_player=lambda programs, ports: None):
+         latency_ms=400, before_player=lambda programs, ports: None):
     """Stream `layered` over `links` for `duration_s` after the first picture.
     `timetable`: [(seconds after about the first picture, vlink change)]. `before_player` may start
     more programs; `ports` are those of the links."""
     os.makedirs(folder, exist_ok=True)
     server_port, *ports = free_udp_ports(1 + len(links))
     stats = os.path.join(folder, "links.jsonl")
-    for old in (stats, os.path.join(folder, "player.json")):
-        if os.path.exists(old):
-            os.remove(old)
+    for old in ("links.jsonl", "player.json", "server.jsonl"):
+        if os.path.exists(os.path.join(folder, old)):
+            os.remove(os.path.join(folder, old))
     with Programs(folder) as programs:
         server = programs.start("svc-server", [
             program_path("svc-server"), "--cert", pki["server.pem"], "--key", pki["server.key"],
             "--listen", f"127.0.0.1:{server_port}", "--namespace", NAMESPACE, "--loop",
-            "--start-on-viewer", layered])
+            "--start-on-viewer", "--latency", str(latency_ms),
+            "--json", os.path.join(folder, "server.jsonl"), layered])
         wait_for_udp(server, server_port)
         vlink = programs.start("vlink", [
             program_path("vlink"), "--control", "--stats", f"{stats}:{STATS_INTERVAL}",
@@ -107,6 +109,7 @@ def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(
     outcome = Outcome()
     outcome.report = report
     outcome.stats = read_lines(stats)
+    outcome.server = read_lines(os.path.join(folder, "server.jsonl"))
     first_picture = player.started + report["startup_ms"] / 1000
     outcome.links_origin_s = first_picture - vlink.started
     outcome.changes = [(at - first_picture, text) for at, text in changes]

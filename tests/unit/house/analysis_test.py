@@ -19,8 +19,8 @@ def row(picture, spatial, wall_ms=None, crc32=None):
     return [picture, picture * 100000, spatial, picture % 2, crc32, wall_ms, 300]
 
 
-def shown(rows):
-    return analysis.shown_rows({"shown": rows})
+def shown(rows, duration_s=1e9):
+    return analysis.shown_rows({"shown": rows}, duration_s)
 
 
 class Judge(unittest.TestCase):
@@ -57,6 +57,22 @@ class LayersBack(unittest.TestCase):
     def test_a_picture_left_out_begins_anew(self):
         rows = [row(p, 2) for p in range(90) if p != 25]
         self.assertAlmostEqual(analysis.layers_back_s(shown(rows), 2, 2), 0.7)
+
+
+class BaseLost(unittest.TestCase):
+    def test_none(self):
+        self.assertEqual(analysis.base_lost(shown([row(p, 0) for p in range(60)]), 10, 5.5), 0)
+
+    def test_gaps_count_each_picture(self):
+        rows = [row(p, 0) for p in range(60) if p not in (7, 20, 21)]
+        self.assertEqual(analysis.base_lost(shown(rows, 5), 10, 5), 3)
+
+    def test_a_gap_after_the_end_does_not_count(self):
+        rows = [row(p, 0) for p in range(60) if p != 55]
+        self.assertEqual(analysis.base_lost(shown(rows, 5), 10, 5), 0)
+
+    def test_a_broadcast_that_ceases_counts(self):
+        self.assertEqual(analysis.base_lost(shown([row(p, 0) for p in range(31)]), 10, 5), 19)
 
 
 class Shares(unittest.TestCase):
