@@ -88,13 +88,29 @@ tvl_time tvl_conn_next_tick(const struct tvl_conn *conn)
     return earlier(t, data_next(conn));
 }
 
-static void tick_space(struct tvl_conn *conn, struct tvl_space *s, enum tvl_level level)
+static unsigned tick_space(struct tvl_conn *conn, struct tvl_space *s, enum tvl_level level)
 {
     if (!tvl_keys_present(&conn->write[level]))
-        return;
+        return 0;
     const unsigned probes = tvl_recovery_on_timeout(&s->sent, conn->now);
     if (probes > s->probes)
         s->probes = probes;
+    return probes;
+}
+
+/*
+ * When one of the two spaces times out, what the other has in flight goes again too: neither is of
+ * use to the peer without the other, and they share the backoff (RFC 9002 6.2.4).
+ */
+static void tick_handshake_spaces(struct tvl_conn *conn)
+{
+    const unsigned initial = tick_space(conn, &conn->initial, TVL_LEVEL_INITIAL);
+    const unsigned handshake = tick_space(conn, &conn->handshake, TVL_LEVEL_HANDSHAKE);
+
+    if (initial > conn->handshake.probes && conn->handshake.sent.n_eliciting > 0)
+        conn->handshake.probes = initial;
+    if (handshake > conn->initial.probes && conn->initial.sent.n_eliciting > 0)
+        conn->initial.probes = handshake;
 }
 
 void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
@@ -110,10 +126,8 @@ void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
         tvl_close_silent(conn, TVL_CLOSED_IDLE, "idle time-out");
         return;
     }
-    if (!conn->confirmed) {
-        tick_space(conn, &conn->initial, TVL_LEVEL_INITIAL);
-        tick_space(conn, &conn->handshake, TVL_LEVEL_HANDSHAKE);
-    }
+    if (!conn->confirmed)
+        tick_handshake_spaces(conn);
     for (size_t i = conn->n_paths; i-- > 0;) /* downwards: a path may go */
         tvl_path_tick(conn->path[i], now);
     if (tvl_handshake_is_done(conn))

@@ -308,6 +308,7 @@ static void send_one(struct world *w, enum sim_side from, const struct tvl_datag
         return;
     }
     if (vlink_dir_push(w->dir[link][to], w->now * 1000, (uint32_t)d->len, i) != VLINK_PASS) {
+        note(w, "drop", (uint64_t)from, link, d->len);
         w->r->lost++;
         return;
     }
@@ -330,6 +331,7 @@ static void deliver(struct world *w)
                 uint8_t bytes[TVL_DATAGRAM_MAX]; /* received in place, and a copy may follow */
 
                 memcpy(bytes, s->bytes, s->dgram.len);
+                note(w, o.fate == VLINK_PASS ? "recv" : "lost", to, link, s->dgram.len);
                 if (o.fate == VLINK_PASS)
                     (void)tvl_endpoint_recv(w->ep[to], &s->dgram, bytes, w->now);
                 else
@@ -375,7 +377,8 @@ static void change_links(struct world *w)
         note(w, c->down ? "down" : "up", c->link, 0, 0);
         w->link[c->link].down = c->down;
         for (unsigned k = 0; k < 2; k++)
-            vlink_dir_configure(w->dir[c->link][k], w->now * 1000, &w->link[c->link]);
+            if (c->ways == SIM_BOTH_WAYS || (c->ways == SIM_TO_CLIENT) == (k == SIM_CLIENT))
+                vlink_dir_configure(w->dir[c->link][k], w->now * 1000, &w->link[c->link]);
     }
 }
 

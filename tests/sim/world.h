@@ -25,10 +25,13 @@
 
 enum sim_side { SIM_CLIENT, SIM_SERVER };
 
+enum sim_ways { SIM_BOTH_WAYS, SIM_TO_CLIENT, SIM_TO_SERVER };
+
 struct sim_change { /* link goes down or up */
     tvl_time at;    /* us after the start */
     unsigned link;
     bool down;
+    enum sim_ways ways;
 };
 
 struct sim_scenario {
