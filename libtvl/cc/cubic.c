@@ -159,6 +159,8 @@ static void cubic_on_loss(void *cc, const struct tvl_cc_loss *loss)
         c->w_max = c->cwnd;
         c->cwnd = least;
         c->epoch = 0;
+        c->css_rtt = c->round_rtt = c->before_rtt = 0; /* slow start begins afresh */
+        c->samples = 0;
         return;
     }
     if (c->recovery_from && loss->sent_at <= c->recovery_from)

@@ -98,17 +98,30 @@ void tvl_close_on_packet(struct tvl_conn *conn)
 
 /* ---- writing the goodbye ---- */
 
+/* The goodbye goes out on every path: one that has died unnoticed would swallow it. */
 static struct tvl_path *way_out(struct tvl_conn *conn, enum tvl_level level)
 {
+    struct tvl_last_words *last = &conn->last;
+
     if (level != TVL_LEVEL_APP)
-        return conn->path[0];
-    for (size_t i = 0; i < conn->n_paths; i++)
-        if (tvl_path_is_up(conn->path[i]))
-            return conn->path[i];
-    for (size_t i = 0; i < conn->n_paths; i++)
-        if (tvl_cids_in_use(&conn->cids, conn->path[i]->id))
-            return conn->path[i];
+        return last->next_path++ == 0 ? conn->path[0] : NULL;
+    while (last->next_path < conn->n_paths) {
+        struct tvl_path *p = conn->path[last->next_path++];
+
+        if (tvl_cids_in_use(&conn->cids, p->id))
+            return p;
+    }
     return NULL;
+}
+
+/* The highest level the peer can surely read. */
+static enum tvl_level last_level(const struct tvl_conn *conn)
+{
+    if (tvl_keys_present(&conn->write[TVL_LEVEL_APP]) &&
+        tvl_keys_present(&conn->read[TVL_LEVEL_APP]))
+        return TVL_LEVEL_APP;
+    return tvl_keys_present(&conn->write[TVL_LEVEL_HANDSHAKE]) ? TVL_LEVEL_HANDSHAKE
+                                                               : TVL_LEVEL_INITIAL;
 }
 
 static size_t write_close(struct tvl_conn *conn, struct tvl_path *path, enum tvl_level level,
@@ -134,33 +147,28 @@ static size_t write_close(struct tvl_conn *conn, struct tvl_path *path, enum tvl
 
 int tvl_close_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes)
 {
-    static const enum tvl_level order[] = { TVL_LEVEL_APP, TVL_LEVEL_HANDSHAKE, TVL_LEVEL_INITIAL };
-    struct tvl_path *path = NULL;
-    size_t len = 0;
+    const enum tvl_level level = last_level(conn);
+    struct tvl_path *path;
 
     if (conn->state != TVL_CONN_CLOSING || !conn->last.send)
         return 0;
-    conn->last.send = false;
-    for (size_t i = 0; i < 3 && len == 0; i++) {
-        const enum tvl_level level = order[i];
+    while ((path = way_out(conn, level)) != NULL) {
+        const size_t pad_to = level == TVL_LEVEL_INITIAL ? TVL_INITIAL_DATAGRAM_MIN : 0;
+        const size_t len =
+            tvl_path_allowance(path) < TVL_MTU ? 0 : write_close(conn, path, level, bytes, pad_to);
 
-        path = way_out(conn, level);
-        if (!path || !tvl_keys_present(&conn->write[level]) ||
-            (level == TVL_LEVEL_APP && !tvl_keys_present(&conn->read[TVL_LEVEL_APP])))
+        if (len == 0)
             continue;
-        if (tvl_path_allowance(path) < TVL_MTU)
-            continue;
-        len = write_close(conn, path, level, bytes,
-                          level == TVL_LEVEL_INITIAL ? TVL_INITIAL_DATAGRAM_MIN : 0);
+        *dgram = (struct tvl_datagram){
+            .local = path->local, .remote = path->remote, .len = len, .tag = path->tag
+        };
+        conn->bytes_sent += len;
+        path->bytes_sent += len;
+        return 1;
     }
-    if (len == 0)
-        return 0;
-    *dgram = (struct tvl_datagram){
-        .local = path->local, .remote = path->remote, .len = len, .tag = path->tag
-    };
-    conn->bytes_sent += len;
-    path->bytes_sent += len;
-    return 1;
+    conn->last.send = false;
+    conn->last.next_path = 0;
+    return 0;
 }
 
 bool tvl_conn_is_over(const struct tvl_conn *conn, tvl_time now)

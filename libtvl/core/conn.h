@@ -70,7 +70,8 @@ struct tvl_last_words { /* what ends the connection */
     uint64_t code, frame_type;
     char reason[TVL_REASON_MAX];
     bool told;          /* the CLOSED event was polled */
-    bool send;          /* a CONNECTION_CLOSE is to be written */
+    bool send;          /* a CONNECTION_CLOSE is to be written, on each path in turn */
+    size_t next_path;   /* whose turn it is */
     unsigned received;  /* packets since the last one was written */
     unsigned answer_at; /* write again when `received` reaches it; doubles */
     tvl_time over_at;   /* end of closing or draining */

@@ -10,6 +10,10 @@
  * other paths live at most TVL_HEALTH_SILENCE_MAX, though never less than a round trip with its
  * spread could honestly take. Pure: no timers, no packets. A path with nothing outstanding is idle,
  * not suspect.
+ *
+ * Before that, after a silence of srtt + 4 rttvar, the path is in doubt: what is outstanding is
+ * sent again elsewhere as a copy and new data goes elsewhere, until the next acknowledgement. Being
+ * wrong about a doubt costs a few bytes; waiting costs the viewer a picture.
  */
 #ifndef TVL_CORE_HEALTH_H
 #define TVL_CORE_HEALTH_H
@@ -18,11 +22,13 @@
 
 #define TVL_HEALTH_SILENCE_MAX 200000u /* us, while others live: a viewer's patience */
 #define TVL_HEALTH_SILENCE_MIN 30000u  /* us, + the peer's max_ack_delay: timers and schedulers */
+#define TVL_HEALTH_DOUBT_SPREAD 20000u /* us over srtt at least, before a doubt */
 #define TVL_HEALTH_PROBE_FIRST 100000u /* us between the first two probes, at least one srtt */
 #define TVL_HEALTH_PROBE_LAST 500000u  /* us: bound of the growing interval */
 
 struct tvl_health {
     bool suspect;
+    bool doubted;           /* since the last acknowledgement; stays while suspect */
     tvl_time waiting_since; /* TVL_TIME_NEVER: idle */
     tvl_time suspect_since;
     tvl_time probe_at; /* next probe, while suspect */
@@ -38,6 +44,7 @@ struct tvl_health_env {
 
 enum tvl_health_verdict {
     TVL_HEALTH_KEEP,    /* nothing changed, nothing to do */
+    TVL_HEALTH_DOUBT,   /* silent for longer than usual: send copies of what is outstanding */
     TVL_HEALTH_SUSPECT, /* the path has just become suspect: move its data, send a probe now */
     TVL_HEALTH_PROBE,   /* still suspect: send a probe (an ack-eliciting packet) now */
 };

@@ -21,11 +21,13 @@ uint64_t tvl_pacer_burst(const struct tvl_pacer *p)
 static int64_t tokens_at(const struct tvl_pacer *p, tvl_time now)
 {
     const int64_t full = (int64_t)tvl_pacer_burst(p) * 8 * MICRO;
-    const tvl_time longest = 10 * MICRO; /* fills any bucket, and cannot overflow */
-    const tvl_time passed = now - p->at < longest ? now - p->at : longest;
-    const int64_t tokens = p->tokens + (int64_t)(p->rate_bps * passed);
 
-    return tokens < full ? tokens : full;
+    if (p->rate_bps == 0 || p->tokens >= full)
+        return full;
+    /* Compare before multiplying: a long pause times the rate would not fit. */
+    if (now - p->at > (uint64_t)(full - p->tokens) / p->rate_bps)
+        return full;
+    return p->tokens + (int64_t)((now - p->at) * p->rate_bps);
 }
 
 void tvl_pacer_set_rate(struct tvl_pacer *p, uint64_t rate_bps, tvl_time now)

@@ -14,6 +14,11 @@ bool tvl_path_is_up(const struct tvl_path *p)
     return p->state == TVL_PATH_UP;
 }
 
+bool tvl_path_is_trusted(const struct tvl_path *p)
+{
+    return tvl_path_is_up(p) && !p->health.doubted;
+}
+
 bool tvl_path_is_usable(const struct tvl_path *p)
 {
     return p->state != TVL_PATH_ABANDONED && !p->waiting;
@@ -272,6 +277,9 @@ static void check_health(struct tvl_path *p, tvl_time now)
     if (!health_counts(p))
         return;
     switch (tvl_health_check(&p->health, &env, now)) {
+    case TVL_HEALTH_DOUBT:
+        tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_fate.lost, p->conn);
+        break;
     case TVL_HEALTH_SUSPECT:
         (void)tvl_recovery_take_all(&p->app.sent, now);
         p->app.probes = 0;

@@ -72,6 +72,8 @@ struct tvl_path {
 
 /* The path may carry new data now, as far as its window allows. */
 bool tvl_path_is_up(const struct tvl_path *p);
+/* Up, and not silent for longer than usual: the first choice for new data. */
+bool tvl_path_is_trusted(const struct tvl_path *p);
 /* Something may be sent on it at all: it has an address, an ID of the peer, and is not over. */
 bool tvl_path_is_usable(const struct tvl_path *p);
 /* Bytes the amplification limit leaves; UINT64_MAX when validated. */

@@ -82,5 +82,10 @@ uint64_t tvl_rate_recent_bps(const struct tvl_rate *r, tvl_time now)
         if (r->slot_now >= i && index - at < TVL_RATE_SLOTS)
             bytes += r->slot[at % TVL_RATE_SLOTS];
     }
-    return bytes * 8 * 1000000 / TVL_RATE_WINDOW;
+    /* All slots but the newest are whole; a path younger than that is judged by its age. */
+    tvl_time span = (TVL_RATE_SLOTS - 1) * SLOT_TIME + now % SLOT_TIME;
+
+    if (now - r->began_at < span)
+        span = now - r->began_at;
+    return bytes * 8 * 1000000 / (span > SLOT_TIME ? span : SLOT_TIME);
 }

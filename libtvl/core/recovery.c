@@ -153,9 +153,14 @@ static void trim(struct tvl_recovery *r, tvl_time now)
         r->first_pn++;
 }
 
+/* When every slot is taken, one at the old end whose fate is known makes room: see forgettable. */
 bool tvl_recovery_can_send(const struct tvl_recovery *r)
 {
-    return r->next_pn - r->first_pn < TVL_SENT_MAX;
+    if (r->next_pn - r->first_pn < TVL_SENT_MAX)
+        return true;
+    const struct tvl_recovery_slot *oldest = at(r, r->first_pn);
+
+    return oldest->state != SLOT_OUT || !oldest->p.in_flight;
 }
 
 static int make_room(struct tvl_recovery *r, tvl_time now)
@@ -429,7 +434,8 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
     tell_loss(r, &l, in_flight, now);
     if (g.packets > 0) {
         tell_gain(r, &g, sample, in_flight, now);
-        if (g.eliciting)
+        /* A client backs off until it knows that the server may answer at will: RFC 9002 6.2.1. */
+        if (g.eliciting && !r->pto_when_idle)
             cc->pto_count = 0;
     }
     trim(r, now);
@@ -472,7 +478,9 @@ unsigned tvl_recovery_on_timeout(struct tvl_recovery *r, tvl_time now)
         tell_loss(r, &l, in_flight, now);
         return 0;
     }
-    r->cc->pto_count++;
+    /* Spaces that share a path may be due in one call: that is one step of their common backoff. */
+    if (r->cc->pto_count == 0 || r->cc->pto_at != now)
+        r->cc->pto_count++;
     r->cc->pto_at = now;
     r->last_eliciting_at = now;
     return r->n_eliciting > 0 ? TVL_PTO_PROBES : 1;

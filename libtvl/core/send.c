@@ -260,11 +260,6 @@ static bool write_crypto(struct tvl_builder *b)
     return any;
 }
 
-static void resend_visit(void *user, const struct tvl_sent_packet *p)
-{
-    tvl_control_fate.lost(user, p);
-}
-
 static void write_probe(struct tvl_builder *b)
 {
     const struct tvl_sent_frame rec = { .kind = TVL_SENT_PING };
@@ -284,7 +279,7 @@ static size_t send_level(struct tvl_conn *conn, enum tvl_level level, uint8_t *b
     if (!tvl_builder_begin(&b, conn->path[0], level, bytes, room))
         return 0;
     if (b.space->probes > 0)
-        tvl_recovery_oldest(&b.space->sent, 2, resend_visit, conn);
+        tvl_recovery_oldest(&b.space->sent, 2, tvl_control_fate.lost, conn);
     if (tvl_ack_pending(&b.space->received))
         (void)write_ack(&b, b.space, 0);
     (void)write_crypto(&b);
@@ -371,7 +366,7 @@ static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes)
     write_acks(&b);
     write_challenges(&b);
     if (p->app.probes > 0)
-        tvl_recovery_oldest(&p->app.sent, 2, resend_visit, conn);
+        tvl_recovery_oldest(&p->app.sent, 2, tvl_control_fate.lost, conn);
     if (what == SEND_DATA || p->app.probes > 0) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
@@ -410,7 +405,22 @@ bool tvl_conn_data_waits(const struct tvl_conn *conn)
            crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
 }
 
-static size_t gather(const struct tvl_conn *conn, bool backup, struct tvl_sched_path *view,
+/* Whom to ask for room: the trusted; then those spared as backup; then the doubted. */
+enum choice { CHOICE_TRUSTED, CHOICE_BACKUP, CHOICE_ANY, CHOICES };
+
+static bool is_choice(const struct tvl_path *p, enum choice c)
+{
+    switch (c) {
+    case CHOICE_TRUSTED:
+        return tvl_path_is_trusted(p) && !p->peer_backup;
+    case CHOICE_BACKUP:
+        return tvl_path_is_trusted(p);
+    default:
+        return tvl_path_is_up(p);
+    }
+}
+
+static size_t gather(const struct tvl_conn *conn, enum choice c, struct tvl_sched_path *view,
                      struct tvl_path **from)
 {
     size_t n = 0;
@@ -418,7 +428,7 @@ static size_t gather(const struct tvl_conn *conn, bool backup, struct tvl_sched_
     for (size_t i = 0; i < conn->n_paths && n < TVL_PATHS_MAX; i++) {
         struct tvl_path *p = conn->path[i];
 
-        if (!tvl_path_is_up(p) || p->peer_backup != backup)
+        if (!is_choice(p, c))
             continue;
         const uint64_t allowance = tvl_path_allowance(p);
         const uint64_t room = tvl_path_cc_room(&p->cc, conn->now);
@@ -445,10 +455,10 @@ static struct tvl_path *pick_path(struct tvl_conn *conn)
                                           .deadline = head.deadline };
     struct tvl_sched_path view[TVL_PATHS_MAX];
     struct tvl_path *from[TVL_PATHS_MAX];
-    size_t n = gather(conn, false, view, from);
+    size_t n = 0;
 
-    if (n == 0)
-        n = gather(conn, true, view, from);
+    for (int c = 0; c < CHOICES && n == 0; c++)
+        n = gather(conn, (enum choice)c, view, from);
     if (n == 0)
         return NULL;
     const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
@@ -484,7 +494,7 @@ int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *by
         if (has_bound_work(conn, p) &&
             leave(p,
                   send_app(p,
-                           tvl_path_is_up(p) && tvl_path_cc_room(&p->cc, now) >= TVL_MTU
+                           tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, now) >= TVL_MTU
                                ? SEND_DATA
                                : SEND_BOUND,
                            bytes),
