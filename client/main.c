@@ -51,6 +51,8 @@ static void leave(struct app *a, int exit_code)
         return;
     a->leaving = true;
     a->exit_code = exit_code;
+    if (a->player)
+        player_stop(a->player); /* what the goodbye keeps from arriving is not lost */
     if (a->session)
         session_close(a->session);
     ev_timer_set(&a->goodbye, GOODBYE_S, 0);

@@ -40,6 +40,7 @@ struct player {
     struct waiting waiting;
     struct sound *sound;
     ev_timer turn, sound_timer;
+    bool stopped;
     int64_t margin_us, first_shown_us;
     uint64_t last_picture;
     unsigned stale_run;
@@ -258,6 +259,8 @@ static void take_turn(struct player *p, int64_t pts)
 static void arm(struct player *p, int64_t at)
 {
     double after = (double)(at - player_clock()) / 1e6;
+    if (p->stopped)
+        return;
     ev_timer_stop(p->cfg.loop, &p->turn);
     ev_now_update(p->cfg.loop);
     ev_timer_set(&p->turn, after > 0 ? after : 0, 0);
@@ -424,6 +427,13 @@ void player_no_more(struct player *p)
     }
 }
 
+void player_stop(struct player *p)
+{
+    p->stopped = true;
+    ev_timer_stop(p->cfg.loop, &p->turn);
+    ev_timer_stop(p->cfg.loop, &p->sound_timer);
+}
+
 /* ---- watching ---- */
 
 void player_set_muted(struct player *p, bool muted)
@@ -508,8 +518,7 @@ void player_free(struct player *p)
 {
     if (!p)
         return;
-    ev_timer_stop(p->cfg.loop, &p->turn);
-    ev_timer_stop(p->cfg.loop, &p->sound_timer);
+    player_stop(p);
     if (p->waiting.is)
         svc_picture_release(p->decoder, &p->waiting.picture);
     svc_decoder_free(p->decoder);

@@ -39,6 +39,8 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
 void player_unit(struct player *p, const struct svc_unit *unit);
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts);
 void player_no_more(struct player *p); /* the last unit has come */
+/* Nothing is shown, heard or counted any more; what is known can still be asked for. */
+void player_stop(struct player *p);
 
 void player_set_muted(struct player *p, bool muted);
 /* Every METER_PERIOD_US: measure; refreshes the view below. */

@@ -218,7 +218,8 @@ static void fill(struct testclip *c, int left, int top, int width, int height, u
 static void draw_number(struct testclip *c, unsigned number)
 {
     int dot = c->height / 72 > 1 ? c->height / 72 : 1;
-    int left = dot * 3, top = dot * 3;
+    /* top centre: a player's statistics stand in the corners */
+    int left = (c->width - (DIGITS * 6 + 1) * dot) / 2, top = dot * 3;
     fill(c, left & ~1, top & ~1, (DIGITS * 6 + 1) * dot, 9 * dot, 24);
     for (int i = DIGITS - 1; i >= 0; i--, number /= 10) {
         const uint8_t *rows = font[number % 10];

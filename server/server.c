@@ -75,6 +75,8 @@ static void on_report(struct ev_loop *loop, ev_timer *timer, int events)
     struct server *s = timer->data;
     (void)loop;
     (void)events;
+    if (s->phase == CLOSING)
+        return; /* the final line is the last */
     report(s, &(struct report_head){ .kind = REPORT_INTERVAL }, s->viewers, s->n_viewers);
 }
 

@@ -93,5 +93,7 @@ tvl_time tvl_health_next(const struct tvl_health *h, const struct tvl_health_env
 {
     if (h->suspect)
         return h->probe_at;
-    return h->waiting_since == TVL_TIME_NEVER ? TVL_TIME_NEVER : h->waiting_since + patience(env);
+    if (h->waiting_since == TVL_TIME_NEVER)
+        return TVL_TIME_NEVER;
+    return h->waiting_since + (h->doubted ? patience(env) : usual(env));
 }

@@ -203,8 +203,8 @@ static void test_path_death(void **state)
             assert_true(p.now - died < 30 * SECOND);
             /* Where only the way back is cut, acknowledgements take the other path, and the way
              * there may go on. */
-            if (cuts[i][0] && (p.last_path[1].path.id != dead ||
-                               p.last_path[1].path.state != TVL_PATH_SUSPECT))
+            if (cuts[i][0] &&
+                (p.last_path[1].path.id != dead || p.last_path[1].path.state != TVL_PATH_SUSPECT))
                 fail_msg("cut %zu of path %u: the server's last word is state %u of path %u", i,
                          dead, p.last_path[1].path.state, p.last_path[1].path.id);
             p.link[dead].cut[0] = p.link[dead].cut[1] = false;

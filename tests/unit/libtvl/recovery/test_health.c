@@ -47,6 +47,17 @@ static void silence_has_a_limit(void **state)
         assert_true(tvl_health_next(&h, &row->env) == TVL_TIME_NEVER);
         tvl_health_sent(&h, T0);
         tvl_health_sent(&h, T0 + 5 * MS); /* more of the same moves nothing */
+        const tvl_time doubt = tvl_health_next(&h, &row->env);
+        const tvl_time usual = row->env.srtt + (4 * row->env.rttvar > TVL_HEALTH_DOUBT_SPREAD
+                                                    ? 4 * row->env.rttvar
+                                                    : TVL_HEALTH_DOUBT_SPREAD);
+
+        assert_int_equal(tvl_health_check(&h, &row->env, doubt - 1), TVL_HEALTH_KEEP);
+        if (doubt - T0 < row->least) { /* else the limit comes first */
+            assert_int_equal(doubt - T0, usual);
+            assert_int_equal(tvl_health_check(&h, &row->env, doubt), TVL_HEALTH_DOUBT);
+            assert_true(h.doubted);
+        }
         const tvl_time at = tvl_health_next(&h, &row->env);
 
         if (at - T0 < row->least || at - T0 > row->most)
@@ -70,8 +81,8 @@ static void idle_is_not_suspect(void **state)
     assert_false(tvl_health_acked(&h, T0, 0, T0 + 20 * MS)); /* all answered */
     assert_true(tvl_health_next(&h, &env) == TVL_TIME_NEVER);
     assert_int_equal(tvl_health_check(&h, &env, T0 + 3600000000u), TVL_HEALTH_KEEP);
-    tvl_health_sent(&h, T0 + 5000 * MS); /* the pause does not count */
-    assert_true(tvl_health_next(&h, &env) == T0 + 5084 * MS);
+    tvl_health_sent(&h, T0 + 5000 * MS);                      /* the pause does not count */
+    assert_true(tvl_health_next(&h, &env) == T0 + 5040 * MS); /* the doubt */
     tvl_health_idle(&h);
     assert_true(tvl_health_next(&h, &env) == TVL_TIME_NEVER);
 }
@@ -86,10 +97,12 @@ static void every_answer_starts_the_clock_again(void **state)
     tvl_health_sent(&h, now);
     for (unsigned i = 0; i < 100; i++) {
         now += 80 * MS;
-        assert_int_equal(tvl_health_check(&h, &env, now), TVL_HEALTH_KEEP);
+        assert_int_equal(tvl_health_check(&h, &env, now), TVL_HEALTH_DOUBT);
+        assert_int_equal(tvl_health_check(&h, &env, now), TVL_HEALTH_KEEP); /* said once */
         assert_false(tvl_health_acked(&h, now - 20 * MS, 3, now));
+        assert_false(h.doubted); /* an answer dispels it */
     }
-    assert_true(tvl_health_next(&h, &env) == now + 84 * MS);
+    assert_true(tvl_health_next(&h, &env) == now + 40 * MS);
 }
 
 /* Runs a suspect path until `end`, counts and checks the gaps between probes. */
@@ -142,7 +155,7 @@ static void dies_twice(void **state)
     tvl_health_init(&h);
     for (unsigned i = 0; i < 2; i++) {
         tvl_health_sent(&h, now);
-        assert_int_equal(tvl_health_check(&h, &env, now + 83 * MS), TVL_HEALTH_KEEP);
+        assert_int_equal(tvl_health_check(&h, &env, now + 83 * MS), TVL_HEALTH_DOUBT);
         now += 84 * MS;
         assert_int_equal(tvl_health_check(&h, &env, now), TVL_HEALTH_SUSPECT);
         assert_true(tvl_health_next(&h, &env) == now + TVL_HEALTH_PROBE_FIRST);
