@@ -27,7 +27,7 @@ def cases(work, clip, pki, other, port, dead_port):
     serve = ["--cert", pki["server.pem"], "--key", pki["server.key"], "--listen",
              "127.0.0.1:0"]
     play = ["--headless", "--duration", "1"]
-    uri = f"moqt://localhost:{port}/live"
+    uri = f"moqt://127.0.0.1:{port}/live"
 
     def via(to):
         return ["--path", f"local=127.0.0.1,to=127.0.0.1:{to},name=a"]
@@ -45,13 +45,13 @@ def cases(work, clip, pki, other, port, dead_port):
              "empty.mkv"),
         case("no server there", "svc-player",
              play + ["--ca", pki["ca.pem"]] + via(dead_port) +
-             [f"moqt://localhost:{dead_port}/live"], NO_CONNECTION, ""),
+             [f"moqt://127.0.0.1:{dead_port}/live"], NO_CONNECTION, ""),
         case("another authority", "svc-player",
              play + ["--ca", other["ca.pem"]] + via(port) + [uri], NO_CONNECTION, "certificate"),
         case("an authority that is none", "svc-player",
              play + ["--ca", empty] + via(port) + [uri], FAILED, "empty.mkv"),
         case("no such broadcast", "svc-player",
-             play + ["--ca", pki["ca.pem"]] + via(port) + [f"moqt://localhost:{port}/other"],
+             play + ["--ca", pki["ca.pem"]] + via(port) + [f"moqt://127.0.0.1:{port}/other"],
              FAILED, ""),
         case("no such interface", "svc-player",
              play + ["--ca", pki["ca.pem"], "--path", "nosuch0", uri], FAILED, "nosuch0"),

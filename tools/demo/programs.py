@@ -71,6 +71,12 @@ class Program:
                 self.process.wait()
         return self.process.returncode
 
+    def sanitizer_said(self):
+        """The first line of a sanitizer's report in the program's output, or ""."""
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return next((line.strip() for line in f if "Sanitizer" in line
+                         or "runtime error:" in line), "")
+
 
 def describe(status):
     if status < 0:
@@ -93,9 +99,13 @@ class Programs:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         for program in reversed(self.running):
             program.stop()
+        for program in self.running:
+            said = program.sanitizer_said()
+            if said and kind is None:
+                raise ProgramFailed(f"{program.name}: {said}")
 
 
 def run_to_end(name, command, logs, timeout_s):

@@ -55,7 +55,8 @@ def player_command(pki, ports, links, duration_s, folder, extra):
                "--json", os.path.join(folder, "player.json")]
     for link, port in zip(links, ports):
         command += ["--path", f"local=127.0.0.1,to=127.0.0.1:{port},name={link.name}"]
-    return command + extra + [f"moqt://localhost:{ports[0]}/{NAMESPACE}"]
+    # By address: a system without /etc/hosts knows no localhost. The certificate names both.
+    return command + extra + [f"moqt://127.0.0.1:{ports[0]}/{NAMESPACE}"]
 
 
 def obey_timetable(timetable, vlink, player, say):
