@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define LEB128_MAX_BYTES 8
-/* ITU-T T.35 metadata (AV1 specification 6.7.2): players pass over it in silence, whereas dav1d logs
- * an error for every unit with one of the "unregistered" types from 6 on. */
+/* ITU-T T.35 metadata (AV1 specification 6.7.2): players pass over it in silence, whereas dav1d
+ * logs an error for every unit with one of the "unregistered" types from 6 on. */
 #define METADATA_ITUT_T35 4
 #define NOTE_HAS_SIZE 0x01u
 #define NOTE_TRAILER 0x80 /* trailing_one_bit */

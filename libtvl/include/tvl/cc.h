@@ -26,13 +26,13 @@ struct tvl_cc_sent {
 
 struct tvl_cc_ack {
     tvl_time now;
-    tvl_time rtt;          /* this sample, us; 0: no sample in this acknowledgement */
+    tvl_time rtt;           /* this sample, us; 0: no sample in this acknowledgement */
     tvl_time srtt, rtt_min; /* us */
-    uint64_t bytes;        /* newly acknowledged */
-    uint64_t in_flight;    /* bytes before this acknowledgement */
-    uint64_t delivery_bps; /* rate sample, bits/s; 0: none */
-    tvl_time sent_at;      /* of the newest packet acknowledged */
-    bool app_limited;      /* the window was not full when it was sent: do not grow */
+    uint64_t bytes;         /* newly acknowledged */
+    uint64_t in_flight;     /* bytes before this acknowledgement */
+    uint64_t delivery_bps;  /* rate sample, bits/s; 0: none */
+    tvl_time sent_at;       /* of the newest packet acknowledged */
+    bool app_limited;       /* the window was not full when it was sent: do not grow */
 };
 
 struct tvl_cc_loss {
@@ -57,7 +57,7 @@ struct tvl_cc_ops {
     struct tvl_cc_limit (*limit)(const void *cc);
 };
 
-extern const struct tvl_cc_ops *const tvl_cc_all[]; /* ends with NULL */
+extern const struct tvl_cc_ops *const tvl_cc_all[];     /* ends with NULL */
 const struct tvl_cc_ops *tvl_cc_find(const char *name); /* NULL when unknown */
 
 #ifdef __cplusplus

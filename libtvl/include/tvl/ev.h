@@ -18,9 +18,9 @@ struct ev_loop;
 struct tvl_ev;
 
 struct tvl_ev_config {
-    struct ev_loop *loop;       /* borrowed for the life of the driver */
-    struct tvl_config tvl;      /* seed all zero: filled from getrandom(2) */
-    const char *listen;         /* server: "ADDRESS:PORT", "[ADDRESS]:PORT"; NULL: client */
+    struct ev_loop *loop;  /* borrowed for the life of the driver */
+    struct tvl_config tvl; /* seed all zero: filled from getrandom(2) */
+    const char *listen;    /* server: "ADDRESS:PORT", "[ADDRESS]:PORT"; NULL: client */
     void (*on_event)(void *user, const struct tvl_event *ev);
     void *user;
 };
@@ -31,7 +31,7 @@ int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, 
 void tvl_ev_free(struct tvl_ev *d);
 
 struct tvl_endpoint *tvl_ev_endpoint(struct tvl_ev *d);
-tvl_time tvl_ev_now(const struct tvl_ev *d); /* us, CLOCK_MONOTONIC, read afresh */
+tvl_time tvl_ev_now(const struct tvl_ev *d);  /* us, CLOCK_MONOTONIC, read afresh */
 uint16_t tvl_ev_port(const struct tvl_ev *d); /* server: the bound port */
 
 /* A path as a person writes it: any of the three parts may be missing (empty or NULL). */

@@ -23,7 +23,7 @@ struct tvl_sched_path { /* read-only view of one path that may carry data */
     tvl_time srtt, rttvar; /* us */
     uint64_t room;         /* bytes congestion control and pacing allow now; 0: none */
     uint64_t cwnd, in_flight;
-    uint64_t rate_bps;     /* bits/s */
+    uint64_t rate_bps; /* bits/s */
 };
 
 struct tvl_sched_packet {
@@ -40,7 +40,7 @@ struct tvl_sched_ops {
                 const struct tvl_sched_packet *pkt, tvl_time now);
 };
 
-extern const struct tvl_sched_ops *const tvl_sched_all[]; /* ends with NULL */
+extern const struct tvl_sched_ops *const tvl_sched_all[];     /* ends with NULL */
 const struct tvl_sched_ops *tvl_sched_find(const char *name); /* NULL when unknown */
 
 #ifdef __cplusplus

@@ -14,13 +14,11 @@
  * simulated network.
  *
  * Conventions, for every function below
- *   time     tvl_time: microseconds on any monotonic clock. `now` never goes back between two calls.
- *   errors   0 or a count on success; a negative enum tvl_error on failure, with nothing changed
- *            unless the function says otherwise.
- *   memory   x_new makes it, x_free takes it; x_free(NULL) is allowed. Borrowed pointers live for
- *            the call.
- *   threads  one endpoint and all its connections, one thread at a time. Endpoints share nothing
- *            but a tvl_tls, whose count is atomic.
+ *   time     tvl_time: microseconds on any monotonic clock. `now` never goes back between two
+ * calls. errors   0 or a count on success; a negative enum tvl_error on failure, with nothing
+ * changed unless the function says otherwise. memory   x_new makes it, x_free takes it;
+ * x_free(NULL) is allowed. Borrowed pointers live for the call. threads  one endpoint and all its
+ * connections, one thread at a time. Endpoints share nothing but a tvl_tls, whose count is atomic.
  *   misuse   breaking a stated range returns TVL_ERR_ARG.
  */
 #ifndef TVL_TVL_H
@@ -42,9 +40,9 @@ typedef uint64_t tvl_time; /* us */
 #define TVL_TIME_NEVER UINT64_MAX
 
 /* Every queue and loop is bounded; these are the bounds a caller can meet. */
-#define TVL_PATHS_MAX 8         /* paths of one connection at one time */
-#define TVL_DATAGRAM_MAX 1452   /* bytes of UDP payload, either direction */
-#define TVL_REASON_MAX 128      /* bytes of a close reason, with its NUL */
+#define TVL_PATHS_MAX 8                  /* paths of one connection at one time */
+#define TVL_DATAGRAM_MAX 1452            /* bytes of UDP payload, either direction */
+#define TVL_REASON_MAX 128               /* bytes of a close reason, with its NUL */
 #define TVL_STREAM_BUFFER_MAX (4u << 20) /* bytes a stream holds unsent or unacknowledged */
 
 enum tvl_error {
@@ -65,11 +63,12 @@ const char *tvl_strerror(int error); /* static text, never NULL */
 struct tvl_tls; /* certificates, trust and ALPN; shared by many connections, counted */
 
 struct tvl_tls_config {
-    const char *const *alpn;  /* names, ends with NULL; first is preferred; at least one [RFC 7301] */
-    const char *cert_file;    /* PEM chain; required on a server, optional on a client */
-    const char *key_file;     /* PEM key; goes with cert_file */
-    const char *ca_file;      /* PEM trust anchors; NULL: the system's. On a server: demand of every
-                                 client a certificate issued by one of them; NULL: ask for none */
+    const char *const
+        *alpn;             /* names, ends with NULL; first is preferred; at least one [RFC 7301] */
+    const char *cert_file; /* PEM chain; required on a server, optional on a client */
+    const char *key_file;  /* PEM key; goes with cert_file */
+    const char *ca_file;   /* PEM trust anchors; NULL: the system's. On a server: demand of every
+                              client a certificate issued by one of them; NULL: ask for none */
     bool server;
     /* One line in SSLKEYLOGFILE form without newline per secret; NULL: none. Must not call back. */
     void (*keylog)(void *user, const char *line);
@@ -90,22 +89,22 @@ struct tvl_endpoint;
 struct tvl_conn; /* owned by its endpoint */
 
 struct tvl_config {
-    struct tvl_tls *tls;         /* a reference is taken */
-    const char *cc;              /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
-    const char *sched;           /* path scheduler by name, see <tvl/sched.h> ["minrtt"] */
-    uint64_t seed[4];            /* all of libtvl's randomness; a driver fills it from the kernel */
-    tvl_time idle_timeout;       /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
-    tvl_time handshake_timeout;  /* us [1 s, 1 min], default 10 s */
-    tvl_time keepalive;          /* us of silence on a path after which a client asks it for a sign
-                                    of life [50 ms, 1 min]; 0: never (default) */
-    uint32_t max_path_id;        /* highest path ID allowed at start [0, 255], default 16; a client
-                                    and a server with UINT32_MAX do not offer multipath */
-    uint64_t stream_window;      /* bytes per stream the peer may send ahead [16 KiB, 64 MiB], 1 MiB */
-    uint64_t conn_window;        /* same, whole connection [64 KiB, 256 MiB], default 16 MiB */
-    uint64_t streams_bidi;       /* streams the peer may have open at once [0, 2^16], default 128 */
-    uint64_t streams_uni;        /* same, unidirectional, default 1024 */
-    uint32_t conns_max;          /* server: connections at once [1, 65536], default 1024 */
-    uint32_t datagram_max;       /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
+    struct tvl_tls *tls;        /* a reference is taken */
+    const char *cc;             /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
+    const char *sched;          /* path scheduler by name, see <tvl/sched.h> ["minrtt"] */
+    uint64_t seed[4];           /* all of libtvl's randomness; a driver fills it from the kernel */
+    tvl_time idle_timeout;      /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
+    tvl_time handshake_timeout; /* us [1 s, 1 min], default 10 s */
+    tvl_time keepalive;         /* us of silence on a path after which a client asks it for a sign
+                                   of life [50 ms, 1 min]; 0: never (default) */
+    uint32_t max_path_id;       /* highest path ID allowed at start [0, 255], default 16; a client
+                                   and a server with UINT32_MAX do not offer multipath */
+    uint64_t stream_window; /* bytes per stream the peer may send ahead [16 KiB, 64 MiB], 1 MiB */
+    uint64_t conn_window;   /* same, whole connection [64 KiB, 256 MiB], default 16 MiB */
+    uint64_t streams_bidi;  /* streams the peer may have open at once [0, 2^16], default 128 */
+    uint64_t streams_uni;   /* same, unidirectional, default 1024 */
+    uint32_t conns_max;     /* server: connections at once [1, 65536], default 1024 */
+    uint32_t datagram_max;  /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
 };
 
 /* Every field to its documented default; tls to NULL, seed to zero. Call first. */
@@ -136,10 +135,12 @@ int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
 int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
                       tvl_time now);
 
-/* When tick is next due, or TVL_TIME_NEVER. May lie in the past. Changes after any non-const call. */
+/* When tick is next due, or TVL_TIME_NEVER. May lie in the past. Changes after any non-const call.
+ */
 tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep);
 
-/* Run what is due at `now`: loss timers, pacing, probes, idle, deadlines. Extra calls do nothing. */
+/* Run what is due at `now`: loss timers, pacing, probes, idle, deadlines. Extra calls do nothing.
+ */
 void tvl_endpoint_tick(struct tvl_endpoint *ep, tvl_time now);
 
 /* ---- connections and paths ---- */
@@ -235,7 +236,8 @@ enum tvl_event_type {
     TVL_EVENT_PATH,            /* a path changed its state */
     TVL_EVENT_STREAMS,         /* the peer allows more streams: .streams.dir */
     TVL_EVENT_STREAM_OPENED,   /* the peer opened .stream.id */
-    TVL_EVENT_STREAM_READABLE, /* bytes or the end have arrived; raised again after they were read */
+    TVL_EVENT_STREAM_READABLE, /* bytes or the end have arrived; raised again after they were read
+                                */
     TVL_EVENT_STREAM_WRITABLE, /* room again after a short write */
     TVL_EVENT_STREAM_RESET,    /* the peer reset: .stream.code; unread bytes are gone */
     TVL_EVENT_STREAM_STOPPED,  /* the peer asks to stop: .stream.code; we have reset already */
@@ -296,28 +298,28 @@ int tvl_endpoint_poll(struct tvl_endpoint *ep, struct tvl_event *ev);
 struct tvl_path_stats {
     uint32_t id;
     enum tvl_path_state state;
-    bool backup;                            /* the peer asked to spare it */
+    bool backup; /* the peer asked to spare it */
     uint64_t tag;
     struct sockaddr_storage local, remote;
-    const char *cc;                         /* controller's name, static */
+    const char *cc;                             /* controller's name, static */
     tvl_time rtt_latest, srtt, rttvar, rtt_min; /* us; 0 before the first sample */
-    uint64_t cwnd, in_flight;               /* bytes */
-    uint64_t pacing_bps;                    /* bits/s */
-    uint64_t delivery_bps;                  /* bits/s acknowledged, over about the last 200 ms */
-    uint64_t bytes_sent, bytes_received;    /* UDP payload */
+    uint64_t cwnd, in_flight;                   /* bytes */
+    uint64_t pacing_bps;                        /* bits/s */
+    uint64_t delivery_bps;               /* bits/s acknowledged, over about the last 200 ms */
+    uint64_t bytes_sent, bytes_received; /* UDP payload */
     uint64_t packets_sent, packets_received, packets_lost;
     uint64_t bytes_lost;
 };
 
 struct tvl_conn_stats {
-    tvl_time handshake_time;                /* us from start to complete; 0 before */
-    uint64_t bytes_sent, bytes_received;    /* UDP payload, all paths */
-    uint64_t stream_bytes_sent;             /* first transmissions only */
+    tvl_time handshake_time;             /* us from start to complete; 0 before */
+    uint64_t bytes_sent, bytes_received; /* UDP payload, all paths */
+    uint64_t stream_bytes_sent;          /* first transmissions only */
     uint64_t stream_bytes_resent;
-    uint64_t stream_bytes_received;         /* new bytes only */
-    uint64_t rate_bps;                      /* bits/s all live paths carry now, by their controllers */
+    uint64_t stream_bytes_received; /* new bytes only */
+    uint64_t rate_bps;              /* bits/s all live paths carry now, by their controllers */
     uint64_t streams_expired;
-    bool multipath;                         /* negotiated */
+    bool multipath; /* negotiated */
 };
 
 /* Up to `cap` paths that have not been forgotten, by rising ID; result: how many were written. */

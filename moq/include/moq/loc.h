@@ -11,25 +11,26 @@
 extern "C" {
 #endif
 
-#define LOC_TIMESTAMP 0x10          /* vi64; 0x06 is accepted too (LOC -02, MoQT -18 peers) */
-#define LOC_TIMESCALE 0x08          /* vi64, units per second */
+#define LOC_TIMESTAMP 0x10           /* vi64; 0x06 is accepted too (LOC -02, MoQT -18 peers) */
+#define LOC_TIMESCALE 0x08           /* vi64, units per second */
 #define LOC_VIDEO_FRAME_MARKING 0x09 /* RFC 9626 bytes */
-#define LOC_TVL_DEPENDENCIES 0x7b   /* ours, application range 78-7F of draft-18: svc_deps_encode() */
-#define LOC_TVL_PICTURE 0x7a        /* ours: picture number, vi64 (MSF has 78 and 79) */
-#define LOC_DEPENDENCIES_MAX 64     /* bytes */
+#define LOC_TVL_DEPENDENCIES 0x7b /* ours, application range 78-7F of draft-18: svc_deps_encode() \
+                                   */
+#define LOC_TVL_PICTURE 0x7a      /* ours: picture number, vi64 (MSF has 78 and 79) */
+#define LOC_DEPENDENCIES_MAX 64   /* bytes */
 
 struct loc_properties {
     bool has_timestamp;
-    uint64_t timestamp;             /* us when timescale is 0 or absent, else in timescale units */
-    uint64_t timescale;             /* 0: absent */
+    uint64_t timestamp; /* us when timescale is 0 or absent, else in timescale units */
+    uint64_t timescale; /* 0: absent */
     bool has_marking;
     bool independent, discardable, base_sync; /* I, D, B of RFC 9626 */
-    uint8_t temporal_id;            /* [0, 7] */
-    uint8_t layer_id;               /* spatial */
+    uint8_t temporal_id;                      /* [0, 7] */
+    uint8_t layer_id;                         /* spatial */
     bool has_picture;
     uint64_t picture;
     uint8_t dependencies[LOC_DEPENDENCIES_MAX];
-    size_t dependencies_len;        /* 0: absent */
+    size_t dependencies_len; /* 0: absent */
 };
 
 /* Bytes written, or MOQ_ERR_ARG when `cap` is too small. Only what is present is written. */

@@ -28,47 +28,68 @@ extern "C" {
 #endif
 
 #define MOQ_ALPN "moqt-18"
-#define MOQ_NAMESPACE_FIELDS_MAX 32  /* section 2.4.1 of the draft */
-#define MOQ_FULL_NAME_MAX 4096       /* bytes, namespace fields and name together */
-#define MOQ_REASON_MAX 1024          /* bytes of a reason phrase */
-#define MOQ_MESSAGE_MAX 65535        /* bytes of a control message body (16-bit length) */
-#define MOQ_PROPERTIES_MAX 4096      /* bytes of one object's properties, own limit */
-#define MOQ_OBJECT_MAX (8u << 20)    /* bytes of one object's payload, own limit */
-#define MOQ_REQUESTS_MAX 256         /* requests a session holds in each direction, own limit */
-#define MOQ_STREAMS_MAX 4096         /* data streams being received at once, own limit */
+#define MOQ_NAMESPACE_FIELDS_MAX 32 /* section 2.4.1 of the draft */
+#define MOQ_FULL_NAME_MAX 4096      /* bytes, namespace fields and name together */
+#define MOQ_REASON_MAX 1024         /* bytes of a reason phrase */
+#define MOQ_MESSAGE_MAX 65535       /* bytes of a control message body (16-bit length) */
+#define MOQ_PROPERTIES_MAX 4096     /* bytes of one object's properties, own limit */
+#define MOQ_OBJECT_MAX (8u << 20)   /* bytes of one object's payload, own limit */
+#define MOQ_REQUESTS_MAX 256        /* requests a session holds in each direction, own limit */
+#define MOQ_STREAMS_MAX 4096        /* data streams being received at once, own limit */
 
 enum moq_error {
     MOQ_ERR_ARG = -1,
     MOQ_ERR_NOMEM = -2,
-    MOQ_ERR_STATE = -3,  /* closed, or SETUP not done */
-    MOQ_ERR_FULL = -4,   /* a limit above, or QUIC's stream limit */
-    MOQ_ERR_WIRE = -5,   /* bytes that are not what the draft says */
-    MOQ_ERR_QUIC = -6,   /* struct moq_quic said no */
+    MOQ_ERR_STATE = -3, /* closed, or SETUP not done */
+    MOQ_ERR_FULL = -4,  /* a limit above, or QUIC's stream limit */
+    MOQ_ERR_WIRE = -5,  /* bytes that are not what the draft says */
+    MOQ_ERR_QUIC = -6,  /* struct moq_quic said no */
 };
 const char *moq_strerror(int error);
 
 /* Session close codes, draft section "Session termination" (hexadecimal as in the draft). */
 enum moq_close_code {
-    MOQ_NO_ERROR = 0x0, MOQ_INTERNAL_ERROR = 0x1, MOQ_UNAUTHORIZED = 0x2,
-    MOQ_PROTOCOL_VIOLATION = 0x3, MOQ_INVALID_REQUEST_ID = 0x4, MOQ_DUPLICATE_TRACK_ALIAS = 0x5,
+    MOQ_NO_ERROR = 0x0,
+    MOQ_INTERNAL_ERROR = 0x1,
+    MOQ_UNAUTHORIZED = 0x2,
+    MOQ_PROTOCOL_VIOLATION = 0x3,
+    MOQ_INVALID_REQUEST_ID = 0x4,
+    MOQ_DUPLICATE_TRACK_ALIAS = 0x5,
     MOQ_KEY_VALUE_FORMATTING_ERROR = 0x6,
-    MOQ_INVALID_PATH = 0x8, MOQ_MALFORMED_PATH = 0x9, MOQ_GOAWAY_TIMEOUT = 0x10,
-    MOQ_CONTROL_MESSAGE_TIMEOUT = 0x11, MOQ_DATA_STREAM_TIMEOUT = 0x12,
-    MOQ_INVALID_AUTHORITY = 0x19, MOQ_MALFORMED_AUTHORITY = 0x1a,
+    MOQ_INVALID_PATH = 0x8,
+    MOQ_MALFORMED_PATH = 0x9,
+    MOQ_GOAWAY_TIMEOUT = 0x10,
+    MOQ_CONTROL_MESSAGE_TIMEOUT = 0x11,
+    MOQ_DATA_STREAM_TIMEOUT = 0x12,
+    MOQ_INVALID_AUTHORITY = 0x19,
+    MOQ_MALFORMED_AUTHORITY = 0x1a,
 };
 enum moq_request_error {
-    MOQ_REQ_INTERNAL = 0x0, MOQ_REQ_UNAUTHORIZED = 0x1, MOQ_REQ_TIMEOUT = 0x2,
-    MOQ_REQ_NOT_SUPPORTED = 0x3, MOQ_REQ_DOES_NOT_EXIST = 0x10, MOQ_REQ_INVALID_RANGE = 0x11,
-    MOQ_REQ_DUPLICATE_SUBSCRIPTION = 0x19, MOQ_REQ_EXCESSIVE_LOAD = 0x9,
+    MOQ_REQ_INTERNAL = 0x0,
+    MOQ_REQ_UNAUTHORIZED = 0x1,
+    MOQ_REQ_TIMEOUT = 0x2,
+    MOQ_REQ_NOT_SUPPORTED = 0x3,
+    MOQ_REQ_DOES_NOT_EXIST = 0x10,
+    MOQ_REQ_INVALID_RANGE = 0x11,
+    MOQ_REQ_DUPLICATE_SUBSCRIPTION = 0x19,
+    MOQ_REQ_EXCESSIVE_LOAD = 0x9,
 };
 enum moq_stream_code {
-    MOQ_STREAM_INTERNAL = 0x0, MOQ_STREAM_CANCELLED = 0x1, MOQ_STREAM_DELIVERY_TIMEOUT = 0x2,
-    MOQ_STREAM_SESSION_CLOSED = 0x3, MOQ_STREAM_TOO_FAR_BEHIND = 0x5,
-    MOQ_STREAM_EXCESSIVE_LOAD = 0x9, MOQ_STREAM_MALFORMED_TRACK = 0x12,
+    MOQ_STREAM_INTERNAL = 0x0,
+    MOQ_STREAM_CANCELLED = 0x1,
+    MOQ_STREAM_DELIVERY_TIMEOUT = 0x2,
+    MOQ_STREAM_SESSION_CLOSED = 0x3,
+    MOQ_STREAM_TOO_FAR_BEHIND = 0x5,
+    MOQ_STREAM_EXCESSIVE_LOAD = 0x9,
+    MOQ_STREAM_MALFORMED_TRACK = 0x12,
 };
 enum moq_done_status {
-    MOQ_DONE_INTERNAL_ERROR = 0x0, MOQ_DONE_UNAUTHORIZED = 0x1, MOQ_DONE_TRACK_ENDED = 0x2,
-    MOQ_DONE_SUBSCRIPTION_ENDED = 0x3, MOQ_DONE_TOO_FAR_BEHIND = 0x5, MOQ_DONE_UPDATE_FAILED = 0x8,
+    MOQ_DONE_INTERNAL_ERROR = 0x0,
+    MOQ_DONE_UNAUTHORIZED = 0x1,
+    MOQ_DONE_TRACK_ENDED = 0x2,
+    MOQ_DONE_SUBSCRIPTION_ENDED = 0x3,
+    MOQ_DONE_TOO_FAR_BEHIND = 0x5,
+    MOQ_DONE_UPDATE_FAILED = 0x8,
 };
 
 /* ---- what a session needs of a QUIC connection ---- */
@@ -116,16 +137,21 @@ struct moq_location {
 
 struct moq_object {
     uint64_t group, object, subgroup;
-    uint8_t priority;             /* publisher priority, smaller first */
-    struct moq_bytes properties;  /* Key-Value-Pairs; see <moq/loc.h>; may be empty */
+    uint8_t priority;            /* publisher priority, smaller first */
+    struct moq_bytes properties; /* Key-Value-Pairs; see <moq/loc.h>; may be empty */
     struct moq_bytes payload;
-    uint8_t status;               /* 0 normal, 3 end of group, 4 end of track */
+    uint8_t status; /* 0 normal, 3 end of group, 4 end of track */
 };
 
 /* ---- requests ---- */
 
-enum moq_filter { MOQ_FILTER_NONE = 0, MOQ_FILTER_NEXT_GROUP = 1, MOQ_FILTER_LARGEST_OBJECT = 2,
-                  MOQ_FILTER_ABSOLUTE_START = 3, MOQ_FILTER_ABSOLUTE_RANGE = 4 };
+enum moq_filter {
+    MOQ_FILTER_NONE = 0,
+    MOQ_FILTER_NEXT_GROUP = 1,
+    MOQ_FILTER_LARGEST_OBJECT = 2,
+    MOQ_FILTER_ABSOLUTE_START = 3,
+    MOQ_FILTER_ABSOLUTE_RANGE = 4
+};
 
 struct moq_subscribe_options {
     uint8_t priority;             /* subscriber priority [0, 255], smaller first, default 128 */
@@ -160,7 +186,8 @@ struct moq_handler {
     void (*on_cancelled)(void *user, struct moq_sending *s);
 
     /* Subscriber: SUBSCRIBE_OK. `largest` is NULL when nothing was published yet. */
-    void (*on_subscribed)(void *user, struct moq_subscription *s, const struct moq_location *largest);
+    void (*on_subscribed)(void *user, struct moq_subscription *s,
+                          const struct moq_location *largest);
     /* Subscriber: REQUEST_ERROR; `s` is gone when this returns. */
     void (*on_rejected)(void *user, struct moq_subscription *s, uint64_t code, const char *reason);
     void (*on_object)(void *user, struct moq_subscription *s, const struct moq_object *obj);
@@ -181,8 +208,8 @@ struct moq_handler {
 
 struct moq_session_config {
     bool server;
-    const char *authority; /* client: "host:port" of the URI; NULL on a server */
-    const char *path;      /* client: path and query of the URI, "" allowed */
+    const char *authority;      /* client: "host:port" of the URI; NULL on a server */
+    const char *path;           /* client: path and query of the URI, "" allowed */
     const char *implementation; /* sent in SETUP, e.g. "svc-player 0.1"; NULL: none */
 };
 

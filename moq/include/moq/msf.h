@@ -13,16 +13,16 @@ extern "C" {
 
 #define MSF_CATALOG_TRACK "catalog"
 #define MSF_VERSION "draft-01"
-#define MSF_TRACKS_MAX 32       /* own limit */
-#define MSF_DEPENDS_MAX 8       /* own limit, per track */
-#define MSF_NAME_MAX 64         /* bytes with NUL, own limit */
-#define MSF_CATALOG_MAX 65536   /* bytes of JSON, own limit */
+#define MSF_TRACKS_MAX 32     /* own limit */
+#define MSF_DEPENDS_MAX 8     /* own limit, per track */
+#define MSF_NAME_MAX 64       /* bytes with NUL, own limit */
+#define MSF_CATALOG_MAX 65536 /* bytes of JSON, own limit */
 
 struct msf_track {
     char name[MSF_NAME_MAX];
-    char packaging[16];         /* "loc" */
+    char packaging[16]; /* "loc" */
     bool is_live;
-    char role[16];              /* "video", "audio" */
+    char role[16]; /* "video", "audio" */
     char codec[32];
     uint32_t render_group;      /* 0: absent */
     uint32_t bitrate;           /* bits/s, own maximum; 0: absent */
@@ -39,7 +39,7 @@ struct msf_track {
 };
 
 struct msf_catalog {
-    uint64_t generated_at_ms;   /* 0: absent */
+    uint64_t generated_at_ms; /* 0: absent */
     bool is_complete;
     size_t n_tracks;
     struct msf_track tracks[MSF_TRACKS_MAX];
@@ -50,7 +50,8 @@ int msf_catalog_write(const struct msf_catalog *c, char *out, size_t cap);
 /* 0 or MOQ_ERR_WIRE with one line in `why` (may be NULL). Unknown fields are ignored; a version
  * that is neither MSF_VERSION nor "1" is refused; `depends` must name tracks of the catalog and be
  * free of cycles. */
-int msf_catalog_read(struct msf_catalog *c, const char *json, size_t len, char *why, size_t why_size);
+int msf_catalog_read(struct msf_catalog *c, const char *json, size_t len, char *why,
+                     size_t why_size);
 /* Index of the track called `name`, or -1. */
 int msf_track_find(const struct msf_catalog *c, const char *name);
 /* Bit i set for track i itself and everything it depends on. */

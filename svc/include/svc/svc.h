@@ -6,7 +6,8 @@
  * them, and which slots it refreshes, so that anybody can tell what is decodable from what arrived
  * without parsing headers:
  *
- *     source --> svc_encoder --> svc_unit --> svc_writer --> file --> svc_reader --> svc_unit --> ...
+ *     source --> svc_encoder --> svc_unit --> svc_writer --> file --> svc_reader --> svc_unit -->
+ * ...
  *     ... --> svc_unit --> svc_tracker (is it decodable?) --> svc_decoder --> svc_picture
  *
  * Conventions: errors are 0 or a count, or a negative enum svc_error with nothing changed; x_new
@@ -24,19 +25,19 @@
 extern "C" {
 #endif
 
-#define SVC_SPATIAL_MAX 4  /* spatial layers */
-#define SVC_TEMPORAL_MAX 4 /* temporal layers */
-#define SVC_SLOTS 8        /* reference slots of AV1 (NUM_REF_FRAMES) */
+#define SVC_SPATIAL_MAX 4       /* spatial layers */
+#define SVC_TEMPORAL_MAX 4      /* temporal layers */
+#define SVC_SLOTS 8             /* reference slots of AV1 (NUM_REF_FRAMES) */
 #define SVC_UNIT_MAX (4u << 20) /* bytes of one unit */
-#define SVC_DEPS_MAX_BYTES 64 /* bytes of coded dependencies */
+#define SVC_DEPS_MAX_BYTES 64   /* bytes of coded dependencies */
 
 enum svc_error {
-    SVC_ERR_ARG = -1,      /* an argument is outside its stated range */
+    SVC_ERR_ARG = -1, /* an argument is outside its stated range */
     SVC_ERR_NOMEM = -2,
-    SVC_ERR_FILE = -3,     /* cannot be opened or read */
-    SVC_ERR_FORMAT = -4,   /* not a layered file, damaged, or cut short */
-    SVC_ERR_CODEC = -5,    /* the codec library refused */
-    SVC_ERR_MISSING = -6,  /* a reference is missing: the unit is not decodable */
+    SVC_ERR_FILE = -3,    /* cannot be opened or read */
+    SVC_ERR_FORMAT = -4,  /* not a layered file, damaged, or cut short */
+    SVC_ERR_CODEC = -5,   /* the codec library refused */
+    SVC_ERR_MISSING = -6, /* a reference is missing: the unit is not decodable */
 };
 const char *svc_strerror(int error); /* static text, never NULL */
 
@@ -47,15 +48,15 @@ struct svc_layer {
     uint8_t temporal; /* [0, SVC_TEMPORAL_MAX) */
 };
 
-struct svc_read {      /* one slot a unit reads, and what must be in it */
-    uint8_t slot;      /* [0, SVC_SLOTS) */
-    uint8_t spatial;   /* spatial layer of the unit expected there */
-    uint64_t picture;  /* picture number of the unit expected there */
+struct svc_read {     /* one slot a unit reads, and what must be in it */
+    uint8_t slot;     /* [0, SVC_SLOTS) */
+    uint8_t spatial;  /* spatial layer of the unit expected there */
+    uint64_t picture; /* picture number of the unit expected there */
 };
 
 struct svc_deps {
-    uint8_t refreshes;               /* bit i: slot i holds this unit afterwards */
-    uint8_t n_reads;                 /* [0, SVC_SLOTS]; 0: decodes alone */
+    uint8_t refreshes; /* bit i: slot i holds this unit afterwards */
+    uint8_t n_reads;   /* [0, SVC_SLOTS]; 0: decodes alone */
     struct svc_read reads[SVC_SLOTS];
 };
 
@@ -65,7 +66,7 @@ struct svc_unit {
     uint64_t picture;     /* temporal unit number in decode order, +1 each */
     int64_t pts;          /* us, presentation time */
     struct svc_layer layer;
-    bool key;             /* base-layer key frame: decoding may start here (carries the sequence header) */
+    bool key; /* base-layer key frame: decoding may start here (carries the sequence header) */
     struct svc_deps deps;
 };
 
@@ -87,18 +88,18 @@ struct svc_layer_info {
 };
 
 struct svc_stream_info {
-    char codec[32];           /* RFC 6381 form, e.g. "av01.0.05M.08" */
+    char codec[32]; /* RFC 6381 form, e.g. "av01.0.05M.08" */
     uint8_t n_spatial, n_temporal;
-    uint16_t width, height;   /* of the top layer */
+    uint16_t width, height;    /* of the top layer */
     uint32_t fps_num, fps_den; /* frames per second of the top layer, all temporal layers */
-    uint64_t n_pictures;      /* 0: not known (live) */
-    int64_t duration;         /* us; 0: not known */
-    size_t n_layers;          /* n_spatial * n_temporal */
+    uint64_t n_pictures;       /* 0: not known (live) */
+    int64_t duration;          /* us; 0: not known */
+    size_t n_layers;           /* n_spatial * n_temporal */
     struct svc_layer_info layers[SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX]; /* by temporal, then spatial:
                                  index = temporal * n_spatial + spatial */
     bool has_audio;
-    uint32_t audio_rate;      /* Hz, 48000 */
-    uint8_t audio_channels;   /* 1 or 2 */
+    uint32_t audio_rate;    /* Hz, 48000 */
+    uint8_t audio_channels; /* 1 or 2 */
     uint32_t audio_bitrate_bps;
 };
 
@@ -106,25 +107,26 @@ struct svc_stream_info {
 
 enum svc_kind { SVC_VIDEO, SVC_AUDIO };
 
-struct svc_packet {           /* what svc_reader_next gives */
+struct svc_packet { /* what svc_reader_next gives */
     enum svc_kind kind;
-    struct svc_unit unit;     /* SVC_VIDEO: bytes borrowed until the next call on the reader */
-    const uint8_t *audio;     /* SVC_AUDIO: one Opus packet, borrowed likewise */
+    struct svc_unit unit; /* SVC_VIDEO: bytes borrowed until the next call on the reader */
+    const uint8_t *audio; /* SVC_AUDIO: one Opus packet, borrowed likewise */
     size_t audio_len;
-    int64_t pts;              /* us */
-    bool end_of_picture;      /* SVC_VIDEO: last unit of its temporal unit */
+    int64_t pts;         /* us */
+    bool end_of_picture; /* SVC_VIDEO: last unit of its temporal unit */
 };
 
 struct svc_reader;
-/* Opens and checks the whole index (mean rates need it). `why` (may be NULL) gets one line naming the
- * file on failure: SVC_ERR_FILE or SVC_ERR_FORMAT. */
+/* Opens and checks the whole index (mean rates need it). `why` (may be NULL) gets one line naming
+ * the file on failure: SVC_ERR_FILE or SVC_ERR_FORMAT. */
 int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t why_size);
 const struct svc_stream_info *svc_reader_info(const struct svc_reader *r);
 /* 1: a packet. 0: end of file. SVC_ERR_FORMAT: damaged here, reading may go on. Units of a picture
  * come by rising spatial layer; audio and video interleaved by pts. The first picture has pts 0. */
 int svc_reader_next(struct svc_reader *r, struct svc_packet *out);
 /* Back to the first packet, which is a key unit: picture numbers go on rising and pts go on from
- * the file's duration, as if the file were repeated endlessly. 0, SVC_ERR_FILE or SVC_ERR_FORMAT. */
+ * the file's duration, as if the file were repeated endlessly. 0, SVC_ERR_FILE or SVC_ERR_FORMAT.
+ */
 int svc_reader_loop(struct svc_reader *r);
 void svc_reader_free(struct svc_reader *r);
 
@@ -139,22 +141,23 @@ void svc_writer_free(struct svc_writer *w); /* without close: the file is left u
 
 /* ---- encoder: AV1 through libaom ---- */
 
-struct svc_image {            /* 8-bit 4:2:0, planes Y, U, V */
-    uint16_t width, height;   /* pixels */
+struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */
+    uint16_t width, height; /* pixels */
     const uint8_t *plane[3];
-    ptrdiff_t stride[3];      /* bytes */
+    ptrdiff_t stride[3]; /* bytes */
 };
 
 struct svc_encoder_config {
-    uint16_t width, height;   /* of the top layer [128, 4096], even; a multiple of 1 << n_spatial is best */
+    uint16_t width,
+        height; /* of the top layer [128, 4096], even; a multiple of 1 << n_spatial is best */
     uint32_t fps_num, fps_den;
-    uint8_t n_spatial;        /* [1, 3], default 3, ratio 2:1 each */
-    uint8_t n_temporal;       /* [1, 2], default 2 */
+    uint8_t n_spatial;                     /* [1, 3], default 3, ratio 2:1 each */
+    uint8_t n_temporal;                    /* [1, 2], default 2 */
     uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* each spatial layer's own target; 0: by quantizer */
     uint8_t quantizer[SVC_SPATIAL_MAX];    /* AV1 scale [0, 63]; used where bitrate_bps is 0 */
-    uint32_t key_interval;    /* pictures between key frames; 0: only the first */
-    uint8_t speed;            /* libaom cpu-used [7, 10], default 9 */
-    uint8_t threads;          /* wish [1, 16]; cut to what libaom bears at this size (2 at 720p) */
+    uint32_t key_interval;                 /* pictures between key frames; 0: only the first */
+    uint8_t speed;                         /* libaom cpu-used [7, 10], default 9 */
+    uint8_t threads; /* wish [1, 16]; cut to what libaom bears at this size (2 at 720p) */
 };
 void svc_encoder_config_init(struct svc_encoder_config *cfg);
 
@@ -184,10 +187,10 @@ void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit);
 /* ---- decoder: AV1 through dav1d, with a tracker in front ---- */
 
 struct svc_picture {
-    struct svc_image image;   /* planes borrowed until svc_picture_release */
+    struct svc_image image; /* planes borrowed until svc_picture_release */
     uint64_t picture;
     int64_t pts;
-    struct svc_layer layer;   /* highest layer in it */
+    struct svc_layer layer; /* highest layer in it */
     void *opaque;
 };
 
@@ -206,7 +209,8 @@ void svc_picture_release(struct svc_decoder *d, struct svc_picture *p);
 const struct svc_tracker *svc_decoder_tracker(const struct svc_decoder *d);
 void svc_decoder_free(struct svc_decoder *d);
 
-/* CRC-32 (IEEE) over the visible pixels, Y then U then V, rows top down: the picture's fingerprint. */
+/* CRC-32 (IEEE) over the visible pixels, Y then U then V, rows top down: the picture's fingerprint.
+ */
 uint32_t svc_image_crc(const struct svc_image *img);
 
 #ifdef __cplusplus
