@@ -14,10 +14,11 @@ extern "C" {
 #define LOC_TIMESTAMP 0x10           /* vi64; 0x06 is accepted too (LOC -02, MoQT -18 peers) */
 #define LOC_TIMESCALE 0x08           /* vi64, units per second */
 #define LOC_VIDEO_FRAME_MARKING 0x09 /* RFC 9626 bytes */
-#define LOC_TVL_DEPENDENCIES 0x7b /* ours, application range 78-7F of draft-18: svc_deps_encode() \
-                                   */
-#define LOC_TVL_PICTURE 0x7a      /* ours: picture number, vi64 (MSF has 78 and 79) */
-#define LOC_DEPENDENCIES_MAX 64   /* bytes */
+#define LOC_TVL_DEPENDENCIES                                                                    \
+    0x7b                        /* ours, application range 78-7F of draft-18: svc_deps_encode() \
+                                 */
+#define LOC_TVL_PICTURE 0x7a    /* ours: picture number, vi64 (MSF has 78 and 79) */
+#define LOC_DEPENDENCIES_MAX 64 /* bytes */
 
 struct loc_properties {
     bool has_timestamp;
