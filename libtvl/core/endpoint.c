@@ -62,7 +62,7 @@ void tvl_config_init(struct tvl_config *cfg)
         .idle_timeout = 30000000,
         .handshake_timeout = 10000000,
         .max_path_id = 16,
-        .stream_window = 1u << 20,
+        .stream_window = 8u << 20,
         .conn_window = 16u << 20,
         .streams_bidi = 128,
         .streams_uni = 1024,

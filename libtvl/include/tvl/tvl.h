@@ -99,12 +99,13 @@ struct tvl_config {
                                    of life [50 ms, 1 min]; 0: never (default) */
     uint32_t max_path_id;       /* highest path ID allowed at start [0, 255], default 16; a client
                                    and a server with UINT32_MAX do not offer multipath */
-    uint64_t stream_window; /* bytes per stream the peer may send ahead [16 KiB, 64 MiB], 1 MiB */
-    uint64_t conn_window;   /* same, whole connection [64 KiB, 256 MiB], default 16 MiB */
-    uint64_t streams_bidi;  /* streams the peer may have open at once [0, 2^16], default 128 */
-    uint64_t streams_uni;   /* same, unidirectional, default 1024 */
-    uint32_t conns_max;     /* server: connections at once [1, 65536], default 1024 */
-    uint32_t datagram_max;  /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
+    uint64_t stream_window;     /* bytes per stream the peer may send ahead [16 KiB, 64 MiB], 8 MiB:
+                                        over unlike paths much overtakes; conn_window bounds the sum */
+    uint64_t conn_window;       /* same, whole connection [64 KiB, 256 MiB], default 16 MiB */
+    uint64_t streams_bidi;      /* streams the peer may have open at once [0, 2^16], default 128 */
+    uint64_t streams_uni;       /* same, unidirectional, default 1024 */
+    uint32_t conns_max;         /* server: connections at once [1, 65536], default 1024 */
+    uint32_t datagram_max; /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
 };
 
 /* Every field to its documented default; tls to NULL, seed to zero. Call first. */
