@@ -199,6 +199,9 @@ static struct sound_state look(const struct sound *s, int64_t media_now, int64_t
 void sound_run(struct sound *s, int64_t media_now, int64_t now)
 {
     if (!s->started) {
+        /* what was said before the first picture was not missed */
+        while (s->n > 0 && s->packets[0].pts + s->frame_us <= media_now)
+            drop_first(s);
         if (s->n == 0)
             return;
         s->started = true;
