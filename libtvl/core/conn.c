@@ -134,7 +134,7 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     conn->original_dcid = conn->remote_cid = random_cid(ep);
     r = issue_first(conn);
     if (r == 0)
-        r = tvl_handshake_begin_client(conn, server_name);
+        r = tvl_handshake_begin(conn, server_name);
     if (r != 0) {
         tvl_endpoint_unmap(ep, &conn->local_scid);
         tvl_conn_free(conn);
@@ -167,7 +167,7 @@ int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     if (r == 0)
         r = tvl_endpoint_map(ep, &conn->original_dcid, conn, 0);
     if (r == 0)
-        r = tvl_handshake_begin_server(conn);
+        r = tvl_handshake_begin(conn, NULL);
     if (r != 0) {
         tvl_endpoint_unmap(ep, &conn->local_scid);
         tvl_endpoint_unmap(ep, &conn->original_dcid);

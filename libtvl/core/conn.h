@@ -161,8 +161,8 @@ struct tvl_dgram_item *tvl_dgram_pop(struct tvl_dgram_queue *q); /* NULL: empty 
 void tvl_dgram_free(struct tvl_dgram_item *item);
 
 /* ---- handshake.c ---- */
-int tvl_handshake_begin_client(struct tvl_conn *conn, const char *server_name);
-int tvl_handshake_begin_server(struct tvl_conn *conn);
+/* `server_name` is NULL on a server. */
+int tvl_handshake_begin(struct tvl_conn *conn, const char *server_name);
 /* A CRYPTO frame. 0 or the negative of an enum tvl_wire_error. */
 int tvl_handshake_on_crypto(struct tvl_conn *conn, enum tvl_level level, const struct tvl_frame *f);
 /* Client: a Retry packet; ignored unless it is good (RFC 9000 17.2.5.2). */

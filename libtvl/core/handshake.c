@@ -129,7 +129,7 @@ static const struct tvl_tls_callbacks tls_callbacks = {
 
 /* ---- begin ---- */
 
-static int begin(struct tvl_conn *conn, const char *server_name)
+int tvl_handshake_begin(struct tvl_conn *conn, const char *server_name)
 {
     uint8_t params[TVL_PARAMS_SIZE_MAX];
     struct tvl_keys *client = conn->side == TVL_CLIENT ? conn->write : conn->read;
@@ -144,20 +144,6 @@ static int begin(struct tvl_conn *conn, const char *server_name)
     if (r == 0)
         r = tvl_tls_conn_new(&conn->tls, conn->cfg->tls, server_name, params, len, &tls_callbacks,
                              conn);
-    return r;
-}
-
-int tvl_handshake_begin_client(struct tvl_conn *conn, const char *server_name)
-{
-    const int r = begin(conn, server_name);
-
-    return r == 0 ? tvl_tls_conn_start(conn->tls) : r;
-}
-
-int tvl_handshake_begin_server(struct tvl_conn *conn)
-{
-    const int r = begin(conn, NULL);
-
     return r == 0 ? tvl_tls_conn_start(conn->tls) : r;
 }
 

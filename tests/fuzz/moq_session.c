@@ -1,7 +1,7 @@
 /*
  * moq_session.c - libFuzzer entry: a server and a client session against whatever a peer may do.
  * The input is a row of events: one byte what, one byte which stream, one byte how long, then the
- * bytes. Build by hand with clang -fsanitize=fuzzer,address,undefined and the sources of moq/.
+ * bytes. ./run fuzz builds and runs it.
  */
 #include <stddef.h>
 #include <stdint.h>

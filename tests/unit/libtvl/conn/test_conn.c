@@ -243,6 +243,41 @@ static void test_abandon_and_reopen(void **state)
     pair_fini(&p);
 }
 
+/* PATH_STATUS_BACKUP and _AVAILABLE reach the peer, and the peer's data heeds them. */
+static void test_status(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    struct transfer t = { .total = 200000 };
+    struct tvl_path_stats ps[TVL_PATHS_MAX];
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    p.user = &t;
+    pair_connect(&p, &o);
+    assert_int_equal(pair_path_add(&p, 1), 1);
+    pair_run(&p, 2 * SECOND, NULL);
+    assert_int_equal(tvl_path_set_backup(p.conn[0], 0, true, p.now), 0);
+    pair_run(&p, SECOND, NULL);
+    assert_int_equal(tvl_paths(p.conn[1], ps, TVL_PATHS_MAX), 2);
+    assert_true(ps[0].backup);
+    assert_false(ps[1].backup);
+    const uint64_t before = ps[0].bytes_sent;
+    p.on_event = serve;
+    assert_int_equal(tvl_stream_open(p.conn[1], TVL_UNI, &t.id), 0);
+    write_more(&p, PAIR_SERVER, &t);
+    pair_run(&p, 30 * SECOND, finished);
+    assert_true(t.finished);
+    assert_int_equal(tvl_paths(p.conn[1], ps, TVL_PATHS_MAX), 2);
+    assert_true(ps[0].bytes_sent - before < 5000); /* though it is the faster one */
+    assert_true(ps[1].bytes_sent > t.total);
+    assert_int_equal(tvl_path_set_backup(p.conn[0], 0, false, p.now), 0);
+    pair_run(&p, SECOND, NULL);
+    assert_int_equal(tvl_paths(p.conn[1], ps, TVL_PATHS_MAX), 2);
+    assert_false(ps[0].backup);
+    pair_fini(&p);
+}
+
 static void test_datagrams(void **state)
 {
     const struct pair_options o = { .ca_file = NULL };
@@ -348,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_two_paths_share),
         cmocka_unit_test(test_path_death),
         cmocka_unit_test(test_abandon_and_reopen),
+        cmocka_unit_test(test_status),
         cmocka_unit_test(test_datagrams),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_refusals),
