@@ -66,7 +66,10 @@ void tvl_config_init(struct tvl_config *cfg)
         .conn_window = 16u << 20,
         .streams_bidi = 128,
         .streams_uni = 1024,
-        .conns_max = 1024,
+        .conns_max = 16384,
+        .handshakes_max = 1024,
+        .workers = 1,
+        .mtu_max = TVL_DATAGRAM_MAX,
         .datagram_max = 1400,
     };
 }
@@ -85,7 +88,10 @@ static bool config_valid(const struct tvl_config *c)
            (c->max_path_id <= 255 || c->max_path_id == UINT32_MAX) &&
            within(c->stream_window, 16u << 10, 64u << 20) &&
            within(c->conn_window, 64u << 10, 256u << 20) && c->streams_bidi <= 1u << 16 &&
-           c->streams_uni <= 1u << 16 && within(c->conns_max, 1, 65536) && c->datagram_max <= 65535;
+           c->streams_uni <= 1u << 16 && within(c->conns_max, 1, 65536) &&
+           within(c->handshakes_max, 1, 65536) && within(c->workers, 1, TVL_WORKERS_MAX) &&
+           c->worker < c->workers && within(c->mtu_max, 1200, TVL_DATAGRAM_MAX) &&
+           c->datagram_max <= 65535;
 }
 
 int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)

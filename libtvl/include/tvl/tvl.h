@@ -40,10 +40,15 @@ typedef uint64_t tvl_time; /* us */
 #define TVL_TIME_NEVER UINT64_MAX
 
 /* Every queue and loop is bounded; these are the bounds a caller can meet. */
-#define TVL_PATHS_MAX 8                  /* paths of one connection at one time */
-#define TVL_DATAGRAM_MAX 1452            /* bytes of UDP payload, either direction */
-#define TVL_REASON_MAX 128               /* bytes of a close reason, with its NUL */
+#define TVL_PATHS_MAX 8       /* paths of one connection at one time */
+#define TVL_DATAGRAM_MAX 1472 /* bytes of UDP payload, either direction: Ethernet, IPv4 */
+#define TVL_REASON_MAX 128    /* bytes of a close reason, with its NUL */
 #define TVL_STREAM_BUFFER_MAX (4u << 20) /* bytes a stream holds unsent or unacknowledged */
+#define TVL_CONN_BUFFER_MAX (64u << 20)  /* same, all streams of a connection */
+#define TVL_FLOWS_MAX 64                 /* flows of one connection that are counted apart */
+#define TVL_SESSION_MAX 8192             /* bytes of an exported session */
+#define TVL_SERVER_ID_MAX 15             /* bytes of a server ID, draft-ietf-quic-load-balancers */
+#define TVL_WORKERS_MAX 32               /* endpoints that may share one UDP port */
 
 enum tvl_error {
     TVL_ERR_ARG = -1,    /* an argument is outside its stated range */
@@ -69,7 +74,13 @@ struct tvl_tls_config {
     const char *key_file;  /* PEM key; goes with cert_file */
     const char *ca_file;   /* PEM trust anchors; NULL: the system's. On a server: demand of every
                               client a certificate issued by one of them; NULL: ask for none */
+    const char *suites;    /* TLS 1.3 cipher suites, OpenSSL's names with ':'; NULL: AES-128-GCM,
+                              AES-256-GCM, ChaCha20-Poly1305 in this order */
+    const char *groups;    /* key exchange groups, OpenSSL's names with ':'; NULL: its default. A
+                              server that takes none the client has guessed asks again
+                              (HelloRetryRequest, RFC 8446 4.1.4) */
     bool server;
+    bool no_tickets; /* server: give none (RFC 8446 4.6.1); client: keep and use none */
     /* One line in SSLKEYLOGFILE form without newline per secret; NULL: none. Must not call back. */
     void (*keylog)(void *user, const char *line);
     void *keylog_user;
@@ -88,6 +99,28 @@ void tvl_tls_free(struct tvl_tls *tls); /* drops one reference; connections hold
 struct tvl_endpoint;
 struct tvl_conn; /* owned by its endpoint */
 
+enum tvl_retry_policy { /* when a server asks a client to prove its address, RFC 9000 8.1.2 */
+                        TVL_RETRY_UNDER_LOAD, /* once half of handshakes_max are under way (default)
+                                               */
+                        TVL_RETRY_ALWAYS,
+                        TVL_RETRY_NEVER,
+};
+
+/*
+ * How connection IDs name the server, so that a balancer in front can route every path of a
+ * connection to it: draft-ietf-quic-load-balancers 5. All zero: IDs are random.
+ */
+struct tvl_lb_config {
+    uint8_t config_id;                    /* [0, 6], the three first bits of each ID */
+    uint8_t server_id_len;                /* [1, TVL_SERVER_ID_MAX]; 0: no server ID */
+    uint8_t nonce_len;                    /* [4, 18]; 1 + server_id_len + nonce_len <= 20 */
+    uint8_t server_id[TVL_SERVER_ID_MAX]; /* of this server */
+    bool encrypted;                       /* by `key`; else the server ID stands in the clear */
+    uint8_t key[16];                      /* AES-128, shared with the balancer */
+};
+
+struct tvl_trace_event; /* <tvl/trace.h> */
+
 struct tvl_config {
     struct tvl_tls *tls;        /* a reference is taken */
     const char *cc;             /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
@@ -104,8 +137,29 @@ struct tvl_config {
     uint64_t conn_window;       /* same, whole connection [64 KiB, 256 MiB], default 16 MiB */
     uint64_t streams_bidi;      /* streams the peer may have open at once [0, 2^16], default 128 */
     uint64_t streams_uni;       /* same, unidirectional, default 1024 */
-    uint32_t conns_max;         /* server: connections at once [1, 65536], default 1024 */
-    uint32_t datagram_max; /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
+    uint32_t conns_max;         /* server: connections at once [1, 65536], default 16384 */
+    uint32_t handshakes_max;    /* server: of them not yet complete [1, 65536], default 1024; what
+                                   comes above is refused with CONNECTION_REFUSED */
+    uint32_t conns_per_host;    /* server: connections from one address (IPv6: one /64) at once;
+                                   0: conns_max (default) */
+    enum tvl_retry_policy retry;
+    struct tvl_lb_config lb;
+    uint8_t worker, workers; /* server: which of how many endpoints on one port this is; its IDs
+                                carry the number. workers [1, TVL_WORKERS_MAX], default 1 */
+    uint8_t secret[32];      /* server: keys of tokens and stateless resets come from it; equal on
+                                all workers and after a restart. All zero: from the seed */
+    uint32_t datagram_max;   /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
+    uint32_t mtu_max;        /* bytes of UDP payload probed for, RFC 8899 [1200, TVL_DATAGRAM_MAX],
+                                default TVL_DATAGRAM_MAX; 1200: no probing */
+    bool no_ecn;             /* do not mark packets ECT(0) (RFC 9000 13.4) */
+    bool no_spin;            /* never show the spin bit (RFC 9000 17.4); else on 15 paths of 16 */
+    bool no_grease;          /* no reserved versions, parameters, nor a free fixed bit (RFC 9287) */
+    bool no_resumption;      /* client: begin every connection afresh, without ticket and token */
+    uint64_t key_update_packets; /* packets sent under one key before a new one, at most the
+                                    cipher's limit (RFC 9001 6.6); 0: that limit */
+    /* What happens inside, see <tvl/trace.h>; NULL: none. Must not call back. */
+    void (*trace)(void *user, const struct tvl_trace_event *ev);
+    void *trace_user;
 };
 
 /* Every field to its documented default; tls to NULL, seed to zero. Call first. */
@@ -119,6 +173,9 @@ struct tvl_datagram {
     struct sockaddr_storage local, remote; /* local may be AF_UNSPEC where the driver cannot know */
     uint8_t ecn;                           /* the two ECN bits [0, 3] */
     size_t len;                            /* UDP payload [1, TVL_DATAGRAM_MAX] */
+    size_t
+        segment; /* send_batch: `len` bytes are datagrams of this size, the last may be shorter */
+    tvl_time release_at; /* send: not before, us (SO_TXTIME, or at once where there is none) */
     uint64_t tag; /* send: id of the local socket, as given in tvl_path_config.tag or by recv */
 };
 
@@ -136,6 +193,15 @@ int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
 int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
                       tvl_time now);
 
+/*
+ * The same for several at once: datagrams of one size to one place back to back in `bytes` (`cap`
+ * bytes, at least TVL_DATAGRAM_MAX; more than 64 KiB is not used), as UDP_SEGMENT takes them.
+ * Result: how many datagrams [0, cap / TVL_DATAGRAM_MAX rounded up]; `dgram->len` is their sum,
+ * `dgram->segment` the size of each but the last.
+ */
+int tvl_endpoint_send_batch(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
+                            size_t cap, tvl_time now);
+
 /* When tick is next due, or TVL_TIME_NEVER. May lie in the past. Changes after any non-const call.
  */
 tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep);
@@ -143,6 +209,20 @@ tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep);
 /* Run what is due at `now`: loss timers, pacing, probes, idle, deadlines. Extra calls do nothing.
  */
 void tvl_endpoint_tick(struct tvl_endpoint *ep, tvl_time now);
+
+/* Server: take no new connections (they get CONNECTION_REFUSED), or take them again. */
+void tvl_endpoint_refuse(struct tvl_endpoint *ep, bool refuse);
+
+/*
+ * Client: what the next connection to a server name can use - TLS ticket (RFC 8446 2.2) and address
+ * token (RFC 9000 8.1.3). The endpoint remembers them for its last 16 names by itself; these two
+ * carry them over to another endpoint or a later process. The bytes are as secret as a key.
+ * export: bytes written [0, cap], 0: nothing is known. import: 0 or TVL_ERR_ARG (not understood).
+ */
+size_t tvl_session_export(const struct tvl_endpoint *ep, const char *server_name, uint8_t *bytes,
+                          size_t cap);
+int tvl_session_import(struct tvl_endpoint *ep, const char *server_name, const uint8_t *bytes,
+                       size_t len);
 
 /* ---- connections and paths ---- */
 
@@ -176,6 +256,20 @@ int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_t
 
 /* PATH_ABANDON; what was in flight there is sent on other paths. TVL_ERR_ARG: no such path. */
 int tvl_path_abandon(struct tvl_conn *conn, uint32_t path_id, tvl_time now);
+
+/*
+ * Client: go on with the path from another place (RFC 9000 9; also with a peer that has no
+ * multipath): new addresses and tag, a fresh connection ID, congestion state anew, the peer's
+ * address validated again. TVL_ERR_ARG: no such path; TVL_ERR_STATE: not open, a server, or the
+ * peer forbids it (disable_active_migration); TVL_ERR_FULL: the peer has given no spare connection
+ * ID.
+ */
+int tvl_path_migrate(struct tvl_conn *conn, uint32_t path_id, const struct tvl_path_config *to,
+                     tvl_time now);
+
+/* Begin a new key phase (RFC 9001 6). TVL_ERR_STATE: too early, the last one is not confirmed for
+ * three probe time-outs of the slowest path. */
+int tvl_conn_update_keys(struct tvl_conn *conn, tvl_time now);
 
 /* Ask the peer to prefer (available) or to spare (backup) the path; PATH_STATUS_*. */
 int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tvl_time now);
@@ -221,12 +315,25 @@ int64_t tvl_stream_read(struct tvl_conn *conn, uint64_t id, uint8_t *bytes, size
 int tvl_stream_reset(struct tvl_conn *conn, uint64_t id, uint64_t code); /* RESET_STREAM */
 int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code);  /* STOP_SENDING */
 
+/*
+ * Count the stream to a flow [0, TVL_FLOWS_MAX): one purpose, such as a layer of a video; default
+ * 0. Only statistics depend on it, see tvl_flow_get_stats.
+ */
+int tvl_stream_set_flow(struct tvl_conn *conn, uint64_t id, uint32_t flow);
+
 /* Bytes written and not yet sent once, over all streams with a rank of `rank` or smaller. */
 uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank);
 
 /* Unreliable datagram (RFC 9221); copied. TVL_ERR_FULL: queue full; TVL_ERR_ARG: larger than the
  * peer takes; TVL_ERR_STATE: the peer takes none. */
 int tvl_datagram_write(struct tvl_conn *conn, const uint8_t *bytes, size_t len);
+
+/* The same, dropped and counted when it has not left at `deadline`. */
+int tvl_datagram_write_until(struct tvl_conn *conn, const uint8_t *bytes, size_t len,
+                             tvl_time deadline);
+/* Bytes that fit into one now: the peer's limit, and the smallest MTU of the paths in use. 0: none
+ * are taken. */
+size_t tvl_datagram_room(const struct tvl_conn *conn);
 
 /* ---- events ---- */
 
@@ -310,6 +417,15 @@ struct tvl_path_stats {
     uint64_t bytes_sent, bytes_received; /* UDP payload */
     uint64_t packets_sent, packets_received, packets_lost;
     uint64_t bytes_lost;
+    uint64_t packets_spurious; /* declared lost and acknowledged after all */
+    uint32_t mtu;              /* bytes of UDP payload that are known to pass */
+    bool validated;            /* the peer's address is (RFC 9000 8.2) */
+    bool ecn;                  /* we mark, and the path carries the marks (RFC 9000 13.4.2) */
+    uint64_t ecn_ce_sent;      /* packets of ours that were marked CE on the way */
+    uint64_t ecn_ce_received;  /* of the peer's */
+    uint64_t evacuations;      /* times the path was left for want of proof of delivery */
+    uint64_t rebindings;       /* times the peer's address changed, or ours by migration */
+    tvl_time proof_at;         /* of the last acknowledgement that proved delivery; 0: none */
 };
 
 struct tvl_conn_stats {
@@ -320,12 +436,52 @@ struct tvl_conn_stats {
     uint64_t stream_bytes_received; /* new bytes only */
     uint64_t rate_bps;              /* bits/s all live paths carry now, by their controllers */
     uint64_t streams_expired;
-    bool multipath; /* negotiated */
+    uint64_t datagrams_sent, datagrams_expired, datagrams_acked, datagrams_lost;
+    uint64_t datagrams_received, datagrams_dropped; /* dropped: the caller did not poll in time */
+    uint64_t packets_dropped;                       /* not decryptable, duplicate, or not ours */
+    uint64_t key_updates;                           /* phases begun, by either side */
+    bool multipath;                                 /* negotiated */
+    bool resumed;                                   /* TLS resumed an earlier session */
+    uint16_t suite; /* TLS 1.3 cipher suite, RFC 8446 B.4; 0 before */
+};
+
+struct tvl_stream_stats {
+    uint64_t written, sent, resent, acked; /* bytes: by the caller; first and further sendings */
+    uint64_t received, read;               /* bytes: new ones; by the caller */
+    uint64_t send_max, receive_max;        /* flow-control limits, offsets */
+    uint64_t rank;
+    tvl_time deadline;
+    uint32_t flow;
+};
+
+/*
+ * A flow is all streams with one number. Its margin is how long before its deadline a stream's last
+ * byte was acknowledged, so the arrival was earlier still by the way back.
+ */
+struct tvl_flow_stats {
+    uint64_t streams;          /* with a deadline and over */
+    uint64_t in_time, expired; /* of them */
+    uint64_t bytes_in_time, bytes_expired;
+    int64_t margin_min, margin_mean; /* us over those in time; 0 when there are none */
+    int64_t margin_p10;              /* us: nine of ten had more, about (a histogram) */
+};
+
+struct tvl_endpoint_stats {
+    uint32_t conns, handshakes; /* now: all, and those not complete */
+    uint64_t accepted;          /* connections begun, ever */
+    uint64_t refused_conns_max, refused_handshakes_max, refused_host, refused_draining;
+    uint64_t retries_sent, tokens_bad, resets_sent, versions_sent;
+    uint64_t datagrams_unroutable; /* no connection, and nothing was answered */
 };
 
 /* Up to `cap` paths that have not been forgotten, by rising ID; result: how many were written. */
 size_t tvl_paths(const struct tvl_conn *conn, struct tvl_path_stats *out, size_t cap);
 void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out);
+/* 0, or TVL_ERR_ARG: no such stream (also once it is over and its last event polled). */
+int tvl_stream_get_stats(const struct tvl_conn *conn, uint64_t id, struct tvl_stream_stats *out);
+/* 0, or TVL_ERR_ARG: flow is not in [0, TVL_FLOWS_MAX). */
+int tvl_flow_get_stats(const struct tvl_conn *conn, uint32_t flow, struct tvl_flow_stats *out);
+void tvl_endpoint_get_stats(const struct tvl_endpoint *ep, struct tvl_endpoint_stats *out);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,146 @@
+/*
+ * trace.h - what happens inside a connection, as a stream of small plain records.
+ *
+ * tvl_config.trace is called for each; <tvl/qlog.h> writes them as qlog. With no callback set the
+ * cost is one comparison per record. Every decision of the scheduler and of recovery can be told
+ * from them: what was sent where and why, what was acknowledged, declared lost and by which rule,
+ * and how a path's state, window and controller changed.
+ */
+#ifndef TVL_TRACE_H
+#define TVL_TRACE_H
+
+#include <tvl/tvl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum tvl_trace_type {
+    TVL_TRACE_CONNECTION_STARTED, /* .start */
+    TVL_TRACE_CONNECTION_CLOSED,  /* .closed */
+    TVL_TRACE_PARAMETERS,         /* .params: ours or the peer's */
+    TVL_TRACE_KEY_UPDATED,        /* .key */
+    TVL_TRACE_KEY_DISCARDED,      /* .key */
+    TVL_TRACE_PACKET_SENT,        /* .packet */
+    TVL_TRACE_PACKET_RECEIVED,    /* .packet */
+    TVL_TRACE_PACKET_DROPPED,     /* .dropped */
+    TVL_TRACE_PACKET_LOST,        /* .lost */
+    TVL_TRACE_PACKET_SPURIOUS,    /* .lost: acknowledged after all */
+    TVL_TRACE_RECOVERY_METRICS,   /* .metrics: after an acknowledgement or a loss */
+    TVL_TRACE_CONGESTION_STATE,   /* .congestion */
+    TVL_TRACE_TIMER_EXPIRED,      /* .timer */
+    TVL_TRACE_PATH_STATE,         /* .path */
+    TVL_TRACE_PATH_ADDRESS,       /* .path: it moved */
+    TVL_TRACE_PATH_MTU,           /* .path */
+    TVL_TRACE_PATH_ECN,           /* .path */
+    TVL_TRACE_SCHEDULER,          /* .scheduler: which path, and what the others offered */
+    TVL_TRACE_STREAM_STATE,       /* .stream */
+};
+
+#define TVL_TRACE_FRAMES_MAX 24 /* frames named per packet; more are counted only */
+
+struct tvl_trace_frame {
+    uint64_t type;            /* on the wire, RFC 9000 19 */
+    uint64_t id, offset, len; /* what the type has of them: stream or path ID, offset or
+                                 limit, bytes; for an ACK largest and number of ranges */
+    bool fin;
+};
+
+enum tvl_trace_level { /* packet types in qlog's words */
+                       TVL_TRACE_INITIAL,
+                       TVL_TRACE_ZERO_RTT,
+                       TVL_TRACE_HANDSHAKE,
+                       TVL_TRACE_ONE_RTT,
+                       TVL_TRACE_RETRY,
+                       TVL_TRACE_VERSION_NEGOTIATION,
+                       TVL_TRACE_STATELESS_RESET,
+};
+
+struct tvl_trace_event {
+    enum tvl_trace_type type;
+    uint64_t conn_id; /* tvl_conn_id(); 0: of the endpoint */
+    tvl_time at;
+    bool server; /* our side */
+    uint32_t path_id;
+    union {
+        struct {
+            struct sockaddr_storage local, remote;
+            uint8_t odcid[20], odcid_len; /* original destination connection ID: names the trace */
+        } start;
+        struct {
+            enum tvl_close_kind kind;
+            uint64_t code;
+            const char *reason;
+        } closed;
+        struct {
+            bool ours;
+            uint64_t idle_timeout_ms, max_data, max_streams_bidi, max_streams_uni;
+            uint64_t max_udp_payload, max_ack_delay_ms, active_cid_limit, datagram_max;
+            bool multipath;
+            uint64_t max_path_id;
+        } params;
+        struct {
+            enum tvl_trace_level level;
+            uint64_t phase;
+            bool ours; /* we began it */
+        } key;
+        struct {
+            enum tvl_trace_level level;
+            uint64_t pn;
+            uint32_t bytes;
+            uint8_t ecn;
+            const char *trigger; /* NULL, or why: "pto_probe", "mtu_probe", "doubt_copy", ... */
+            size_t n_frames;     /* all; frame[] holds the first TVL_TRACE_FRAMES_MAX */
+            struct tvl_trace_frame frame[TVL_TRACE_FRAMES_MAX];
+        } packet;
+        struct {
+            enum tvl_trace_level level;
+            uint32_t bytes;
+            const char *trigger; /* qlog's words: "key_unavailable", "payload_decrypt_error", ... */
+        } dropped;
+        struct {
+            enum tvl_trace_level level;
+            uint64_t pn;
+            uint32_t bytes;
+            const char *trigger; /* "reordering_threshold", "time_threshold", "path_left", ... */
+        } lost;
+        struct {
+            tvl_time rtt_latest, srtt, rttvar, rtt_min;
+            uint64_t cwnd, in_flight, pacing_bps;
+            unsigned pto_count;
+        } metrics;
+        struct {
+            const char *controller,
+                *state; /* "slow_start", "congestion_avoidance", "recovery" ... */
+        } congestion;
+        struct {
+            const char *timer; /* "loss", "pto", "idle", "path_challenge", "health" */
+        } timer;
+        struct {
+            enum tvl_path_state state;
+            const char *why;
+            struct sockaddr_storage local, remote;
+            uint32_t mtu;
+            bool ecn;
+        } path;
+        struct {
+            size_t n;      /* paths offered */
+            int picked;    /* path ID, or -1: held */
+            uint64_t rank; /* of the first stream waiting */
+            struct {
+                uint32_t id;
+                tvl_time srtt;
+                uint64_t room, cwnd, in_flight;
+            } offer[TVL_PATHS_MAX];
+        } scheduler;
+        struct {
+            uint64_t id;
+            const char *state; /* "open", "reset_sent", "expired", "acked", ... */
+        } stream;
+    };
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
