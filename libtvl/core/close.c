@@ -79,6 +79,7 @@ int tvl_close(struct tvl_conn *conn, uint64_t code, const char *reason, tvl_time
     conn->last.code = code;
     copy_reason(conn->last.reason, reason ? reason : "", reason ? strlen(reason) : 0);
     end(conn, TVL_CONN_CLOSING, TVL_CLOSED_LOCAL);
+    tvl_conn_touch(conn);
     return 0;
 }
 

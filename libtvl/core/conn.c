@@ -39,6 +39,7 @@ void tvl_dgram_free(struct tvl_dgram_item *item)
 
 /* ---- begin and end ---- */
 
+/* What a client calls a server it knows nothing of, RFC 9000 7.2. */
 static struct tvl_cid random_cid(struct tvl_endpoint *ep)
 {
     struct tvl_cid cid = { .len = TVL_CID_LEN };
@@ -73,13 +74,15 @@ static int issue_first(struct tvl_conn *conn)
     uint8_t token[TVL_CID_TOKEN_LEN];
     int r;
 
-    conn->local_scid = random_cid(conn->ep);
+    tvl_endpoint_make_cid(conn->ep, &conn->local_scid);
     r = tvl_reset_token(token, tvl_endpoint_reset_key(conn->ep), conn->local_scid.b,
                         conn->local_scid.len);
     if (r == 0)
         r = tvl_endpoint_map(conn->ep, &conn->local_scid, conn, 0);
-    if (r == 0 && !tvl_cids_issue(&conn->cids, 0, &conn->local_scid, token))
-        r = TVL_ERR_FULL;
+    if (r == 0 && !tvl_cids_issue(&conn->cids, 0, &conn->local_scid, token)) {
+        tvl_endpoint_unmap(conn->ep, &conn->local_scid);
+        r = TVL_ERR_NOMEM;
+    }
     return r;
 }
 
@@ -136,7 +139,6 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     if (r == 0)
         r = tvl_handshake_begin(conn, server_name);
     if (r != 0) {
-        tvl_endpoint_unmap(ep, &conn->local_scid);
         tvl_conn_free(conn);
         return r;
     }
@@ -169,8 +171,6 @@ int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     if (r == 0)
         r = tvl_handshake_begin(conn, NULL);
     if (r != 0) {
-        tvl_endpoint_unmap(ep, &conn->local_scid);
-        tvl_endpoint_unmap(ep, &conn->original_dcid);
         tvl_conn_free(conn);
         return r;
     }
@@ -178,10 +178,21 @@ int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     return 0;
 }
 
+static void unmap(struct tvl_conn *conn, const struct tvl_cid *cid)
+{
+    uint32_t id;
+
+    if (tvl_endpoint_lookup(conn->ep, cid, conn, &id))
+        tvl_endpoint_unmap(conn->ep, cid);
+}
+
 void tvl_conn_free(struct tvl_conn *conn)
 {
     if (!conn)
         return;
+    unmap(conn, &conn->original_dcid);
+    for (size_t i = 0; i < conn->cids.n_local; i++)
+        unmap(conn, &conn->cids.local[i].cid);
     tvl_tls_conn_free(conn->tls);
     for (size_t i = 0; i < TVL_LEVELS; i++) {
         tvl_keys_fini(&conn->read[i]);
@@ -202,6 +213,11 @@ void tvl_conn_free(struct tvl_conn *conn)
         tvl_dgram_free(tvl_dgram_pop(&conn->in));
     tvl_dgram_free(conn->polled);
     free(conn);
+}
+
+void tvl_conn_touch(struct tvl_conn *conn)
+{
+    tvl_endpoint_touch(conn->ep, conn);
 }
 
 bool tvl_conn_alive(const struct tvl_conn *conn)
@@ -305,38 +321,45 @@ static bool open_for_data(const struct tvl_conn *conn)
 
 int tvl_stream_open(struct tvl_conn *conn, enum tvl_dir dir, uint64_t *id)
 {
+    tvl_conn_touch(conn);
     return open_for_data(conn) ? tvl_streams_open(&conn->streams, dir, id) : TVL_ERR_STATE;
 }
 
 int tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank)
 {
+    tvl_conn_touch(conn);
     return tvl_streams_set_rank(&conn->streams, id, rank);
 }
 
 int tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time deadline, uint64_t code)
 {
+    tvl_conn_touch(conn);
     return tvl_streams_set_deadline(&conn->streams, id, deadline, code);
 }
 
 int64_t tvl_stream_write(struct tvl_conn *conn, uint64_t id, const uint8_t *bytes, size_t len,
                          bool fin)
 {
+    tvl_conn_touch(conn);
     return open_for_data(conn) ? tvl_streams_write(&conn->streams, id, bytes, len, fin)
                                : TVL_ERR_STATE;
 }
 
 int64_t tvl_stream_read(struct tvl_conn *conn, uint64_t id, uint8_t *bytes, size_t cap, bool *fin)
 {
+    tvl_conn_touch(conn);
     return tvl_streams_read(&conn->streams, id, bytes, cap, fin);
 }
 
 int tvl_stream_reset(struct tvl_conn *conn, uint64_t id, uint64_t code)
 {
+    tvl_conn_touch(conn);
     return tvl_streams_reset(&conn->streams, id, code);
 }
 
 int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code)
 {
+    tvl_conn_touch(conn);
     return tvl_streams_stop(&conn->streams, id, code);
 }
 
@@ -362,6 +385,7 @@ int tvl_datagram_write(struct tvl_conn *conn, const uint8_t *bytes, size_t len)
     item->len = len;
     memcpy(item->bytes, bytes, len);
     tvl_dgram_push(&conn->out, item);
+    tvl_conn_touch(conn);
     return 0;
 }
 

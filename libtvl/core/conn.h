@@ -29,6 +29,7 @@
 #include "sendbuf.h"
 #include "streams.h"
 #include "tls.h"
+#include "turns.h"
 
 #define TVL_MTU 1200                       /* bytes of UDP payload we send until more is proved */
 #define TVL_INITIAL_DATAGRAM_MIN 1200      /* RFC 9000 14.1 */
@@ -79,6 +80,7 @@ struct tvl_last_words { /* what ends the connection */
 
 struct tvl_conn {
     struct tvl_endpoint *ep;
+    struct tvl_turn turn;         /* the endpoint's: when this connection is looked at */
     const struct tvl_config *cfg; /* the endpoint's */
     uint64_t id;
     void *user;
@@ -154,6 +156,9 @@ int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev);
 bool tvl_conn_is_over(const struct tvl_conn *conn, tvl_time now); /* close.c */
 
 /* ---- conn.c: for the parts ---- */
+/* A public call changed something: the endpoint looks at the connection again. Each that may leave
+ * a packet, an event or another next tick behind ends in this. */
+void tvl_conn_touch(struct tvl_conn *conn);
 void tvl_conn_event(struct tvl_conn *conn, const struct tvl_event *ev);
 bool tvl_conn_alive(const struct tvl_conn *conn); /* HANDSHAKE or OPEN */
 void tvl_dgram_push(struct tvl_dgram_queue *q, struct tvl_dgram_item *item);

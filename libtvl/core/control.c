@@ -27,10 +27,10 @@ struct tvl_space *tvl_conn_space(struct tvl_conn *conn, enum tvl_level level, st
 
 static bool issue_one(struct tvl_conn *conn, uint32_t path_id)
 {
-    struct tvl_cid cid = { .len = TVL_CID_LEN };
     uint8_t token[TVL_CID_TOKEN_LEN];
+    struct tvl_cid cid;
 
-    tvl_rng_bytes(tvl_endpoint_rng(conn->ep), cid.b, cid.len);
+    tvl_endpoint_make_cid(conn->ep, &cid);
     if (tvl_reset_token(token, tvl_endpoint_reset_key(conn->ep), cid.b, cid.len) != 0 ||
         tvl_endpoint_map(conn->ep, &cid, conn, path_id) != 0)
         return false;

@@ -17,6 +17,7 @@
 #include "cid.h"
 #include "conn.h"
 #include "tls.h"
+#include "turns.h"
 
 struct cid_entry {
     struct tvl_cid cid; /* bytes behind `len` are zero: the whole struct is the key */
@@ -24,12 +25,6 @@ struct cid_entry {
     uint32_t path_id;
     bool lost; /* set by uthash when it had no memory */
     UT_hash_handle hh;
-};
-
-struct conn_node {
-    struct tvl_conn *conn;
-    uint64_t id;
-    struct conn_node *prev, *next;
 };
 
 #define TVL_NEGOTIATION_MAX 640 /* two connection IDs of 255 bytes and what is around them */
@@ -43,9 +38,9 @@ struct tvl_endpoint {
     struct tvl_config cfg;
     struct tvl_rng rng;
     uint8_t reset_key[TVL_RESET_KEY_SIZE];
+    uint8_t cid_len; /* of every connection ID we issue */
     struct cid_entry *by_cid;
-    struct conn_node *conns; /* circular; `conns` is whose turn it is */
-    size_t n_conns;
+    struct tvl_turns turns; /* of all connections */
     uint64_t next_id;
     struct tvl_conn *polled_closed; /* its CLOSED event was given; over at the next poll */
     struct stateless stateless[TVL_STATELESS_MAX];
@@ -104,6 +99,7 @@ int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
     if (!ep)
         return TVL_ERR_NOMEM;
     ep->cfg = *cfg;
+    ep->cid_len = TVL_CID_LEN;
     const int r = tvl_rng_init(&ep->rng, cfg->seed);
     if (r != 0) {
         free(ep);
@@ -111,6 +107,7 @@ int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
     }
     tvl_rng_bytes(&ep->rng, ep->reset_key, sizeof ep->reset_key);
     tvl_tls_ref(cfg->tls);
+    tvl_turns_init(&ep->turns);
     ep->next_id = 1;
     *out = ep;
     return 0;
@@ -129,6 +126,17 @@ struct tvl_rng *tvl_endpoint_rng(struct tvl_endpoint *ep)
 const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep)
 {
     return ep->reset_key;
+}
+
+size_t tvl_endpoint_cid_len(const struct tvl_endpoint *ep)
+{
+    return ep->cid_len;
+}
+
+void tvl_endpoint_make_cid(struct tvl_endpoint *ep, struct tvl_cid *out)
+{
+    *out = (struct tvl_cid){ .len = ep->cid_len };
+    tvl_rng_bytes(&ep->rng, out->b, out->len);
 }
 
 /* ---- the map ---- */
@@ -194,80 +202,48 @@ bool tvl_endpoint_lookup(struct tvl_endpoint *ep, const struct tvl_cid *cid,
     return true;
 }
 
-static void unmap_conn(struct tvl_endpoint *ep, const struct tvl_conn *conn)
-{
-    struct cid_entry *e, *next;
+/* ---- connections come and go ---- */
 
-    HASH_ITER(hh, ep->by_cid, e, next)
-    {
-        if (e->conn != conn)
-            continue;
-        HASH_DEL(ep->by_cid, e);
-        free(e);
-    }
+static struct tvl_conn *conn_of(struct tvl_turn *turn)
+{
+    return turn ? TVL_HEAP_OWNER(turn, struct tvl_conn, turn) : NULL;
 }
 
-/* ---- the ring of connections ---- */
-
-static int ring_add(struct tvl_endpoint *ep, struct tvl_conn *conn)
+void tvl_endpoint_touch(struct tvl_endpoint *ep, struct tvl_conn *conn)
 {
-    struct conn_node *n = calloc(1, sizeof *n);
-
-    if (!n)
-        return TVL_ERR_NOMEM;
-    n->conn = conn;
-    if (!ep->conns) {
-        n->prev = n->next = n;
-        ep->conns = n;
-    } else {
-        n->next = ep->conns;
-        n->prev = ep->conns->prev;
-        n->prev->next = n;
-        n->next->prev = n;
-    }
-    ep->n_conns++;
-    return 0;
+    if (conn->turn.all.next) /* not while it is being made */
+        tvl_turns_touch(&ep->turns, &conn->turn);
 }
 
-static void ring_remove(struct tvl_endpoint *ep, struct conn_node *n)
+static int conn_add(struct tvl_endpoint *ep, struct tvl_conn *conn)
 {
-    if (n->next == n) {
-        ep->conns = NULL;
-    } else {
-        n->prev->next = n->next;
-        n->next->prev = n->prev;
-        if (ep->conns == n)
-            ep->conns = n->next;
-    }
-    ep->n_conns--;
-    unmap_conn(ep, n->conn);
-    tvl_conn_free(n->conn);
-    free(n);
+    const int r = tvl_turns_add(&ep->turns, &conn->turn, conn->id);
+
+    if (r != 0)
+        tvl_conn_free(conn);
+    else
+        ep->next_id++;
+    return r;
+}
+
+static void conn_remove(struct tvl_endpoint *ep, struct tvl_conn *conn)
+{
+    tvl_turns_remove(&ep->turns, &conn->turn);
+    tvl_conn_free(conn);
 }
 
 void tvl_endpoint_free(struct tvl_endpoint *ep)
 {
+    struct tvl_conn *conn;
+
     if (!ep)
         return;
-    while (ep->conns)
-        ring_remove(ep, ep->conns);
+    while ((conn = conn_of(tvl_turns_any(&ep->turns))) != NULL)
+        conn_remove(ep, conn);
+    tvl_turns_fini(&ep->turns);
     tvl_rng_fini(&ep->rng);
     tvl_tls_free(ep->cfg.tls);
     free(ep);
-}
-
-/* Connections whose closing period is over and whose end was told. */
-static void bury(struct tvl_endpoint *ep, tvl_time now)
-{
-    struct conn_node *n = ep->conns;
-
-    for (size_t left = ep->n_conns; left > 0; left--) {
-        struct conn_node *next = n->next;
-
-        if (tvl_conn_is_over(n->conn, now) && n->conn != ep->polled_closed)
-            ring_remove(ep, n);
-        n = next;
-    }
 }
 
 int tvl_connect(struct tvl_endpoint *ep, const struct tvl_path_config *path,
@@ -278,20 +254,14 @@ int tvl_connect(struct tvl_endpoint *ep, const struct tvl_path_config *path,
 
     if (!server_name || tvl_tls_is_server(ep->cfg.tls))
         return TVL_ERR_ARG;
-    if (ep->n_conns >= ep->cfg.conns_max)
+    if (ep->turns.count >= ep->cfg.conns_max)
         return TVL_ERR_FULL;
     r = tvl_conn_new_client(&conn, ep, ep->next_id, path, server_name, now);
-    if (r != 0)
-        return r;
-    r = ring_add(ep, conn);
-    if (r != 0) {
-        unmap_conn(ep, conn);
-        tvl_conn_free(conn);
-        return r;
-    }
-    ep->next_id++;
-    *out = conn;
-    return 0;
+    if (r == 0)
+        r = conn_add(ep, conn);
+    if (r == 0)
+        *out = conn;
+    return r;
 }
 
 /* ---- receiving ---- */
@@ -320,16 +290,10 @@ static struct tvl_conn *accept_client(struct tvl_endpoint *ep, const struct tvl_
     struct tvl_conn *conn;
 
     if (dgram->len < TVL_INITIAL_DATAGRAM_MIN || p->dcid.len < 8 ||
-        ep->n_conns >= ep->cfg.conns_max)
+        ep->turns.count >= ep->cfg.conns_max)
         return NULL;
-    if (tvl_conn_new_server(&conn, ep, ep->next_id, dgram, p, now) != 0)
+    if (tvl_conn_new_server(&conn, ep, ep->next_id, dgram, p, now) != 0 || conn_add(ep, conn) != 0)
         return NULL;
-    if (ring_add(ep, conn) != 0) {
-        unmap_conn(ep, conn);
-        tvl_conn_free(conn);
-        return NULL;
-    }
-    ep->next_id++;
     return conn;
 }
 
@@ -342,7 +306,7 @@ int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
 
     if (dgram->len == 0 || dgram->len > TVL_DATAGRAM_MAX)
         return TVL_ERR_ARG;
-    if (tvl_packet_parse(&p, bytes, dgram->len, TVL_CID_LEN) != 0)
+    if (tvl_packet_parse(&p, bytes, dgram->len, ep->cid_len) != 0)
         return TVL_ERR_PACKET;
     e = find(ep, &p.dcid);
     if (e) {
@@ -361,14 +325,26 @@ int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
         if (!conn)
             return TVL_ERR_PACKET;
     }
-    return tvl_conn_recv(conn, dgram, bytes, now);
+    const int r = tvl_conn_recv(conn, dgram, bytes, now);
+    tvl_endpoint_touch(ep, conn);
+    return r;
 }
 
-/* ---- sending, time, events: each connection in turn ---- */
+/* ---- sending, time, events: each connection that wants it in turn ---- */
+
+static void refresh_timers(struct tvl_endpoint *ep)
+{
+    struct tvl_turn *turn;
+
+    while ((turn = tvl_turns_stale(&ep->turns)) != NULL)
+        tvl_turns_wake_at(&ep->turns, turn, tvl_conn_next_tick(conn_of(turn)));
+}
 
 int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
                       tvl_time now)
 {
+    struct tvl_turn *turn;
+
     if (ep->n_stateless > 0) {
         const struct stateless *s = &ep->stateless[--ep->n_stateless];
 
@@ -376,23 +352,24 @@ int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8
         memcpy(bytes, s->bytes, s->dgram.len);
         return 1;
     }
-    for (size_t left = ep->n_conns; left > 0; left--) {
-        struct tvl_conn *conn = ep->conns->conn;
-
-        ep->conns = ep->conns->next;
-        if (tvl_conn_send(conn, dgram, bytes, now) == 1)
+    while ((turn = tvl_turns_sender(&ep->turns)) != NULL) {
+        if (tvl_conn_send(conn_of(turn), dgram, bytes, now) == 1) {
+            tvl_turns_sent_one(&ep->turns, turn);
             return 1;
+        }
+        tvl_turns_sent_all(&ep->turns, turn);
     }
+    refresh_timers(ep);
     return 0;
 }
 
 tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep)
 {
-    tvl_time next = TVL_TIME_NEVER;
-    const struct conn_node *n = ep->conns;
+    tvl_time next = tvl_turns_next(&ep->turns);
 
-    for (size_t left = ep->n_conns; left > 0; left--, n = n->next) {
-        const tvl_time t = tvl_conn_next_tick(n->conn);
+    for (struct tvl_turn *turn = tvl_turns_stale(&ep->turns); turn;
+         turn = tvl_turns_stale_after(&ep->turns, turn)) {
+        const tvl_time t = tvl_conn_next_tick(conn_of(turn));
 
         if (t < next)
             next = t;
@@ -402,24 +379,37 @@ tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep)
 
 void tvl_endpoint_tick(struct tvl_endpoint *ep, tvl_time now)
 {
-    struct conn_node *n = ep->conns;
+    struct tvl_turn *turn, *next;
 
-    for (size_t left = ep->n_conns; left > 0; left--, n = n->next)
-        tvl_conn_tick(n->conn, now);
-    bury(ep, now);
+    refresh_timers(ep);
+    tvl_turns_wake(&ep->turns, now);
+    for (turn = tvl_turns_stale(&ep->turns); turn; turn = next) {
+        struct tvl_conn *conn = conn_of(turn);
+
+        next = tvl_turns_stale_after(&ep->turns, turn);
+        tvl_conn_tick(conn, now);
+        /* its closing period is over, and its end was told */
+        if (tvl_conn_is_over(conn, now) && conn != ep->polled_closed)
+            conn_remove(ep, conn);
+    }
 }
 
 int tvl_endpoint_poll(struct tvl_endpoint *ep, struct tvl_event *ev)
 {
-    struct conn_node *n = ep->conns;
+    struct tvl_turn *turn;
 
     ep->polled_closed = NULL;
-    for (size_t left = ep->n_conns; left > 0; left--, n = n->next) {
-        if (tvl_conn_poll(n->conn, ev) != 1)
+    while ((turn = tvl_turns_teller(&ep->turns)) != NULL) {
+        struct tvl_conn *conn = conn_of(turn);
+
+        if (tvl_conn_poll(conn, ev) != 1) {
+            tvl_turns_told_all(&ep->turns, turn);
             continue;
-        ev->conn = n->conn;
+        }
+        tvl_turns_touch(&ep->turns, turn);
+        ev->conn = conn;
         if (ev->type == TVL_EVENT_CLOSED)
-            ep->polled_closed = n->conn;
+            ep->polled_closed = conn;
         return 1;
     }
     return 0;

@@ -16,6 +16,14 @@ const struct tvl_config *tvl_endpoint_config(const struct tvl_endpoint *ep);
 struct tvl_rng *tvl_endpoint_rng(struct tvl_endpoint *ep);
 const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep); /* TVL_RESET_KEY_SIZE */
 
+/* Something about the connection may have changed: it is asked again for packets, events and its
+ * next tick. The endpoint's own calls do so; public calls on a connection must. */
+void tvl_endpoint_touch(struct tvl_endpoint *ep, struct tvl_conn *conn);
+
+/* A new connection ID of ours to be issued, of the one length all of ours have. */
+void tvl_endpoint_make_cid(struct tvl_endpoint *ep, struct tvl_cid *out);
+size_t tvl_endpoint_cid_len(const struct tvl_endpoint *ep);
+
 /* Packets to `cid` belong to path `path_id` of `conn`. 0, TVL_ERR_NOMEM, or TVL_ERR_STATE: taken.
  */
 int tvl_endpoint_map(struct tvl_endpoint *ep, const struct tvl_cid *cid, struct tvl_conn *conn,

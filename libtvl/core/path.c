@@ -387,6 +387,7 @@ int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_t
     p->status_seq = cfg->backup;
     tvl_control_issue_cids(conn);
     tvl_path_open_waiting(conn, now);
+    tvl_conn_touch(conn);
     return (int)p->id;
 }
 
@@ -400,6 +401,7 @@ int tvl_path_abandon(struct tvl_conn *conn, uint32_t path_id, tvl_time now)
         return TVL_ERR_STATE;
     conn->now = now;
     tvl_path_leave(p, TVL_WIRE_APPLICATION_ABANDON_PATH, now);
+    tvl_conn_touch(conn);
     return 0;
 }
 
@@ -415,5 +417,6 @@ int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tv
     p->backup_asked = backup;
     p->status_seq++;
     p->status_wanted = true;
+    tvl_conn_touch(conn);
     return 0;
 }

@@ -337,7 +337,8 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
     while (at < dgram->len && tvl_conn_alive(conn)) {
         struct incoming in = { .conn = conn, .dgram = dgram, .bytes = bytes + at };
 
-        if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at, TVL_CID_LEN) != 0)
+        if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at, tvl_endpoint_cid_len(conn->ep)) !=
+            0)
             break;
         if (at == 0)
             first = in.head.dcid;
