@@ -33,6 +33,7 @@
 
 #define TVL_MTU 1200                       /* bytes of UDP payload we send until more is proved */
 #define TVL_INITIAL_DATAGRAM_MIN 1200      /* RFC 9000 14.1 */
+#define TVL_BATCH_MAX 65507                /* bytes of one UDP_SEGMENT message */
 #define TVL_PATH_SLOTS (2 * TVL_PATHS_MAX) /* live paths and abandoned ones not yet forgotten */
 #define TVL_CRYPTO_WINDOW 65536  /* bytes of CRYPTO data buffered per level, RFC 9000 7.5 */
 #define TVL_EVENTS_MAX 64        /* path and connection events not yet polled */
@@ -147,8 +148,9 @@ int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
 void tvl_conn_free(struct tvl_conn *conn);
 int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
                   tvl_time now); /* recv.c */
-int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes,
-                  tvl_time now);                          /* send.c */
+/* How many datagrams, as tvl_endpoint_send_batch; `cap` at least TVL_DATAGRAM_MAX. In send.c. */
+int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, size_t cap,
+                  tvl_time now);
 bool tvl_conn_data_waits(const struct tvl_conn *conn);    /* send.c: what only pacing holds back */
 tvl_time tvl_conn_next_tick(const struct tvl_conn *conn); /* timers.c */
 void tvl_conn_tick(struct tvl_conn *conn, tvl_time now);  /* timers.c */

@@ -340,27 +340,38 @@ static void refresh_timers(struct tvl_endpoint *ep)
         tvl_turns_wake_at(&ep->turns, turn, tvl_conn_next_tick(conn_of(turn)));
 }
 
-int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
-                      tvl_time now)
+int tvl_endpoint_send_batch(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
+                            size_t cap, tvl_time now)
 {
     struct tvl_turn *turn;
 
+    if (cap < TVL_DATAGRAM_MAX)
+        return TVL_ERR_ARG;
     if (ep->n_stateless > 0) {
         const struct stateless *s = &ep->stateless[--ep->n_stateless];
 
         *dgram = s->dgram;
+        dgram->segment = dgram->len;
         memcpy(bytes, s->bytes, s->dgram.len);
         return 1;
     }
     while ((turn = tvl_turns_sender(&ep->turns)) != NULL) {
-        if (tvl_conn_send(conn_of(turn), dgram, bytes, now) == 1) {
+        const int n = tvl_conn_send(conn_of(turn), dgram, bytes, cap, now);
+
+        if (n > 0) {
             tvl_turns_sent_one(&ep->turns, turn);
-            return 1;
+            return n;
         }
         tvl_turns_sent_all(&ep->turns, turn);
     }
     refresh_timers(ep);
     return 0;
+}
+
+int tvl_endpoint_send(struct tvl_endpoint *ep, struct tvl_datagram *dgram, uint8_t *bytes,
+                      tvl_time now)
+{
+    return tvl_endpoint_send_batch(ep, dgram, bytes, TVL_DATAGRAM_MAX, now);
 }
 
 tvl_time tvl_endpoint_next_tick(const struct tvl_endpoint *ep)

@@ -354,10 +354,12 @@ static void write_datagrams(struct tvl_builder *b)
 
 enum send_what { SEND_BOUND, SEND_DATA }; /* only what this path must, or new data too */
 
-static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes)
+/* One datagram of at most `cap` bytes; how many it has, 0: there is nothing to say. */
+static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes, size_t cap)
 {
     const uint64_t allowance = tvl_path_allowance(p);
-    const size_t room = allowance < TVL_MTU ? (size_t)allowance : TVL_MTU;
+    const size_t most = cap < TVL_MTU ? cap : TVL_MTU;
+    const size_t room = allowance < most ? (size_t)allowance : most;
     struct tvl_conn *conn = p->conn;
     struct tvl_builder b;
 
@@ -478,35 +480,73 @@ static int leave(struct tvl_path *p, size_t len, struct tvl_datagram *dgram)
     return 1;
 }
 
-int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, tvl_time now)
+/* What must leave on a path of its own, or the first of the data. Bytes written, 0: nothing. */
+static size_t send_first(struct tvl_conn *conn, uint8_t *bytes, struct tvl_path **on)
 {
-    struct tvl_path *p;
-
-    conn->now = now;
-    if (!tvl_conn_alive(conn))
-        return tvl_close_send(conn, dgram, bytes);
-    if (!conn->confirmed && leave(conn->path[0], send_handshake(conn, bytes), dgram))
-        return 1;
-    if (!tvl_handshake_is_done(conn))
-        return 0;
     for (size_t i = 0; i < conn->n_paths; i++) {
-        p = conn->path[i];
-        if (has_bound_work(conn, p) &&
-            leave(p,
-                  send_app(p,
-                           tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, now) >= TVL_MTU
-                               ? SEND_DATA
-                               : SEND_BOUND,
-                           bytes),
-                  dgram))
-            return 1;
+        struct tvl_path *p = conn->path[i];
+
+        if (!has_bound_work(conn, p))
+            continue;
+        const bool roomy = tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, conn->now) >= TVL_MTU;
+        const size_t len = send_app(p, roomy ? SEND_DATA : SEND_BOUND, bytes, SIZE_MAX);
+
+        *on = p;
+        if (len > 0)
+            return len;
     }
     if (tvl_conn_data_waits(conn)) {
-        p = pick_path(conn);
-        return p ? leave(p, send_app(p, SEND_DATA, bytes), dgram) : 0;
+        *on = pick_path(conn);
+        return *on ? send_app(*on, SEND_DATA, bytes, SIZE_MAX) : 0;
     }
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))
             tvl_path_cc_app_limited(&conn->path[i]->cc);
     return 0;
+}
+
+/* More data would go the same way as the datagram before it. */
+static bool goes_on(struct tvl_conn *conn, const struct tvl_path *p)
+{
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (conn->path[i] != p && has_bound_work(conn, conn->path[i]))
+            return false;
+    return tvl_conn_data_waits(conn) && pick_path(conn) == p;
+}
+
+/* Datagrams of one size to one place: full ones as long as they go the same way, then a shorter. */
+static int send_data(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, size_t cap)
+{
+    struct tvl_path *p = NULL;
+    const size_t segment = send_first(conn, bytes, &p);
+    size_t at = segment, last = segment;
+    int count = segment > 0;
+
+    while (last == segment && segment >= TVL_MTU && at + segment <= cap && goes_on(conn, p)) {
+        last = send_app(p, SEND_DATA, bytes + at, segment);
+        at += last;
+        count += last > 0;
+    }
+    if (count > 0) {
+        (void)leave(p, at, dgram);
+        dgram->segment = segment;
+    }
+    return count;
+}
+
+int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, size_t cap,
+                  tvl_time now)
+{
+    int n = 0;
+
+    conn->now = now;
+    if (!tvl_conn_alive(conn))
+        n = tvl_close_send(conn, dgram, bytes);
+    else if (!conn->confirmed)
+        n = leave(conn->path[0], send_handshake(conn, bytes), dgram);
+    if (n > 0)
+        dgram->segment = dgram->len;
+    else if (tvl_conn_alive(conn) && tvl_handshake_is_done(conn))
+        n = send_data(conn, dgram, bytes, cap < TVL_BATCH_MAX ? cap : TVL_BATCH_MAX);
+    return n;
 }

@@ -59,6 +59,7 @@ void pair_init(struct pair *p, const struct pair_options *o)
     assert_int_equal(test_pki_init(&p->pki, &pc), 0);
     for (unsigned i = 0; i < PAIR_LINKS; i++)
         p->link[i].delay = 10000 * (i + 1);
+    p->batch = o->batch ? o->batch : TVL_DATAGRAM_MAX;
     make_endpoint(p, PAIR_CLIENT, o);
     make_endpoint(p, PAIR_SERVER, o);
 }
@@ -114,6 +115,28 @@ static void carry(struct pair *p, int from, const struct tvl_datagram *d, const 
     memcpy(q->bytes, bytes, d->len);
 }
 
+/* Send once; what came out is cut at the segments as the kernel would. false: nothing leaves now.
+ */
+static bool send_some(struct pair *p, int side)
+{
+    static uint8_t bytes[65536];
+    struct tvl_datagram d;
+    const int n = tvl_endpoint_send_batch(p->ep[side], &d, bytes, p->batch, p->now);
+    size_t len = d.len;
+
+    if (n == 0)
+        return false;
+    assert_in_range(n, 1, 64);
+    assert_in_range(d.len, (size_t)(n - 1) * d.segment + 1, (size_t)n * d.segment);
+    assert_true(d.len <= p->batch);
+    for (size_t at = 0; at < len; at += d.segment) {
+        d.len = len - at < d.segment ? len - at : d.segment;
+        carry(p, side, &d, bytes + at);
+    }
+    p->largest_batch = n > p->largest_batch ? n : p->largest_batch;
+    return true;
+}
+
 static void note(struct pair *p, int side, const struct tvl_event *ev)
 {
     p->seen[side][ev->type]++;
@@ -136,18 +159,14 @@ static void settle(struct pair *p)
     for (unsigned round = 0; any && round < 100000; round++) {
         any = false;
         for (int side = 0; side < 2; side++) {
-            struct tvl_datagram d;
             struct tvl_event ev;
-            uint8_t bytes[TVL_DATAGRAM_MAX];
 
             while (tvl_endpoint_poll(p->ep[side], &ev) == 1) {
                 note(p, side, &ev);
                 any = true;
             }
-            while (tvl_endpoint_send(p->ep[side], &d, bytes, p->now) == 1) {
-                carry(p, side, &d, bytes);
+            while (send_some(p, side))
                 any = true;
-            }
         }
     }
     assert_false(any); /* both endpoints come to rest */

@@ -45,6 +45,8 @@ struct pair {
     /* Called for each event; may call the library. */
     void (*on_event)(struct pair *p, int side, const struct tvl_event *ev);
     void *user;
+    size_t batch;         /* as in the options */
+    int largest_batch;    /* datagrams of one send */
     unsigned seen[2][32]; /* events by type */
     struct tvl_event last_path[2], closed[2];
 };
@@ -55,6 +57,7 @@ struct pair_options {
     const char *const *client_alpn; /* NULL: the server's */
     uint32_t max_path_id;           /* both sides; 0: the default */
     tvl_time keepalive;
+    size_t batch; /* bytes of room for tvl_endpoint_send_batch; 0: one datagram at a time */
 };
 
 void pair_init(struct pair *p, const struct pair_options *o);

@@ -116,6 +116,45 @@ static void test_handshake(void **state)
     pair_fini(&p);
 }
 
+/* Batches: the same bytes arrive over one path and over several, and several leave in one call. */
+static void test_batches(void **state)
+{
+    static const struct {
+        size_t room;
+        unsigned paths, drop_nth;
+        int least;
+    } rows[] = {
+        { TVL_DATAGRAM_MAX, 1, 0, 1 },
+        { 2 * TVL_DATAGRAM_MAX, 1, 0, 2 },
+        { 65536, 1, 0, 8 },
+        { 65536, 1, 20, 8 },
+        { 65536, 3, 20, 8 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct pair_options o = { .batch = rows[i].room };
+        struct transfer t = { .total = 1000000 };
+        struct pair p;
+
+        pair_init(&p, &o);
+        assert_int_equal(tvl_endpoint_send_batch(p.ep[0], &(struct tvl_datagram){ .tag = 0 }, NULL,
+                                                 TVL_DATAGRAM_MAX - 1, 0),
+                         TVL_ERR_ARG);
+        p.user = &t;
+        p.on_event = serve;
+        p.link[0].drop_nth = rows[i].drop_nth;
+        pair_connect(&p, &o);
+        for (unsigned k = 1; k < rows[i].paths; k++)
+            assert_true(pair_path_add(&p, k) > 0);
+        pair_run(&p, 60 * SECOND, finished);
+        assert_true(t.finished && !t.damaged);
+        assert_int_equal(t.received, t.total);
+        assert_in_range(p.largest_batch, rows[i].least, rows[i].room / TVL_DATAGRAM_MAX + 11);
+        pair_fini(&p);
+    }
+}
+
 static void test_transfer_with_loss(void **state)
 {
     static const unsigned drop_nth[] = { 0, 20, 7, 4 };
@@ -379,6 +418,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_handshake),
+        cmocka_unit_test(test_batches),
         cmocka_unit_test(test_transfer_with_loss),
         cmocka_unit_test(test_two_paths_share),
         cmocka_unit_test(test_path_death),
