@@ -180,10 +180,20 @@ static struct tvl_cc_limit cubic_limit(const void *cc)
     return (struct tvl_cc_limit){ .cwnd = ((const struct cubic *)cc)->cwnd };
 }
 
+static const char *cubic_state(const void *cc)
+{
+    const struct cubic *c = cc;
+
+    if (c->cwnd < c->ssthresh)
+        return c->css_rtt ? "conservative_slow_start" : "slow_start";
+    return c->epoch == 0 ? "recovery" : "congestion_avoidance";
+}
+
 const struct tvl_cc_ops tvl_cc_cubic = {
     .name = "cubic",
     .init = cubic_init,
     .on_ack = cubic_on_ack,
     .on_loss = cubic_on_loss,
     .limit = cubic_limit,
+    .state = cubic_state,
 };

@@ -66,10 +66,18 @@ static struct tvl_cc_limit newreno_limit(const void *cc)
     return (struct tvl_cc_limit){ .cwnd = ((const struct newreno *)cc)->cwnd };
 }
 
+static const char *newreno_state(const void *cc)
+{
+    const struct newreno *r = cc;
+
+    return r->cwnd < r->ssthresh ? "slow_start" : "congestion_avoidance";
+}
+
 const struct tvl_cc_ops tvl_cc_newreno = {
     .name = "newreno",
     .init = newreno_init,
     .on_ack = newreno_on_ack,
     .on_loss = newreno_on_loss,
     .limit = newreno_limit,
+    .state = newreno_state,
 };

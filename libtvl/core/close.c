@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "send.h"
+#include "trace.h"
 
 static void copy_reason(char *out, const char *text, size_t len)
 {
@@ -23,6 +24,7 @@ static void end(struct tvl_conn *conn, enum tvl_conn_state state, enum tvl_close
     last->answer_at = 1;
     last->over_at = state == TVL_CONN_DEAD ? conn->now : conn->now + 3 * tvl_conn_pto_max(conn);
     conn->state = state;
+    tvl_trace_closed(conn);
 }
 
 void tvl_close_with(struct tvl_conn *conn, enum tvl_wire_error code, uint64_t frame_type,
@@ -141,6 +143,7 @@ static size_t write_close(struct tvl_conn *conn, struct tvl_path *path, enum tvl
     f.close.reason_len = last->app && !app ? 0 : strlen(last->reason);
     if (!tvl_builder_begin(&b, path, level, bytes, TVL_MTU) || !tvl_builder_frame(&b, &f, NULL))
         return 0;
+    b.trigger = "close";
     if (pad_to)
         tvl_builder_pad(&b, pad_to);
     return tvl_builder_finish(&b);

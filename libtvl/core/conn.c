@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "trace.h"
 
 /* ---- DATAGRAM queues ---- */
 
@@ -63,6 +64,8 @@ static void init_streams(struct tvl_conn *conn)
         .conn_window = conn->cfg->conn_window,
         .streams_bidi = conn->cfg->streams_bidi,
         .streams_uni = conn->cfg->streams_uni,
+        .note = tvl_traced(conn) ? tvl_trace_stream : NULL,
+        .note_user = conn,
     };
 
     tvl_streams_init(&conn->streams, &sc);
@@ -136,6 +139,7 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     conn->path[0]->status_seq = path->backup;
     conn->original_dcid = conn->remote_cid = random_cid(ep);
     r = issue_first(conn);
+    tvl_trace_started(conn);
     if (r == 0)
         r = tvl_handshake_begin(conn, server_name);
     if (r != 0) {
@@ -168,6 +172,7 @@ int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
         r = issue_first(conn);
     if (r == 0)
         r = tvl_endpoint_map(ep, &conn->original_dcid, conn, 0);
+    tvl_trace_started(conn);
     if (r == 0)
         r = tvl_handshake_begin(conn, NULL);
     if (r != 0) {

@@ -137,6 +137,7 @@ struct tvl_conn {
     struct tvl_last_words last;
 
     uint64_t bytes_sent, bytes_received, packets_dropped;
+    bool hold_told; /* to the trace: the scheduler holds data back */
 };
 
 /* ---- conn.c: for the endpoint ---- */

@@ -10,6 +10,7 @@
 
 #include "endpoint.h"
 #include "send.h"
+#include "trace.h"
 
 struct tvl_space *tvl_conn_space(struct tvl_conn *conn, enum tvl_level level, struct tvl_path *path)
 {
@@ -435,4 +436,6 @@ static void packet_lost(void *user, const struct tvl_sent_packet *p)
         frame_lost(user, &p->frame[i]);
 }
 
-const struct tvl_recovery_handler tvl_control_fate = { .acked = packet_acked, .lost = packet_lost };
+const struct tvl_recovery_handler tvl_control_fate = { .acked = packet_acked,
+                                                       .lost = packet_lost,
+                                                       .note = tvl_trace_fate };

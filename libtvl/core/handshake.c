@@ -6,6 +6,7 @@
 
 #include "conn.h"
 #include "endpoint.h"
+#include "trace.h"
 
 /* ---- transport parameters ---- */
 
@@ -88,6 +89,7 @@ static int on_peer_params(void *user, const uint8_t *bytes, size_t len)
     conn->own_max_path_id = conn->multipath ? conn->own.initial_max_path_id : 0;
     conn->path[0]->app.sent.max_ack_delay = peer->max_ack_delay_ms * 1000;
     tvl_streams_set_peer(&conn->streams, peer);
+    tvl_trace_params(conn, false);
     return 0;
 }
 
@@ -109,6 +111,8 @@ static int on_secret(void *user, enum tvl_level level, enum tvl_secret_use use, 
 
     tvl_keys_fini(k);
     const int r = tvl_keys_from_secret(k, suite, secret, len);
+    if (r == 0)
+        tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, level, use == TVL_SECRET_WRITE);
     if (r != 0 || level != TVL_LEVEL_APP || use != TVL_SECRET_READ)
         return r;
     return tvl_keys_next(&conn->read_next, k);
@@ -142,6 +146,8 @@ int tvl_handshake_begin(struct tvl_conn *conn, const char *server_name)
     if (r == 0)
         r = encode_params(conn, params, sizeof params, &len);
     if (r == 0)
+        tvl_trace_params(conn, true);
+    if (r == 0)
         r = tvl_tls_conn_new(&conn->tls, conn->cfg->tls, server_name, params, len, &tls_callbacks,
                              conn);
     return r == 0 ? tvl_tls_conn_start(conn->tls) : r;
@@ -162,7 +168,7 @@ static void complete(struct tvl_conn *conn)
     conn->handshake_time = conn->now - conn->began_at;
     p->validated = true; /* the server has seen Handshake packets, the client the certificate */
     tvl_conn_event(conn, &(struct tvl_event){ .type = TVL_EVENT_CONNECTED });
-    tvl_path_set_state(p, TVL_PATH_UP);
+    tvl_path_set_state(p, TVL_PATH_UP, "handshake_complete");
     if (conn->side == TVL_SERVER) {
         conn->done_wanted = true;
         tvl_handshake_confirm(conn);
@@ -174,6 +180,8 @@ void tvl_handshake_discard(struct tvl_conn *conn, enum tvl_level level)
 {
     struct tvl_space *s = level == TVL_LEVEL_INITIAL ? &conn->initial : &conn->handshake;
 
+    if (tvl_keys_present(&conn->write[level]))
+        tvl_trace_key(conn, TVL_TRACE_KEY_DISCARDED, level, true);
     tvl_keys_fini(&conn->read[level]);
     tvl_keys_fini(&conn->write[level]);
     tvl_recovery_discard(&s->sent);
@@ -260,7 +268,7 @@ void tvl_handshake_on_retry(struct tvl_conn *conn, const struct tvl_packet *p, c
     conn->retry_scid = conn->remote_cid = p->scid;
     memcpy(conn->token, p->token, p->token_len);
     conn->token_len = p->token_len;
-    (void)tvl_recovery_take_all(&conn->initial.sent, conn->now);
+    (void)tvl_recovery_take_all(&conn->initial.sent, conn->now, "retry");
 }
 
 /* ---- key phases, RFC 9001 6 ---- */
@@ -287,5 +295,6 @@ int tvl_handshake_next_phase(struct tvl_conn *conn)
     conn->drop_before_at = conn->now + 3 * tvl_conn_pto_max(conn);
     for (size_t i = 0; i < conn->n_paths; i++)
         conn->path[i]->phase_first_pn = TVL_PN_NONE;
+    tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, TVL_LEVEL_APP, false);
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "endpoint.h"
+#include "trace.h"
 
 bool tvl_path_is_up(const struct tvl_path *p)
 {
@@ -82,7 +83,7 @@ void tvl_path_free(struct tvl_path *p)
     free(p);
 }
 
-void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state)
+void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const char *why)
 {
     struct tvl_event ev = { .type = TVL_EVENT_PATH };
 
@@ -92,6 +93,7 @@ void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state)
     ev.path.id = p->id;
     ev.path.state = state;
     tvl_conn_event(p->conn, &ev);
+    tvl_trace_path(p, TVL_TRACE_PATH_STATE, why);
 }
 
 /* ---- validation, RFC 9000 8.2 ---- */
@@ -119,6 +121,7 @@ static void retry_challenge(struct tvl_path *p, tvl_time now)
             tvl_path_leave(p, TVL_WIRE_PATH_UNSTABLE_OR_POOR, now);
         return;
     }
+    tvl_trace_timer(p->conn, p, "path_challenge");
     c->tries++;
     c->wanted = true;
     c->gap = 2 * c->gap > TVL_CHALLENGE_GAP_MAX ? TVL_CHALLENGE_GAP_MAX : 2 * c->gap;
@@ -136,7 +139,7 @@ void tvl_path_on_response(struct tvl_conn *conn, const uint8_t *data, tvl_time n
         p->validated = true;
         p->received_at = now;
         if (p->state == TVL_PATH_OPENING)
-            tvl_path_set_state(p, TVL_PATH_UP);
+            tvl_path_set_state(p, TVL_PATH_UP, "validated");
         return;
     }
 }
@@ -156,6 +159,7 @@ void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now)
             continue;
         (void)tvl_cids_take(&conn->cids, p->id);
         p->waiting = false;
+        tvl_trace_path(p, TVL_TRACE_PATH_STATE, "opened");
         tvl_path_start_challenge(p, now);
     }
 }
@@ -177,6 +181,7 @@ struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
     p->tag = dgram->tag;
     p->unproved_in = dgram->len;
     p->bytes_received = dgram->len;
+    tvl_trace_path(p, TVL_TRACE_PATH_STATE, "opened_by_peer");
     tvl_path_start_challenge(p, now);
     return p;
 }
@@ -190,16 +195,33 @@ void tvl_path_on_moved(struct tvl_path *p, const struct tvl_datagram *dgram, tvl
     p->unproved_in = dgram->len;
     p->unproved_out = 0;
     tvl_path_cc_restart(&p->cc, now);
+    tvl_trace_path(p, TVL_TRACE_PATH_ADDRESS, "peer_moved");
     tvl_path_start_challenge(p, now);
 }
 
 /* ---- leaving ---- */
 
-void tvl_path_take_back(struct tvl_path *p, tvl_time now)
+void tvl_path_take_back(struct tvl_path *p, tvl_time now, const char *why)
 {
-    (void)tvl_recovery_take_all(&p->app.sent, now);
+    (void)tvl_recovery_take_all(&p->app.sent, now, why);
     tvl_health_idle(&p->health);
     p->app.probes = 0;
+}
+
+static const char *abandon_word(uint64_t code)
+{
+    switch (code) {
+    case TVL_WIRE_NO_ERROR:
+        return "abandoned_by_peer";
+    case TVL_WIRE_APPLICATION_ABANDON_PATH:
+        return "abandoned_by_application";
+    case TVL_WIRE_PATH_UNSTABLE_OR_POOR:
+        return "unstable_or_poor";
+    case TVL_WIRE_NO_CID_AVAILABLE_FOR_PATH:
+        return "no_connection_id";
+    default:
+        return "resource_limit";
+    }
 }
 
 void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
@@ -209,7 +231,7 @@ void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
 
     if (p->state == TVL_PATH_ABANDONED)
         return;
-    tvl_path_take_back(p, now);
+    tvl_path_take_back(p, now, "path_abandoned");
     p->abandon_wanted = conn->multipath;
     p->abandon_code = code;
     p->status_wanted = p->ping_wanted = false;
@@ -217,7 +239,7 @@ void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
     p->n_responses = 0;
     p->forget_at = now + 3 * tvl_conn_pto_max(conn);
     tvl_cids_drop_remote(&conn->cids, p->id);
-    tvl_path_set_state(p, TVL_PATH_ABANDONED);
+    tvl_path_set_state(p, TVL_PATH_ABANDONED, abandon_word(code));
     if (conn->multipath && conn->own_max_path_id < TVL_PATH_ID_MAX) {
         conn->own_max_path_id++; /* IDs are not used again: allow another */
         conn->max_path_id_wanted = true;
@@ -278,16 +300,18 @@ static void check_health(struct tvl_path *p, tvl_time now)
         return;
     switch (tvl_health_check(&p->health, &env, now)) {
     case TVL_HEALTH_DOUBT:
+        tvl_trace_path(p, TVL_TRACE_PATH_STATE, "doubted");
         tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_fate.lost, p->conn);
         break;
     case TVL_HEALTH_SUSPECT:
-        (void)tvl_recovery_take_all(&p->app.sent, now);
+        (void)tvl_recovery_take_all(&p->app.sent, now, "path_suspect");
         p->app.probes = 0;
         p->app.sent.pto_off = true;
-        tvl_path_set_state(p, TVL_PATH_SUSPECT);
+        tvl_path_set_state(p, TVL_PATH_SUSPECT, "no_proof_of_delivery");
         p->ping_wanted = true;
         break;
     case TVL_HEALTH_PROBE:
+        tvl_trace_timer(p->conn, p, "health");
         p->ping_wanted = true;
         break;
     case TVL_HEALTH_KEEP:
@@ -304,7 +328,7 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
         return;
     p->app.sent.pto_off = false;
     tvl_path_cc_restart(&p->cc, now);
-    tvl_path_set_state(p, TVL_PATH_UP);
+    tvl_path_set_state(p, TVL_PATH_UP, "probe_answered");
 }
 
 /* ---- time ---- */
@@ -353,6 +377,8 @@ void tvl_path_tick(struct tvl_path *p, tvl_time now)
         retry_challenge(p, now);
     if (p->state == TVL_PATH_ABANDONED)
         return;
+    if (now >= tvl_recovery_next_time(&p->app.sent))
+        tvl_trace_timer(p->conn, p, tvl_recovery_clock(&p->app.sent));
     const unsigned probes = tvl_recovery_on_timeout(&p->app.sent, now);
     if (probes > p->app.probes)
         p->app.probes = probes;

@@ -55,6 +55,7 @@ struct tvl_path {
     uint64_t phase_first_pn; /* lowest number received in the current key phase, or TVL_PN_NONE */
     tvl_time received_at;    /* last packet */
     bool ping_wanted;
+    const char *cc_state_told; /* to the trace */
 
     bool backup_asked;   /* what we ask of the peer */
     bool status_wanted;  /* a PATH_STATUS frame is to be written */
@@ -97,11 +98,12 @@ struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
 /* A packet of the path came from elsewhere (RFC 9000 9.3). */
 void tvl_path_on_moved(struct tvl_path *p, const struct tvl_datagram *dgram, tvl_time now);
 
-void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state);
+/* `why` is for the trace, a static text. */
+void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const char *why);
 /* Leave for good: PATH_ABANDON goes out on another path, what was in flight is sent again. */
 void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now);
 /* Frames of the packets outstanding on `p` go back to where they came from. */
-void tvl_path_take_back(struct tvl_path *p, tvl_time now);
+void tvl_path_take_back(struct tvl_path *p, tvl_time now, const char *why);
 
 tvl_time tvl_path_next_time(const struct tvl_path *p);
 void tvl_path_tick(struct tvl_path *p, tvl_time now);

@@ -247,13 +247,21 @@ struct losses {
     tvl_time run_max;  /* us, the longest run */
 };
 
-static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time now)
+static void note(const struct tvl_recovery *r, const struct tvl_sent_packet *p, const char *rule)
+{
+    if (r->handler->note)
+        r->handler->note(r->user, r, p, rule);
+}
+
+static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time now,
+                 const char *rule)
 {
     s->state = SLOT_LOST;
     s->lost_at = now;
     land(r, &s->p);
     r->packets_lost++;
     r->bytes_lost += s->p.bytes;
+    note(r, &s->p, rule);
     r->handler->lost(r->user, &s->p);
 }
 
@@ -294,10 +302,11 @@ static void detect(struct tvl_recovery *r, tvl_time now, struct losses *l)
             l->run_from = TVL_TIME_NEVER;
         if (s->state != SLOT_OUT)
             continue;
-        if (r->largest_acked >= pn + TVL_PACKET_THRESHOLD || now >= s->p.time + delay) {
+        const bool passed = r->largest_acked >= pn + TVL_PACKET_THRESHOLD;
+        if (passed || now >= s->p.time + delay) {
             extend_run(r, l, &s->p);
             count_loss(l, &s->p);
-            lose(r, s, now);
+            lose(r, s, now, passed ? "reordering_threshold" : "time_threshold");
         } else if (s->p.time + delay < r->loss_time) {
             r->loss_time = s->p.time + delay;
         }
@@ -350,6 +359,7 @@ static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t l
     if (late) {
         p->lost = true;
         r->spurious++;
+        note(r, p, NULL);
     } else {
         land(r, p);
     }
@@ -466,6 +476,11 @@ tvl_time tvl_recovery_next_time(const struct tvl_recovery *r)
     return r->last_eliciting_at + tvl_recovery_pto(r);
 }
 
+const char *tvl_recovery_clock(const struct tvl_recovery *r)
+{
+    return r->loss_time != TVL_TIME_NEVER ? "loss" : "pto";
+}
+
 unsigned tvl_recovery_on_timeout(struct tvl_recovery *r, tvl_time now)
 {
     const uint64_t in_flight = r->cc->in_flight;
@@ -499,7 +514,7 @@ void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
     }
 }
 
-uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now)
+uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now, const char *rule)
 {
     uint64_t n = 0;
 
@@ -508,7 +523,7 @@ uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now)
 
         if (s->state != SLOT_OUT)
             continue;
-        lose(r, s, now);
+        lose(r, s, now, rule);
         n++;
     }
     r->loss_time = TVL_TIME_NEVER;

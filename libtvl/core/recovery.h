@@ -79,10 +79,16 @@ struct tvl_sent_packet {
     struct tvl_sent_frame frame[TVL_PACKET_FRAMES_MAX];
 };
 
-/* Both are called once per packet; the pointer lives for the call. */
+struct tvl_recovery;
+
+/* Each is called once per packet; the pointer lives for the call. */
 struct tvl_recovery_handler {
     void (*acked)(void *user, const struct tvl_sent_packet *p);
     void (*lost)(void *user, const struct tvl_sent_packet *p);
+    /* Optional, for the trace: before lost() with the rule that said so, a static word; before
+     * acked() with NULL when the packet had been declared lost. */
+    void (*note)(void *user, const struct tvl_recovery *r, const struct tvl_sent_packet *p,
+                 const char *rule);
 };
 
 struct tvl_recovery_slot; /* private */
@@ -153,6 +159,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
 
 /* When on_timeout has something to do; TVL_TIME_NEVER: nothing is waited for. */
 tvl_time tvl_recovery_next_time(const struct tvl_recovery *r);
+const char *tvl_recovery_clock(const struct tvl_recovery *r); /* which: "loss" or "pto" */
 /*
  * Declares what is overdue lost. Result: how many probes (ack-eliciting packets in this space,
  * beyond the window) to send now, 0..TVL_PTO_PROBES. Early calls do nothing.
@@ -168,9 +175,9 @@ void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
 
 /*
  * Declare everything outstanding lost now: the path died, or a Retry came. The controller is not
- * told (silence is not congestion). Result: packets reported lost.
+ * told (silence is not congestion). `rule` is for the trace. Result: packets reported lost.
  */
-uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now);
+uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now, const char *rule);
 
 /* Keys discarded (RFC 9002 6.4): forget all without callbacks; the space is then empty. */
 void tvl_recovery_discard(struct tvl_recovery *r);

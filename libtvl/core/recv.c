@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "endpoint.h"
+#include "trace.h"
 
 struct incoming { /* one packet being taken */
     struct tvl_conn *conn;
@@ -58,6 +59,7 @@ static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
         }
         if (in->level == TVL_LEVEL_APP)
             tvl_path_on_acked(path, &result, conn->now);
+        tvl_trace_metrics(path);
     }
     return 0;
 }
@@ -169,8 +171,7 @@ static int decrypt(struct incoming *in, size_t *payload_at)
     uint8_t mask[TVL_MASK_SIZE];
     bool next = false;
 
-    if (!tvl_keys_present(keys) ||
-        tvl_header_mask(keys, in->bytes + in->head.pn_offset + 4, mask) != 0)
+    if (tvl_header_mask(keys, in->bytes + in->head.pn_offset + 4, mask) != 0)
         return TVL_ERR_PACKET;
     const struct tvl_packet_number n = tvl_packet_unmask(in->bytes, in->head.pn_offset, mask);
     const uint64_t expected = in->space ? tvl_ack_largest_next(&in->space->received) : 0;
@@ -250,23 +251,55 @@ static void note_arrival(struct incoming *in)
     }
 }
 
+/* Nothing in the packet counts; `trigger` is for the trace, in qlog's words. */
+static int drop(const struct incoming *in, const char *trigger)
+{
+    in->conn->packets_dropped++;
+    tvl_trace_dropped(in->conn, &in->head, trigger);
+    return TVL_ERR_PACKET;
+}
+
+static void trace_arrival(const struct incoming *in, const uint8_t *payload, size_t len)
+{
+    const struct tvl_trace_arrival a = {
+        .path = in->path,
+        .level = in->level,
+        .pn = in->pn,
+        .bytes = (uint32_t)in->head.len,
+        .ecn = in->dgram->ecn,
+        .payload = payload,
+        .payload_len = len,
+    };
+
+    tvl_trace_received(in->conn, &a);
+}
+
 static int take_packet(struct incoming *in)
 {
     struct tvl_conn *conn = in->conn;
     size_t payload_at;
 
     if (!(in->head.first & 0x40)) /* the fixed bit: we do not offer RFC 9287 */
-        return TVL_ERR_PACKET;
-    if (!level_of(in) || !path_of(in))
-        return TVL_ERR_PACKET;
+        return drop(in, "invalid");
+    if (!level_of(in))
+        return drop(in, "unsupported");
+    if (!path_of(in))
+        return drop(in, "connection_unknown");
     /* RFC 9000 7.2: the peer's ID does not change during the handshake */
     if (in->head.type != TVL_PACKET_ONE_RTT && conn->cids.n_remote > 0 &&
         !tvl_cid_equal(&in->head.scid, &conn->remote_cid))
-        return TVL_ERR_PACKET;
+        return drop(in, "invalid");
+    if (!tvl_keys_present(&conn->read[in->level]))
+        return drop(in, "key_unavailable");
     const int len = decrypt(in, &payload_at);
-    if (len < 0 || !ensure_path(in) || tvl_ack_is_duplicate(&in->space->received, in->pn))
-        return TVL_ERR_PACKET;
+    if (len < 0)
+        return drop(in, "decryption_failure");
+    if (!ensure_path(in))
+        return drop(in, "rejected");
+    if (tvl_ack_is_duplicate(&in->space->received, in->pn))
+        return drop(in, "duplicate");
     note_arrival(in);
+    trace_arrival(in, in->bytes + payload_at, (size_t)len);
     if (tvl_packet_reserved_set(in->bytes[0])) {
         tvl_close_with(conn, TVL_WIRE_PROTOCOL_VIOLATION, 0, "reserved bits");
         return 0;
@@ -346,9 +379,9 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
             tvl_handshake_on_retry(conn, &in.head, in.bytes);
         else if (in.head.type == TVL_PACKET_VERSION_NEGOTIATION)
             on_version_negotiation(conn, &in.head);
-        else if (!tvl_cid_equal(&first, &in.head.dcid) || take_packet(&in) != 0)
-            conn->packets_dropped++;
-        else
+        else if (!tvl_cid_equal(&first, &in.head.dcid))
+            (void)drop(&in, "invalid");
+        else if (take_packet(&in) == 0)
             any = 0;
         at += in.head.len;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "trace.h"
 
 /* ---- one packet ---- */
 
@@ -116,14 +117,16 @@ size_t tvl_builder_finish(struct tvl_builder *b)
     b->packet.in_flight = b->eliciting || b->padded;
     b->packet.n_frames = (uint8_t)b->list.count;
     tvl_packet_set_length(&b->mark, len + TVL_TAG_SIZE);
-    if (tvl_seal(keys, b->level == TVL_LEVEL_APP ? b->path->id : 0, b->packet.pn, b->start,
-                 (size_t)(b->payload - b->start), b->payload, len) < 0 ||
-        tvl_header_mask(keys, b->start + b->mark.pn_offset + 4, mask) != 0 ||
-        tvl_recovery_sent(&b->space->sent, &b->packet, conn->now) != 0) {
+    if (tvl_recovery_sent(&b->space->sent, &b->packet, conn->now) != 0) {
         for (uint32_t i = 0; i < b->list.count; i++) /* never left: as good as lost */
             tvl_streams_on_lost(&conn->streams, &b->list.v[i]);
         return 0;
     }
+    tvl_trace_sent(b, conn);
+    if (tvl_seal(keys, b->level == TVL_LEVEL_APP ? b->path->id : 0, b->packet.pn, b->start,
+                 (size_t)(b->payload - b->start), b->payload, len) < 0 ||
+        tvl_header_mask(keys, b->start + b->mark.pn_offset + 4, mask) != 0)
+        return 0; /* never left: recovery will find it lost */
     tvl_packet_mask(&b->mark, mask);
     if (b->eliciting) {
         if (b->level == TVL_LEVEL_APP)
@@ -278,6 +281,7 @@ static size_t send_level(struct tvl_conn *conn, enum tvl_level level, uint8_t *b
 
     if (!tvl_builder_begin(&b, conn->path[0], level, bytes, room))
         return 0;
+    b.trigger = b.space->probes > 0 ? "pto_probe" : "handshake";
     if (b.space->probes > 0)
         tvl_recovery_oldest(&b.space->sent, 2, tvl_control_fate.lost, conn);
     if (tvl_ack_pending(&b.space->received))
@@ -352,7 +356,21 @@ static void write_datagrams(struct tvl_builder *b)
     }
 }
 
-enum send_what { SEND_BOUND, SEND_DATA }; /* only what this path must, or new data too */
+enum send_what {
+    SEND_BOUND, /* only what this path must */
+    SEND_ALONG, /* and data, as a packet leaves here anyway */
+    SEND_DATA,  /* the scheduler chose the path */
+};
+
+/* For the trace: why a packet leaves on this very path. */
+static const char *bound_by(const struct tvl_path *p)
+{
+    if (p->app.probes > 0)
+        return "pto_probe";
+    if (p->challenge.wanted || p->n_responses > 0)
+        return "path_validation";
+    return p->ping_wanted ? "path_probe" : "acknowledgement";
+}
 
 /* One datagram of at most `cap` bytes; how many it has, 0: there is nothing to say. */
 static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes, size_t cap)
@@ -365,11 +383,12 @@ static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes, 
 
     if (!tvl_builder_begin(&b, p, TVL_LEVEL_APP, bytes, room))
         return 0;
+    b.trigger = what == SEND_DATA ? NULL : bound_by(p);
     write_acks(&b);
     write_challenges(&b);
     if (p->app.probes > 0)
         tvl_recovery_oldest(&p->app.sent, 2, tvl_control_fate.lost, conn);
-    if (what == SEND_DATA || p->app.probes > 0) {
+    if (what != SEND_BOUND || p->app.probes > 0) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
         write_datagrams(&b);
@@ -464,7 +483,10 @@ static struct tvl_path *pick_path(struct tvl_conn *conn)
     if (n == 0)
         return NULL;
     const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
-    return i < 0 || (size_t)i >= n || view[i].room == 0 ? NULL : from[i];
+    const bool held = i < 0 || (size_t)i >= n || view[i].room == 0;
+
+    tvl_trace_scheduler(conn, view, n, held ? TVL_SCHED_NONE : i, head.rank);
+    return held ? NULL : from[i];
 }
 
 static int leave(struct tvl_path *p, size_t len, struct tvl_datagram *dgram)
@@ -489,7 +511,7 @@ static size_t send_first(struct tvl_conn *conn, uint8_t *bytes, struct tvl_path 
         if (!has_bound_work(conn, p))
             continue;
         const bool roomy = tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, conn->now) >= TVL_MTU;
-        const size_t len = send_app(p, roomy ? SEND_DATA : SEND_BOUND, bytes, SIZE_MAX);
+        const size_t len = send_app(p, roomy ? SEND_ALONG : SEND_BOUND, bytes, SIZE_MAX);
 
         *on = p;
         if (len > 0)

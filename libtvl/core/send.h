@@ -18,7 +18,8 @@ struct tvl_builder {
     struct tvl_sent_packet packet;
     struct tvl_sent_list list; /* over packet.frame */
     bool eliciting, padded;
-    bool full_size; /* the datagram must be padded to TVL_MTU */
+    bool full_size;      /* the datagram must be padded to TVL_MTU */
+    const char *trigger; /* for the trace: why it leaves here; NULL: the scheduler chose */
 };
 
 /* Start a packet in at most `room` bytes. false: too little room, or no keys. */

@@ -21,6 +21,9 @@ struct tvl_streams_config {
     enum tvl_side side;
     uint64_t stream_window, conn_window; /* bytes, as in tvl_config */
     uint64_t streams_bidi, streams_uni;  /* the peer may have open at once */
+    /* Optional, for the trace: a stream came to a new state, a static word. */
+    void (*note)(void *user, uint64_t id, const char *state);
+    void *note_user;
 };
 
 struct tvl_streams_stats {

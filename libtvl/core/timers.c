@@ -17,6 +17,7 @@
  * Others report what happened; only this file asks what time it is.
  */
 #include "conn.h"
+#include "trace.h"
 
 static tvl_time earlier(tvl_time a, tvl_time b)
 {
@@ -92,6 +93,8 @@ static unsigned tick_space(struct tvl_conn *conn, struct tvl_space *s, enum tvl_
 {
     if (!tvl_keys_present(&conn->write[level]))
         return 0;
+    if (conn->now >= tvl_recovery_next_time(&s->sent))
+        tvl_trace_timer(conn, conn->path[0], tvl_recovery_clock(&s->sent));
     const unsigned probes = tvl_recovery_on_timeout(&s->sent, conn->now);
     if (probes > s->probes)
         s->probes = probes;
@@ -123,6 +126,7 @@ void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
         return;
     }
     if (now >= idle_at(conn)) {
+        tvl_trace_timer(conn, NULL, "idle");
         tvl_close_silent(conn, TVL_CLOSED_IDLE, "idle time-out");
         return;
     }

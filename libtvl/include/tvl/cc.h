@@ -55,6 +55,9 @@ struct tvl_cc_ops {
     void (*on_ack)(void *cc, const struct tvl_cc_ack *ack);
     void (*on_loss)(void *cc, const struct tvl_cc_loss *loss);
     struct tvl_cc_limit (*limit)(const void *cc);
+    /* Optional, for the trace: what it is doing, a static word, qlog's where that has one:
+     * "slow_start", "congestion_avoidance", "recovery", "application_limited". */
+    const char *(*state)(const void *cc);
 };
 
 extern const struct tvl_cc_ops *const tvl_cc_all[];     /* ends with NULL */

@@ -37,13 +37,22 @@ enum tvl_trace_type {
     TVL_TRACE_STREAM_STATE,       /* .stream */
 };
 
-#define TVL_TRACE_FRAMES_MAX 24 /* frames named per packet; more are counted only */
+#define TVL_TRACE_FRAMES_MAX 24  /* frames named per packet; more are counted only */
+#define TVL_TRACE_RANGES_MAX 128 /* ranges of all ACK frames named per packet */
 
-struct tvl_trace_frame {
-    uint64_t type;            /* on the wire, RFC 9000 19 */
-    uint64_t id, offset, len; /* what the type has of them: stream or path ID, offset or
-                                 limit, bytes; for an ACK largest and number of ranges */
+struct tvl_trace_range {
+    uint64_t first, last; /* packet numbers, both inclusive */
+};
+
+struct tvl_trace_frame { /* what the type has of these; else 0 */
+    uint64_t type;       /* on the wire, RFC 9000 19 */
+    uint64_t id;         /* stream ID; of the path frames and PATH_ACK the path ID */
+    uint64_t offset;     /* offset, limit or maximum; sequence number; of an ACK its delay in us */
+    uint64_t len;        /* bytes; of a RESET_STREAM the final size; of PADDING how many */
+    uint64_t code;       /* error code; Retire Prior To */
     bool fin;
+    uint32_t range_from, ranges; /* ACK: which of packet.range[], falling */
+    uint64_t ect0, ect1, ce;     /* ACK: packets so marked */
 };
 
 enum tvl_trace_level { /* packet types in qlog's words */
@@ -89,14 +98,17 @@ struct tvl_trace_event {
             uint64_t pn;
             uint32_t bytes;
             uint8_t ecn;
-            const char *trigger; /* NULL, or why: "pto_probe", "mtu_probe", "doubt_copy", ... */
+            const char *trigger; /* NULL: the scheduler chose (see the event before), or why it
+                                    left there: "pto_probe", "path_bound", "close", ... */
             size_t n_frames;     /* all; frame[] holds the first TVL_TRACE_FRAMES_MAX */
             struct tvl_trace_frame frame[TVL_TRACE_FRAMES_MAX];
+            size_t n_ranges;
+            struct tvl_trace_range range[TVL_TRACE_RANGES_MAX];
         } packet;
         struct {
             enum tvl_trace_level level;
             uint32_t bytes;
-            const char *trigger; /* qlog's words: "key_unavailable", "payload_decrypt_error", ... */
+            const char *trigger; /* qlog's words: "key_unavailable", "decryption_failure", ... */
         } dropped;
         struct {
             enum tvl_trace_level level;

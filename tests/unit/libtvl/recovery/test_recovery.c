@@ -624,13 +624,13 @@ static void take_all_gives_everything_back(void **state)
     for (unsigned i = 0; i < 8; i++)
         send_data(f);
     f->now += 100 * MS;
-    assert_int_equal(tvl_recovery_take_all(&f->r, f->now), 8);
+    assert_int_equal(tvl_recovery_take_all(&f->r, f->now, "test"), 8);
     assert_int_equal(f->lost, 8);
     assert_int_equal(f->cc.in_flight, 0);
     assert_int_equal(f->r.n_eliciting, 0);
     assert_int_equal(notes(f)->losses, 0); /* silence is not congestion */
     assert_true(tvl_recovery_next_time(&f->r) == TVL_TIME_NEVER);
-    assert_int_equal(tvl_recovery_take_all(&f->r, f->now), 0);
+    assert_int_equal(tvl_recovery_take_all(&f->r, f->now, "test"), 0);
     const uint64_t probe = send_data(f);
 
     f->now += 30 * MS;
@@ -653,7 +653,7 @@ static void a_full_space_takes_probes_after_take_all(void **state)
     const struct tvl_sent_packet p = { .pn = tvl_recovery_next_pn(&f->r), .bytes = MTU };
 
     assert_int_equal(tvl_recovery_sent(&f->r, &p, f->now), TVL_ERR_FULL);
-    assert_int_equal(tvl_recovery_take_all(&f->r, f->now), TVL_SENT_MAX);
+    assert_int_equal(tvl_recovery_take_all(&f->r, f->now, "test"), TVL_SENT_MAX);
     assert_true(tvl_recovery_can_send(&f->r)); /* or the path could never be revived */
     const uint64_t probe = send_data(f);
 
@@ -744,14 +744,14 @@ static void live(struct fixture *f, uint64_t seed)
 
             must_ack(f, last > len ? last - len : 0, last);
         } else if (next_random(&x) % 40 == 0) {
-            (void)tvl_recovery_take_all(&f->r, f->now);
+            (void)tvl_recovery_take_all(&f->r, f->now, "test");
         }
         if (tvl_recovery_next_time(&f->r) <= f->now)
             (void)tvl_recovery_on_timeout(&f->r, f->now);
         if (step % 100 == 0)
             balance(f);
     }
-    (void)tvl_recovery_take_all(&f->r, f->now);
+    (void)tvl_recovery_take_all(&f->r, f->now, "test");
     balance(f);
     assert_int_equal(f->cc.in_flight, 0);
 }
