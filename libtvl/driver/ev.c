@@ -18,20 +18,29 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOCKETS_MAX 32   /* live sockets of one driver */
-#define READS_PER_WAKE 8 /* batches read before sending gets its turn */
-#define ROUNDS_MAX 64    /* rounds of events and sending before the loop gets its turn */
+#define SOCKETS_MAX 32    /* live sockets of one driver */
+#define READS_PER_WAKE 4  /* system calls before the loop gets its turn */
+#define SENDS_PER_TURN 64 /* messages sent before events are looked at */
+#define ROUNDS_MAX 64     /* rounds of events and sending before the loop gets its turn */
+#define QUEUE_BYTES (3 * TVL_UDP_MESSAGE_MAX) /* made before the kernel is called; stays in cache \
+                                               */
+#define HELD_BYTES (4 * TVL_UDP_MESSAGE_MAX)  /* kept for a socket that is full; then it loses */
+
+struct queue { /* messages made and not yet taken by the kernel, their bytes behind each other */
+    struct tvl_udp_message m[TVL_UDP_WRITES];
+    uint64_t tag[TVL_UDP_WRITES];
+    size_t first, n, used, cap;
+    uint8_t *bytes; /* `cap` */
+};
 
 struct sock {
     struct tvl_ev *driver;
     ev_io readable, writable;
-    int fd; /* -1: unused */
+    struct tvl_udp udp; /* fd -1: unused */
     uint64_t tag;
-    struct sockaddr_storage bound;
     struct tvl_conn *conn; /* client: whose path this is */
     uint32_t path_id;
-    struct tvl_udp_batch *out; /* datagrams the kernel has not taken yet */
-    size_t out_first, out_n;
+    struct queue *held; /* what a full socket has not taken; NULL: it is not full */
 };
 
 struct tvl_ev {
@@ -43,8 +52,9 @@ struct tvl_ev {
     bool driving;
     uint64_t next_tag;
     struct sock socks[SOCKETS_MAX];
-    struct sockaddr_storage server; /* client: of the last connect */
-    struct tvl_udp_batch in;
+    struct sockaddr_storage server;           /* client: of the last connect */
+    struct tvl_udp_message in[TVL_UDP_READS]; /* bytes: of one allocation */
+    struct queue out;
 };
 
 static void say(char *why, size_t why_size, const char *format, ...)
@@ -82,65 +92,109 @@ struct tvl_endpoint *tvl_ev_endpoint(struct tvl_ev *d)
 
 /* ---- sockets ---- */
 
+static void held_free(struct sock *s)
+{
+    if (s->held)
+        free(s->held->bytes);
+    free(s->held);
+    s->held = NULL;
+}
+
 static void sock_close(struct sock *s)
 {
-    if (s->fd < 0)
+    if (s->udp.fd < 0)
         return;
     ev_io_stop(s->driver->loop, &s->readable);
     ev_io_stop(s->driver->loop, &s->writable);
-    close(s->fd);
-    free(s->out);
-    s->out = NULL;
-    s->out_first = s->out_n = 0;
-    s->fd = -1;
+    close(s->udp.fd);
+    held_free(s);
+    s->udp.fd = -1;
     s->conn = NULL;
 }
 
 static struct sock *sock_by_tag(struct tvl_ev *d, uint64_t tag)
 {
     for (size_t i = 0; i < SOCKETS_MAX; i++)
-        if (d->socks[i].fd >= 0 && d->socks[i].tag == tag)
+        if (d->socks[i].udp.fd >= 0 && d->socks[i].tag == tag)
             return &d->socks[i];
     return NULL;
 }
 
-/* Hand what is queued to the kernel; the write watcher runs while it does not take all. */
-static void sock_flush(struct sock *s)
+/* Keep what a full socket did not take until it is writable; what is too much is lost, as a full
+ * queue loses. */
+static void hold(struct sock *s, const struct tvl_udp_message *m, size_t n)
 {
-    s->out_first += tvl_udp_write(s->fd, s->out, s->out_first, s->out_n) - s->out_first;
-    if (s->out_first == s->out_n) {
-        s->out_first = s->out_n = 0;
-        ev_io_stop(s->driver->loop, &s->writable);
-    } else {
+    struct queue *q = s->held;
+
+    if (!q) {
+        q = calloc(1, sizeof *q);
+        if (!q)
+            return;
+        q->cap = HELD_BYTES;
+        q->bytes = malloc(q->cap);
+        s->held = q;
+        if (!q->bytes) {
+            held_free(s);
+            return;
+        }
         ev_io_start(s->driver->loop, &s->writable);
     }
+    for (size_t i = 0; i < n && q->n < TVL_UDP_WRITES && q->cap - q->used >= m[i].dgram.len; i++) {
+        q->m[q->n] = (struct tvl_udp_message){ m[i].dgram, q->bytes + q->used };
+        memcpy(q->m[q->n].bytes, m[i].bytes, m[i].dgram.len);
+        q->used += m[i].dgram.len;
+        q->n++;
+    }
+}
+
+static void sock_write(struct sock *s, const struct tvl_udp_message *m, size_t n)
+{
+    int error;
+    const size_t taken = s->held ? 0 : tvl_udp_write(&s->udp, m, n, &error);
+
+    if (taken < n)
+        hold(s, m + taken, n - taken);
+}
+
+/* Hand the queue to the kernel: neighbours of one socket in one call. */
+static void flush(struct tvl_ev *d)
+{
+    struct queue *q = &d->out;
+    size_t from = 0;
+
+    while (from < q->n) {
+        struct sock *s = sock_by_tag(d, q->tag[from]);
+        size_t to = from + 1;
+
+        while (to < q->n && q->tag[to] == q->tag[from])
+            to++;
+        if (s) /* else it is gone with its path */
+            sock_write(s, q->m + from, to - from);
+        from = to;
+    }
+    q->n = q->used = 0;
 }
 
 static bool send_all(struct tvl_ev *d)
 {
+    struct queue *q = &d->out;
     bool any = false;
 
-    for (size_t budget = 8 * TVL_UDP_BATCH; budget > 0; budget--) {
-        struct tvl_datagram dgram;
-        uint8_t bytes[TVL_DATAGRAM_MAX];
+    for (size_t budget = SENDS_PER_TURN; budget > 0; budget--) {
+        struct tvl_datagram *dgram;
 
-        if (tvl_endpoint_send(d->ep, &dgram, bytes, clock_now()) != 1)
+        if (q->n == TVL_UDP_WRITES || q->cap - q->used < TVL_UDP_MESSAGE_MAX)
+            flush(d);
+        dgram = &q->m[q->n].dgram;
+        q->m[q->n].bytes = q->bytes + q->used;
+        if (tvl_endpoint_send_batch(d->ep, dgram, q->bytes + q->used, TVL_UDP_MESSAGE_MAX,
+                                    clock_now()) <= 0)
             break;
         any = true;
-        struct sock *s = sock_by_tag(d, dgram.tag);
-        if (!s)
-            continue; /* its socket is gone with its path */
-        if (s->out_n == TVL_UDP_BATCH)
-            sock_flush(s);
-        if (s->out_n == TVL_UDP_BATCH)
-            continue; /* the kernel's buffer is full: lost, as a full queue loses */
-        s->out->dgram[s->out_n] = dgram;
-        memcpy(s->out->bytes[s->out_n], bytes, dgram.len);
-        s->out_n++;
+        q->tag[q->n++] = dgram->tag;
+        q->used += dgram->len;
     }
-    for (size_t i = 0; i < SOCKETS_MAX; i++)
-        if (d->socks[i].fd >= 0 && d->socks[i].out_n > 0)
-            sock_flush(&d->socks[i]);
+    flush(d);
     return any;
 }
 
@@ -150,7 +204,7 @@ static void close_unused(struct tvl_ev *d, const struct tvl_event *ev)
     for (size_t i = 0; i < SOCKETS_MAX; i++) {
         struct sock *s = &d->socks[i];
 
-        if (s->fd < 0 || !s->conn || s->conn != ev->conn)
+        if (s->udp.fd < 0 || !s->conn || s->conn != ev->conn)
             continue;
         if (ev->type == TVL_EVENT_CLOSED || s->path_id == ev->path.id)
             sock_close(s);
@@ -212,6 +266,23 @@ void tvl_ev_kick(struct tvl_ev *d)
 
 /* ---- watchers ---- */
 
+/* Hand what one system call brought to the endpoint, datagram by datagram. */
+static void take_in(struct tvl_ev *d, uint64_t tag, size_t n)
+{
+    const tvl_time now = clock_now();
+
+    for (size_t i = 0; i < n; i++) {
+        struct tvl_datagram dgram = d->in[i].dgram;
+        const size_t len = dgram.len;
+
+        dgram.tag = tag;
+        for (size_t at = 0; at < len; at += dgram.segment) {
+            dgram.len = len - at < dgram.segment ? len - at : dgram.segment;
+            (void)tvl_endpoint_recv(d->ep, &dgram, d->in[i].bytes + at, now);
+        }
+    }
+}
+
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct sock *s = w->data;
@@ -219,15 +290,11 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 
     (void)loop;
     (void)revents;
-    for (size_t k = 0; k < READS_PER_WAKE && s->fd >= 0; k++) {
-        const size_t n = tvl_udp_read(s->fd, &s->bound, &d->in);
+    for (size_t k = 0; k < READS_PER_WAKE && s->udp.fd >= 0; k++) {
+        const size_t n = tvl_udp_read(&s->udp, d->in);
 
-        for (size_t i = 0; i < n; i++) {
-            d->in.dgram[i].tag = s->tag;
-            if (d->in.dgram[i].len > 0)
-                (void)tvl_endpoint_recv(d->ep, &d->in.dgram[i], d->in.bytes[i], clock_now());
-        }
-        if (n < TVL_UDP_BATCH)
+        take_in(d, s->tag, n);
+        if (n < TVL_UDP_READS)
             break;
         (void)send_all(d); /* acknowledge during a long burst */
     }
@@ -237,10 +304,17 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct sock *s = w->data;
+    struct queue *q = s->held;
+    int error;
 
     (void)loop;
     (void)revents;
-    sock_flush(s);
+    if (q)
+        q->first += tvl_udp_write(&s->udp, q->m + q->first, q->n - q->first, &error);
+    if (!q || q->first == q->n) {
+        ev_io_stop(s->driver->loop, &s->writable);
+        held_free(s);
+    }
     drive(s->driver);
 }
 
@@ -261,36 +335,27 @@ static struct sock *sock_open(struct tvl_ev *d, const struct tvl_udp_options *o,
 {
     const char *what = "";
     struct sock *s = NULL;
-    socklen_t len = sizeof s->bound;
 
     for (size_t i = 0; i < SOCKETS_MAX && !s; i++)
-        if (d->socks[i].fd < 0)
+        if (d->socks[i].udp.fd < 0)
             s = &d->socks[i];
     if (!s) {
         say(why, why_size, "more than %d paths", SOCKETS_MAX);
         errno = EMFILE;
         return NULL;
     }
-    s->out = malloc(sizeof *s->out);
-    if (!s->out)
-        return NULL;
-    const int fd = tvl_udp_open(o, &what);
-    if (fd < 0) {
+    if (tvl_udp_open(&s->udp, o, &what) != 0) {
         if (o->interface && strcmp(what, "interface") == 0)
             say(why, why_size, "interface %s: %s", o->interface, strerror(errno));
         else
             say(why, why_size, "cannot open a UDP socket (%s): %s", what, strerror(errno));
-        free(s->out);
-        s->out = NULL;
         return NULL;
     }
-    s->fd = fd;
     s->driver = d;
     s->tag = d->next_tag++;
     s->conn = NULL;
-    (void)getsockname(fd, (struct sockaddr *)&s->bound, &len);
-    ev_io_init(&s->readable, on_readable, fd, EV_READ);
-    ev_io_init(&s->writable, on_writable, fd, EV_WRITE);
+    ev_io_init(&s->readable, on_readable, s->udp.fd, EV_READ);
+    ev_io_init(&s->writable, on_writable, s->udp.fd, EV_WRITE);
     s->readable.data = s->writable.data = s;
     ev_io_start(d->loop, &s->readable);
     return s;
@@ -318,6 +383,18 @@ static int listen_on(struct tvl_ev *d, const char *address, char *why, size_t wh
     return 0;
 }
 
+/* Pages of them that are never touched take no memory. */
+static int buffers_new(struct tvl_ev *d)
+{
+    uint8_t *in = malloc((size_t)TVL_UDP_READS * TVL_UDP_MESSAGE_MAX);
+
+    for (size_t i = 0; i < TVL_UDP_READS; i++)
+        d->in[i].bytes = in ? in + i * TVL_UDP_MESSAGE_MAX : NULL;
+    d->out.cap = QUEUE_BYTES;
+    d->out.bytes = malloc(d->out.cap);
+    return in && d->out.bytes ? 0 : TVL_ERR_NOMEM;
+}
+
 int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, size_t why_size)
 {
     struct tvl_config tvl = cfg->tvl;
@@ -333,10 +410,12 @@ int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, 
     d->user = cfg->user;
     d->next_tag = 1;
     for (size_t i = 0; i < SOCKETS_MAX; i++)
-        d->socks[i].fd = -1;
+        d->socks[i].udp.fd = -1;
     ev_timer_init(&d->timer, on_timer, 0.0, 0.0);
     d->timer.data = d;
-    r = seed_from_kernel(tvl.seed);
+    r = buffers_new(d);
+    if (r == 0)
+        r = seed_from_kernel(tvl.seed);
     if (r != 0)
         goto fail;
     r = tvl_endpoint_new(&d->ep, &tvl);
@@ -364,12 +443,14 @@ void tvl_ev_free(struct tvl_ev *d)
     for (size_t i = 0; i < SOCKETS_MAX; i++)
         sock_close(&d->socks[i]);
     tvl_endpoint_free(d->ep);
+    free(d->in[0].bytes);
+    free(d->out.bytes);
     free(d);
 }
 
 uint16_t tvl_ev_port(const struct tvl_ev *d)
 {
-    const struct sockaddr_storage *a = &d->socks[0].bound;
+    const struct sockaddr_storage *a = &d->socks[0].udp.bound;
 
     return ntohs(a->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)a)->sin6_port
                                           : ((const struct sockaddr_in *)a)->sin_port);
@@ -406,7 +487,7 @@ static struct sock *path_socket(struct tvl_ev *d, const struct tvl_ev_path *path
     s = sock_open(d, &o, why, why_size);
     if (!s)
         return NULL;
-    cfg->local = s->bound;
+    cfg->local = s->udp.bound;
     cfg->tag = s->tag;
     cfg->backup = path && path->backup;
     return s;
