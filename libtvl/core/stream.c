@@ -30,7 +30,7 @@ void tvl_stream_free(struct tvl_stream *s)
 
 /* ---- sending part ---- */
 
-static bool sends(const struct tvl_stream *s)
+bool tvl_stream_awaits_ack(const struct tvl_stream *s)
 {
     return s->send_state == TVL_SEND_READY || s->send_state == TVL_SEND_SEND ||
            s->send_state == TVL_SEND_DATA_SENT;
@@ -38,7 +38,7 @@ static bool sends(const struct tvl_stream *s)
 
 bool tvl_stream_can_write(const struct tvl_stream *s)
 {
-    return sends(s) && !s->out.fin;
+    return tvl_stream_awaits_ack(s) && !s->out.fin;
 }
 
 bool tvl_stream_send_over(const struct tvl_stream *s)
@@ -49,17 +49,18 @@ bool tvl_stream_send_over(const struct tvl_stream *s)
 
 bool tvl_stream_has_again(const struct tvl_stream *s)
 {
-    return sends(s) && tvl_sendbuf_has_again(&s->out);
+    return tvl_stream_awaits_ack(s) && tvl_sendbuf_has_again(&s->out);
 }
 
 bool tvl_stream_has_fresh(const struct tvl_stream *s)
 {
-    return sends(s) && tvl_sendbuf_unsent(&s->out) > 0 && s->out.sent < s->send_max;
+    return tvl_stream_awaits_ack(s) && tvl_sendbuf_unsent(&s->out) > 0 && s->out.sent < s->send_max;
 }
 
 bool tvl_stream_is_blocked(const struct tvl_stream *s)
 {
-    return sends(s) && tvl_sendbuf_unsent(&s->out) > 0 && s->out.sent >= s->send_max;
+    return tvl_stream_awaits_ack(s) && tvl_sendbuf_unsent(&s->out) > 0 &&
+           s->out.sent >= s->send_max;
 }
 
 int64_t tvl_stream_append(struct tvl_stream *s, const uint8_t *bytes, size_t len, bool fin)
@@ -83,7 +84,7 @@ void tvl_stream_mark_sent(struct tvl_stream *s, const struct tvl_send_chunk *c)
 
 void tvl_stream_mark_acked(struct tvl_stream *s, uint64_t offset, size_t len, bool fin)
 {
-    if (!sends(s))
+    if (!tvl_stream_awaits_ack(s))
         return;
     tvl_sendbuf_acked(&s->out, offset, len, fin);
     if (tvl_sendbuf_done(&s->out)) {
@@ -98,7 +99,7 @@ void tvl_stream_mark_acked(struct tvl_stream *s, uint64_t offset, size_t len, bo
 
 bool tvl_stream_abort(struct tvl_stream *s, uint64_t code)
 {
-    if (!sends(s))
+    if (!tvl_stream_awaits_ack(s))
         return false;
     s->reset_code = code;
     s->reset_size = s->out.sent;

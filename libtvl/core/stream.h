@@ -98,6 +98,7 @@ void tvl_stream_free(struct tvl_stream *s);
 
 /* ---- sending part ---- */
 bool tvl_stream_can_write(const struct tvl_stream *s);  /* READY or SEND, and not finished */
+bool tvl_stream_awaits_ack(const struct tvl_stream *s); /* READY, SEND or DATA_SENT */
 bool tvl_stream_send_over(const struct tvl_stream *s);  /* nothing left to send or to await */
 bool tvl_stream_has_again(const struct tvl_stream *s);  /* has data that needs no credit */
 bool tvl_stream_has_fresh(const struct tvl_stream *s);  /* has new data below send_max */

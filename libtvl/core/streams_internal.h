@@ -1,0 +1,16 @@
+/*
+ * streams_internal.h - what the files behind streams.h share.
+ */
+#ifndef TVL_CORE_STREAMS_INTERNAL_H
+#define TVL_CORE_STREAMS_INTERNAL_H
+
+#include "streams.h"
+
+enum tvl_dir tvl_streams_dir_name(unsigned index); /* of tvl_streams.dir */
+struct tvl_stream *tvl_streams_stream(const struct tvl_streams *ss, uint64_t id); /* NULL: none */
+uint64_t tvl_streams_credit(const struct tvl_streams *ss); /* bytes the peer still takes */
+void tvl_streams_note_blocked(struct tvl_streams *ss);
+/* Put `s` where its state says it belongs; frees it when it is over. */
+void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s);
+
+#endif

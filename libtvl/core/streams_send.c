@@ -1,0 +1,313 @@
+/*
+ * streams_send.c - which stream's bytes leave next, as which frames, and what becomes of them.
+ * Part of streams.h.
+ */
+#include "streams_internal.h"
+
+#include <utlist.h>
+
+#define PIECE_MIN 32 /* a piece cut shorter than this waits for the next packet */
+
+/* ---- frames to the peer ---- */
+
+struct out { /* where one call of write_frames writes */
+    struct tvl_wr *w;
+    struct tvl_sent_list *sent;
+    uint32_t count;
+};
+
+static bool has_record_room(const struct out *o)
+{
+    return o->sent->count < o->sent->cap;
+}
+
+static bool put(struct out *o, const struct tvl_frame *f, struct tvl_sent_frame rec)
+{
+    if (!has_record_room(o) || tvl_frame_write(o->w, f) < 0)
+        return false;
+    o->sent->v[o->sent->count++] = rec;
+    o->count++;
+    return true;
+}
+
+static bool put_limit(struct out *o, uint64_t type, struct tvl_sent_frame rec)
+{
+    struct tvl_frame f;
+    f.type = type;
+    f.limit.id = rec.id;
+    f.limit.max = rec.offset;
+    return put(o, &f, rec);
+}
+
+static void put_dir_frames(struct tvl_streams *ss, unsigned i, struct out *o)
+{
+    struct tvl_streams_dir *d = &ss->dir[i];
+    uint64_t max = d->peer_closed + d->peer_window;
+    if (max > TVL_STREAMS_COUNT_MAX)
+        max = TVL_STREAMS_COUNT_MAX;
+    struct tvl_sent_frame rec = { .kind = TVL_SENT_MAX_STREAMS,
+                                  .id = tvl_streams_dir_name(i),
+                                  .offset = max };
+    if (d->want_max &&
+        put_limit(o, i == 0 ? TVL_FRAME_MAX_STREAMS_BIDI : TVL_FRAME_MAX_STREAMS_UNI, rec)) {
+        d->peer_max = max;
+        d->want_max = false;
+    }
+    rec.kind = TVL_SENT_STREAMS_BLOCKED;
+    rec.offset = d->own_max;
+    if (d->want_blocked &&
+        put_limit(o, i == 0 ? TVL_FRAME_STREAMS_BLOCKED_BIDI : TVL_FRAME_STREAMS_BLOCKED_UNI,
+                  rec)) {
+        d->blocked_told = d->own_max + 1;
+        d->want_blocked = false;
+    }
+}
+
+static void put_conn_frames(struct tvl_streams *ss, struct out *o)
+{
+    struct tvl_sent_frame rec = { .kind = TVL_SENT_MAX_DATA,
+                                  .offset = ss->consumed + ss->cfg.conn_window };
+    if (ss->want_max_data && put_limit(o, TVL_FRAME_MAX_DATA, rec)) {
+        ss->recv_max = rec.offset;
+        ss->want_max_data = false;
+    }
+    rec = (struct tvl_sent_frame){ .kind = TVL_SENT_DATA_BLOCKED, .offset = ss->send_max };
+    if (ss->want_data_blocked && put_limit(o, TVL_FRAME_DATA_BLOCKED, rec)) {
+        ss->blocked_told = ss->send_max + 1;
+        ss->want_data_blocked = false;
+    }
+    put_dir_frames(ss, 0, o);
+    put_dir_frames(ss, 1, o);
+}
+
+static bool put_reset(struct tvl_stream *s, struct out *o)
+{
+    struct tvl_frame f;
+    f.type = TVL_FRAME_RESET_STREAM;
+    f.reset.id = s->id;
+    f.reset.code = s->reset_code;
+    f.reset.final_size = s->reset_size;
+    return put(o, &f, (struct tvl_sent_frame){ .kind = TVL_SENT_RESET_STREAM, .id = s->id });
+}
+
+static bool put_stop(struct tvl_stream *s, struct out *o)
+{
+    struct tvl_frame f;
+    f.type = TVL_FRAME_STOP_SENDING;
+    f.reset.id = s->id;
+    f.reset.code = s->stop_code;
+    return put(o, &f, (struct tvl_sent_frame){ .kind = TVL_SENT_STOP_SENDING, .id = s->id });
+}
+
+/* All control frames `s` wants, as far as they fit. */
+static void put_wanted(struct tvl_stream *s, struct out *o)
+{
+    if ((s->want & TVL_WANT_RESET_STREAM) && put_reset(s, o))
+        s->want &= ~(unsigned)TVL_WANT_RESET_STREAM;
+    if ((s->want & TVL_WANT_STOP_SENDING) && put_stop(s, o))
+        s->want &= ~(unsigned)TVL_WANT_STOP_SENDING;
+    struct tvl_sent_frame rec = { .kind = TVL_SENT_MAX_STREAM_DATA,
+                                  .id = s->id,
+                                  .offset = s->in.base + s->recv_window };
+    if ((s->want & TVL_WANT_MAX_STREAM_DATA) && put_limit(o, TVL_FRAME_MAX_STREAM_DATA, rec)) {
+        s->recv_max = rec.offset;
+        s->want &= ~(unsigned)TVL_WANT_MAX_STREAM_DATA;
+    }
+    rec.kind = TVL_SENT_STREAM_DATA_BLOCKED;
+    rec.offset = s->send_max;
+    if ((s->want & TVL_WANT_STREAM_DATA_BLOCKED) &&
+        put_limit(o, TVL_FRAME_STREAM_DATA_BLOCKED, rec)) {
+        s->blocked_told = s->send_max + 1;
+        s->want &= ~(unsigned)TVL_WANT_STREAM_DATA_BLOCKED;
+    }
+}
+
+static struct tvl_stream *first_sendable(const struct tvl_streams *ss)
+{
+    struct tvl_heap_node *a = tvl_heap_first(&ss->again);
+    struct tvl_heap_node *f = tvl_streams_credit(ss) > 0 ? tvl_heap_first(&ss->fresh) : NULL;
+    if (a != NULL && f != NULL && (f->key < a->key || (f->key == a->key && f->tie < a->tie)))
+        a = NULL;
+    if (a != NULL)
+        return TVL_HEAP_OWNER(a, struct tvl_stream, again_node);
+    return f != NULL ? TVL_HEAP_OWNER(f, struct tvl_stream, fresh_node) : NULL;
+}
+
+/* Cut `c` to what fits into `room`; false when it is not worth the header. */
+static bool cut_to_fit(struct tvl_send_chunk *c, uint64_t id, size_t room)
+{
+    if (c->len == 0)
+        return tvl_stream_head_size(id, c->offset, 0) <= room;
+    size_t fit = tvl_stream_fit(room, id, c->offset, c->len);
+    if (fit < c->len) {
+        if (fit < PIECE_MIN)
+            return false;
+        c->len = fit;
+        c->fin = false;
+    }
+    return true;
+}
+
+/* One STREAM frame of `s`; false when the packet is full or nothing came of it. */
+static bool put_data(struct tvl_streams *ss, struct tvl_stream *s, struct out *o)
+{
+    struct tvl_send_chunk c;
+    uint64_t limit = s->out.sent + tvl_streams_credit(ss);
+    if (limit > s->send_max)
+        limit = s->send_max;
+    size_t room = tvl_wr_left(o->w);
+    if (room == 0)
+        return false;
+    if (!tvl_sendbuf_next(&s->out, room, limit, &c)) {
+        bool had = tvl_stream_has_again(s); /* all its lost pieces were acknowledged after all */
+        tvl_streams_settle(ss, s);
+        return !had;
+    }
+    if (!cut_to_fit(&c, s->id, room))
+        return false;
+    struct tvl_frame f;
+    f.type = TVL_FRAME_STREAM | TVL_STREAM_BIT_LEN | (c.offset > 0 ? TVL_STREAM_BIT_OFF : 0);
+    f.stream.id = s->id;
+    f.stream.offset = c.offset;
+    f.stream.bytes = c.bytes;
+    f.stream.len = c.len;
+    f.stream.fin = c.fin;
+    struct tvl_sent_frame rec = { TVL_SENT_STREAM, c.fin, (uint32_t)c.len, s->id, c.offset };
+    if (!put(o, &f, rec))
+        return false;
+    if (c.again) {
+        ss->stats.bytes_resent += c.len;
+    } else {
+        ss->sent += c.len;
+        ss->stats.bytes_sent += c.len;
+    }
+    tvl_stream_mark_sent(s, &c);
+    tvl_streams_settle(ss, s);
+    return true;
+}
+
+uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
+                                  struct tvl_sent_list *sent)
+{
+    struct out o = { .w = w, .sent = sent };
+    struct tvl_stream *s, *next;
+    put_conn_frames(ss, &o);
+    DL_FOREACH_SAFE2(ss->want_list, s, next, want_next)
+    {
+        if (!has_record_room(&o))
+            break;
+        uint32_t before = o.count;
+        put_wanted(s, &o);
+        bool full = s->want != 0;
+        if (o.count > before)
+            tvl_streams_settle(ss, s);
+        if (full)
+            break;
+    }
+    while (has_record_room(&o) && (s = first_sendable(ss)) != NULL)
+        if (!put_data(ss, s, &o))
+            break;
+    tvl_streams_note_blocked(ss);
+    return o.count;
+}
+
+bool tvl_streams_has_data(const struct tvl_streams *ss)
+{
+    return tvl_streams_first(ss).rank != UINT64_MAX || first_sendable(ss) != NULL;
+}
+
+struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
+{
+    struct tvl_streams_head head = { .rank = 0, .deadline = TVL_TIME_NEVER };
+    if (ss->want_max_data || ss->want_data_blocked || ss->dir[0].want_max ||
+        ss->dir[0].want_blocked || ss->dir[1].want_max || ss->dir[1].want_blocked ||
+        ss->want_list != NULL)
+        return head;
+    const struct tvl_stream *s = first_sendable(ss);
+    head.rank = UINT64_MAX;
+    if (s != NULL)
+        head = (struct tvl_streams_head){ s->rank, s->deadline, s->id };
+    return head;
+}
+
+/* ---- what became of them ---- */
+
+void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec)
+{
+    if (rec->kind != TVL_SENT_STREAM && rec->kind != TVL_SENT_RESET_STREAM)
+        return;
+    struct tvl_stream *s = tvl_streams_stream(ss, rec->id);
+    if (s == NULL)
+        return;
+    if (rec->kind == TVL_SENT_STREAM) {
+        tvl_stream_mark_acked(s, rec->offset, rec->len, rec->fin);
+    } else if (s->send_state == TVL_SEND_RESET_SENT) {
+        s->send_state = TVL_SEND_RESET_RECVD;
+        s->want &= ~(unsigned)TVL_WANT_RESET_STREAM;
+    }
+    tvl_streams_settle(ss, s);
+}
+
+static void stream_frame_lost(struct tvl_stream *s, const struct tvl_sent_frame *rec)
+{
+    switch (rec->kind) {
+    case TVL_SENT_STREAM:
+        if (tvl_stream_awaits_ack(s))
+            tvl_sendbuf_lost(&s->out, rec->offset, rec->len, rec->fin);
+        break;
+    case TVL_SENT_RESET_STREAM:
+        if (s->send_state == TVL_SEND_RESET_SENT)
+            s->want |= TVL_WANT_RESET_STREAM;
+        break;
+    case TVL_SENT_STOP_SENDING:
+        if (s->recv_state == TVL_RECV_RECV)
+            s->want |= TVL_WANT_STOP_SENDING;
+        break;
+    case TVL_SENT_MAX_STREAM_DATA:
+        if (s->recv_state == TVL_RECV_RECV && !s->stopped && rec->offset == s->recv_max)
+            s->want |= TVL_WANT_MAX_STREAM_DATA;
+        break;
+    default: /* STREAM_DATA_BLOCKED: settling asks for it again where it still holds */
+        if (rec->offset == s->send_max)
+            s->blocked_told = 0;
+        break;
+    }
+}
+
+void tvl_streams_on_lost(struct tvl_streams *ss, const struct tvl_sent_frame *rec)
+{
+    struct tvl_streams_dir *d = &ss->dir[rec->id == TVL_UNI];
+    struct tvl_stream *s;
+    switch (rec->kind) {
+    case TVL_SENT_MAX_DATA:
+        if (rec->offset == ss->recv_max)
+            ss->want_max_data = true;
+        break;
+    case TVL_SENT_MAX_STREAMS:
+        if (rec->offset == d->peer_max)
+            d->want_max = true;
+        break;
+    case TVL_SENT_DATA_BLOCKED:
+        if (rec->offset == ss->send_max)
+            ss->blocked_told = 0;
+        tvl_streams_note_blocked(ss);
+        break;
+    case TVL_SENT_STREAMS_BLOCKED:
+        if (rec->offset == d->own_max && d->own_opened >= d->own_max)
+            d->want_blocked = true;
+        break;
+    case TVL_SENT_STREAM:
+    case TVL_SENT_RESET_STREAM:
+    case TVL_SENT_STOP_SENDING:
+    case TVL_SENT_MAX_STREAM_DATA:
+    case TVL_SENT_STREAM_DATA_BLOCKED:
+        s = tvl_streams_stream(ss, rec->id);
+        if (s != NULL) {
+            stream_frame_lost(s, rec);
+            tvl_streams_settle(ss, s);
+        }
+        break;
+    default:
+        break;
+    }
+}
