@@ -217,6 +217,7 @@ void tvl_conn_free(struct tvl_conn *conn)
     while (conn->in.first)
         tvl_dgram_free(tvl_dgram_pop(&conn->in));
     tvl_dgram_free(conn->polled);
+    free(conn->server_name);
     free(conn);
 }
 
@@ -447,6 +448,9 @@ void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
         .stream_bytes_received = s->bytes_received,
         .streams_expired = s->expired,
         .multipath = conn->multipath,
+        .packets_dropped = conn->packets_dropped,
+        .resumed = conn->tls && tvl_tls_conn_resumed(conn->tls),
+        .suite = conn->tls ? tvl_tls_conn_suite(conn->tls) : 0,
     };
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))

@@ -27,6 +27,7 @@
 #include "protect.h"
 #include "recvbuf.h"
 #include "sendbuf.h"
+#include "session.h"
 #include "streams.h"
 #include "tls.h"
 #include "turns.h"
@@ -93,6 +94,7 @@ struct tvl_conn {
 
     /* handshake */
     struct tvl_tls_conn *tls;
+    char *server_name; /* client: owned */
     struct tvl_keys read[TVL_LEVELS], write[TVL_LEVELS];
     struct tvl_keys read_before, read_next; /* APP: phases around the current one, RFC 9001 6 */
     bool key_phase;
@@ -176,6 +178,9 @@ int tvl_handshake_on_crypto(struct tvl_conn *conn, enum tvl_level level, const s
 /* Client: a Retry packet; ignored unless it is good (RFC 9000 17.2.5.2). */
 void tvl_handshake_on_retry(struct tvl_conn *conn, const struct tvl_packet *p,
                             const uint8_t *bytes);
+/* Client: remember it for the next connection to this server. */
+void tvl_handshake_keep(struct tvl_conn *conn, enum tvl_session_part part, const uint8_t *bytes,
+                        size_t len);
 void tvl_handshake_discard(struct tvl_conn *conn, enum tvl_level level);
 void tvl_handshake_confirm(struct tvl_conn *conn); /* RFC 9001 4.1.2 */
 bool tvl_handshake_is_done(const struct tvl_conn *conn);

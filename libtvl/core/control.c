@@ -211,8 +211,11 @@ int tvl_control_on_frame(struct tvl_conn *conn, struct tvl_path *path, const str
         return 0;
     case TVL_FRAME_HANDSHAKE_DONE:
         return on_handshake_done(conn);
-    case TVL_FRAME_NEW_TOKEN: /* address tokens for later connections are not kept */
-        return conn->side == TVL_SERVER ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+    case TVL_FRAME_NEW_TOKEN:
+        if (conn->side == TVL_SERVER)
+            return -TVL_WIRE_PROTOCOL_VIOLATION;
+        tvl_handshake_keep(conn, TVL_SESSION_TOKEN, f->token.bytes, f->token.len);
+        return 0;
     case TVL_FRAME_DATAGRAM:
     case TVL_FRAME_DATAGRAM_LEN:
         return on_datagram(conn, f);

@@ -38,6 +38,7 @@ struct tvl_endpoint {
     struct tvl_config cfg;
     struct tvl_rng rng;
     uint8_t reset_key[TVL_RESET_KEY_SIZE];
+    struct tvl_sessions sessions;
     uint8_t cid_len; /* of every connection ID we issue */
     struct cid_entry *by_cid;
     struct tvl_turns turns; /* of all connections */
@@ -108,6 +109,7 @@ int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
     tvl_rng_bytes(&ep->rng, ep->reset_key, sizeof ep->reset_key);
     tvl_tls_ref(cfg->tls);
     tvl_turns_init(&ep->turns);
+    tvl_sessions_init(&ep->sessions);
     ep->next_id = 1;
     *out = ep;
     return 0;
@@ -121,6 +123,25 @@ const struct tvl_config *tvl_endpoint_config(const struct tvl_endpoint *ep)
 struct tvl_rng *tvl_endpoint_rng(struct tvl_endpoint *ep)
 {
     return &ep->rng;
+}
+
+struct tvl_sessions *tvl_endpoint_sessions(struct tvl_endpoint *ep)
+{
+    return &ep->sessions;
+}
+
+size_t tvl_session_export(const struct tvl_endpoint *ep, const char *server_name, uint8_t *bytes,
+                          size_t cap)
+{
+    return tvl_sessions_export(&ep->sessions, server_name, bytes, cap);
+}
+
+int tvl_session_import(struct tvl_endpoint *ep, const char *server_name, const uint8_t *bytes,
+                       size_t len)
+{
+    if (!server_name || !server_name[0])
+        return TVL_ERR_ARG;
+    return tvl_sessions_import(&ep->sessions, server_name, bytes, len);
 }
 
 const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep)
@@ -241,6 +262,7 @@ void tvl_endpoint_free(struct tvl_endpoint *ep)
     while ((conn = conn_of(tvl_turns_any(&ep->turns))) != NULL)
         conn_remove(ep, conn);
     tvl_turns_fini(&ep->turns);
+    tvl_sessions_fini(&ep->sessions);
     tvl_rng_fini(&ep->rng);
     tvl_tls_free(ep->cfg.tls);
     free(ep);

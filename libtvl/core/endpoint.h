@@ -9,12 +9,16 @@
 
 #include "packet.h"
 #include "rng.h"
+#include "session.h"
 
 #define TVL_STATELESS_MAX 16 /* version negotiations waiting to be sent; more are dropped */
 
 const struct tvl_config *tvl_endpoint_config(const struct tvl_endpoint *ep);
 struct tvl_rng *tvl_endpoint_rng(struct tvl_endpoint *ep);
 const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep); /* TVL_RESET_KEY_SIZE */
+
+/* A client's memory of the servers it has met. */
+struct tvl_sessions *tvl_endpoint_sessions(struct tvl_endpoint *ep);
 
 /* Something about the connection may have changed: it is asked again for packets, events and its
  * next tick. The endpoint's own calls do so; public calls on a connection must. */

@@ -3,6 +3,7 @@
  * parameters (RFC 9000 7.4), connection ID authentication (7.3), Retry (17.2.5), key phases.
  */
 #include <string.h>
+#include <openssl/crypto.h>
 
 #include "conn.h"
 #include "endpoint.h"
@@ -124,14 +125,44 @@ static void on_alert(void *user, uint8_t alert)
     (void)alert;
 }
 
+void tvl_handshake_keep(struct tvl_conn *conn, enum tvl_session_part part, const uint8_t *bytes,
+                        size_t len)
+{
+    if (!conn->cfg->no_resumption)
+        tvl_sessions_put(tvl_endpoint_sessions(conn->ep), conn->server_name, part, bytes, len);
+}
+
+static void on_ticket(void *user, const uint8_t *bytes, size_t len)
+{
+    tvl_handshake_keep(user, TVL_SESSION_TICKET, bytes, len);
+}
+
 static const struct tvl_tls_callbacks tls_callbacks = {
     .crypto_out = on_crypto_out,
     .secret = on_secret,
     .peer_params = on_peer_params,
     .alert = on_alert,
+    .ticket = on_ticket,
 };
 
 /* ---- begin ---- */
+
+/* Client: what an earlier connection left behind, each used at most once. */
+static void use_session(struct tvl_conn *conn)
+{
+    struct tvl_sessions *known = tvl_endpoint_sessions(conn->ep);
+    uint8_t ticket[TVL_SESSION_TICKET_MAX];
+    size_t len;
+
+    if (conn->cfg->no_resumption)
+        return;
+    conn->token_len = tvl_sessions_take(known, conn->server_name, TVL_SESSION_TOKEN, conn->token,
+                                        sizeof conn->token);
+    len = tvl_sessions_take(known, conn->server_name, TVL_SESSION_TICKET, ticket, sizeof ticket);
+    if (len > 0)
+        (void)tvl_tls_conn_resume(conn->tls, ticket, len); /* or in full, if it is no good */
+    OPENSSL_cleanse(ticket, len);
+}
 
 int tvl_handshake_begin(struct tvl_conn *conn, const char *server_name)
 {
@@ -150,6 +181,12 @@ int tvl_handshake_begin(struct tvl_conn *conn, const char *server_name)
     if (r == 0)
         r = tvl_tls_conn_new(&conn->tls, conn->cfg->tls, server_name, params, len, &tls_callbacks,
                              conn);
+    if (r == 0 && server_name) {
+        conn->server_name = strdup(server_name);
+        if (!conn->server_name)
+            return TVL_ERR_NOMEM;
+        use_session(conn);
+    }
     return r == 0 ? tvl_tls_conn_start(conn->tls) : r;
 }
 

@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 #define TVL_SESSIONS_MAX 16
-#define TVL_SESSION_TICKET_MAX 7168 /* bytes; the server's certificate is in it. Longer: not kept \
-                                     */
-#define TVL_SESSION_TOKEN_MAX 512   /* bytes; longer: not kept */
+#define TVL_SESSION_TICKET_MAX                                                                  \
+    7168                          /* bytes; the server's certificate is in it. Longer: not kept \
+                                   */
+#define TVL_SESSION_TOKEN_MAX 512 /* bytes; longer: not kept */
 
 enum tvl_session_part { TVL_SESSION_TICKET, TVL_SESSION_TOKEN, TVL_SESSION_PARTS };
 

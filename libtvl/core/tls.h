@@ -55,6 +55,8 @@ struct tvl_tls_callbacks {
     int (*peer_params)(void *user, const uint8_t *bytes, size_t len);
     /* We must close with CRYPTO_ERROR 0x100 + alert. At most once. */
     void (*alert)(void *user, uint8_t alert);
+    /* Client: a session to begin the next connection to this server with; see resume. */
+    void (*ticket)(void *user, const uint8_t *bytes, size_t len);
 };
 
 struct tvl_tls_conn; /* one handshake */
@@ -76,6 +78,12 @@ void tvl_tls_conn_free(struct tvl_tls_conn *c);
  */
 int tvl_tls_conn_set_params(struct tvl_tls_conn *c, const uint8_t *params, size_t params_len);
 
+/*
+ * Client, before start: resume the session of an earlier `ticket`. 0, or TVL_ERR_ARG: not
+ * understood, or out of date, or tickets are not used; the handshake will be a full one.
+ */
+int tvl_tls_conn_resume(struct tvl_tls_conn *c, const uint8_t *ticket, size_t len);
+
 /* Client: emit the ClientHello. Server: nothing to do, and 0. Once. */
 int tvl_tls_conn_start(struct tvl_tls_conn *c);
 
@@ -88,8 +96,10 @@ int tvl_tls_conn_start(struct tvl_tls_conn *c);
 int tvl_tls_conn_feed(struct tvl_tls_conn *c, enum tvl_level level, const uint8_t *bytes,
                       size_t len);
 
-bool tvl_tls_conn_done(const struct tvl_tls_conn *c); /* handshake complete, RFC 9001 4.1.1 */
-int tvl_tls_conn_alert(const struct tvl_tls_conn *c); /* the alert raised, or 0 */
+bool tvl_tls_conn_done(const struct tvl_tls_conn *c);      /* handshake complete, RFC 9001 4.1.1 */
+int tvl_tls_conn_alert(const struct tvl_tls_conn *c);      /* the alert raised, or 0 */
+bool tvl_tls_conn_resumed(const struct tvl_tls_conn *c);   /* by ticket, once done */
+uint16_t tvl_tls_conn_suite(const struct tvl_tls_conn *c); /* RFC 8446 B.4, 0 until known */
 /* The ALPN name agreed on, "" before; borrowed until free. */
 const char *tvl_tls_conn_alpn(const struct tvl_tls_conn *c);
 /* One line for a person on why it failed, "" while it has not; borrowed until free. */

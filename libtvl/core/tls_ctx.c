@@ -86,16 +86,64 @@ static int set_protocol(SSL_CTX *ctx)
 {
     SSL_CTX_clear_options(ctx, SSL_OP_ENABLE_MIDDLEBOX_COMPAT); /* RFC 9001 8.4 */
     SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets need no memory of ours */
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     SSL_CTX_set_max_cert_list(ctx, TVL_TLS_MESSAGE_MAX);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
                    SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-                   SSL_CTX_set_ciphersuites(ctx, SUITES) == 1 &&
-                   SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
                    SSL_CTX_set_max_early_data(ctx, 0) == 1
                ? tvl_tls_install_hooks(ctx)
                : TVL_ERR_TLS;
+}
+
+/* OpenSSL knows suites that have no keys in protect.c. */
+static bool suites_usable(const SSL_CTX *ctx)
+{
+    const STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx);
+    int usable = 0;
+
+    for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
+        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(list, i);
+        const uint16_t suite = SSL_CIPHER_get_protocol_id(cipher);
+
+        if (strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.3") != 0)
+            continue; /* never offered: the version is fixed */
+        if (suite != TVL_SUITE_AES_128_GCM && suite != TVL_SUITE_AES_256_GCM &&
+            suite != TVL_SUITE_CHACHA20_POLY1305)
+            return false;
+        usable++;
+    }
+    return usable > 0;
+}
+
+static int set_choices(SSL_CTX *ctx, const struct tvl_tls_config *cfg, const struct why *why)
+{
+    const char *suites = cfg->suites ? cfg->suites : SUITES;
+    const char *groups = cfg->groups ? cfg->groups : GROUPS;
+
+    if (SSL_CTX_set_ciphersuites(ctx, suites) != 1 || !suites_usable(ctx))
+        return say(why, TVL_ERR_ARG, suites, "not cipher suites of QUIC");
+    if (SSL_CTX_set1_groups_list(ctx, groups) != 1)
+        return say(why, TVL_ERR_ARG, groups, "not key exchange groups");
+    return 0;
+}
+
+/* A server's tickets carry the whole session: it needs no memory of ours (RFC 8446 4.6.1). */
+static int set_tickets(struct tvl_tls *tls)
+{
+    SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
+    if (tls->server) {
+        if (!tls->tickets)
+            SSL_CTX_set_options(tls->ctx, SSL_OP_NO_TICKET);
+        return SSL_CTX_set_num_tickets(tls->ctx, tls->tickets ? TVL_TLS_TICKETS : 0) == 1
+                   ? 0
+                   : TVL_ERR_TLS;
+    }
+    if (tls->tickets) {
+        SSL_CTX_set_session_cache_mode(tls->ctx,
+                                       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(tls->ctx, tvl_tls_on_session);
+    }
+    return 0;
 }
 
 /* OpenSSL's own words for a file that holds no usable key name decoders, not the trouble. */
@@ -171,18 +219,21 @@ int tvl_tls_new(struct tvl_tls **out, const struct tvl_tls_config *cfg, char *te
         return say(&why, TVL_ERR_NOMEM, "TLS", "out of memory");
     atomic_init(&tls->refs, 1);
     tls->server = cfg->server;
+    tls->tickets = !cfg->no_tickets;
     tls->keylog = cfg->keylog;
     tls->keylog_user = cfg->keylog_user;
     err = alpn_pack(tls, cfg->alpn, &why);
     if (err)
         goto free_tls;
     tls->ctx = SSL_CTX_new(cfg->server ? TLS_server_method() : TLS_client_method());
-    if (!tls->ctx || set_protocol(tls->ctx)) {
+    if (!tls->ctx || set_protocol(tls->ctx) || set_tickets(tls)) {
         err = say_queue(&why, TVL_ERR_TLS, "TLS 1.3");
         goto free_tls;
     }
     SSL_CTX_set_app_data(tls->ctx, tls);
-    err = load_identity(tls->ctx, cfg, &why);
+    err = set_choices(tls->ctx, cfg, &why);
+    if (!err)
+        err = load_identity(tls->ctx, cfg, &why);
     if (!err)
         err = load_trust(tls->ctx, cfg, &why);
     if (err)

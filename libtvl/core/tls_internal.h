@@ -14,11 +14,13 @@
 
 #define TVL_TLS_ALPN_MAX 255 /* bytes of one name, and of the whole list on the wire */
 #define TVL_TLS_WHY_MAX 256
+#define TVL_TLS_TICKETS 2 /* a server gives after a handshake: a client may use each once */
 
 struct tvl_tls {
     atomic_uint refs;
     SSL_CTX *ctx; /* its app data is this struct */
     bool server;
+    bool tickets;                   /* given (server) or kept and used (client) */
     uint8_t alpn[TVL_TLS_ALPN_MAX]; /* wire form, RFC 7301 3.1 */
     unsigned alpn_len;
     void (*keylog)(void *user, const char *line);
@@ -35,7 +37,7 @@ struct tvl_transcript {
 
 struct tvl_tls_conn {
     struct tvl_tls *tls;
-    SSL *ssl; /* its app data is this struct */
+    SSL *ssl; /* its app data is this struct; a server drops it after the handshake: 60 KB */
     struct tvl_tls_callbacks cb;
     void *user;
 
@@ -47,6 +49,8 @@ struct tvl_tls_conn {
     bool have_peer_params;
     bool params_sent;
     bool handshake_write_given; /* tls_early.c was first */
+    bool resumed;
+    uint16_t suite;
 
     /* After the handshake: where in the stream of message headers the peer is. */
     uint8_t header[4];
@@ -67,6 +71,7 @@ struct tvl_tls_conn {
 
 /* Context-wide hooks, set by tls_ctx.c, living in tls_openssl.c. 0 or TVL_ERR_TLS. */
 int tvl_tls_install_hooks(SSL_CTX *ctx);
+int tvl_tls_on_session(SSL *ssl, SSL_SESSION *session); /* a client's new session callback */
 
 /* One line about the oldest entry of OpenSSL's error queue, which is then cleared. */
 void tvl_tls_queue_text(char *out, size_t size);

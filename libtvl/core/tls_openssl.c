@@ -16,6 +16,7 @@
 #include "tls_internal.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,7 +230,7 @@ static void on_secret_line(struct tvl_tls_conn *c, const char *line)
         fail(c, TVL_ERR_TLS, "a secret without a cipher suite");
         return;
     }
-    suite = SSL_CIPHER_get_protocol_id(cipher);
+    suite = c->suite = SSL_CIPHER_get_protocol_id(cipher);
     secret.len = hex_decode(hex + 1, bytes, sizeof bytes);
     if (label->server == c->tls->server)
         on_write_secret(c, label->level, suite, secret);
@@ -305,6 +306,23 @@ static int on_params_parse(SSL *ssl, unsigned type, unsigned context, const unsi
     if (err)
         fail(c, err, "the peer's transport parameters are not acceptable");
     return !err;
+}
+
+/* Result: 1 would take the reference to `session`. */
+int tvl_tls_on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tvl_tls_conn *c = conn_of(ssl);
+    uint8_t *bytes = NULL;
+    int len;
+
+    if (!c || c->error || !c->cb.ticket || !SSL_SESSION_is_resumable(session))
+        return 0;
+    len = i2d_SSL_SESSION(session, &bytes);
+    if (len > 0) {
+        c->cb.ticket(c->user, bytes, (size_t)len);
+        OPENSSL_clear_free(bytes, (size_t)len);
+    }
+    return 0;
 }
 
 int tvl_tls_install_hooks(SSL_CTX *ctx)
@@ -391,14 +409,20 @@ int tvl_tls_conn_new(struct tvl_tls_conn **out, struct tvl_tls *tls, const char 
     return 0;
 }
 
-void tvl_tls_conn_free(struct tvl_tls_conn *c)
+static void drop_ssl(struct tvl_tls_conn *c)
 {
-    if (!c)
-        return;
     /* Without this, SSL_free takes the session for broken off and its ticket for spent. */
     if (c->ssl && c->done && !c->error)
         SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(c->ssl);
+    c->ssl = NULL;
+}
+
+void tvl_tls_conn_free(struct tvl_tls_conn *c)
+{
+    if (!c)
+        return;
+    drop_ssl(c);
     tvl_keys_fini(&c->record);
     tvl_transcript_fini(&c->transcript);
     tvl_tls_free(c->tls);
@@ -416,6 +440,23 @@ int tvl_tls_conn_set_params(struct tvl_tls_conn *c, const uint8_t *params, size_
     c->params_len = params_len;
     c->have_params = true;
     return 0;
+}
+
+int tvl_tls_conn_resume(struct tvl_tls_conn *c, const uint8_t *ticket, size_t len)
+{
+    const unsigned char *at = ticket;
+    SSL_SESSION *session;
+    bool ok;
+
+    if (c->tls->server || c->started || !c->tls->tickets || len > LONG_MAX)
+        return TVL_ERR_ARG;
+    session = d2i_SSL_SESSION(NULL, &at, (long)len);
+    ok = session && at == ticket + len &&
+         SSL_SESSION_get_protocol_version(session) == TLS1_3_VERSION &&
+         SSL_set_session(c->ssl, session) == 1;
+    SSL_SESSION_free(session);
+    ERR_clear_error();
+    return ok ? 0 : TVL_ERR_ARG;
 }
 
 /* ---- driving ---- */
@@ -458,6 +499,11 @@ static int drive(struct tvl_tls_conn *c, size_t fed)
         if (r != 1)
             return 0;
         c->done = true;
+        c->resumed = SSL_session_reused(c->ssl);
+        if (c->tls->server) { /* nothing may come any more, see only_tickets() */
+            drop_ssl(c);
+            return 0;
+        }
     }
     if (!drain_tickets(c, fed) || c->error)
         return failed(c);
@@ -581,6 +627,16 @@ bool tvl_tls_conn_done(const struct tvl_tls_conn *c)
 int tvl_tls_conn_alert(const struct tvl_tls_conn *c)
 {
     return c->alert;
+}
+
+bool tvl_tls_conn_resumed(const struct tvl_tls_conn *c)
+{
+    return c->resumed;
+}
+
+uint16_t tvl_tls_conn_suite(const struct tvl_tls_conn *c)
+{
+    return c->suite;
 }
 
 const char *tvl_tls_conn_alpn(const struct tvl_tls_conn *c)

@@ -37,14 +37,16 @@ static void make_endpoint(struct pair *p, int side, const struct pair_options *o
         if (o->client_alpn)
             tc.alpn = o->client_alpn;
     }
-    if (tvl_tls_new(&p->tls[side], &tc, why, sizeof why) != 0)
-        fail_msg("tls: %s", why);
     tvl_config_init(&cfg);
-    cfg.tls = p->tls[side];
     cfg.seed[0] = 7 + (uint64_t)side;
     cfg.keepalive = o->keepalive;
     if (o->max_path_id)
         cfg.max_path_id = o->max_path_id;
+    if (o->adjust)
+        o->adjust(p, side, &tc, &cfg);
+    if (tvl_tls_new(&p->tls[side], &tc, why, sizeof why) != 0)
+        fail_msg("tls: %s", why);
+    cfg.tls = p->tls[side];
     assert_int_equal(tvl_endpoint_new(&p->ep[side], &cfg), 0);
 }
 

@@ -57,6 +57,9 @@ struct pair_options {
     const char *const *client_alpn; /* NULL: the server's */
     uint32_t max_path_id;           /* both sides; 0: the default */
     tvl_time keepalive;
+    /* Changes what is not above, before anything is made of it. */
+    void (*adjust)(const struct pair *p, int side, struct tvl_tls_config *tls,
+                   struct tvl_config *cfg);
     size_t batch; /* bytes of room for tvl_endpoint_send_batch; 0: one datagram at a time */
 };
 

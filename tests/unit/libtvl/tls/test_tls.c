@@ -132,11 +132,12 @@ static void completes(void **state)
             assert_int_equal(p.server.params_calls, t->params_calls ? t->params_calls : 1);
             if (t->pki == PKI_LARGE)
                 assert_true(p.server.out_len[TVL_LEVEL_HANDSHAKE] > 40000);
+            assert_int_equal(tvl_tls_conn_suite(p.server.c), p.client.suite);
+            assert_false(tvl_tls_conn_resumed(p.client.c) || tvl_tls_conn_resumed(p.server.c));
             /* RFC 6066 3: an address is not sent as SNI. */
-            assert_int_equal(SSL_get_servername(p.server.c->ssl, TLSEXT_NAMETYPE_host_name) == NULL,
+            assert_int_equal(memmem(p.client.out[TVL_LEVEL_INITIAL],
+                                    p.client.out_len[TVL_LEVEL_INITIAL], "localhost", 9) == NULL,
                              t->cfg.name != NULL);
-            if (t->cfg.mutual)
-                assert_non_null(SSL_get0_peer_certificate(p.server.c->ssl));
             pair_fini(&p);
         }
 }
@@ -398,58 +399,175 @@ static void stray_messages(void **state)
     }
 }
 
-static int keep_session(SSL *ssl, SSL_SESSION *session)
+/* xorshift64: any deterministic source does. */
+static uint64_t next_random(uint64_t *x)
 {
-    SSL_SESSION **kept = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 1);
-
-    SSL_SESSION_free(*kept);
-    *kept = session;
-    return 1;
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return *x;
 }
 
 struct resume_case {
     const char *name;
-    struct tls_pair_config cfg;
+    struct tls_pair_config first, second;
+    bool stranger; /* the second server is another one: it has other ticket keys */
+    bool full;     /* the second handshake, too */
+    bool no_ticket;
 };
 static const struct resume_case resume_cases[] = {
-    { "plain", { 0 } },
-    { "HelloRetryRequest", { .server_groups = "P-384" } },
-    { "AES-256-GCM", { .suite = "TLS_AES_256_GCM_SHA384" } },
-    { "client certificate", { .mutual = true } },
+    { .name = "plain" },
+    { .name = "HelloRetryRequest",
+      .first = { .server_groups = "P-384" },
+      .second = { .server_groups = "P-384" } },
+    { .name = "AES-256-GCM",
+      .first = { .suite = "TLS_AES_256_GCM_SHA384" },
+      .second = { .suite = "TLS_AES_256_GCM_SHA384" } },
+    { .name = "ChaCha20-Poly1305",
+      .first = { .suite = "TLS_CHACHA20_POLY1305_SHA256" },
+      .second = { .suite = "TLS_CHACHA20_POLY1305_SHA256" } },
+    { .name = "client certificate", .first = { .mutual = true }, .second = { .mutual = true } },
+    { .name = "another server", .stranger = true, .full = true },
+    { .name = "server gives none",
+      .first = { .no_tickets = { false, true } },
+      .full = true,
+      .no_ticket = true },
+    { .name = "client keeps none",
+      .first = { .no_tickets = { true, false } },
+      .full = true,
+      .no_ticket = true },
+    { .name = "client uses none any more",
+      .second = { .no_tickets = { true, false } },
+      .stranger = true,
+      .full = true },
 };
+
+/* The second handshake, which got a ticket of the first. */
+static void again(const struct resume_case *t, const struct pkis *pkis,
+                  const struct tls_side *first, struct tvl_tls *client, struct tvl_tls *server)
+{
+    struct tls_pair_config cfg = t->second;
+    struct tls_pair p;
+
+    cfg.resume = first;
+    if (t->stranger)
+        pair_init(&p, &pkis->ed25519, &cfg);
+    else
+        pair_init_shared(&p, &cfg, client, server);
+    assert_int_equal(pair_run(&p, 11), 0);
+    if (!cfg.no_tickets[1])
+        assert_complete(&p);
+    assert_true(tvl_tls_conn_done(p.client.c) && tvl_tls_conn_done(p.server.c));
+    assert_int_equal(tvl_tls_conn_resumed(p.client.c), !t->full);
+    assert_int_equal(tvl_tls_conn_resumed(p.server.c), !t->full);
+    /* A resumed server shows no certificate. */
+    assert_int_equal(p.server.out_len[TVL_LEVEL_HANDSHAKE] < 200, !t->full);
+    /* Each may be used once, so a client has to get new ones. */
+    assert_int_equal(p.client.tickets, cfg.no_tickets[0] || cfg.no_tickets[1] ? 0
+                                       : !t->full                             ? 1
+                                                                              : 2);
+    pair_fini(&p);
+}
 
 static void resumes(void **state)
 {
     const struct pkis *pkis = *state;
 
     for (size_t i = 0; i < sizeof resume_cases / sizeof resume_cases[0]; i++) {
-        struct tls_pair_config cfg = resume_cases[i].cfg;
-        struct tvl_tls *server = make_tls(&pkis->ed25519, &cfg, true);
-        struct tvl_tls *client = make_tls(&pkis->ed25519, &cfg, false);
-        SSL_SESSION *kept = NULL;
+        const struct resume_case *t = &resume_cases[i];
+        struct tvl_tls *server = make_tls(&pkis->ed25519, &t->first, true);
+        struct tvl_tls *client = make_tls(&pkis->ed25519, &t->first, false);
         struct tls_pair p;
 
-        print_message("%s\n", resume_cases[i].name);
-        SSL_CTX_set_ex_data(client->ctx, 1, &kept);
-        SSL_CTX_set_session_cache_mode(client->ctx,
-                                       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-        SSL_CTX_sess_set_new_cb(client->ctx, keep_session);
-        pair_init_shared(&p, &cfg, client, server);
+        print_message("%s\n", t->name);
+        pair_init_shared(&p, &t->first, client, server);
         assert_int_equal(pair_run(&p, 11), 0);
-        assert_complete(&p);
-        assert_non_null(kept);
+        assert_true(tvl_tls_conn_done(p.client.c) && tvl_tls_conn_done(p.server.c));
+        assert_int_equal(p.client.tickets, t->no_ticket ? 0 : 2);
+        if (p.client.tickets)
+            again(t, pkis, &p.client, client, server);
         pair_fini(&p);
-
-        cfg.session = kept;
-        pair_init_shared(&p, &cfg, client, server);
-        assert_int_equal(pair_run(&p, 11), 0);
-        assert_complete(&p);
-        assert_true(SSL_session_reused(p.client.c->ssl) && SSL_session_reused(p.server.c->ssl));
-        pair_fini(&p);
-        SSL_SESSION_free(kept);
         tvl_tls_free(server);
         tvl_tls_free(client);
     }
+}
+
+/* As a peer that has 0-RTT would: a ClientHello with early_data, RFC 8446 4.2.10. */
+static void offer_early_data(struct tls_side *client, const struct tls_side *first)
+{
+    const unsigned char *at = first->ticket;
+    SSL_SESSION *session = d2i_SSL_SESSION(NULL, &at, (long)first->ticket_len);
+    size_t n = 0;
+
+    assert_non_null(session);
+    assert_int_equal(SSL_SESSION_set_max_early_data(session, UINT32_MAX), 1);
+    assert_int_equal(SSL_set_session(client->c->ssl, session), 1);
+    assert_int_equal(SSL_write_early_data(client->c->ssl, "early", 5, &n), 1);
+    client->c->started = true;
+    SSL_SESSION_free(session);
+}
+
+static void early_data_is_declined(void **state)
+{
+    static const uint8_t early_data[] = { 0, 42, 0, 0 }; /* the extension, empty */
+    const struct pkis *pkis = *state;
+    const struct tls_pair_config cfg = { 0 };
+    struct tvl_tls *server = make_tls(&pkis->ed25519, &cfg, true);
+    struct tvl_tls *client = make_tls(&pkis->ed25519, &cfg, false);
+    struct tls_pair p, q;
+
+    pair_init_shared(&p, &cfg, client, server);
+    assert_int_equal(pair_run(&p, 0), 0);
+    pair_init_shared(&q, &cfg, client, server);
+    offer_early_data(&q.client, &p.client);
+    assert_non_null(memmem(q.client.out[TVL_LEVEL_INITIAL], q.client.out_len[TVL_LEVEL_INITIAL],
+                           early_data, sizeof early_data));
+    while (pair_move(&q.client, &q.server, 0) > 0 || pair_move(&q.server, &q.client, 0) > 0)
+        ;
+    assert_complete(&q);
+    assert_true(tvl_tls_conn_resumed(q.server.c));
+    assert_int_equal(SSL_get_early_data_status(q.client.c->ssl), SSL_EARLY_DATA_REJECTED);
+    pair_fini(&q);
+    pair_fini(&p);
+    tvl_tls_free(server);
+    tvl_tls_free(client);
+}
+
+/* What is stored by a process of long ago, or by another program. */
+static void strange_tickets(void **state)
+{
+    const struct pkis *pkis = *state;
+    const struct tls_pair_config cfg = { 0 };
+    struct tls_pair p;
+    uint64_t x = 1181783497276652981ull;
+
+    pair_init(&p, &pkis->ed25519, &cfg);
+    assert_int_equal(pair_run(&p, 0), 0);
+    assert_int_equal(tvl_tls_conn_resume(p.client.c, p.client.ticket, p.client.ticket_len),
+                     TVL_ERR_ARG); /* too late */
+    for (int i = 0; i < 200; i++) {
+        struct tls_side damaged = p.client;
+        struct tls_pair q;
+
+        for (uint64_t n = 1 + next_random(&x) % 3; n; n--)
+            damaged.ticket[next_random(&x) % damaged.ticket_len] ^=
+                (uint8_t)(1 + next_random(&x) % 255);
+        pair_init(&q, &pkis->ed25519, &cfg);
+        if (tvl_tls_conn_resume(q.client.c, damaged.ticket, damaged.ticket_len) != 0)
+            assert_int_equal(pair_run(&q, 0), 0); /* then as if there were none */
+        else
+            (void)pair_run(&q, 0);
+        assert_false(tvl_tls_conn_resumed(q.server.c));
+        pair_fini(&q);
+    }
+    for (size_t cut = 0; cut < p.client.ticket_len; cut += 7) {
+        struct tls_pair q;
+
+        pair_init(&q, &pkis->ed25519, &cfg);
+        assert_int_equal(tvl_tls_conn_resume(q.client.c, p.client.ticket, cut), TVL_ERR_ARG);
+        pair_fini(&q);
+    }
+    pair_fini(&p);
 }
 
 struct log_seen {
@@ -501,15 +619,6 @@ static void names_out_of_range(void **state)
     tvl_tls_free(tvl_tls_ref(client));
     tvl_tls_free(client);
     tvl_tls_free(server);
-}
-
-/* xorshift64: any deterministic source does. */
-static uint64_t next_random(uint64_t *x)
-{
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return *x;
 }
 
 /* Damaged flights: an error or silence, never a crash, never two alerts. */
@@ -592,6 +701,8 @@ int main(void)
         cmocka_unit_test(server_params_may_come_late),
         cmocka_unit_test(stray_messages),
         cmocka_unit_test(resumes),
+        cmocka_unit_test(early_data_is_declined),
+        cmocka_unit_test(strange_tickets),
         cmocka_unit_test(keylog_is_passed_on),
         cmocka_unit_test(names_out_of_range),
         cmocka_unit_test(mutated_flights),

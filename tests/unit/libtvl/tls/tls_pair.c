@@ -66,8 +66,19 @@ static void on_alert(void *user, uint8_t alert)
     s->alert_calls++;
 }
 
+static void on_ticket(void *user, const uint8_t *bytes, size_t len)
+{
+    struct tls_side *s = user;
+
+    s->tickets++;
+    if (len > sizeof s->ticket)
+        return; /* with the large certificate */
+    memcpy(s->ticket, bytes, len);
+    s->ticket_len = len;
+}
+
 static const struct tvl_tls_callbacks callbacks = { on_crypto_out, on_secret, on_peer_params,
-                                                    on_alert };
+                                                    on_alert, on_ticket };
 
 struct tvl_tls *make_tls(const struct test_pki *pki, const struct tls_pair_config *cfg, bool server)
 {
@@ -77,6 +88,9 @@ struct tvl_tls *make_tls(const struct test_pki *pki, const struct tls_pair_confi
     struct tvl_tls_config c = {
         .alpn = alpn + (server ? 0 : 1),
         .server = server,
+        .suites = server ? cfg->suite : NULL,
+        .groups = server ? cfg->server_groups : cfg->client_groups,
+        .no_tickets = cfg->no_tickets[server],
         .keylog = cfg->keylog,
         .keylog_user = cfg->keylog_user,
     };
@@ -93,10 +107,6 @@ struct tvl_tls *make_tls(const struct test_pki *pki, const struct tls_pair_confi
         c.ca_file = pki->ca;
     if (tvl_tls_new(&tls, &c, why, sizeof why))
         fail_msg("%s", why);
-    if (server && cfg->suite)
-        assert_int_equal(SSL_CTX_set_ciphersuites(tls->ctx, cfg->suite), 1);
-    if (server && cfg->server_groups)
-        assert_int_equal(SSL_CTX_set1_groups_list(tls->ctx, cfg->server_groups), 1);
     return tls;
 }
 
@@ -110,8 +120,10 @@ void pair_init_shared(struct tls_pair *p, const struct tls_pair_config *cfg, str
     assert_int_equal(tvl_tls_conn_new(&p->client.c, client, cfg->name ? cfg->name : "localhost",
                                       client_params, sizeof client_params, &callbacks, &p->client),
                      0);
-    if (cfg->session)
-        assert_int_equal(SSL_set_session(p->client.c->ssl, cfg->session), 1);
+    if (cfg->resume)
+        assert_int_equal(
+            tvl_tls_conn_resume(p->client.c, cfg->resume->ticket, cfg->resume->ticket_len),
+            cfg->no_tickets[0] ? TVL_ERR_ARG : 0);
 }
 
 void pair_init(struct tls_pair *p, const struct test_pki *pki, const struct tls_pair_config *cfg)

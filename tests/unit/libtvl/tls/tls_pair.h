@@ -30,6 +30,9 @@ struct tls_side {
     size_t peer_params_len;
     unsigned params_calls, alert_calls;
     uint8_t alert;
+    uint8_t ticket[TVL_SESSION_MAX]; /* the last one */
+    size_t ticket_len;
+    unsigned tickets;
 
     /* Faults to inject. */
     int refuse_params;          /* result of the callback */
@@ -45,13 +48,15 @@ struct tls_pair {
 /* What differs from the plainest handshake; all zero is that. */
 struct tls_pair_config {
     const char *suite;         /* OpenSSL's name: the only one the server takes */
+    const char *client_groups; /* [X25519 first] */
     const char *server_groups; /* makes a HelloRetryRequest if not X25519 */
     const char *client_alpn, *server_alpn;
-    const char *name;        /* [localhost] */
-    const char *client_ca;   /* [the PKI's] */
-    SSL_SESSION *session;    /* to resume */
-    bool mutual;             /* the server demands a client certificate */
-    bool no_client_identity; /* though demanded */
+    const char *name;              /* [localhost] */
+    const char *client_ca;         /* [the PKI's] */
+    const struct tls_side *resume; /* the client whose last ticket to use */
+    bool no_tickets[2];            /* client, server */
+    bool mutual;                   /* the server demands a client certificate */
+    bool no_client_identity;       /* though demanded */
     void (*keylog)(void *user, const char *line);
     void *keylog_user;
 };
