@@ -175,6 +175,16 @@ static void cubic_on_loss(void *cc, const struct tvl_cc_loss *loss)
     c->css_rtt = 0;
 }
 
+static void cubic_on_mtu(void *cc, uint32_t datagram_bytes)
+{
+    struct cubic *c = cc;
+    const uint64_t least = (uint64_t)WINDOW_MIN * datagram_bytes;
+
+    c->datagram = datagram_bytes;
+    if (c->cwnd < least)
+        c->cwnd = least;
+}
+
 static struct tvl_cc_limit cubic_limit(const void *cc)
 {
     return (struct tvl_cc_limit){ .cwnd = ((const struct cubic *)cc)->cwnd };
@@ -194,6 +204,7 @@ const struct tvl_cc_ops tvl_cc_cubic = {
     .init = cubic_init,
     .on_ack = cubic_on_ack,
     .on_loss = cubic_on_loss,
+    .on_mtu = cubic_on_mtu,
     .limit = cubic_limit,
     .state = cubic_state,
 };

@@ -61,6 +61,16 @@ static void newreno_on_loss(void *cc, const struct tvl_cc_loss *loss)
     r->acked = 0;
 }
 
+static void newreno_on_mtu(void *cc, uint32_t datagram_bytes)
+{
+    struct newreno *r = cc;
+    const uint64_t least = (uint64_t)WINDOW_MIN * datagram_bytes;
+
+    r->datagram = datagram_bytes;
+    if (r->cwnd < least)
+        r->cwnd = least;
+}
+
 static struct tvl_cc_limit newreno_limit(const void *cc)
 {
     return (struct tvl_cc_limit){ .cwnd = ((const struct newreno *)cc)->cwnd };
@@ -78,6 +88,7 @@ const struct tvl_cc_ops tvl_cc_newreno = {
     .init = newreno_init,
     .on_ack = newreno_on_ack,
     .on_loss = newreno_on_loss,
+    .on_mtu = newreno_on_mtu,
     .limit = newreno_limit,
     .state = newreno_state,
 };

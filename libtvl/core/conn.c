@@ -374,14 +374,28 @@ uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank)
     return tvl_streams_backlog(&conn->streams, rank);
 }
 
+size_t tvl_datagram_room(const struct tvl_conn *conn)
+{
+    const uint64_t around = 48; /* packet header 25, frame header 3, tag 16, rounded up */
+    const uint64_t frame = 9;   /* of the peer's limit: type and longest length */
+    uint64_t room = conn->peer.max_datagram_frame_size;
+
+    if (!tvl_handshake_is_done(conn) || room <= frame)
+        return 0;
+    room -= frame;
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (tvl_path_is_up(conn->path[i]) && conn->path[i]->mtu.current - around < room)
+            room = conn->path[i]->mtu.current - around;
+    return room < TVL_DATAGRAM_MAX - around ? (size_t)room : TVL_DATAGRAM_MAX - around;
+}
+
 int tvl_datagram_write(struct tvl_conn *conn, const uint8_t *bytes, size_t len)
 {
-    const size_t around = 64; /* packet header, frame header, tag */
     struct tvl_dgram_item *item;
 
     if (!open_for_data(conn) || conn->peer.max_datagram_frame_size == 0)
         return TVL_ERR_STATE;
-    if (len + 9 > conn->peer.max_datagram_frame_size || len + around > TVL_MTU)
+    if (len > tvl_datagram_room(conn))
         return TVL_ERR_ARG;
     if (conn->out.count == TVL_DATAGRAMS_OUT_MAX)
         return TVL_ERR_FULL;
@@ -423,6 +437,9 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .packets_received = p->packets_received,
         .packets_lost = p->app.sent.packets_lost,
         .bytes_lost = p->app.sent.bytes_lost,
+        .packets_spurious = p->app.sent.spurious,
+        .mtu = p->mtu.current,
+        .validated = p->validated,
     };
 }
 

@@ -32,7 +32,7 @@
 #include "tls.h"
 #include "turns.h"
 
-#define TVL_MTU 1200                       /* bytes of UDP payload we send until more is proved */
+#define TVL_MTU TVL_MTU_BASE               /* bytes of UDP payload we send until more is proved */
 #define TVL_INITIAL_DATAGRAM_MIN 1200      /* RFC 9000 14.1 */
 #define TVL_BATCH_MAX 65507                /* bytes of one UDP_SEGMENT message */
 #define TVL_PATH_SLOTS (2 * TVL_PATHS_MAX) /* live paths and abandoned ones not yet forgotten */

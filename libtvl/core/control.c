@@ -371,6 +371,11 @@ static void frame_acked(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
         if (p)
             tvl_ack_forget(&p->app.received, rec->offset);
         break;
+    case TVL_SENT_MTU_PROBE:
+        p = tvl_path_find(conn, (uint32_t)rec->id);
+        if (p)
+            (void)tvl_mtu_acked(&p->mtu, rec->len, conn->now);
+        break;
     case TVL_SENT_NEW_CID:
         local = tvl_cids_local(&conn->cids, (uint32_t)rec->id, rec->offset);
         if (local)
@@ -418,6 +423,11 @@ static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
         p = tvl_path_find(conn, (uint32_t)rec->id);
         if (p && p->status_seq == rec->offset && p->state != TVL_PATH_ABANDONED)
             p->status_wanted = true;
+        break;
+    case TVL_SENT_MTU_PROBE:
+        p = tvl_path_find(conn, (uint32_t)rec->id);
+        if (p)
+            tvl_mtu_lost(&p->mtu, rec->len, conn->now);
         break;
     case TVL_SENT_MAX_PATH_ID:
         conn->max_path_id_wanted = conn->max_path_id_wanted || rec->offset == conn->own_max_path_id;

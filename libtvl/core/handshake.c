@@ -205,6 +205,7 @@ static void complete(struct tvl_conn *conn)
     conn->handshake_time = conn->now - conn->began_at;
     p->validated = true; /* the server has seen Handshake packets, the client the certificate */
     tvl_conn_event(conn, &(struct tvl_event){ .type = TVL_EVENT_CONNECTED });
+    tvl_path_limit_mtu(p);
     tvl_path_set_state(p, TVL_PATH_UP, "handshake_complete");
     if (conn->side == TVL_SERVER) {
         conn->done_wanted = true;

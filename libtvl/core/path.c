@@ -64,6 +64,7 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
         conn->have_peer_params ? conn->peer.max_ack_delay_ms * 1000 : TVL_ACK_DELAY_MAX;
     tvl_ack_init(&p->app.received, TVL_ACK_DELAYED);
     tvl_health_init(&p->health);
+    tvl_mtu_init(&p->mtu, TVL_MTU_BASE); /* no probes before tvl_path_limit_mtu */
     while (at > 0 && conn->path[at - 1]->id > id) {
         conn->path[at] = conn->path[at - 1];
         at--;
@@ -138,8 +139,10 @@ void tvl_path_on_response(struct tvl_conn *conn, const uint8_t *data, tvl_time n
         p->challenge.outstanding = p->challenge.wanted = false;
         p->validated = true;
         p->received_at = now;
-        if (p->state == TVL_PATH_OPENING)
+        if (p->state == TVL_PATH_OPENING) {
+            tvl_path_limit_mtu(p);
             tvl_path_set_state(p, TVL_PATH_UP, "validated");
+        }
         return;
     }
 }
@@ -331,6 +334,33 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
     tvl_path_set_state(p, TVL_PATH_UP, "probe_answered");
 }
 
+/* ---- MTU ---- */
+
+void tvl_path_limit_mtu(struct tvl_path *p)
+{
+    const struct tvl_conn *conn = p->conn;
+    uint64_t max = p->remote.ss_family == AF_INET6 ? TVL_MTU_MAX_IPV6 : TVL_MTU_MAX_IPV4;
+
+    if (max > conn->cfg->mtu_max)
+        max = conn->cfg->mtu_max;
+    if (max > conn->peer.max_udp_payload_size)
+        max = conn->peer.max_udp_payload_size;
+    tvl_mtu_set_max(&p->mtu, (uint32_t)max);
+}
+
+void tvl_path_update_mtu(struct tvl_path *p, tvl_time now)
+{
+    if (tvl_recovery_hole(&p->app.sent)) {
+        p->app.sent.large = (struct tvl_large_run){ .passed_at = now };
+        tvl_mtu_hole(&p->mtu, now);
+    }
+    if (p->mtu.current == p->cc.datagram_bytes)
+        return;
+    const char *why = p->mtu.current > p->cc.datagram_bytes ? "probe_passed" : "black_hole";
+    tvl_path_cc_set_mtu(&p->cc, p->mtu.current);
+    tvl_trace_path(p, TVL_TRACE_PATH_MTU, why);
+}
+
 /* ---- time ---- */
 
 static tvl_time keepalive_at(const struct tvl_path *p)
@@ -358,6 +388,7 @@ tvl_time tvl_path_next_time(const struct tvl_path *p)
     t = earlier(t, tvl_recovery_next_time(&p->app.sent));
     t = earlier(t, tvl_ack_due(&p->app.received));
     t = earlier(t, keepalive_at(p));
+    t = earlier(t, tvl_mtu_next(&p->mtu));
     if (p->challenge.outstanding)
         t = earlier(t, p->challenge.next_at);
     if (health_counts(p))
@@ -385,6 +416,8 @@ void tvl_path_tick(struct tvl_path *p, tvl_time now)
     if (keepalive_at(p) <= now)
         p->ping_wanted = true;
     check_health(p, now);
+    tvl_mtu_tick(&p->mtu, now);
+    tvl_path_update_mtu(p, now);
 }
 
 /* ---- public ---- */

@@ -14,6 +14,7 @@
 
 #include "ack.h"
 #include "health.h"
+#include "mtu.h"
 #include "recovery.h"
 
 #define TVL_CHALLENGE_SIZE 8
@@ -51,6 +52,7 @@ struct tvl_path {
     size_t n_responses;
     struct tvl_space app;
     struct tvl_path_cc cc;
+    struct tvl_mtu mtu;
     struct tvl_health health;
     uint64_t phase_first_pn; /* lowest number received in the current key phase, or TVL_PN_NONE */
     tvl_time received_at;    /* last packet */
@@ -104,6 +106,11 @@ void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const cha
 void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now);
 /* Frames of the packets outstanding on `p` go back to where they came from. */
 void tvl_path_take_back(struct tvl_path *p, tvl_time now, const char *why);
+
+/* Take over what the search for the MTU found, and fall back where large packets vanish. */
+void tvl_path_update_mtu(struct tvl_path *p, tvl_time now);
+/* The peer's max_udp_payload_size has become known. */
+void tvl_path_limit_mtu(struct tvl_path *p);
 
 tvl_time tvl_path_next_time(const struct tvl_path *p);
 void tvl_path_tick(struct tvl_path *p, tvl_time now);

@@ -40,6 +40,14 @@ void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
     pc->pto_count = 0;
 }
 
+void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes)
+{
+    pc->datagram_bytes = datagram_bytes;
+    pc->pacer.datagram = datagram_bytes;
+    if (pc->ops->on_mtu)
+        pc->ops->on_mtu(pc->state, datagram_bytes);
+}
+
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc)
 {
     return pc->ops->limit(pc->state).cwnd;
@@ -203,7 +211,7 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
     tvl_rate_sent(&cc->rate, &s->p.rate, cc->in_flight, now);
     cc->in_flight += p->bytes;
     r->bytes_in_flight += p->bytes;
-    if (p->ack_eliciting) {
+    if (p->ack_eliciting && !p->mtu_probe) {
         r->n_eliciting++;
         r->last_eliciting_at = now;
     }
@@ -235,7 +243,7 @@ static void land(struct tvl_recovery *r, const struct tvl_sent_packet *p)
         return;
     r->cc->in_flight -= p->bytes;
     r->bytes_in_flight -= p->bytes;
-    r->n_eliciting -= p->ack_eliciting;
+    r->n_eliciting -= p->ack_eliciting && !p->mtu_probe;
 }
 
 /* ---- loss ---- */
@@ -246,6 +254,29 @@ struct losses {
     tvl_time run_from; /* sending time of the first of a run of lost packets; NONE: no run */
     tvl_time run_max;  /* us, the longest run */
 };
+
+static void lose_large(struct tvl_large_run *run, const struct tvl_sent_packet *p)
+{
+    if (p->bytes <= TVL_MTU_BASE || p->time < run->passed_at)
+        return;
+    if (run->lost++ == 0)
+        run->from = p->time;
+    if (p->time > run->to)
+        run->to = p->time;
+}
+
+static void pass_large(struct tvl_large_run *run, const struct tvl_sent_packet *p)
+{
+    if (p->bytes <= TVL_MTU_BASE || p->time < run->passed_at)
+        return;
+    *run = (struct tvl_large_run){ .passed_at = p->time };
+}
+
+bool tvl_recovery_hole(const struct tvl_recovery *r)
+{
+    return r->large.lost >= TVL_MTU_HOLE_LOSSES &&
+           r->large.to - r->large.from >= tvl_rtt_srtt(&r->cc->rtt);
+}
 
 static void note(const struct tvl_recovery *r, const struct tvl_sent_packet *p, const char *rule)
 {
@@ -259,8 +290,11 @@ static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time n
     s->state = SLOT_LOST;
     s->lost_at = now;
     land(r, &s->p);
-    r->packets_lost++;
-    r->bytes_lost += s->p.bytes;
+    if (!s->p.mtu_probe) {
+        lose_large(&r->large, &s->p);
+        r->packets_lost++;
+        r->bytes_lost += s->p.bytes;
+    }
     note(r, &s->p, rule);
     r->handler->lost(r->user, &s->p);
 }
@@ -269,7 +303,7 @@ static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time n
 static void extend_run(const struct tvl_recovery *r, struct losses *l,
                        const struct tvl_sent_packet *p)
 {
-    if (!p->ack_eliciting || r->cc->rtt.first_sample_at == 0 ||
+    if (!p->ack_eliciting || p->mtu_probe || r->cc->rtt.first_sample_at == 0 ||
         p->time < r->cc->rtt.first_sample_at)
         return;
     if (l->run_from == TVL_TIME_NEVER)
@@ -280,7 +314,7 @@ static void extend_run(const struct tvl_recovery *r, struct losses *l,
 
 static void count_loss(struct losses *l, const struct tvl_sent_packet *p)
 {
-    if (!p->in_flight)
+    if (!p->in_flight || p->mtu_probe)
         return;
     l->packets++;
     l->bytes += p->bytes;
@@ -364,6 +398,7 @@ static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t l
         land(r, p);
     }
     s->state = SLOT_DONE;
+    pass_large(&r->large, p);
     g->packets++;
     if (p->time > g->newest_sent_at)
         g->newest_sent_at = p->time;
@@ -507,7 +542,7 @@ void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
     for (uint64_t pn = r->first_pn; pn < r->next_pn && max > 0; pn++) {
         const struct tvl_recovery_slot *s = at(r, pn);
 
-        if (s->state != SLOT_OUT || !s->p.ack_eliciting)
+        if (s->state != SLOT_OUT || !s->p.ack_eliciting || s->p.mtu_probe)
             continue;
         visit(user, &s->p);
         max--;

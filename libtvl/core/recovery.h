@@ -20,6 +20,7 @@
 #include <tvl/cc.h>
 #include <tvl/tvl.h>
 #include "ack.h"
+#include "mtu.h"
 #include "pacer.h"
 #include "rate.h"
 #include "rtt.h"
@@ -50,6 +51,8 @@ void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint
                       tvl_time now);
 /* The path returned or changed: begin at the initial window again; RTT and counts are kept. */
 void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now);
+/* Datagrams of another size from now on. */
+void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes);
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc);
 /* bits/s: the controller's, or 5/4 cwnd per srtt (2 cwnd per srtt before the first RTT sample). */
 uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc);
@@ -73,6 +76,7 @@ struct tvl_sent_packet {
     uint32_t bytes; /* UDP payload share of this packet */
     bool ack_eliciting;
     bool in_flight; /* counts for congestion control: ack-eliciting or has PADDING */
+    bool mtu_probe; /* its loss says nothing of congestion, and nobody waits for its answer */
     bool lost;      /* in acked(): it had been declared lost before (spurious) */
     uint8_t n_frames;
     struct tvl_rate_snapshot rate; /* filled by tvl_recovery_sent */
@@ -93,6 +97,13 @@ struct tvl_recovery_handler {
 
 struct tvl_recovery_slot; /* private */
 
+/* Packets above the base size lost in a row, none sent later having arrived: see tvl_mtu_hole. */
+struct tvl_large_run {
+    unsigned lost;
+    tvl_time from, to;  /* when the first and the last of them were sent */
+    tvl_time passed_at; /* when the newest that arrived was sent */
+};
+
 struct tvl_recovery {
     struct tvl_path_cc *cc;
     const struct tvl_recovery_handler *handler;
@@ -103,15 +114,16 @@ struct tvl_recovery {
                                suspect (its probes have their own clock) */
     bool pto_when_idle; /* client until the server has validated its address: RFC 9002 6.2.2.1 */
     /* Private: */
-    struct tvl_recovery_slot *slot;              /* ring by packet number */
-    uint32_t cap;                                /* of slot, a power of two */
-    uint64_t first_pn, next_pn;                  /* numbers remembered: [first_pn, next_pn) */
-    uint64_t largest_acked;                      /* UINT64_MAX: none */
-    uint64_t bytes_in_flight;                    /* this space's part of cc->in_flight */
-    uint64_t n_eliciting;                        /* ack-eliciting packets outstanding */
-    tvl_time last_eliciting_at;                  /* or when the PTO last fired, if later */
-    tvl_time loss_time;                          /* TVL_TIME_NEVER: none pending */
-    uint64_t ecn_ce;                             /* highest count reported */
+    struct tvl_recovery_slot *slot; /* ring by packet number */
+    uint32_t cap;                   /* of slot, a power of two */
+    uint64_t first_pn, next_pn;     /* numbers remembered: [first_pn, next_pn) */
+    uint64_t largest_acked;         /* UINT64_MAX: none */
+    uint64_t bytes_in_flight;       /* this space's part of cc->in_flight */
+    uint64_t n_eliciting;           /* ack-eliciting packets outstanding */
+    tvl_time last_eliciting_at;     /* or when the PTO last fired, if later */
+    tvl_time loss_time;             /* TVL_TIME_NEVER: none pending */
+    uint64_t ecn_ce;                /* highest count reported */
+    struct tvl_large_run large;
     uint64_t packets_lost, bytes_lost, spurious; /* statistics */
 };
 
@@ -181,6 +193,9 @@ uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now, const char 
 
 /* Keys discarded (RFC 9002 6.4): forget all without callbacks; the space is then empty. */
 void tvl_recovery_discard(struct tvl_recovery *r);
+
+/* Large packets have vanished for a round trip and longer. */
+bool tvl_recovery_hole(const struct tvl_recovery *r);
 
 /* Current PTO of this space, us, with backoff: for draining times and the like. */
 tvl_time tvl_recovery_pto(const struct tvl_recovery *r);

@@ -57,8 +57,10 @@ static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
             conn->initial.sent.pto_when_idle = false;
             conn->handshake.sent.pto_when_idle = false;
         }
-        if (in->level == TVL_LEVEL_APP)
+        if (in->level == TVL_LEVEL_APP) {
             tvl_path_on_acked(path, &result, conn->now);
+            tvl_path_update_mtu(path, conn->now);
+        }
         tvl_trace_metrics(path);
     }
     return 0;

@@ -128,7 +128,7 @@ size_t tvl_builder_finish(struct tvl_builder *b)
         tvl_header_mask(keys, b->start + b->mark.pn_offset + 4, mask) != 0)
         return 0; /* never left: recovery will find it lost */
     tvl_packet_mask(&b->mark, mask);
-    if (b->eliciting) {
+    if (b->eliciting && !b->packet.mtu_probe) {
         if (b->level == TVL_LEVEL_APP)
             tvl_health_sent(&b->path->health, conn->now);
         if (!conn->eliciting_since_rx)
@@ -372,12 +372,21 @@ static const char *bound_by(const struct tvl_path *p)
     return p->ping_wanted ? "path_probe" : "acknowledgement";
 }
 
+/* Bytes of the next datagram. Probes that go unanswered may be too large: RFC 8899 4.3. */
+static size_t datagram_room(const struct tvl_path *p, size_t cap)
+{
+    const uint64_t allowance = tvl_path_allowance(p);
+    const bool careful = p->app.probes > 0 && p->cc.pto_count >= TVL_MTU_CAREFUL_PTO;
+    const size_t mtu = careful ? TVL_MTU_BASE : p->mtu.current;
+    const size_t most = cap < mtu ? cap : mtu;
+
+    return allowance < most ? (size_t)allowance : most;
+}
+
 /* One datagram of at most `cap` bytes; how many it has, 0: there is nothing to say. */
 static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes, size_t cap)
 {
-    const uint64_t allowance = tvl_path_allowance(p);
-    const size_t most = cap < TVL_MTU ? cap : TVL_MTU;
-    const size_t room = allowance < most ? (size_t)allowance : most;
+    const size_t room = datagram_room(p, cap);
     struct tvl_conn *conn = p->conn;
     struct tvl_builder b;
 
@@ -403,8 +412,30 @@ static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes, 
     }
     p->ping_wanted = false;
     if (b.full_size)
-        tvl_builder_pad(&b, room);
+        tvl_builder_pad(&b, room < TVL_MTU_BASE ? room : TVL_MTU_BASE);
     return tvl_builder_finish(&b);
+}
+
+/* A datagram larger than any that is known to pass: PING and PADDING, whose loss costs nothing. */
+static size_t send_mtu_probe(struct tvl_path *p, uint8_t *bytes)
+{
+    const uint32_t size = tvl_mtu_probe(&p->mtu, p->conn->now);
+    const struct tvl_sent_frame rec = { .kind = TVL_SENT_MTU_PROBE, .id = p->id, .len = size };
+    const tvl_time patience = 3 * (tvl_rtt_pto_base(&p->cc.rtt) + p->app.sent.max_ack_delay);
+    struct tvl_builder b;
+
+    if (size == 0 || !p->conn->confirmed || !tvl_path_is_trusted(p) ||
+        tvl_path_cc_window_room(&p->cc) < size || tvl_path_allowance(p) < size ||
+        !tvl_builder_begin(&b, p, TVL_LEVEL_APP, bytes, size))
+        return 0;
+    (void)tvl_builder_frame(&b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &rec);
+    tvl_builder_pad(&b, size);
+    b.packet.mtu_probe = true;
+    b.trigger = "mtu_probe";
+    const size_t len = tvl_builder_finish(&b);
+    if (len > 0)
+        tvl_mtu_sent(&p->mtu, size, p->conn->now, patience);
+    return len;
 }
 
 /* Something must leave on this very path. */
@@ -471,7 +502,7 @@ static size_t gather(const struct tvl_conn *conn, enum choice c, struct tvl_sche
 static struct tvl_path *pick_path(struct tvl_conn *conn)
 {
     const struct tvl_streams_head head = tvl_streams_first(&conn->streams);
-    const struct tvl_sched_packet pkt = { .bytes = TVL_MTU,
+    const struct tvl_sched_packet pkt = { .bytes = TVL_DATAGRAM_MAX,
                                           .rank = head.rank,
                                           .deadline = head.deadline };
     struct tvl_sched_path view[TVL_PATHS_MAX];
@@ -507,13 +538,16 @@ static size_t send_first(struct tvl_conn *conn, uint8_t *bytes, struct tvl_path 
 {
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
-
-        if (!has_bound_work(conn, p))
-            continue;
-        const bool roomy = tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, conn->now) >= TVL_MTU;
-        const size_t len = send_app(p, roomy ? SEND_ALONG : SEND_BOUND, bytes, SIZE_MAX);
+        size_t len = 0;
 
         *on = p;
+        if (has_bound_work(conn, p)) {
+            const bool roomy = tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, conn->now) > 0;
+
+            len = send_app(p, roomy ? SEND_ALONG : SEND_BOUND, bytes, SIZE_MAX);
+        }
+        if (len == 0)
+            len = send_mtu_probe(p, bytes);
         if (len > 0)
             return len;
     }
@@ -544,7 +578,8 @@ static int send_data(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t 
     size_t at = segment, last = segment;
     int count = segment > 0;
 
-    while (last == segment && segment >= TVL_MTU && at + segment <= cap && goes_on(conn, p)) {
+    while (last == segment && segment >= TVL_MTU && segment <= p->mtu.current &&
+           at + segment <= cap && goes_on(conn, p)) {
         last = send_app(p, SEND_DATA, bytes + at, segment);
         at += last;
         count += last > 0;

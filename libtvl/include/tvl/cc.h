@@ -54,6 +54,7 @@ struct tvl_cc_ops {
     void (*on_sent)(void *cc, const struct tvl_cc_sent *sent); /* optional */
     void (*on_ack)(void *cc, const struct tvl_cc_ack *ack);
     void (*on_loss)(void *cc, const struct tvl_cc_loss *loss);
+    void (*on_mtu)(void *cc, uint32_t datagram_bytes); /* optional: datagrams change their size */
     struct tvl_cc_limit (*limit)(const void *cc);
     /* Optional, for the trace: what it is doing, a static word, qlog's where that has one:
      * "slow_start", "congestion_avoidance", "recovery", "application_limited". */

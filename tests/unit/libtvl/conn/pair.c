@@ -10,16 +10,50 @@
 
 static const char *const alpn[] = { "test", NULL };
 
-static struct sockaddr_storage address(const char *text, unsigned link, uint16_t port)
+struct place { /* 10.NET.LINK.HOST, or fd00::NET:LINK:HOST */
+    bool ipv6;
+    uint8_t net, link, host;
+    uint16_t port;
+};
+
+static struct sockaddr_storage address(struct place at)
 {
     struct sockaddr_storage ss;
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
 
-    assert_int_equal(inet_pton(AF_INET, text, &sin.sin_addr), 1);
-    sin.sin_addr.s_addr |= htonl(link << 8);
     memset(&ss, 0, sizeof ss);
-    memcpy(&ss, &sin, sizeof sin);
+    if (at.ipv6) {
+        struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(at.port) };
+
+        sin6.sin6_addr.s6_addr[0] = 0xfd;
+        sin6.sin6_addr.s6_addr[11] = at.net;
+        sin6.sin6_addr.s6_addr[13] = at.link;
+        sin6.sin6_addr.s6_addr[15] = at.host;
+        memcpy(&ss, &sin6, sizeof sin6);
+    } else {
+        const struct sockaddr_in sin = {
+            .sin_family = AF_INET,
+            .sin_port = htons(at.port),
+            .sin_addr.s_addr =
+                htonl(10u << 24 | (uint32_t)at.net << 16 | (uint32_t)at.link << 8 | at.host),
+        };
+        memcpy(&ss, &sin, sizeof sin);
+    }
     return ss;
+}
+
+static struct place place_of(const struct sockaddr_storage *ss)
+{
+    if (ss->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *x = (const void *)ss;
+        const uint8_t *b = x->sin6_addr.s6_addr;
+
+        return (struct place){ true, b[11], b[13], b[15], ntohs(x->sin6_port) };
+    }
+    const struct sockaddr_in *x = (const void *)ss;
+    const uint32_t a = ntohl(x->sin_addr.s_addr);
+
+    return (struct place){ false, (uint8_t)(a >> 16), (uint8_t)(a >> 8), (uint8_t)a,
+                           ntohs(x->sin_port) };
 }
 
 static void make_endpoint(struct pair *p, int side, const struct pair_options *o)
@@ -56,6 +90,7 @@ void pair_init(struct pair *p, const struct pair_options *o)
 
     memset(p, 0, sizeof *p);
     p->now = 1000000;
+    p->ipv6 = o->ipv6;
     p->queue = calloc(PAIR_QUEUE, sizeof *p->queue);
     assert_non_null(p->queue);
     assert_int_equal(test_pki_init(&p->pki, &pc), 0);
@@ -66,16 +101,18 @@ void pair_init(struct pair *p, const struct pair_options *o)
     make_endpoint(p, PAIR_SERVER, o);
 }
 
-static struct tvl_path_config path_over(unsigned link)
+struct tvl_path_config pair_path(const struct pair *p, unsigned link)
 {
-    return (struct tvl_path_config){ .local = address("10.0.0.1", link, 5000),
-                                     .remote = address("10.9.9.9", 0, 4433),
-                                     .tag = link };
+    return (struct tvl_path_config){
+        .local = address((struct place){ p->ipv6, 0, (uint8_t)link, 1, 5000 }),
+        .remote = address((struct place){ p->ipv6, 9, 9, 9, 4433 }),
+        .tag = link,
+    };
 }
 
 void pair_connect(struct pair *p, const struct pair_options *o)
 {
-    const struct tvl_path_config path = path_over(0);
+    const struct tvl_path_config path = pair_path(p, 0);
 
     assert_int_equal(tvl_connect(p->ep[PAIR_CLIENT], &path,
                                  o->server_name ? o->server_name : "localhost",
@@ -85,7 +122,7 @@ void pair_connect(struct pair *p, const struct pair_options *o)
 
 int pair_path_add(struct pair *p, unsigned link)
 {
-    const struct tvl_path_config path = path_over(link);
+    const struct tvl_path_config path = pair_path(p, link);
 
     return tvl_path_add(p->conn[PAIR_CLIENT], &path, p->now);
 }
@@ -94,7 +131,27 @@ static unsigned link_of(int from, const struct tvl_datagram *d)
 {
     const struct sockaddr_storage *client = from == PAIR_CLIENT ? &d->local : &d->remote;
 
-    return (ntohl(((const struct sockaddr_in *)client)->sin_addr.s_addr) >> 8) & 0xff;
+    return place_of(client).link;
+}
+
+/* What the NAT of the link makes of a client's datagram, or of one for it; false: it drops it. */
+static bool translate(const struct pair_link *l, struct tvl_datagram *d, int to)
+{
+    struct place inside = place_of(to == PAIR_CLIENT ? &d->local : &d->remote);
+    struct place outside = inside;
+
+    outside.host = l->nat.host ? l->nat.host : 1;
+    outside.port = l->nat.port ? l->nat.port : 5000;
+    if (to == PAIR_SERVER) {
+        d->remote = address(outside);
+        return true;
+    }
+    if (inside.host != outside.host || inside.port != outside.port)
+        return false;
+    inside.host = 1;
+    inside.port = 5000;
+    d->local = address(inside);
+    return true;
 }
 
 static void carry(struct pair *p, int from, const struct tvl_datagram *d, const uint8_t *bytes)
@@ -105,9 +162,10 @@ static void carry(struct pair *p, int from, const struct tvl_datagram *d, const 
     struct pair_datagram *q;
 
     p->sent[from][n]++;
-    if (l->cut[to] || (l->drop_nth && ++l->count % l->drop_nth == 0) || p->n_queue == PAIR_QUEUE)
+    if (l->cut[to] || (l->drop_nth && ++l->count % l->drop_nth == 0) ||
+        (l->mtu && d->len > l->mtu) || p->n_queue == PAIR_QUEUE)
         return;
-    q = &p->queue[p->n_queue++];
+    q = &p->queue[p->n_queue];
     q->at = p->now + l->delay;
     q->to = to;
     q->dgram = *d;
@@ -115,6 +173,7 @@ static void carry(struct pair *p, int from, const struct tvl_datagram *d, const 
     q->dgram.remote = d->local;
     q->dgram.tag = to == PAIR_CLIENT ? n : 0;
     memcpy(q->bytes, bytes, d->len);
+    p->n_queue += translate(l, &q->dgram, to);
 }
 
 /* Send once; what came out is cut at the segments as the kernel would. false: nothing leaves now.

@@ -29,6 +29,11 @@ struct pair_link {
     tvl_time delay;    /* us, each way */
     bool cut[2];       /* towards client, towards server */
     unsigned drop_nth; /* 0: none */
+    unsigned mtu;      /* larger datagrams vanish; 0: none do */
+    struct {
+        uint8_t host; /* the client's address 10.0.LINK.host as the server sees it; 0: as it is */
+        uint16_t port;
+    } nat; /* what is sent to another address than this vanishes, as behind a NAT that forgot */
     unsigned count;
 };
 
@@ -41,6 +46,7 @@ struct pair {
     struct pair_datagram *queue;
     size_t n_queue;
     tvl_time now;
+    bool ipv6;
     uint64_t sent[2][PAIR_LINKS]; /* datagrams by sender and link */
     /* Called for each event; may call the library. */
     void (*on_event)(struct pair *p, int side, const struct tvl_event *ev);
@@ -57,6 +63,7 @@ struct pair_options {
     const char *const *client_alpn; /* NULL: the server's */
     uint32_t max_path_id;           /* both sides; 0: the default */
     tvl_time keepalive;
+    bool ipv6;
     /* Changes what is not above, before anything is made of it. */
     void (*adjust)(const struct pair *p, int side, struct tvl_tls_config *tls,
                    struct tvl_config *cfg);
@@ -65,6 +72,7 @@ struct pair_options {
 
 void pair_init(struct pair *p, const struct pair_options *o);
 void pair_connect(struct pair *p, const struct pair_options *o);
+struct tvl_path_config pair_path(const struct pair *p, unsigned link);
 int pair_path_add(struct pair *p, unsigned link);
 /* Run until `until`, or until `done` says so. */
 void pair_run(struct pair *p, tvl_time duration, bool (*done)(struct pair *p));

@@ -8,87 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "pair.h"
-
-#define SECOND 1000000u
-
-/* ---- what the tests transfer ---- */
-
-struct transfer {
-    uint64_t total, written, received;
-    uint64_t id;
-    bool started, finished, damaged;
-};
-
-static uint8_t pattern(uint64_t offset)
-{
-    return (uint8_t)(offset * 31 + (offset >> 8));
-}
-
-static void write_more(struct pair *p, int side, struct transfer *t)
-{
-    uint8_t bytes[16384];
-
-    while (t->written < t->total) {
-        size_t n = sizeof bytes < t->total - t->written ? sizeof bytes : t->total - t->written;
-
-        for (size_t i = 0; i < n; i++)
-            bytes[i] = pattern(t->written + i);
-        const int64_t r =
-            tvl_stream_write(p->conn[side], t->id, bytes, n, t->written + n == t->total);
-        assert_true(r >= 0);
-        t->written += (uint64_t)r;
-        if ((size_t)r < n)
-            return;
-    }
-}
-
-static void read_all(struct pair *p, int side, uint64_t id, struct transfer *t)
-{
-    uint8_t bytes[16384];
-    bool fin = false;
-    int64_t n;
-
-    while ((n = tvl_stream_read(p->conn[side], id, bytes, sizeof bytes, &fin)) > 0 || fin) {
-        for (int64_t i = 0; i < n; i++)
-            t->damaged = t->damaged || bytes[i] != pattern(t->received + (uint64_t)i);
-        t->received += (uint64_t)n;
-        t->finished = t->finished || fin;
-        if (fin)
-            return;
-    }
-}
-
-/* The server sends t->total bytes on a stream of its own as soon as it can. */
-static void serve(struct pair *p, int side, const struct tvl_event *ev)
-{
-    struct transfer *t = p->user;
-
-    if (side == PAIR_SERVER && ev->type == TVL_EVENT_CONNECTED) {
-        assert_int_equal(tvl_stream_open(ev->conn, TVL_UNI, &t->id), 0);
-        t->started = true;
-        write_more(p, side, t);
-    } else if (side == PAIR_SERVER && ev->type == TVL_EVENT_STREAM_WRITABLE) {
-        write_more(p, side, t);
-    } else if (side == PAIR_CLIENT && ev->type == TVL_EVENT_STREAM_READABLE) {
-        read_all(p, side, ev->stream.id, t);
-    }
-}
-
-static bool finished(struct pair *p)
-{
-    return ((struct transfer *)p->user)->finished;
-}
-
-static bool both_connected(struct pair *p)
-{
-    return p->seen[0][TVL_EVENT_CONNECTED] && p->seen[1][TVL_EVENT_CONNECTED];
-}
-
-static bool both_closed(struct pair *p)
-{
-    return p->seen[0][TVL_EVENT_CLOSED] && p->seen[1][TVL_EVENT_CLOSED];
-}
+#include "transfer.h"
 
 static bool client_closed(struct pair *p)
 {
@@ -106,8 +26,8 @@ static void test_handshake(void **state)
     (void)state;
     pair_init(&p, &o);
     pair_connect(&p, &o);
-    pair_run(&p, 5 * SECOND, both_connected);
-    assert_true(both_connected(&p));
+    pair_run(&p, 5 * SECOND, pair_both_connected);
+    assert_true(pair_both_connected(&p));
     assert_string_equal(tvl_conn_alpn(p.conn[0]), "test");
     assert_string_equal(tvl_conn_alpn(p.conn[1]), "test");
     tvl_conn_get_stats(p.conn[0], &s);
@@ -142,12 +62,12 @@ static void test_batches(void **state)
                                                  TVL_DATAGRAM_MAX - 1, 0),
                          TVL_ERR_ARG);
         p.user = &t;
-        p.on_event = serve;
+        p.on_event = transfer_serve;
         p.link[0].drop_nth = rows[i].drop_nth;
         pair_connect(&p, &o);
         for (unsigned k = 1; k < rows[i].paths; k++)
             assert_true(pair_path_add(&p, k) > 0);
-        pair_run(&p, 60 * SECOND, finished);
+        pair_run(&p, 60 * SECOND, transfer_finished);
         assert_true(t.finished && !t.damaged);
         assert_int_equal(t.received, t.total);
         assert_in_range(p.largest_batch, rows[i].least, rows[i].room / TVL_DATAGRAM_MAX + 11);
@@ -167,10 +87,10 @@ static void test_transfer_with_loss(void **state)
 
         pair_init(&p, &o);
         p.user = &t;
-        p.on_event = serve;
+        p.on_event = transfer_serve;
         p.link[0].drop_nth = drop_nth[i];
         pair_connect(&p, &o);
-        pair_run(&p, 120 * SECOND, finished);
+        pair_run(&p, 120 * SECOND, transfer_finished);
         if (!t.finished)
             fail_msg("every %u-th lost: %u of %u bytes after %u s", drop_nth[i],
                      (unsigned)t.received, (unsigned)t.total, (unsigned)(p.now / SECOND));
@@ -193,8 +113,8 @@ static void test_two_paths_share(void **state)
     pair_connect(&p, &o);
     assert_int_equal(pair_path_add(&p, 1), 1);
     p.user = &t;
-    p.on_event = serve;
-    pair_run(&p, 120 * SECOND, finished);
+    p.on_event = transfer_serve;
+    pair_run(&p, 120 * SECOND, transfer_finished);
     assert_true(t.finished);
     assert_false(t.damaged);
     assert_int_equal(tvl_paths(p.conn[0], ps, TVL_PATHS_MAX), 2);
@@ -204,13 +124,6 @@ static void test_two_paths_share(void **state)
     assert_true(ps[0].bytes_sent > 100000); /* both carried their part */
     assert_true(ps[1].bytes_sent > 100000);
     pair_fini(&p);
-}
-
-static bool half_done(struct pair *p)
-{
-    const struct transfer *t = p->user;
-
-    return t->received > t->total / 3;
 }
 
 /* One path dies in the middle, in both directions or in one; the data arrives, and it returns. */
@@ -229,14 +142,14 @@ static void test_path_death(void **state)
             pair_init(&p, &o);
             p.link[0].drop_nth = p.link[1].drop_nth = 100;
             p.user = &t;
-            p.on_event = serve;
+            p.on_event = transfer_serve;
             pair_connect(&p, &o);
             assert_int_equal(pair_path_add(&p, 1), 1);
-            pair_run(&p, 60 * SECOND, half_done);
+            pair_run(&p, 60 * SECOND, transfer_third);
             died = p.now;
             p.link[dead].cut[0] = cuts[i][0];
             p.link[dead].cut[1] = cuts[i][1];
-            pair_run(&p, 60 * SECOND, finished);
+            pair_run(&p, 60 * SECOND, transfer_finished);
             assert_true(t.finished);
             assert_false(t.damaged);
             assert_true(p.now - died < 30 * SECOND);
@@ -264,7 +177,7 @@ static void test_abandon_and_reopen(void **state)
     (void)state;
     pair_init(&p, &o);
     pair_connect(&p, &o);
-    pair_run(&p, 5 * SECOND, both_connected);
+    pair_run(&p, 5 * SECOND, pair_both_connected);
     for (unsigned k = 1; k <= 20; k++) { /* far beyond the first limit of path IDs */
         const int id = pair_path_add(&p, 1);
 
@@ -302,10 +215,10 @@ static void test_status(void **state)
     assert_true(ps[0].backup);
     assert_false(ps[1].backup);
     const uint64_t before = ps[0].bytes_sent;
-    p.on_event = serve;
+    p.on_event = transfer_serve;
     assert_int_equal(tvl_stream_open(p.conn[1], TVL_UNI, &t.id), 0);
-    write_more(&p, PAIR_SERVER, &t);
-    pair_run(&p, 30 * SECOND, finished);
+    transfer_write(&p, PAIR_SERVER, &t);
+    pair_run(&p, 30 * SECOND, transfer_finished);
     assert_true(t.finished);
     assert_int_equal(tvl_paths(p.conn[1], ps, TVL_PATHS_MAX), 2);
     assert_true(ps[0].bytes_sent - before < 5000); /* though it is the faster one */
@@ -326,7 +239,7 @@ static void test_datagrams(void **state)
     (void)state;
     pair_init(&p, &o);
     pair_connect(&p, &o);
-    pair_run(&p, 5 * SECOND, both_connected);
+    pair_run(&p, 5 * SECOND, pair_both_connected);
     assert_int_equal(tvl_datagram_write(p.conn[0], (const uint8_t *)"hello", 5), 0);
     assert_int_equal(tvl_datagram_write(p.conn[0], big, sizeof big), TVL_ERR_ARG);
     pair_run(&p, SECOND, NULL);
@@ -342,9 +255,9 @@ static void test_close(void **state)
     (void)state;
     pair_init(&p, &o);
     pair_connect(&p, &o);
-    pair_run(&p, 5 * SECOND, both_connected);
+    pair_run(&p, 5 * SECOND, pair_both_connected);
     assert_int_equal(tvl_close(p.conn[0], 77, "done\nhere", p.now), 0);
-    pair_run(&p, 5 * SECOND, both_closed);
+    pair_run(&p, 5 * SECOND, pair_both_closed);
     assert_int_equal(p.closed[0].closed.kind, TVL_CLOSED_LOCAL);
     assert_int_equal(p.closed[1].closed.kind, TVL_CLOSED_PEER_APP);
     assert_int_equal(p.closed[1].closed.code, 77);
@@ -374,8 +287,8 @@ static void test_refusals(void **state)
 
         pair_init(&p, &table[i].o);
         pair_connect(&p, &table[i].o);
-        pair_run(&p, 15 * SECOND, both_closed);
-        assert_true(both_closed(&p));
+        pair_run(&p, 15 * SECOND, pair_both_closed);
+        assert_true(pair_both_closed(&p));
         assert_int_equal(p.closed[0].closed.kind, TVL_CLOSED_TLS);
         assert_int_equal(p.closed[0].closed.code, table[i].code);
         assert_int_equal(p.closed[1].closed.kind, TVL_CLOSED_TLS);
@@ -407,8 +320,8 @@ static void test_idle(void **state)
     (void)state;
     pair_init(&p, &o);
     pair_connect(&p, &o);
-    pair_run(&p, 5 * SECOND, both_connected);
-    pair_run(&p, 60 * SECOND, both_closed);
+    pair_run(&p, 5 * SECOND, pair_both_connected);
+    pair_run(&p, 60 * SECOND, pair_both_closed);
     assert_int_equal(p.closed[0].closed.kind, TVL_CLOSED_IDLE);
     assert_int_equal(p.closed[1].closed.kind, TVL_CLOSED_IDLE);
     pair_fini(&p);
