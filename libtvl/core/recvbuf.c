@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define RING_FIRST 2048u
-#define RING_KEEP 65536u /* a larger ring is given back when it is empty */
 
 void tvl_recvbuf_init(struct tvl_recvbuf *b)
 {
@@ -14,11 +13,16 @@ void tvl_recvbuf_init(struct tvl_recvbuf *b)
     tvl_ranges_init(&b->got, TVL_RECVBUF_RANGES_MAX, TVL_RANGES_REFUSE);
 }
 
-void tvl_recvbuf_fini(struct tvl_recvbuf *b)
+static void free_ring(struct tvl_recvbuf *b)
 {
     free(b->ring);
     b->ring = NULL;
     b->cap = 0;
+}
+
+void tvl_recvbuf_fini(struct tvl_recvbuf *b)
+{
+    free_ring(b);
     tvl_ranges_fini(&b->got);
 }
 
@@ -26,6 +30,12 @@ void tvl_recvbuf_drop(struct tvl_recvbuf *b)
 {
     tvl_recvbuf_fini(b);
     b->dropped = true;
+}
+
+void tvl_recvbuf_trim(struct tvl_recvbuf *b)
+{
+    if (b->got.count == 0)
+        free_ring(b);
 }
 
 /* Bytes from `offset` on that lie in one piece in the ring. */
@@ -135,11 +145,8 @@ void tvl_recvbuf_skip(struct tvl_recvbuf *b, size_t len)
     assert(len <= tvl_recvbuf_readable(b));
     b->base += len;
     tvl_ranges_forget_below(&b->got, b->base);
-    if (b->got.count == 0 && (b->cap > RING_KEEP || tvl_recvbuf_at_end(b))) {
-        free(b->ring);
-        b->ring = NULL;
-        b->cap = 0;
-    }
+    if (tvl_recvbuf_at_end(b))
+        free_ring(b);
 }
 
 size_t tvl_recvbuf_read(struct tvl_recvbuf *b, uint8_t *out, size_t cap)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define RING_FIRST 2048u
-#define RING_KEEP 65536u /* a larger ring is given back when it is empty */
 
 void tvl_sendbuf_init(struct tvl_sendbuf *b)
 {
@@ -15,11 +14,16 @@ void tvl_sendbuf_init(struct tvl_sendbuf *b)
     tvl_ranges_init(&b->lost, TVL_SENDBUF_RANGES_MAX, TVL_RANGES_REFUSE);
 }
 
-void tvl_sendbuf_fini(struct tvl_sendbuf *b)
+static void free_ring(struct tvl_sendbuf *b)
 {
     free(b->ring);
     b->ring = NULL;
     b->cap = 0;
+}
+
+void tvl_sendbuf_fini(struct tvl_sendbuf *b)
+{
+    free_ring(b);
     tvl_ranges_fini(&b->acked);
     tvl_ranges_fini(&b->lost);
 }
@@ -29,6 +33,12 @@ void tvl_sendbuf_drop(struct tvl_sendbuf *b)
     tvl_sendbuf_fini(b);
     b->base = b->end = b->sent;
     b->fin_lost = b->lost_all = false;
+}
+
+void tvl_sendbuf_trim(struct tvl_sendbuf *b)
+{
+    if (b->base == b->end)
+        free_ring(b);
 }
 
 size_t tvl_sendbuf_room(const struct tvl_sendbuf *b)
@@ -199,11 +209,8 @@ static void release_front(struct tvl_sendbuf *b)
         tvl_ranges_forget_below(&b->acked, b->base);
         tvl_ranges_forget_below(&b->lost, b->base);
     }
-    if (b->base == b->end && (b->fin || b->cap > RING_KEEP)) {
-        free(b->ring);
-        b->ring = NULL;
-        b->cap = 0;
-    }
+    if (b->base == b->end && b->fin)
+        free_ring(b);
 }
 
 void tvl_sendbuf_acked(struct tvl_sendbuf *b, uint64_t offset, size_t len, bool fin)

@@ -135,6 +135,7 @@ void tvl_streams_note_blocked(struct tvl_streams *ss)
 /* Put `s` where its state says it belongs; frees it when it is over. */
 void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
 {
+    ss->large = ss->large || s->out.cap > TVL_STREAM_KEEP || s->in.cap > TVL_STREAM_KEEP;
     if (tvl_stream_is_blocked(s) && s->blocked_told != s->send_max + 1)
         s->want |= TVL_WANT_STREAM_DATA_BLOCKED;
     else
@@ -477,6 +478,15 @@ int tvl_streams_on_frame(struct tvl_streams *ss, const struct tvl_frame *f)
 }
 
 /* ---- time ---- */
+
+void tvl_streams_trim(struct tvl_streams *ss)
+{
+    for (struct tvl_stream *s = ss->table; s; s = s->hh.next) {
+        tvl_sendbuf_trim(&s->out);
+        tvl_recvbuf_trim(&s->in);
+    }
+    ss->large = false;
+}
 
 tvl_time tvl_streams_next_deadline(const struct tvl_streams *ss)
 {

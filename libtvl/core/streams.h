@@ -17,6 +17,8 @@
 #include "sent_frame.h"
 #include "stream.h"
 
+#define TVL_STREAM_KEEP 65536u /* bytes of an empty buffer that a quiet stream may hold on to */
+
 struct tvl_streams_config {
     enum tvl_side side;
     uint64_t stream_window, conn_window; /* bytes, as in tvl_config */
@@ -50,6 +52,7 @@ struct tvl_streams {
     uint64_t blocked_told;       /* limit of the last DATA_BLOCKED, plus 1 */
     uint64_t recv_max, received, consumed;
     bool want_max_data, want_data_blocked;
+    bool large;                   /* a stream may hold more memory than a quiet one should */
     struct tvl_heap again, fresh; /* by (rank, id): resend without credit, new bytes with credit */
     struct tvl_heap deadlines;
     struct tvl_stream *want_list, *news_list, *unsent_list;
@@ -98,6 +101,8 @@ void tvl_streams_on_lost(struct tvl_streams *ss, const struct tvl_sent_frame *re
 /* ---- time ---- */
 tvl_time tvl_streams_next_deadline(const struct tvl_streams *ss); /* or TVL_TIME_NEVER */
 void tvl_streams_tick(struct tvl_streams *ss, tvl_time now);
+/* Nothing has moved for a while: give back buffers that are empty. */
+void tvl_streams_trim(struct tvl_streams *ss);
 
 /* ---- news ---- */
 struct tvl_streams_event {

@@ -12,12 +12,15 @@
  *     forgetting   per abandoned path                       path.forget_at
  *     pacing       per path, while data waits               pacer
  *     deadlines    per stream                               streams
+ *     trimming     memory of a connection gone quiet        conn.idle_since
  *     old keys     after a key update                       conn.drop_before_at
  *
  * Others report what happened; only this file asks what time it is.
  */
 #include "conn.h"
 #include "trace.h"
+
+#define TRIM_AFTER 1000000u /* us of silence */
 
 static tvl_time earlier(tvl_time a, tvl_time b)
 {
@@ -84,6 +87,8 @@ tvl_time tvl_conn_next_tick(const struct tvl_conn *conn)
     for (size_t i = 0; i < conn->n_paths; i++)
         t = earlier(t, tvl_path_next_time(conn->path[i]));
     t = earlier(t, tvl_streams_next_deadline(&conn->streams));
+    if (conn->streams.large)
+        t = earlier(t, conn->idle_since + TRIM_AFTER);
     if (tvl_keys_present(&conn->read_before))
         t = earlier(t, conn->drop_before_at);
     return earlier(t, data_next(conn));
@@ -136,6 +141,8 @@ void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
         tvl_path_tick(conn->path[i], now);
     if (tvl_handshake_is_done(conn))
         tvl_streams_tick(&conn->streams, now);
+    if (conn->streams.large && now >= conn->idle_since + TRIM_AFTER)
+        tvl_streams_trim(&conn->streams);
     if (tvl_keys_present(&conn->read_before) && now >= conn->drop_before_at)
         tvl_keys_fini(&conn->read_before);
 }

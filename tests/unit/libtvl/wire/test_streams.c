@@ -560,6 +560,40 @@ static void a_bad_link_delivers_all_and_leaves_nothing(void **state)
     }
 }
 
+static void a_quiet_stream_gives_its_memory_back(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct tvl_streams_config wide = usual;
+    const size_t len = TVL_STREAM_KEEP + 1000;
+    uint8_t *bytes = calloc(2, len);
+    uint64_t id;
+    bool fin;
+
+    wide.stream_window = wide.conn_window = 4 * len;
+    pair_start(&p, wide);
+    assert_int_equal(tvl_streams_open(&p.client, TVL_UNI, &id), 0);
+    assert_int_equal(tvl_streams_write(&p.client, id, bytes, len, false), len);
+    assert_true(p.client.large && !p.server.large);
+    tvl_streams_trim(&p.client); /* what is still owed stays */
+    assert_non_null(tvl_streams_find(&p.client, id)->out.ring);
+    exchange(&p.client, &p.server);
+    assert_true(p.server.large);
+    tvl_streams_trim(&p.server);
+    assert_int_equal(tvl_streams_read(&p.server, id, bytes, 2 * len, &fin), len);
+    assert_non_null(tvl_streams_find(&p.server, id)->in.ring); /* busy: it may be used again */
+    tvl_streams_trim(&p.client);
+    tvl_streams_trim(&p.server);
+    assert_null(tvl_streams_find(&p.client, id)->out.ring);
+    assert_null(tvl_streams_find(&p.server, id)->in.ring);
+    assert_false(p.client.large || p.server.large);
+    assert_int_equal(tvl_streams_write(&p.client, id, bytes, 10, false), 10);
+    exchange(&p.client, &p.server);
+    assert_int_equal(tvl_streams_read(&p.server, id, bytes, len, &fin), 10);
+    pair_end(&p);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +606,7 @@ int main(void)
         cmocka_unit_test(rank_orders_then_id),
         cmocka_unit_test(deadlines_expire_unless_acknowledged),
         cmocka_unit_test(a_short_write_is_followed_by_writable),
+        cmocka_unit_test(a_quiet_stream_gives_its_memory_back),
         cmocka_unit_test(violations_name_their_code),
         cmocka_unit_test(a_bad_link_delivers_all_and_leaves_nothing),
     };
