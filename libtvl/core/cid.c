@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "protect.h"
 
 static struct tvl_cid_path *path_of(struct tvl_cids *t, uint32_t path_id)
 {
@@ -205,4 +206,27 @@ void tvl_cids_drop_local(struct tvl_cids *t, uint32_t path_id)
         if (t->local[i].path_id == path_id)
             t->local[i] = t->local[--t->n_local];
     forget_path_if_empty(t, path_id);
+}
+
+void tvl_cids_set_token(struct tvl_cids *t, const uint8_t *token)
+{
+    struct tvl_remote_cid *c = tvl_cids_remote(t, 0, 0);
+
+    if (!c)
+        return;
+    memcpy(c->token, token, TVL_CID_TOKEN_LEN);
+    c->has_token = true;
+}
+
+bool tvl_cids_is_reset(const struct tvl_cids *t, const uint8_t *token)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < t->n_remote; i++) {
+        const struct tvl_remote_cid *c = &t->remote[i];
+
+        if (c->has_token && c->used)
+            any |= tvl_same(c->token, token, TVL_CID_TOKEN_LEN);
+    }
+    return any;
 }

@@ -79,6 +79,11 @@ struct tvl_new_cid { /* a (PATH_)NEW_CONNECTION_ID frame */
 /* 0 (also for a repeat), or the negative of an enum tvl_wire_error. */
 int tvl_cids_learn(struct tvl_cids *t, const struct tvl_new_cid *n);
 
+/* The reset token that came for the peer's handshake ID among its transport parameters. */
+void tvl_cids_set_token(struct tvl_cids *t, const uint8_t *token);
+/* Whether `token` belongs to an ID we send to; takes the same time for each wrong one. */
+bool tvl_cids_is_reset(const struct tvl_cids *t, const uint8_t *token);
+
 /* An unused ID of the peer for the path, now marked used; NULL: there is none. */
 struct tvl_remote_cid *tvl_cids_take(struct tvl_cids *t, uint32_t path_id);
 bool tvl_cids_has_unused(const struct tvl_cids *t, uint32_t path_id);

@@ -85,6 +85,33 @@ int tvl_close(struct tvl_conn *conn, uint64_t code, const char *reason, tvl_time
     return 0;
 }
 
+/* ---- stateless reset, RFC 9000 10.3 ---- */
+
+bool tvl_conn_could_be_reset(const struct tvl_datagram *dgram, const uint8_t *bytes)
+{
+    return dgram->len >= TVL_RESET_MIN && !(bytes[0] & 0x80);
+}
+
+bool tvl_conn_has_path_to(const struct tvl_conn *conn, const struct tvl_datagram *dgram)
+{
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (conn->path[i]->tag == dgram->tag &&
+            tvl_path_same_address(&conn->path[i]->remote, &dgram->remote))
+            return true;
+    return false;
+}
+
+bool tvl_conn_take_reset(struct tvl_conn *conn, const struct tvl_datagram *dgram,
+                         const uint8_t *bytes, tvl_time now)
+{
+    if (!tvl_conn_alive(conn) || !tvl_conn_could_be_reset(dgram, bytes) ||
+        !tvl_cids_is_reset(&conn->cids, bytes + dgram->len - TVL_RESET_TOKEN_SIZE))
+        return false;
+    conn->now = now;
+    tvl_close_silent(conn, TVL_CLOSED_RESET, "stateless reset");
+    return true;
+}
+
 /* RFC 9000 10.2.1: answer what still comes, ever more seldom. */
 void tvl_close_on_packet(struct tvl_conn *conn)
 {

@@ -77,9 +77,8 @@ static int issue_first(struct tvl_conn *conn)
     uint8_t token[TVL_CID_TOKEN_LEN];
     int r;
 
-    tvl_endpoint_make_cid(conn->ep, &conn->local_scid);
-    r = tvl_reset_token(token, tvl_endpoint_reset_key(conn->ep), conn->local_scid.b,
-                        conn->local_scid.len);
+    tvl_ids_make(tvl_endpoint_ids(conn->ep), &conn->local_scid);
+    r = tvl_ids_token(tvl_endpoint_ids(conn->ep), &conn->local_scid, token);
     if (r == 0)
         r = tvl_endpoint_map(conn->ep, &conn->local_scid, conn, 0);
     if (r == 0 && !tvl_cids_issue(&conn->cids, 0, &conn->local_scid, token)) {
@@ -137,8 +136,11 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     conn->path[0]->backup_asked = conn->path[0]->status_wanted = path->backup;
     conn->path[0]->peer_backup = path->backup;
     conn->path[0]->status_seq = path->backup;
-    conn->original_dcid = conn->remote_cid = random_cid(ep);
+    conn->original_dcid = conn->first_dcid = conn->remote_cid = random_cid(ep);
     r = issue_first(conn);
+    if (r == 0)
+        r = tvl_keys_initial(&conn->write[TVL_LEVEL_INITIAL], &conn->read[TVL_LEVEL_INITIAL],
+                             conn->first_dcid.b, conn->first_dcid.len);
     tvl_trace_started(conn);
     if (r == 0)
         r = tvl_handshake_begin(conn, server_name);
@@ -150,28 +152,41 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     return 0;
 }
 
-int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
-                        const struct tvl_datagram *dgram, const struct tvl_packet *first,
-                        tvl_time now)
+/* What the client's first Initial, and its token, have told. */
+static int take_first(struct tvl_conn *conn, struct tvl_first *first)
 {
-    const struct tvl_new_cid theirs = { .cid = &first->scid };
+    const struct tvl_new_cid theirs = { .cid = &first->packet->scid };
+    struct tvl_path *p = conn->path[0];
+
+    p->local = first->dgram->local;
+    p->remote = first->dgram->remote;
+    p->tag = first->dgram->tag;
+    p->validated = first->proved;
+    conn->original_dcid = first->original_dcid;
+    conn->first_dcid = first->packet->dcid;
+    conn->retried = first->retried;
+    conn->retry_scid = first->packet->dcid;
+    conn->remote_cid = first->packet->scid;
+    conn->read[TVL_LEVEL_INITIAL] = first->client;
+    conn->write[TVL_LEVEL_INITIAL] = first->server;
+    first->client = first->server = (struct tvl_keys){ .suite = 0 };
+    if (tvl_cids_learn(&conn->cids, &theirs) != 0)
+        return TVL_ERR_PACKET;
+    (void)tvl_cids_take(&conn->cids, 0);
+    return tvl_endpoint_map(conn->ep, &conn->first_dcid, conn, 0);
+}
+
+int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
+                        struct tvl_first *first, tvl_time now)
+{
     struct tvl_conn *conn;
     int r = conn_new(&conn, ep, id, TVL_SERVER, now);
 
     if (r != 0)
         return r;
-    conn->path[0]->local = dgram->local;
-    conn->path[0]->remote = dgram->remote;
-    conn->path[0]->tag = dgram->tag;
-    conn->original_dcid = first->dcid;
-    conn->remote_cid = first->scid;
-    if (tvl_cids_learn(&conn->cids, &theirs) != 0)
-        r = TVL_ERR_PACKET;
-    (void)tvl_cids_take(&conn->cids, 0);
+    r = take_first(conn, first);
     if (r == 0)
         r = issue_first(conn);
-    if (r == 0)
-        r = tvl_endpoint_map(ep, &conn->original_dcid, conn, 0);
     tvl_trace_started(conn);
     if (r == 0)
         r = tvl_handshake_begin(conn, NULL);
@@ -195,7 +210,7 @@ void tvl_conn_free(struct tvl_conn *conn)
 {
     if (!conn)
         return;
-    unmap(conn, &conn->original_dcid);
+    unmap(conn, &conn->first_dcid);
     for (size_t i = 0; i < conn->cids.n_local; i++)
         unmap(conn, &conn->cids.local[i].cid);
     tvl_tls_conn_free(conn->tls);
@@ -218,6 +233,7 @@ void tvl_conn_free(struct tvl_conn *conn)
         tvl_dgram_free(tvl_dgram_pop(&conn->in));
     tvl_dgram_free(conn->polled);
     free(conn->server_name);
+    free(conn->token);
     free(conn);
 }
 

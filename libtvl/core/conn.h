@@ -20,7 +20,9 @@
 #include <tvl/sched.h>
 #include <tvl/tvl.h>
 
+#include "admit.h"
 #include "cid.h"
+#include "door.h"
 #include "frame.h"
 #include "params.h"
 #include "path.h"
@@ -40,7 +42,7 @@
 #define TVL_EVENTS_MAX 64        /* path and connection events not yet polled */
 #define TVL_DATAGRAMS_OUT_MAX 64 /* DATAGRAM frames waiting to be sent */
 #define TVL_DATAGRAMS_IN_MAX 64  /* DATAGRAM frames not yet polled; then the oldest goes */
-#define TVL_TOKEN_MAX 512        /* bytes of a Retry token */
+#define TVL_TOKEN_MAX 512        /* bytes of a token that a server gave us */
 
 enum tvl_conn_state {
     TVL_CONN_HANDSHAKE, /* until TLS is done */
@@ -82,7 +84,8 @@ struct tvl_last_words { /* what ends the connection */
 
 struct tvl_conn {
     struct tvl_endpoint *ep;
-    struct tvl_turn turn;         /* the endpoint's: when this connection is looked at */
+    struct tvl_turn turn;   /* the endpoint's: when this connection is looked at */
+    struct tvl_guest guest; /* the endpoint's: how it is counted */
     const struct tvl_config *cfg; /* the endpoint's */
     uint64_t id;
     void *user;
@@ -106,12 +109,14 @@ struct tvl_conn {
     bool done_wanted;                 /* HANDSHAKE_DONE is to be written */
     bool discard_handshake;           /* once this call's packets are processed */
     struct tvl_cid original_dcid;     /* of the client's first Initial */
+    struct tvl_cid first_dcid;        /* of the Initial its keys come from: after a Retry another */
     struct tvl_cid local_scid;        /* ours, during the handshake */
     struct tvl_cid remote_cid;        /* the peer's, during the handshake */
     struct tvl_cid retry_scid;
     bool retried;
-    uint8_t token[TVL_TOKEN_MAX];
+    uint8_t *token; /* client: to be shown in Initial packets; owned */
     size_t token_len;
+    bool token_wanted; /* server: a NEW_TOKEN is to be written */
     uint64_t open_failures;
 
     /* paths */
@@ -146,8 +151,7 @@ struct tvl_conn {
 int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
                         const struct tvl_path_config *path, const char *server_name, tvl_time now);
 int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
-                        const struct tvl_datagram *dgram, const struct tvl_packet *first,
-                        tvl_time now);
+                        struct tvl_first *first, tvl_time now); /* takes first's keys */
 void tvl_conn_free(struct tvl_conn *conn);
 int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
                   tvl_time now); /* recv.c */
@@ -157,6 +161,12 @@ int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *by
 bool tvl_conn_data_waits(const struct tvl_conn *conn);    /* send.c: what only pacing holds back */
 tvl_time tvl_conn_next_tick(const struct tvl_conn *conn); /* timers.c */
 void tvl_conn_tick(struct tvl_conn *conn, tvl_time now);  /* timers.c */
+/* Stateless reset, RFC 9000 10.3.1: could it be one; do we send to where it came from; and if it
+ * carries the token of an ID we send to, end. All in close.c. */
+bool tvl_conn_could_be_reset(const struct tvl_datagram *dgram, const uint8_t *bytes);
+bool tvl_conn_has_path_to(const struct tvl_conn *conn, const struct tvl_datagram *dgram);
+bool tvl_conn_take_reset(struct tvl_conn *conn, const struct tvl_datagram *dgram,
+                         const uint8_t *bytes, tvl_time now);
 int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev);
 bool tvl_conn_is_over(const struct tvl_conn *conn, tvl_time now); /* close.c */
 
@@ -171,7 +181,7 @@ struct tvl_dgram_item *tvl_dgram_pop(struct tvl_dgram_queue *q); /* NULL: empty 
 void tvl_dgram_free(struct tvl_dgram_item *item);
 
 /* ---- handshake.c ---- */
-/* `server_name` is NULL on a server. */
+/* `server_name` is NULL on a server; the Initial keys are set. */
 int tvl_handshake_begin(struct tvl_conn *conn, const char *server_name);
 /* A CRYPTO frame. 0 or the negative of an enum tvl_wire_error. */
 int tvl_handshake_on_crypto(struct tvl_conn *conn, enum tvl_level level, const struct tvl_frame *f);

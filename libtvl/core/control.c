@@ -31,8 +31,8 @@ static bool issue_one(struct tvl_conn *conn, uint32_t path_id)
     uint8_t token[TVL_CID_TOKEN_LEN];
     struct tvl_cid cid;
 
-    tvl_endpoint_make_cid(conn->ep, &cid);
-    if (tvl_reset_token(token, tvl_endpoint_reset_key(conn->ep), cid.b, cid.len) != 0 ||
+    tvl_ids_make(tvl_endpoint_ids(conn->ep), &cid);
+    if (tvl_ids_token(tvl_endpoint_ids(conn->ep), &cid, token) != 0 ||
         tvl_endpoint_map(conn->ep, &cid, conn, path_id) != 0)
         return false;
     struct tvl_local_cid *c = tvl_cids_issue(&conn->cids, path_id, &cid, token);
@@ -316,6 +316,23 @@ static bool write_path_frames(struct tvl_conn *conn, struct tvl_builder *b)
     return true;
 }
 
+/* Made when it is sent: a fresh one each time, for where the client is now. */
+static void write_token(struct tvl_conn *conn, struct tvl_builder *b)
+{
+    const struct tvl_sent_frame rec = { .kind = TVL_SENT_NEW_TOKEN };
+    uint8_t token[TVL_TOKEN_SIZE_MAX];
+    const struct tvl_frame f = {
+        .type = TVL_FRAME_NEW_TOKEN,
+        .token = { .bytes = token,
+                   .len = tvl_endpoint_token(conn->ep, &b->path->remote, conn->now, token) },
+    };
+
+    if (!b->path->validated)
+        return; /* on another path, or later */
+    if (f.token.len == 0 || tvl_builder_frame(b, &f, &rec))
+        conn->token_wanted = false;
+}
+
 void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
 {
     const struct tvl_sent_frame done_rec = { .kind = TVL_SENT_HANDSHAKE_DONE };
@@ -329,6 +346,8 @@ void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
     if (conn->done_wanted &&
         tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_HANDSHAKE_DONE }, &done_rec))
         conn->done_wanted = false;
+    if (conn->token_wanted)
+        write_token(conn, b);
     if (!write_path_frames(conn, b))
         return;
     if (conn->max_path_id_wanted && tvl_builder_frame(b, &max, &max_rec))
@@ -339,7 +358,7 @@ void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
 
 bool tvl_control_pending(const struct tvl_conn *conn)
 {
-    if (conn->done_wanted || conn->max_path_id_wanted)
+    if (conn->done_wanted || conn->token_wanted || conn->max_path_id_wanted)
         return true;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (conn->path[i]->abandon_wanted ||
@@ -403,6 +422,9 @@ static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
         break;
     case TVL_SENT_HANDSHAKE_DONE:
         conn->done_wanted = true;
+        break;
+    case TVL_SENT_NEW_TOKEN:
+        conn->token_wanted = true;
         break;
     case TVL_SENT_NEW_CID:
         local = tvl_cids_local(&conn->cids, (uint32_t)rec->id, rec->offset);

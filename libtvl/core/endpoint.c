@@ -16,6 +16,8 @@
 
 #include "cid.h"
 #include "conn.h"
+#include "door.h"
+#include "lb.h"
 #include "tls.h"
 #include "turns.h"
 
@@ -27,25 +29,16 @@ struct cid_entry {
     UT_hash_handle hh;
 };
 
-#define TVL_NEGOTIATION_MAX 640 /* two connection IDs of 255 bytes and what is around them */
-
-struct stateless {
-    struct tvl_datagram dgram;
-    uint8_t bytes[TVL_NEGOTIATION_MAX];
-};
-
 struct tvl_endpoint {
     struct tvl_config cfg;
     struct tvl_rng rng;
-    uint8_t reset_key[TVL_RESET_KEY_SIZE];
     struct tvl_sessions sessions;
-    uint8_t cid_len; /* of every connection ID we issue */
+    struct tvl_ids ids;
     struct cid_entry *by_cid;
     struct tvl_turns turns; /* of all connections */
     uint64_t next_id;
     struct tvl_conn *polled_closed; /* its CLOSED event was given; over at the next poll */
-    struct stateless stateless[TVL_STATELESS_MAX];
-    size_t n_stateless;
+    struct tvl_door door;           /* server */
 };
 
 /* ---- configuration ---- */
@@ -87,12 +80,27 @@ static bool config_valid(const struct tvl_config *c)
            c->streams_uni <= 1u << 16 && within(c->conns_max, 1, 65536) &&
            within(c->handshakes_max, 1, 65536) && within(c->workers, 1, TVL_WORKERS_MAX) &&
            c->worker < c->workers && within(c->mtu_max, 1200, TVL_DATAGRAM_MAX) &&
-           c->datagram_max <= 65535;
+           c->datagram_max <= 65535 && c->retry <= TVL_RETRY_NEVER && tvl_lb_valid(&c->lb);
+}
+
+/* What tokens and resets are made with: the configured secret, or one of this endpoint's own. */
+static int set_secrets(struct tvl_endpoint *ep)
+{
+    static const uint8_t none[sizeof ep->cfg.secret];
+    int r;
+
+    if (memcmp(ep->cfg.secret, none, sizeof none) == 0)
+        tvl_rng_bytes(&ep->rng, ep->cfg.secret, sizeof ep->cfg.secret);
+    r = tvl_ids_init(&ep->ids, &ep->cfg, ep->cfg.secret, &ep->rng);
+    if (r == 0 && tvl_tls_is_server(ep->cfg.tls))
+        r = tvl_door_init(&ep->door, &ep->cfg, ep->cfg.secret, &ep->ids, &ep->rng);
+    return r;
 }
 
 int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
 {
     struct tvl_endpoint *ep;
+    int r;
 
     if (!config_valid(cfg))
         return TVL_ERR_ARG;
@@ -100,17 +108,17 @@ int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
     if (!ep)
         return TVL_ERR_NOMEM;
     ep->cfg = *cfg;
-    ep->cid_len = TVL_CID_LEN;
-    const int r = tvl_rng_init(&ep->rng, cfg->seed);
-    if (r != 0) {
-        free(ep);
-        return r;
-    }
-    tvl_rng_bytes(&ep->rng, ep->reset_key, sizeof ep->reset_key);
     tvl_tls_ref(cfg->tls);
     tvl_turns_init(&ep->turns);
     tvl_sessions_init(&ep->sessions);
     ep->next_id = 1;
+    r = tvl_rng_init(&ep->rng, cfg->seed);
+    if (r == 0)
+        r = set_secrets(ep);
+    if (r != 0) {
+        tvl_endpoint_free(ep);
+        return r;
+    }
     *out = ep;
     return 0;
 }
@@ -144,20 +152,15 @@ int tvl_session_import(struct tvl_endpoint *ep, const char *server_name, const u
     return tvl_sessions_import(&ep->sessions, server_name, bytes, len);
 }
 
-const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep)
+struct tvl_ids *tvl_endpoint_ids(struct tvl_endpoint *ep)
 {
-    return ep->reset_key;
+    return &ep->ids;
 }
 
-size_t tvl_endpoint_cid_len(const struct tvl_endpoint *ep)
+size_t tvl_endpoint_token(struct tvl_endpoint *ep, const struct sockaddr_storage *remote,
+                          tvl_time now, uint8_t out[TVL_TOKEN_SIZE_MAX])
 {
-    return ep->cid_len;
-}
-
-void tvl_endpoint_make_cid(struct tvl_endpoint *ep, struct tvl_cid *out)
-{
-    *out = (struct tvl_cid){ .len = ep->cid_len };
-    tvl_rng_bytes(&ep->rng, out->b, out->len);
+    return tvl_door_token(&ep->door, remote, now, out);
 }
 
 /* ---- the map ---- */
@@ -249,8 +252,16 @@ static int conn_add(struct tvl_endpoint *ep, struct tvl_conn *conn)
 
 static void conn_remove(struct tvl_endpoint *ep, struct tvl_conn *conn)
 {
+    tvl_admission_leave(&ep->door.admission, &conn->guest);
     tvl_turns_remove(&ep->turns, &conn->turn);
     tvl_conn_free(conn);
+}
+
+/* What every call into a connection may leave to do. */
+static void note_progress(struct tvl_endpoint *ep, struct tvl_conn *conn)
+{
+    if (conn->guest.shaking && conn->state != TVL_CONN_HANDSHAKE)
+        tvl_admission_shaken(&ep->door.admission, &conn->guest);
 }
 
 void tvl_endpoint_free(struct tvl_endpoint *ep)
@@ -263,6 +274,7 @@ void tvl_endpoint_free(struct tvl_endpoint *ep)
         conn_remove(ep, conn);
     tvl_turns_fini(&ep->turns);
     tvl_sessions_fini(&ep->sessions);
+    tvl_door_fini(&ep->door);
     tvl_rng_fini(&ep->rng);
     tvl_tls_free(ep->cfg.tls);
     free(ep);
@@ -288,66 +300,73 @@ int tvl_connect(struct tvl_endpoint *ep, const struct tvl_path_config *path,
 
 /* ---- receiving ---- */
 
-static void offer_versions(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
-                           const struct tvl_packet *p)
-{
-    static const uint32_t version = TVL_VERSION_1;
-    struct stateless *s = &ep->stateless[ep->n_stateless];
-
-    if (ep->n_stateless == TVL_STATELESS_MAX)
-        return;
-    s->dgram = *dgram;
-    struct tvl_wr w = tvl_wr_over(s->bytes, sizeof s->bytes);
-    if (tvl_packet_write_negotiation(&w, p, &version, 1, (uint8_t)tvl_rng_u64(&ep->rng)) != 0)
-        return; /* absurdly long connection IDs */
-    s->dgram.len = (size_t)(w.p - s->bytes);
-    s->dgram.ecn = 0;
-    ep->n_stateless++;
-}
-
-/* A first Initial packet, RFC 9000 14.1 and 7.2: a full datagram and an unpredictable ID. */
-static struct tvl_conn *accept_client(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
-                                      const struct tvl_packet *p, tvl_time now)
+static struct tvl_conn *accept_client(struct tvl_endpoint *ep, struct tvl_first *first,
+                                      tvl_time now)
 {
     struct tvl_conn *conn;
 
-    if (dgram->len < TVL_INITIAL_DATAGRAM_MIN || p->dcid.len < 8 ||
-        ep->turns.count >= ep->cfg.conns_max)
+    if (tvl_conn_new_server(&conn, ep, ep->next_id, first, now) != 0 || conn_add(ep, conn) != 0)
         return NULL;
-    if (tvl_conn_new_server(&conn, ep, ep->next_id, dgram, p, now) != 0 || conn_add(ep, conn) != 0)
+    if (tvl_admission_enter(&ep->door.admission, &ep->cfg, &first->dgram->remote, &conn->guest) !=
+        0) {
+        conn_remove(ep, conn);
         return NULL;
+    }
+    ep->door.stats.accepted++;
     return conn;
+}
+
+/* Someone new: answered, or let in. NULL: no connection came of it. */
+static struct tvl_conn *open_door(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
+                                  const struct tvl_packet *p, const uint8_t *bytes, tvl_time now)
+{
+    const struct tvl_question q = { .dgram = dgram, .packet = p, .rng = &ep->rng, .now = now };
+    struct tvl_first first;
+    struct tvl_conn *conn;
+
+    if (!tvl_tls_is_server(ep->cfg.tls) || !tvl_door_knock(&ep->door, &q, bytes, &first))
+        return NULL;
+    conn = accept_client(ep, &first, now);
+    tvl_first_fini(&first);
+    return conn;
+}
+
+/*
+ * A datagram that names no connection may still end one: a stateless reset looks like any packet,
+ * to an ID at random. Only those that we send to from the place it came to are asked.
+ */
+static void offer_reset(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
+                        const uint8_t *bytes, tvl_time now)
+{
+    if (tvl_tls_is_server(ep->cfg.tls) || !tvl_conn_could_be_reset(dgram, bytes))
+        return;
+    for (struct tvl_turn *t = tvl_turns_any(&ep->turns); t; t = tvl_turns_any_after(&ep->turns, t))
+        if (tvl_conn_has_path_to(conn_of(t), dgram) &&
+            tvl_conn_take_reset(conn_of(t), dgram, bytes, now)) {
+            tvl_endpoint_touch(ep, conn_of(t));
+            return;
+        }
 }
 
 int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram, uint8_t *bytes,
                       tvl_time now)
 {
     struct tvl_packet p;
-    struct cid_entry *e;
+    const struct cid_entry *e;
     struct tvl_conn *conn;
 
     if (dgram->len == 0 || dgram->len > TVL_DATAGRAM_MAX)
         return TVL_ERR_ARG;
-    if (tvl_packet_parse(&p, bytes, dgram->len, ep->cid_len) != 0)
+    const bool parsed = tvl_packet_parse(&p, bytes, dgram->len, ep->ids.len) == 0;
+    e = parsed ? find(ep, &p.dcid) : NULL;
+    conn = e ? e->conn : parsed ? open_door(ep, dgram, &p, bytes, now) : NULL;
+    if (!conn) {
+        ep->door.stats.datagrams_unroutable += !parsed;
+        offer_reset(ep, dgram, bytes, now);
         return TVL_ERR_PACKET;
-    e = find(ep, &p.dcid);
-    if (e) {
-        conn = e->conn;
-    } else {
-        if (!tvl_tls_is_server(ep->cfg.tls) || p.type == TVL_PACKET_ONE_RTT)
-            return TVL_ERR_PACKET;
-        if (p.type == TVL_PACKET_UNKNOWN_VERSION) {
-            if (dgram->len >= TVL_INITIAL_DATAGRAM_MIN)
-                offer_versions(ep, dgram, &p);
-            return TVL_ERR_PACKET;
-        }
-        if (p.type != TVL_PACKET_INITIAL)
-            return TVL_ERR_PACKET;
-        conn = accept_client(ep, dgram, &p, now);
-        if (!conn)
-            return TVL_ERR_PACKET;
     }
     const int r = tvl_conn_recv(conn, dgram, bytes, now);
+    note_progress(ep, conn);
     tvl_endpoint_touch(ep, conn);
     return r;
 }
@@ -369,12 +388,8 @@ int tvl_endpoint_send_batch(struct tvl_endpoint *ep, struct tvl_datagram *dgram,
 
     if (cap < TVL_DATAGRAM_MAX)
         return TVL_ERR_ARG;
-    if (ep->n_stateless > 0) {
-        const struct stateless *s = &ep->stateless[--ep->n_stateless];
-
-        *dgram = s->dgram;
+    if (tvl_stateless_take(&ep->door.answers, dgram, bytes)) {
         dgram->segment = dgram->len;
-        memcpy(bytes, s->bytes, s->dgram.len);
         return 1;
     }
     while ((turn = tvl_turns_sender(&ep->turns)) != NULL) {
@@ -421,6 +436,7 @@ void tvl_endpoint_tick(struct tvl_endpoint *ep, tvl_time now)
 
         next = tvl_turns_stale_after(&ep->turns, turn);
         tvl_conn_tick(conn, now);
+        note_progress(ep, conn);
         /* its closing period is over, and its end was told */
         if (tvl_conn_is_over(conn, now) && conn != ep->polled_closed)
             conn_remove(ep, conn);
@@ -446,4 +462,18 @@ int tvl_endpoint_poll(struct tvl_endpoint *ep, struct tvl_event *ev)
         return 1;
     }
     return 0;
+}
+
+/* ---- watching ---- */
+
+void tvl_endpoint_refuse(struct tvl_endpoint *ep, bool refuse)
+{
+    ep->door.admission.closed = refuse;
+}
+
+void tvl_endpoint_get_stats(const struct tvl_endpoint *ep, struct tvl_endpoint_stats *out)
+{
+    *out = ep->door.stats;
+    out->conns = (uint32_t)ep->turns.count;
+    out->handshakes = ep->door.admission.handshakes;
 }

@@ -7,15 +7,19 @@
 
 #include <tvl/tvl.h>
 
+#include "ids.h"
 #include "packet.h"
 #include "rng.h"
 #include "session.h"
-
-#define TVL_STATELESS_MAX 16 /* version negotiations waiting to be sent; more are dropped */
+#include "token.h"
 
 const struct tvl_config *tvl_endpoint_config(const struct tvl_endpoint *ep);
 struct tvl_rng *tvl_endpoint_rng(struct tvl_endpoint *ep);
-const uint8_t *tvl_endpoint_reset_key(const struct tvl_endpoint *ep); /* TVL_RESET_KEY_SIZE */
+/* To make connection IDs of ours and their reset tokens. */
+struct tvl_ids *tvl_endpoint_ids(struct tvl_endpoint *ep);
+/* Server: a token for NEW_TOKEN. Bytes of it, or 0. */
+size_t tvl_endpoint_token(struct tvl_endpoint *ep, const struct sockaddr_storage *remote,
+                          tvl_time now, uint8_t out[TVL_TOKEN_SIZE_MAX]);
 
 /* A client's memory of the servers it has met. */
 struct tvl_sessions *tvl_endpoint_sessions(struct tvl_endpoint *ep);
@@ -23,10 +27,6 @@ struct tvl_sessions *tvl_endpoint_sessions(struct tvl_endpoint *ep);
 /* Something about the connection may have changed: it is asked again for packets, events and its
  * next tick. The endpoint's own calls do so; public calls on a connection must. */
 void tvl_endpoint_touch(struct tvl_endpoint *ep, struct tvl_conn *conn);
-
-/* A new connection ID of ours to be issued, of the one length all of ours have. */
-void tvl_endpoint_make_cid(struct tvl_endpoint *ep, struct tvl_cid *out);
-size_t tvl_endpoint_cid_len(const struct tvl_endpoint *ep);
 
 /* Packets to `cid` belong to path `path_id` of `conn`. 0, TVL_ERR_NOMEM, or TVL_ERR_STATE: taken.
  */

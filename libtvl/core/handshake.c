@@ -2,6 +2,7 @@
  * handshake.c - TLS on one side, CRYPTO frames and keys on the other: RFC 9001 4, transport
  * parameters (RFC 9000 7.4), connection ID authentication (7.3), Retry (17.2.5), key phases.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <openssl/crypto.h>
 
@@ -34,6 +35,8 @@ static void fill_params(struct tvl_conn *conn)
         p->original_dcid = conn->original_dcid;
         p->has_reset_token = true;
         memcpy(p->reset_token, conn->cids.local[0].token, TVL_RESET_TOKEN_SIZE);
+        p->has_retry_scid = conn->retried;
+        p->retry_scid = conn->retry_scid;
     }
 }
 
@@ -78,6 +81,8 @@ static int on_peer_params(void *user, const uint8_t *bytes, size_t len)
                        "transport parameters");
         return TVL_ERR_PEER;
     }
+    if (peer->has_reset_token)
+        tvl_cids_set_token(&conn->cids, peer->reset_token);
     conn->have_peer_params = true;
     conn->idle_timeout = smaller_idle(conn->cfg->idle_timeout, peer->max_idle_timeout_ms);
     conn->multipath = conn->own.has_initial_max_path_id && peer->has_initial_max_path_id;
@@ -147,17 +152,32 @@ static const struct tvl_tls_callbacks tls_callbacks = {
 
 /* ---- begin ---- */
 
+/* To be shown in every Initial packet. Without memory: none, which costs a round trip at most. */
+static bool set_token(struct tvl_conn *conn, const uint8_t *bytes, size_t len)
+{
+    uint8_t *copy = len ? malloc(len) : NULL;
+
+    if (len && !copy)
+        return false;
+    if (len)
+        memcpy(copy, bytes, len);
+    free(conn->token);
+    conn->token = copy;
+    conn->token_len = len;
+    return true;
+}
+
 /* Client: what an earlier connection left behind, each used at most once. */
 static void use_session(struct tvl_conn *conn)
 {
     struct tvl_sessions *known = tvl_endpoint_sessions(conn->ep);
-    uint8_t ticket[TVL_SESSION_TICKET_MAX];
+    uint8_t ticket[TVL_SESSION_TICKET_MAX], token[TVL_TOKEN_MAX];
     size_t len;
 
     if (conn->cfg->no_resumption)
         return;
-    conn->token_len = tvl_sessions_take(known, conn->server_name, TVL_SESSION_TOKEN, conn->token,
-                                        sizeof conn->token);
+    len = tvl_sessions_take(known, conn->server_name, TVL_SESSION_TOKEN, token, sizeof token);
+    (void)set_token(conn, token, len);
     len = tvl_sessions_take(known, conn->server_name, TVL_SESSION_TICKET, ticket, sizeof ticket);
     if (len > 0)
         (void)tvl_tls_conn_resume(conn->tls, ticket, len); /* or in full, if it is no good */
@@ -167,15 +187,9 @@ static void use_session(struct tvl_conn *conn)
 int tvl_handshake_begin(struct tvl_conn *conn, const char *server_name)
 {
     uint8_t params[TVL_PARAMS_SIZE_MAX];
-    struct tvl_keys *client = conn->side == TVL_CLIENT ? conn->write : conn->read;
-    struct tvl_keys *server = conn->side == TVL_CLIENT ? conn->read : conn->write;
     size_t len;
-    int r;
+    int r = encode_params(conn, params, sizeof params, &len);
 
-    r = tvl_keys_initial(&client[TVL_LEVEL_INITIAL], &server[TVL_LEVEL_INITIAL],
-                         conn->original_dcid.b, conn->original_dcid.len);
-    if (r == 0)
-        r = encode_params(conn, params, sizeof params, &len);
     if (r == 0)
         tvl_trace_params(conn, true);
     if (r == 0)
@@ -208,7 +222,7 @@ static void complete(struct tvl_conn *conn)
     tvl_path_limit_mtu(p);
     tvl_path_set_state(p, TVL_PATH_UP, "handshake_complete");
     if (conn->side == TVL_SERVER) {
-        conn->done_wanted = true;
+        conn->done_wanted = conn->token_wanted = true;
         tvl_handshake_confirm(conn);
     }
     tvl_control_issue_cids(conn);
@@ -225,6 +239,8 @@ void tvl_handshake_discard(struct tvl_conn *conn, enum tvl_level level)
     tvl_recovery_discard(&s->sent);
     tvl_ack_init(&s->received, TVL_ACK_AT_ONCE);
     s->probes = 0;
+    if (level == TVL_LEVEL_INITIAL)
+        (void)set_token(conn, NULL, 0);
     tvl_sendbuf_fini(&conn->crypto[level].out);
     tvl_recvbuf_fini(&conn->crypto[level].in);
 }
@@ -239,7 +255,7 @@ void tvl_handshake_confirm(struct tvl_conn *conn)
     conn->initial.sent.pto_when_idle = false;
     conn->handshake.sent.pto_when_idle = false;
     if (conn->side == TVL_SERVER)
-        tvl_endpoint_unmap(conn->ep, &conn->original_dcid);
+        tvl_endpoint_unmap(conn->ep, &conn->first_dcid);
     else
         tvl_path_open_waiting(conn, conn->now);
 }
@@ -298,14 +314,17 @@ void tvl_handshake_on_retry(struct tvl_conn *conn, const struct tvl_packet *p, c
         !tvl_same(tag, p->retry_tag, TVL_TAG_SIZE) ||
         tvl_keys_initial(&client, &server, p->scid.b, p->scid.len) != 0)
         return;
+    if (!set_token(conn, p->token, p->token_len)) {
+        tvl_keys_fini(&client);
+        tvl_keys_fini(&server);
+        return;
+    }
     tvl_keys_fini(&conn->write[TVL_LEVEL_INITIAL]);
     tvl_keys_fini(&conn->read[TVL_LEVEL_INITIAL]);
     conn->write[TVL_LEVEL_INITIAL] = client;
     conn->read[TVL_LEVEL_INITIAL] = server;
     conn->retried = true;
     conn->retry_scid = conn->remote_cid = p->scid;
-    memcpy(conn->token, p->token, p->token_len);
-    conn->token_len = p->token_len;
     (void)tvl_recovery_take_all(&conn->initial.sent, conn->now, "retry");
 }
 

@@ -34,6 +34,21 @@ uint64_t tvl_path_allowance(const struct tvl_path *p)
     return limit > p->unproved_out ? limit - p->unproved_out : 0;
 }
 
+bool tvl_path_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    if (a->ss_family != b->ss_family)
+        return false;
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *x = (const void *)a, *y = (const void *)b;
+
+        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+    }
+    const struct sockaddr_in6 *x = (const void *)a, *y = (const void *)b;
+
+    return x->sin6_port == y->sin6_port &&
+           memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
+}
+
 struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id)
 {
     for (size_t i = 0; i < conn->n_paths; i++)

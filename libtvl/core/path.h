@@ -82,6 +82,9 @@ bool tvl_path_is_usable(const struct tvl_path *p);
 /* Bytes the amplification limit leaves; UINT64_MAX when validated. */
 uint64_t tvl_path_allowance(const struct tvl_path *p);
 
+/* Address and port. */
+bool tvl_path_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+
 /* ---- the connection's side (conn is where the path lives) ---- */
 
 struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id);

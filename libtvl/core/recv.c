@@ -212,21 +212,6 @@ static bool ensure_path(struct incoming *in)
     return in->path != NULL;
 }
 
-static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-    if (a->ss_family != b->ss_family)
-        return false;
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *x = (const void *)a, *y = (const void *)b;
-
-        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
-    }
-    const struct sockaddr_in6 *x = (const void *)a, *y = (const void *)b;
-
-    return x->sin6_port == y->sin6_port &&
-           memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
-}
-
 /* What an authenticated packet proves, before its frames are read. */
 static void note_arrival(struct incoming *in)
 {
@@ -316,7 +301,7 @@ static int take_packet(struct incoming *in)
         tvl_ack_received(&in->space->received, &p, conn->now);
     }
     if (newest && in->non_probing && conn->side == TVL_SERVER && in->level == TVL_LEVEL_APP &&
-        !same_address(&in->dgram->remote, &in->path->remote))
+        !tvl_path_same_address(&in->dgram->remote, &in->path->remote))
         tvl_path_on_moved(in->path, in->dgram, conn->now);
     return 0;
 }
@@ -351,7 +336,7 @@ static void credit_bytes(struct tvl_conn *conn, const struct tvl_datagram *dgram
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
 
-        if (!same_address(&p->remote, &dgram->remote) || p->tag != dgram->tag)
+        if (!tvl_path_same_address(&p->remote, &dgram->remote) || p->tag != dgram->tag)
             continue;
         p->bytes_received += dgram->len;
         if (!p->validated)
@@ -372,8 +357,8 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
     while (at < dgram->len && tvl_conn_alive(conn)) {
         struct incoming in = { .conn = conn, .dgram = dgram, .bytes = bytes + at };
 
-        if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at, tvl_endpoint_cid_len(conn->ep)) !=
-            0)
+        if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at,
+                             tvl_endpoint_ids(conn->ep)->len) != 0)
             break;
         if (at == 0)
             first = in.head.dcid;
@@ -387,6 +372,8 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
             any = 0;
         at += in.head.len;
     }
+    if (any != 0)
+        (void)tvl_conn_take_reset(conn, dgram, bytes, now);
     if (!tvl_conn_alive(conn))
         tvl_close_on_packet(conn);
     after_packets(conn);

@@ -123,6 +123,13 @@ struct tvl_turn *tvl_turns_any(const struct tvl_turns *t)
     return TURN_OF(list_first(&t->all), all);
 }
 
+struct tvl_turn *tvl_turns_any_after(const struct tvl_turns *t, const struct tvl_turn *turn)
+{
+    struct tvl_link *next = turn->all.next;
+
+    return next == &t->all ? NULL : TURN_OF(next, all);
+}
+
 struct tvl_turn *tvl_turns_sender(const struct tvl_turns *t)
 {
     return TURN_OF(list_first(&t->send), send);

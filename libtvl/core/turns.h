@@ -51,6 +51,7 @@ void tvl_turns_wake_at(struct tvl_turns *t, struct tvl_turn *turn, tvl_time at);
 
 /* The first of each, or NULL. */
 struct tvl_turn *tvl_turns_any(const struct tvl_turns *t);
+struct tvl_turn *tvl_turns_any_after(const struct tvl_turns *t, const struct tvl_turn *turn);
 struct tvl_turn *tvl_turns_sender(const struct tvl_turns *t);
 struct tvl_turn *tvl_turns_teller(const struct tvl_turns *t);
 struct tvl_turn *tvl_turns_stale(const struct tvl_turns *t);

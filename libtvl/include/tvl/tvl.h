@@ -119,6 +119,15 @@ struct tvl_lb_config {
     uint8_t key[16];                      /* AES-128, shared with the balancer */
 };
 
+/*
+ * For a balancer: the server ID in the connection ID at `cid` (`len` bytes may be there; a short
+ * header does not tell where it ends), where `lb` says how to read it; lb->server_id is not used.
+ * Bytes of the ID written, lb->server_id_len. TVL_ERR_PACKET: too short, or of another config ID,
+ * as a client's first choice may be: route that by address. TVL_ERR_ARG, TVL_ERR_NOMEM.
+ */
+int tvl_lb_decode(const struct tvl_lb_config *lb, const uint8_t *cid, size_t len,
+                  uint8_t server_id[TVL_SERVER_ID_MAX]);
+
 struct tvl_trace_event; /* <tvl/trace.h> */
 
 struct tvl_config {
@@ -148,6 +157,8 @@ struct tvl_config {
                                 carry the number. workers [1, TVL_WORKERS_MAX], default 1 */
     uint8_t secret[32];      /* server: keys of tokens and stateless resets come from it; equal on
                                 all workers and after a restart. All zero: from the seed */
+    tvl_time wall_offset;    /* server: us that make `now` the time since 1970, for tokens that
+                                outlive the process or are shared by several; 0: `now` will do */
     uint32_t datagram_max;   /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
     uint32_t mtu_max;        /* bytes of UDP payload probed for, RFC 8899 [1200, TVL_DATAGRAM_MAX],
                                 default TVL_DATAGRAM_MAX; 1200: no probing */
