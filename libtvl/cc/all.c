@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const struct tvl_cc_ops *const tvl_cc_all[] = { &tvl_cc_cubic, &tvl_cc_newreno, NULL };
+const struct tvl_cc_ops *const tvl_cc_all[] = { &tvl_cc_cubic, &tvl_cc_newreno, &tvl_cc_bbr, NULL };
 
 const struct tvl_cc_ops *tvl_cc_find(const char *name)
 {

@@ -6,5 +6,6 @@
 
 extern const struct tvl_cc_ops tvl_cc_newreno;
 extern const struct tvl_cc_ops tvl_cc_cubic;
+extern const struct tvl_cc_ops tvl_cc_bbr;
 
 #endif

@@ -6,13 +6,15 @@
 #define SLOT_TIME (TVL_RATE_WINDOW / TVL_RATE_SLOTS)
 
 void tvl_rate_sent(struct tvl_rate *r, struct tvl_rate_snapshot *out, uint64_t in_flight,
-                   tvl_time now)
+                   uint64_t bytes, tvl_time now)
 {
     if (in_flight == 0) /* a new flight: idle time does not count */
         r->first_sent_at = r->delivered_at = now;
     *out = (struct tvl_rate_snapshot){ .delivered = r->delivered,
                                        .delivered_at = r->delivered_at,
                                        .first_sent_at = r->first_sent_at,
+                                       .lost = r->lost,
+                                       .in_flight = (uint32_t)(in_flight + bytes),
                                        .app_limited = r->app_limited_to != 0 };
 }
 

@@ -18,6 +18,8 @@ struct tvl_rate_snapshot {
     uint64_t delivered; /* bytes, before it */
     tvl_time delivered_at;
     tvl_time first_sent_at; /* start of the sending interval */
+    uint64_t lost;          /* bytes, before it */
+    uint32_t in_flight;     /* bytes, it counted */
     bool app_limited;
 };
 
@@ -25,6 +27,7 @@ struct tvl_rate {
     uint64_t delivered;    /* bytes acknowledged since the path began */
     tvl_time delivered_at; /* of the last acknowledgement */
     tvl_time first_sent_at;
+    uint64_t lost;           /* bytes declared lost since the path began */
     uint64_t app_limited_to; /* `delivered` at which the last app-limited packet is past; 0: none */
     uint64_t slot[TVL_RATE_SLOTS]; /* bytes, ring by time */
     uint64_t slot_now;             /* absolute index of the newest slot, now / 20 ms */
@@ -38,9 +41,9 @@ struct tvl_rate_sample {
     bool any;
 };
 
-/* A packet leaves; `in_flight` counts bytes before it. */
+/* A packet of `bytes` leaves; `in_flight` counts bytes before it. */
 void tvl_rate_sent(struct tvl_rate *r, struct tvl_rate_snapshot *out, uint64_t in_flight,
-                   tvl_time now);
+                   uint64_t bytes, tvl_time now);
 /* A packet is acknowledged: call for each, then tvl_rate_finish once. */
 void tvl_rate_acked(struct tvl_rate *r, struct tvl_rate_sample *s,
                     const struct tvl_rate_snapshot *snap, tvl_time sent_at, uint64_t bytes,

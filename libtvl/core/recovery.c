@@ -60,7 +60,9 @@ static uint64_t bps(uint64_t bytes, tvl_time us)
 
 uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc)
 {
-    return bps(tvl_path_cc_cwnd(pc), tvl_rtt_srtt(&pc->rtt));
+    const struct tvl_cc_limit l = pc->ops->limit(pc->state);
+
+    return l.rate_bps ? l.rate_bps : bps(l.cwnd, tvl_rtt_srtt(&pc->rtt));
 }
 
 uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc)
@@ -208,7 +210,7 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
     s->p.lost = false;
     if (!p->in_flight)
         return 0;
-    tvl_rate_sent(&cc->rate, &s->p.rate, cc->in_flight, now);
+    tvl_rate_sent(&cc->rate, &s->p.rate, cc->in_flight, p->bytes, now);
     cc->in_flight += p->bytes;
     r->bytes_in_flight += p->bytes;
     if (p->ack_eliciting && !p->mtu_probe) {
@@ -220,7 +222,8 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
     if (cc->ops->on_sent) {
         const struct tvl_cc_sent sent = { .now = now,
                                           .bytes = p->bytes,
-                                          .in_flight = cc->in_flight };
+                                          .in_flight = cc->in_flight,
+                                          .app_limited = s->p.rate.app_limited };
         cc->ops->on_sent(cc->state, &sent);
     }
     return 0;
@@ -244,6 +247,42 @@ static void land(struct tvl_recovery *r, const struct tvl_sent_packet *p)
     r->cc->in_flight -= p->bytes;
     r->bytes_in_flight -= p->bytes;
     r->n_eliciting -= p->ack_eliciting && !p->mtu_probe;
+}
+
+/* ---- what a controller hears of one packet ---- */
+
+static struct tvl_cc_packet fate_of(const struct tvl_recovery *r, const struct tvl_sent_packet *p,
+                                    tvl_time now)
+{
+    return (struct tvl_cc_packet){ .now = now,
+                                   .sent_at = p->time,
+                                   .number = p->pn,
+                                   .bytes = p->bytes,
+                                   .delivered = r->cc->rate.delivered,
+                                   .lost = r->cc->rate.lost,
+                                   .sent_lost = p->rate.lost,
+                                   .sent_in_flight = p->rate.in_flight,
+                                   .app_limited = p->rate.app_limited };
+}
+
+static void tell_packet_lost(struct tvl_recovery *r, const struct tvl_sent_packet *p, tvl_time now)
+{
+    if (!p->in_flight)
+        return;
+    r->cc->rate.lost += p->bytes;
+    const struct tvl_cc_packet fate = fate_of(r, p, now);
+
+    if (r->cc->ops->on_packet_lost)
+        r->cc->ops->on_packet_lost(r->cc->state, &fate);
+}
+
+static void tell_packet_spurious(struct tvl_recovery *r, const struct tvl_sent_packet *p,
+                                 tvl_time now)
+{
+    const struct tvl_cc_packet fate = fate_of(r, p, now);
+
+    if (p->in_flight && r->cc->ops->on_packet_spurious)
+        r->cc->ops->on_packet_spurious(r->cc->state, &fate);
 }
 
 /* ---- loss ---- */
@@ -340,6 +379,7 @@ static void detect(struct tvl_recovery *r, tvl_time now, struct losses *l)
         if (passed || now >= s->p.time + delay) {
             extend_run(r, l, &s->p);
             count_loss(l, &s->p);
+            tell_packet_lost(r, &s->p, now);
             lose(r, s, now, passed ? "reordering_threshold" : "time_threshold");
         } else if (s->p.time + delay < r->loss_time) {
             r->loss_time = s->p.time + delay;
@@ -394,6 +434,7 @@ static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t l
         p->lost = true;
         r->spurious++;
         note(r, p, NULL);
+        tell_packet_spurious(r, p, now);
     } else {
         land(r, p);
     }
@@ -441,8 +482,14 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
         .rtt_min = cc->rtt.min,
         .bytes = g->bytes,
         .in_flight = in_flight,
+        .in_flight_after = cc->in_flight,
+        .delivered = cc->rate.delivered,
+        .lost = cc->rate.lost,
         .delivery_bps = tvl_rate_finish(&cc->rate, &g->rate, cc->rtt.min),
         .sent_at = g->newest_sent_at,
+        .sent_delivered = g->rate.newest.delivered,
+        .sent_lost = g->rate.newest.lost,
+        .sent_in_flight = g->rate.newest.in_flight,
         .app_limited = g->rate.any && g->rate.newest.app_limited,
     };
 

@@ -56,7 +56,8 @@ void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes);
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc);
 /* bits/s: the controller's, or 5/4 cwnd per srtt (2 cwnd per srtt before the first RTT sample). */
 uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc);
-/* bits/s the path carries now, for schedulers and statistics: cwnd per srtt. */
+/* bits/s the path carries now, for schedulers and statistics: the controller's, or cwnd per srtt.
+ */
 uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc);
 /* Bytes the window leaves, whatever the pacer says. */
 uint64_t tvl_path_cc_window_room(const struct tvl_path_cc *pc);

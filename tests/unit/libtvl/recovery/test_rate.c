@@ -45,7 +45,7 @@ static uint64_t steady(struct tvl_rate *r, tvl_time gap, unsigned datagrams, tvl
             bps = tvl_rate_finish(r, &s, 40000);
         }
         slot->sent_at = *now;
-        tvl_rate_sent(r, &slot->snap, in_flight, *now);
+        tvl_rate_sent(r, &slot->snap, in_flight, MTU, *now);
         in_flight += MTU;
     }
     return bps;
@@ -76,7 +76,7 @@ static void burst_of_acks_is_not_a_fast_link(void **state)
     /* ten datagrams over 50 ms, acknowledged in one go: sending limits the estimate */
     for (unsigned i = 0; i < 10; i++) {
         f[i].sent_at = 1000000 + 5000 * i;
-        tvl_rate_sent(&r, &f[i].snap, i * MTU, f[i].sent_at);
+        tvl_rate_sent(&r, &f[i].snap, i * MTU, MTU, f[i].sent_at);
     }
     for (unsigned i = 0; i < 10; i++)
         tvl_rate_acked(&r, &s, &f[i].snap, f[i].sent_at, MTU, 1060000);
@@ -93,12 +93,12 @@ static void compressed_acks_are_not_a_fast_link(void **state)
     (void)state;
     for (unsigned i = 0; i < 11; i++) {
         f[i].sent_at = 1000000 + 5000 * i;
-        tvl_rate_sent(&r, &f[i].snap, i * MTU, f[i].sent_at);
+        tvl_rate_sent(&r, &f[i].snap, i * MTU, MTU, f[i].sent_at);
     }
     for (unsigned i = 0; i < 10; i++)
         tvl_rate_acked(&r, &s, &f[i].snap, f[i].sent_at, MTU, 1200000);
     f[11].sent_at = 1201000;
-    tvl_rate_sent(&r, &f[11].snap, MTU, f[11].sent_at);
+    tvl_rate_sent(&r, &f[11].snap, MTU, MTU, f[11].sent_at);
     s = (struct tvl_rate_sample){ .any = false };
     tvl_rate_acked(&r, &s, &f[10].snap, f[10].sent_at, MTU, 1241000);
     tvl_rate_acked(&r, &s, &f[11].snap, f[11].sent_at, MTU, 1241000);
@@ -113,7 +113,7 @@ static void short_intervals_are_noise(void **state)
     struct tvl_rate_snapshot snap;
 
     (void)state;
-    tvl_rate_sent(&r, &snap, 0, 5000);
+    tvl_rate_sent(&r, &snap, 0, MTU, 5000);
     tvl_rate_acked(&r, &s, &snap, 5000, MTU, 6000);
     assert_int_equal(tvl_rate_finish(&r, &s, 40000), 0);
     s = (struct tvl_rate_sample){ .any = false };
@@ -127,20 +127,20 @@ static void app_limited_until_the_window_is_past(void **state)
     struct tvl_rate_snapshot a, b, c;
 
     (void)state;
-    tvl_rate_sent(&r, &a, 0, 1000);
+    tvl_rate_sent(&r, &a, 0, MTU, 1000);
     assert_false(a.app_limited);
     tvl_rate_app_limited(&r, MTU);
-    tvl_rate_sent(&r, &b, MTU, 2000);
+    tvl_rate_sent(&r, &b, MTU, MTU, 2000);
     assert_true(b.app_limited);
     tvl_rate_acked(&r, &s, &a, 1000, MTU, 41000);
     (void)tvl_rate_finish(&r, &s, 1);
-    tvl_rate_sent(&r, &c, MTU, 41000);
+    tvl_rate_sent(&r, &c, MTU, MTU, 41000);
     assert_true(c.app_limited); /* b is still under way */
     s = (struct tvl_rate_sample){ .any = false };
     tvl_rate_acked(&r, &s, &b, 2000, MTU, 42000);
     assert_true(s.newest.app_limited);
     (void)tvl_rate_finish(&r, &s, 1);
-    tvl_rate_sent(&r, &c, MTU, 42000);
+    tvl_rate_sent(&r, &c, MTU, MTU, 42000);
     assert_false(c.app_limited);
 }
 
