@@ -153,8 +153,10 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
 int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
                         struct tvl_first *first, tvl_time now); /* takes first's keys */
 void tvl_conn_free(struct tvl_conn *conn);
+/* From the front of dgram->len bytes of datagrams of dgram->segment each: one, or several that
+ * belong together. How many were ours or TVL_ERR_PACKET; *taken: their bytes. In recv.c. */
 int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
-                  tvl_time now); /* recv.c */
+                  tvl_time now, size_t *taken);
 /* How many datagrams, as tvl_endpoint_send_batch; `cap` at least TVL_DATAGRAM_MAX. In send.c. */
 int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, size_t cap,
                   tvl_time now);

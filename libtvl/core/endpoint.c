@@ -348,15 +348,17 @@ static void offer_reset(struct tvl_endpoint *ep, const struct tvl_datagram *dgra
         }
 }
 
-int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram, uint8_t *bytes,
-                      tvl_time now)
+/* The first datagram, and those behind it that belong together. As tvl_conn_recv. */
+static int recv_front(struct tvl_endpoint *ep, const struct tvl_datagram *all, uint8_t *bytes,
+                      tvl_time now, size_t *taken)
 {
+    struct tvl_datagram first = *all;
+    const struct tvl_datagram *dgram = &first;
     struct tvl_packet p;
     const struct cid_entry *e;
     struct tvl_conn *conn;
 
-    if (dgram->len == 0 || dgram->len > TVL_DATAGRAM_MAX)
-        return TVL_ERR_ARG;
+    first.len = *taken = all->len < all->segment ? all->len : all->segment;
     const bool parsed = tvl_packet_parse(&p, bytes, dgram->len, ep->ids.len) == 0;
     e = parsed ? find(ep, &p.dcid) : NULL;
     conn = e ? e->conn : parsed ? open_door(ep, dgram, &p, bytes, now) : NULL;
@@ -365,10 +367,37 @@ int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
         offer_reset(ep, dgram, bytes, now);
         return TVL_ERR_PACKET;
     }
-    const int r = tvl_conn_recv(conn, dgram, bytes, now);
+    const int r = tvl_conn_recv(conn, all, bytes, now, taken);
     note_progress(ep, conn);
     tvl_endpoint_touch(ep, conn);
     return r;
+}
+
+int tvl_endpoint_recv_batch(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
+                            uint8_t *bytes, tvl_time now)
+{
+    struct tvl_datagram rest = *dgram;
+    size_t taken;
+    int ours = 0;
+
+    if (dgram->len == 0 || dgram->segment == 0 || dgram->segment > TVL_DATAGRAM_MAX)
+        return TVL_ERR_ARG;
+    for (; rest.len > 0; rest.len -= taken) {
+        const int r = recv_front(ep, &rest, bytes + (dgram->len - rest.len), now, &taken);
+
+        ours += r > 0 ? r : 0;
+    }
+    return ours > 0 ? ours : TVL_ERR_PACKET;
+}
+
+int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram, uint8_t *bytes,
+                      tvl_time now)
+{
+    struct tvl_datagram one = *dgram;
+
+    one.segment = one.len;
+    const int r = tvl_endpoint_recv_batch(ep, &one, bytes, now);
+    return r > 0 ? 0 : r;
 }
 
 /* ---- sending, time, events: each connection that wants it in turn ---- */

@@ -106,6 +106,11 @@ static int parse_long(struct tvl_packet *p, struct tvl_rd *rd, const uint8_t *st
     return p->type == TVL_PACKET_RETRY ? parse_retry(p, rd) : parse_numbered(p, rd, start);
 }
 
+bool tvl_packet_is_long(uint8_t first)
+{
+    return (first & BIT_LONG) != 0;
+}
+
 int tvl_packet_parse(struct tvl_packet *p, const uint8_t *bytes, size_t len, size_t local_cid_len)
 {
     struct tvl_rd rd = tvl_rd_over(bytes, len);

@@ -53,6 +53,8 @@ struct tvl_packet {
     size_t len;       /* of this packet: the next coalesced one starts here */
 };
 
+bool tvl_packet_is_long(uint8_t first); /* RFC 8999 5.1; the bit is never masked */
+
 /*
  * Take apart the header of the packet at `bytes`; `len` is what is left of the datagram,
  * `local_cid_len` the length of a short header's connection ID. 0, or TVL_ERR_PACKET: the rest of

@@ -301,6 +301,27 @@ int tvl_header_mask(struct tvl_keys *k, const uint8_t sample[TVL_SAMPLE_SIZE],
     return 0;
 }
 
+int tvl_header_masks(struct tvl_keys *k, uint8_t (*block)[TVL_SAMPLE_SIZE], size_t n)
+{
+    int len = 0;
+
+    if (!k->mask || n > TVL_MASKS_MAX)
+        return TVL_ERR_ARG;
+    if (k->suite == TVL_SUITE_CHACHA20_POLY1305) {
+        for (size_t i = 0; i < n; i++) {
+            uint8_t mask[TVL_MASK_SIZE];
+
+            if (tvl_header_mask(k, block[i], mask) != 0)
+                return TVL_ERR_NOMEM;
+            memcpy(block[i], mask, sizeof mask);
+        }
+        return 0;
+    }
+    return EVP_EncryptUpdate(k->mask, block[0], &len, block[0], (int)n * TVL_SAMPLE_SIZE) == 1
+               ? 0
+               : TVL_ERR_NOMEM;
+}
+
 int tvl_retry_tag(uint8_t tag[TVL_TAG_SIZE], const uint8_t *odcid, size_t odcid_len,
                   const uint8_t *retry, size_t retry_len)
 {

@@ -114,6 +114,13 @@ int tvl_header_mask(struct tvl_keys *k, const uint8_t sample[TVL_SAMPLE_SIZE],
                     uint8_t mask[TVL_MASK_SIZE]);
 
 /*
+ * The same for up to TVL_MASKS_MAX samples at once, much cheaper: each block holds a sample and
+ * then begins with its mask.
+ */
+#define TVL_MASKS_MAX 64
+int tvl_header_masks(struct tvl_keys *k, uint8_t (*block)[TVL_SAMPLE_SIZE], size_t n);
+
+/*
  * Retry Integrity Tag (RFC 9001 5.8) over `retry`, the Retry packet without its tag, sent in answer
  * to the connection ID `odcid` (0 to 20 bytes). Compare with tvl_same().
  */

@@ -10,6 +10,8 @@
 #include "endpoint.h"
 #include "trace.h"
 
+#define TVL_RUN_MAX 64 /* datagrams looked at together; the kernel joins no more */
+
 struct incoming { /* one packet being taken */
     struct tvl_conn *conn;
     const struct tvl_datagram *dgram;
@@ -18,6 +20,9 @@ struct incoming { /* one packet being taken */
     struct tvl_path *path;
     struct tvl_space *space;
     uint8_t *bytes;
+    const uint8_t *mask; /* header protection, if it was made beforehand */
+    uint32_t id;         /* of the path, which may not exist yet */
+    bool id_known;
     uint64_t pn;
     bool eliciting, non_probing;
 };
@@ -138,17 +143,17 @@ static bool level_of(struct incoming *in)
 static bool path_of(struct incoming *in)
 {
     struct tvl_conn *conn = in->conn;
-    uint32_t id = 0;
 
     in->path = conn->path[0];
     if (in->level == TVL_LEVEL_APP) {
-        if (!tvl_handshake_is_done(conn) ||
-            !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &id))
+        if (!tvl_handshake_is_done(conn))
             return false;
-        in->path = tvl_path_find(conn, id);
+        if (!in->id_known && !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &in->id))
+            return false;
+        in->path = tvl_path_find(conn, in->id);
     }
     in->space = in->path ? tvl_conn_space(conn, in->level, in->path) : NULL;
-    return in->path || id <= conn->own_max_path_id;
+    return in->path || in->id <= conn->own_max_path_id;
 }
 
 /* Which 1-RTT keys: RFC 9001 6.3, with numbers compared within their path only. */
@@ -173,20 +178,17 @@ static int decrypt(struct incoming *in, size_t *payload_at)
     uint8_t mask[TVL_MASK_SIZE];
     bool next = false;
 
-    if (tvl_header_mask(keys, in->bytes + in->head.pn_offset + 4, mask) != 0)
+    if (!in->mask && tvl_header_mask(keys, in->bytes + in->head.pn_offset + 4, mask) != 0)
         return TVL_ERR_PACKET;
-    const struct tvl_packet_number n = tvl_packet_unmask(in->bytes, in->head.pn_offset, mask);
+    const struct tvl_packet_number n =
+        tvl_packet_unmask(in->bytes, in->head.pn_offset, in->mask ? in->mask : mask);
     const uint64_t expected = in->space ? tvl_ack_largest_next(&in->space->received) : 0;
 
     in->pn = tvl_pn_decode(expected ? expected - 1 : TVL_PN_NONE, n.truncated, n.len);
     if (in->level == TVL_LEVEL_APP)
         keys = phase_keys(in, &next);
     *payload_at = in->head.pn_offset + n.len;
-    const uint32_t path_id = in->level != TVL_LEVEL_APP ? 0 : in->path ? in->path->id : UINT32_MAX;
-    uint32_t id = path_id;
-    if (!in->path && !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &id))
-        return TVL_ERR_PACKET;
-    const int len = tvl_open(keys, id, in->pn, in->bytes, *payload_at, in->bytes + *payload_at,
+    const int len = tvl_open(keys, in->id, in->pn, in->bytes, *payload_at, in->bytes + *payload_at,
                              in->head.len - *payload_at);
     if (len < 0) {
         if (++conn->open_failures >= tvl_keys_open_limit(keys))
@@ -201,13 +203,9 @@ static int decrypt(struct incoming *in, size_t *payload_at)
 /* A 1-RTT packet may be the first of its path. */
 static bool ensure_path(struct incoming *in)
 {
-    uint32_t id;
-
     if (in->path)
         return true;
-    if (!tvl_endpoint_lookup(in->conn->ep, &in->head.dcid, in->conn, &id))
-        return false;
-    in->path = tvl_path_accept(in->conn, id, in->dgram, in->conn->now);
+    in->path = tvl_path_accept(in->conn, in->id, in->dgram, in->conn->now);
     in->space = in->path ? &in->path->app : NULL;
     return in->path != NULL;
 }
@@ -345,20 +343,22 @@ static void credit_bytes(struct tvl_conn *conn, const struct tvl_datagram *dgram
     }
 }
 
-int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
-                  tvl_time now)
+/* One datagram; `run`: what is known of it beforehand. 0, or TVL_ERR_PACKET: nothing in it was
+ * ours.
+ */
+static int take_datagram(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
+                         const struct incoming *run)
 {
+    const size_t cid_len = tvl_endpoint_ids(conn->ep)->len;
+    struct tvl_cid first = { .len = 0 };
     size_t at = 0;
     int any = TVL_ERR_PACKET;
-    struct tvl_cid first = { .len = 0 };
 
-    conn->now = now;
-    credit_bytes(conn, dgram);
     while (at < dgram->len && tvl_conn_alive(conn)) {
-        struct incoming in = { .conn = conn, .dgram = dgram, .bytes = bytes + at };
+        struct incoming in = *run;
 
-        if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at,
-                             tvl_endpoint_ids(conn->ep)->len) != 0)
+        in.bytes = bytes + at;
+        if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at, cid_len) != 0)
             break;
         if (at == 0)
             first = in.head.dcid;
@@ -373,9 +373,67 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
         at += in.head.len;
     }
     if (any != 0)
-        (void)tvl_conn_take_reset(conn, dgram, bytes, now);
+        (void)tvl_conn_take_reset(conn, dgram, bytes, conn->now);
     if (!tvl_conn_alive(conn))
         tvl_close_on_packet(conn);
-    after_packets(conn);
     return any;
+}
+
+struct run { /* datagrams of one short-header packet each, all to one of our IDs */
+    size_t n;
+    uint8_t mask[TVL_RUN_MAX][TVL_SAMPLE_SIZE];
+    uint32_t path_id;
+};
+
+/* A run at the front of `bytes`: one look-up and one call of the cipher for all. n 0: there is
+ * none.
+ */
+static void find_run(struct tvl_conn *conn, const struct tvl_datagram *dgram, const uint8_t *bytes,
+                     struct run *run)
+{
+    const size_t cid_len = tvl_endpoint_ids(conn->ep)->len;
+    const size_t sample_at = 1 + cid_len + 4;
+    struct tvl_keys *keys = &conn->read[TVL_LEVEL_APP];
+    size_t n = 0;
+
+    run->n = 0;
+    if (dgram->segment >= dgram->len || !tvl_keys_present(keys))
+        return;
+    for (size_t at = 0; at < dgram->len && n < TVL_RUN_MAX; at += dgram->segment) {
+        const uint8_t *b = bytes + at;
+
+        if (tvl_packet_is_long(b[0]) || dgram->len - at < sample_at + TVL_SAMPLE_SIZE ||
+            memcmp(b + 1, bytes + 1, cid_len) != 0)
+            break;
+        memcpy(run->mask[n++], b + sample_at, TVL_SAMPLE_SIZE);
+    }
+    const struct tvl_cid cid = tvl_cid_from(bytes + 1, n > 0 ? cid_len : 0);
+    if (n > 1 && tvl_endpoint_lookup(conn->ep, &cid, conn, &run->path_id) &&
+        tvl_header_masks(keys, run->mask, n) == 0)
+        run->n = n;
+}
+
+int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,
+                  tvl_time now, size_t *taken)
+{
+    struct tvl_datagram part = *dgram;
+    struct incoming in = { .conn = conn, .dgram = &part };
+    struct run run;
+    size_t at = 0, ours = 0, i = 0;
+
+    find_run(conn, dgram, bytes, &run);
+    conn->now = now;
+    part.len = 0;
+    do {
+        in.id_known = i < run.n;
+        in.id = in.id_known ? run.path_id : 0;
+        in.mask = in.id_known ? run.mask[i] : NULL;
+        part.len = dgram->len - at < dgram->segment ? dgram->len - at : dgram->segment;
+        credit_bytes(conn, &part);
+        ours += take_datagram(conn, &part, bytes + at, &in) == 0;
+        at += part.len;
+    } while (++i < run.n);
+    *taken = at;
+    after_packets(conn);
+    return ours > 0 ? (int)ours : TVL_ERR_PACKET;
 }

@@ -22,9 +22,10 @@
 #define READS_PER_WAKE 4  /* system calls before the loop gets its turn */
 #define SENDS_PER_TURN 64 /* messages sent before events are looked at */
 #define ROUNDS_MAX 64     /* rounds of events and sending before the loop gets its turn */
-#define QUEUE_BYTES (3 * TVL_UDP_MESSAGE_MAX) /* made before the kernel is called; stays in cache \
-                                               */
-#define HELD_BYTES (4 * TVL_UDP_MESSAGE_MAX)  /* kept for a socket that is full; then it loses */
+#define QUEUE_BYTES                                                                              \
+    (3 * TVL_UDP_MESSAGE_MAX)                /* made before the kernel is called; stays in cache \
+                                              */
+#define HELD_BYTES (4 * TVL_UDP_MESSAGE_MAX) /* kept for a socket that is full; then it loses */
 
 struct queue { /* messages made and not yet taken by the kernel, their bytes behind each other */
     struct tvl_udp_message m[TVL_UDP_WRITES];
@@ -266,20 +267,14 @@ void tvl_ev_kick(struct tvl_ev *d)
 
 /* ---- watchers ---- */
 
-/* Hand what one system call brought to the endpoint, datagram by datagram. */
+/* Hand what one system call brought to the endpoint. */
 static void take_in(struct tvl_ev *d, uint64_t tag, size_t n)
 {
     const tvl_time now = clock_now();
 
     for (size_t i = 0; i < n; i++) {
-        struct tvl_datagram dgram = d->in[i].dgram;
-        const size_t len = dgram.len;
-
-        dgram.tag = tag;
-        for (size_t at = 0; at < len; at += dgram.segment) {
-            dgram.len = len - at < dgram.segment ? len - at : dgram.segment;
-            (void)tvl_endpoint_recv(d->ep, &dgram, d->in[i].bytes + at, now);
-        }
+        d->in[i].dgram.tag = tag;
+        (void)tvl_endpoint_recv_batch(d->ep, &d->in[i].dgram, d->in[i].bytes, now);
     }
 }
 

@@ -184,8 +184,7 @@ struct tvl_datagram {
     struct sockaddr_storage local, remote; /* local may be AF_UNSPEC where the driver cannot know */
     uint8_t ecn;                           /* the two ECN bits [0, 3] */
     size_t len;                            /* UDP payload [1, TVL_DATAGRAM_MAX] */
-    size_t
-        segment; /* send_batch: `len` bytes are datagrams of this size, the last may be shorter */
+    size_t segment; /* batches: `len` bytes are datagrams of this size, the last may be shorter */
     tvl_time release_at; /* send: not before, us (SO_TXTIME, or at once where there is none) */
     uint64_t tag; /* send: id of the local socket, as given in tvl_path_config.tag or by recv */
 };
@@ -196,6 +195,14 @@ struct tvl_datagram {
  */
 int tvl_endpoint_recv(struct tvl_endpoint *ep, const struct tvl_datagram *dgram, uint8_t *bytes,
                       tvl_time now);
+
+/*
+ * The same for several at once: `dgram->len` bytes are datagrams of `dgram->segment` each, the last
+ * may be shorter, from one place to one place with one ECN mark, as UDP_GRO joins them. How many
+ * were ours, or TVL_ERR_PACKET.
+ */
+int tvl_endpoint_recv_batch(struct tvl_endpoint *ep, const struct tvl_datagram *dgram,
+                            uint8_t *bytes, tvl_time now);
 
 /*
  * Write the next datagram that may leave now into `bytes` (room for TVL_DATAGRAM_MAX).

@@ -244,6 +244,37 @@ static size_t earliest(const struct pair *p)
     return best;
 }
 
+static struct pair_datagram take_off(struct pair *p, size_t i)
+{
+    const struct pair_datagram q = p->queue[i];
+
+    memmove(&p->queue[i], &p->queue[i + 1], (--p->n_queue - i) * sizeof *p->queue);
+    return q;
+}
+
+/* The datagram at `i`, with those behind it that the kernel would join to it. */
+static void arrive(struct pair *p, size_t i)
+{
+    static uint8_t bytes[65536];
+    const struct pair_datagram first = take_off(p, i);
+    struct tvl_datagram d = first.dgram;
+    size_t last = d.len;
+
+    memcpy(bytes, first.bytes, first.dgram.len);
+    d.segment = first.dgram.len;
+    while (p->batch > TVL_DATAGRAM_MAX && i < p->n_queue && last == d.segment &&
+           p->queue[i].at == first.at && p->queue[i].to == first.to &&
+           p->queue[i].dgram.tag == d.tag && p->queue[i].dgram.len <= d.segment &&
+           d.len + d.segment <= p->batch) {
+        const struct pair_datagram q = take_off(p, i);
+
+        memcpy(bytes + d.len, q.bytes, q.dgram.len);
+        last = q.dgram.len;
+        d.len += last;
+    }
+    (void)tvl_endpoint_recv_batch(p->ep[first.to], &d, bytes, p->now);
+}
+
 static void step(struct pair *p, tvl_time limit)
 {
     tvl_time next = limit;
@@ -257,12 +288,8 @@ static void step(struct pair *p, tvl_time limit)
     if (p->n_queue > 0 && p->queue[i].at < next)
         next = p->queue[i].at;
     p->now = next > p->now ? next : p->now + (next < limit); /* a tick that is due moves on */
-    if (p->n_queue > 0 && p->queue[i].at <= p->now) {
-        struct pair_datagram q = p->queue[i];
-
-        memmove(&p->queue[i], &p->queue[i + 1], (--p->n_queue - i) * sizeof *p->queue);
-        (void)tvl_endpoint_recv(p->ep[q.to], &q.dgram, q.bytes, p->now);
-    }
+    if (p->n_queue > 0 && p->queue[i].at <= p->now)
+        arrive(p, i);
     for (int side = 0; side < 2; side++)
         tvl_endpoint_tick(p->ep[side], p->now);
     settle(p);

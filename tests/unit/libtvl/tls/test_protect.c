@@ -186,6 +186,33 @@ static void chacha_packet_and_update(void **state)
     tvl_keys_fini(&next);
 }
 
+static void masks_of_many(void **state)
+{
+    static const uint16_t suites[] = { TVL_SUITE_AES_128_GCM, TVL_SUITE_AES_256_GCM,
+                                       TVL_SUITE_CHACHA20_POLY1305 };
+    static const uint8_t secret[TVL_SECRET_MAX] = { 1, 2, 3 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof suites / sizeof suites[0]; i++) {
+        uint8_t block[TVL_MASKS_MAX][TVL_SAMPLE_SIZE], mask[TVL_MASKS_MAX][TVL_MASK_SIZE];
+        struct tvl_keys k = { 0 };
+
+        assert_int_equal(tvl_header_masks(&k, block, 1), TVL_ERR_ARG);
+        assert_int_equal(tvl_keys_from_secret(&k, suites[i], secret,
+                                              suites[i] == TVL_SUITE_AES_256_GCM ? 48 : 32),
+                         0);
+        for (size_t n = 0; n < TVL_MASKS_MAX; n++) {
+            memset(block[n], (int)(3 * n + 1), sizeof block[n]);
+            assert_int_equal(tvl_header_mask(&k, block[n], mask[n]), 0);
+        }
+        assert_int_equal(tvl_header_masks(&k, block, TVL_MASKS_MAX + 1), TVL_ERR_ARG);
+        assert_int_equal(tvl_header_masks(&k, block, TVL_MASKS_MAX), 0);
+        for (size_t n = 0; n < TVL_MASKS_MAX; n++)
+            assert_memory_equal(block[n], mask[n], TVL_MASK_SIZE);
+        tvl_keys_fini(&k);
+    }
+}
+
 static void multipath_nonce(void **state)
 {
     uint8_t iv[TVL_NONCE_SIZE], nonce[TVL_NONCE_SIZE];
@@ -305,8 +332,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(initial_secrets), cmocka_unit_test(initial_packets),
         cmocka_unit_test(retry_tag),       cmocka_unit_test(chacha_packet_and_update),
-        cmocka_unit_test(multipath_nonce), cmocka_unit_test(every_suite),
-        cmocka_unit_test(empty_payload),   cmocka_unit_test(no_keys),
+        cmocka_unit_test(masks_of_many),   cmocka_unit_test(multipath_nonce),
+        cmocka_unit_test(every_suite),     cmocka_unit_test(empty_payload),
+        cmocka_unit_test(no_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
