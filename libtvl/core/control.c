@@ -93,6 +93,8 @@ static int on_new_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
                                    .token = f->reset_token };
     int r = judge_path_id(conn, f->path_id);
 
+    if (conn->remote_cid.len == 0) /* RFC 9000 19.15: it never gets a length */
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
     if (r != 0)
         return r < 0 ? r : 0;
     r = tvl_cids_learn(&conn->cids, &n);
@@ -118,6 +120,19 @@ static int on_retire_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
         return 0;
     tvl_endpoint_unmap(conn->ep, &c->cid);
     tvl_cids_forget_local(&conn->cids, c);
+    tvl_control_issue_cids(conn);
+    return 0;
+}
+
+static int on_cids_blocked(struct tvl_conn *conn, const struct tvl_frame_cid *f)
+{
+    const int r = judge_path_id(conn, f->path_id);
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    /* The draft's 4.7: no further than the next one we shall issue. */
+    if (f->seq > 0 && !tvl_cids_was_issued(&conn->cids, f->path_id, f->seq - 1))
+        return -TVL_WIRE_PROTOCOL_VIOLATION;
     tvl_control_issue_cids(conn);
     return 0;
 }
@@ -174,7 +189,8 @@ static int on_datagram(struct tvl_conn *conn, const struct tvl_frame *f)
 {
     struct tvl_dgram_item *item;
 
-    if (conn->own.max_datagram_frame_size == 0)
+    if (conn->own.max_datagram_frame_size == 0 ||
+        tvl_frame_size(f) > conn->own.max_datagram_frame_size) /* RFC 9221 3 */
         return -TVL_WIRE_PROTOCOL_VIOLATION;
     item = malloc(sizeof *item + f->datagram.len);
     if (!item)
@@ -229,10 +245,7 @@ int tvl_control_on_frame(struct tvl_conn *conn, struct tvl_path *path, const str
     case TVL_FRAME_PATHS_BLOCKED:
         return f->path.path_id > conn->own_max_path_id ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
     case TVL_FRAME_PATH_CIDS_BLOCKED:
-        if (f->cid.path_id > conn->own_max_path_id)
-            return -TVL_WIRE_PROTOCOL_VIOLATION;
-        tvl_control_issue_cids(conn);
-        return 0;
+        return on_cids_blocked(conn, &f->cid);
     default:
         return -TVL_WIRE_FRAME_ENCODING_ERROR;
     }

@@ -58,6 +58,8 @@ static bool ids_match(const struct tvl_conn *conn, const struct tvl_params *peer
         return false;
     if (conn->side == TVL_SERVER)
         return true;
+    if (peer->has_preferred_address && conn->remote_cid.len == 0) /* 18.2 */
+        return false;
     return peer->has_original_dcid && tvl_cid_equal(&peer->original_dcid, &conn->original_dcid) &&
            peer->has_retry_scid == conn->retried &&
            (!conn->retried || tvl_cid_equal(&peer->retry_scid, &conn->retry_scid));
@@ -268,7 +270,7 @@ static void fail(struct tvl_conn *conn, int r)
         tvl_close_tls(conn, (uint8_t)tvl_tls_conn_alert(conn->tls), tvl_tls_conn_why(conn->tls));
     else if (r == TVL_ERR_PEER)
         tvl_close_with(conn, TVL_WIRE_PROTOCOL_VIOLATION, TVL_FRAME_CRYPTO,
-                       "handshake data at the wrong encryption level");
+                       tvl_tls_conn_why(conn->tls));
     else
         tvl_close_with(conn, TVL_WIRE_INTERNAL_ERROR, TVL_FRAME_CRYPTO, tvl_strerror(r));
 }

@@ -249,6 +249,12 @@ void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
 
     if (p->state == TVL_PATH_ABANDONED)
         return;
+    for (size_t i = 0; i < conn->n_paths; i++)
+        any = any || (conn->path[i] != p && conn->path[i]->state != TVL_PATH_ABANDONED);
+    if (!any) { /* it still carries the goodbye */
+        tvl_close_with(conn, TVL_WIRE_NO_VIABLE_PATH, 0, "the last path was abandoned");
+        return;
+    }
     tvl_path_take_back(p, now, "path_abandoned");
     p->abandon_wanted = conn->multipath;
     p->abandon_code = code;
@@ -262,10 +268,6 @@ void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
         conn->own_max_path_id++; /* IDs are not used again: allow another */
         conn->max_path_id_wanted = true;
     }
-    for (size_t i = 0; i < conn->n_paths; i++)
-        any = any || conn->path[i]->state != TVL_PATH_ABANDONED;
-    if (!any)
-        tvl_close_with(conn, TVL_WIRE_NO_VIABLE_PATH, 0, "the last path was abandoned");
 }
 
 static void forget(struct tvl_path *p)

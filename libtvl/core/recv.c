@@ -39,8 +39,10 @@ static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
 
     if (in->level == TVL_LEVEL_APP) {
         path = tvl_path_find(conn, ack->path_id);
-        if (!path) /* gone, or never there */
-            return ack->path_id > conn->own_max_path_id ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+        if (!path) /* never there: nothing was sent on it; or gone: the draft's 4 ignores it */
+            return ack->path_id >= conn->next_path_id ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+        if (path->state == TVL_PATH_ABANDONED)
+            return 0; /* all of it was taken for lost */
         space = &path->app;
     }
     for (uint32_t i = 0; i < ack->count; i++)
@@ -270,6 +272,8 @@ static int take_packet(struct incoming *in)
         return drop(in, "unsupported");
     if (!path_of(in))
         return drop(in, "connection_unknown");
+    if (in->head.type == TVL_PACKET_INITIAL && conn->side == TVL_CLIENT && in->head.token_len > 0)
+        return drop(in, "invalid"); /* RFC 9000 17.2.2: a server sends no token */
     /* RFC 9000 7.2: the peer's ID does not change during the handshake */
     if (in->head.type != TVL_PACKET_ONE_RTT && conn->cids.n_remote > 0 &&
         !tvl_cid_equal(&in->head.scid, &conn->remote_cid))

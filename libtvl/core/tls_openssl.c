@@ -250,6 +250,15 @@ static void on_keylog(const SSL *ssl, const char *line)
     on_secret_line(c, line);
 }
 
+/* RFC 9001 8.4: no compatibility mode. The session ID follows version and random. */
+static void check_hello(struct tvl_tls_conn *c, const uint8_t *message, size_t len)
+{
+    const size_t at = 4 + 2 + SSL3_RANDOM_SIZE;
+
+    if (len > at && message[0] == SSL3_MT_CLIENT_HELLO && message[at] != 0)
+        fail(c, TVL_ERR_PEER, "a ClientHello with a legacy session ID");
+}
+
 static void on_message(int writing, int version, int type, const void *bytes, size_t len, SSL *ssl,
                        void *arg)
 {
@@ -261,6 +270,8 @@ static void on_message(int writing, int version, int type, const void *bytes, si
         return;
     if (type == SSL3_RT_HANDSHAKE && !c->tls->server)
         tvl_transcript_add(&c->transcript, bytes, len);
+    if (!writing && type == SSL3_RT_HANDSHAKE && c->tls->server)
+        check_hello(c, bytes, len);
     if (!writing || c->error)
         return;
     if (type == SSL3_RT_ALERT && len >= 2) {
@@ -317,6 +328,11 @@ int tvl_tls_on_session(SSL *ssl, SSL_SESSION *session)
 
     if (!c || c->error || !c->cb.ticket || !SSL_SESSION_is_resumable(session))
         return 0;
+    if (SSL_SESSION_get_max_early_data(session) != 0 &&
+        SSL_SESSION_get_max_early_data(session) != UINT32_MAX) {
+        fail(c, TVL_ERR_PEER, "a ticket that limits early data"); /* RFC 9001 4.6.1 */
+        return 0;
+    }
     len = i2d_SSL_SESSION(session, &bytes);
     if (len > 0) {
         c->cb.ticket(c->user, bytes, (size_t)len);
@@ -598,6 +614,8 @@ int tvl_tls_conn_feed(struct tvl_tls_conn *c, enum tvl_level level, const uint8_
     if (c->error)
         return c->error;
     if (c->done && !only_tickets(c, bytes, len)) {
+        if (!c->tls->server && c->header[0] == SSL3_MT_CERTIFICATE_REQUEST)
+            fail(c, TVL_ERR_PEER, "a certificate is asked for after the handshake"); /* 4.4 */
         raise_alert(c, SSL_AD_UNEXPECTED_MESSAGE);
         snprintf(c->why, sizeof c->why, "handshake message of type %u after the handshake",
                  c->header[0]);
