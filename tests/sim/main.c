@@ -6,20 +6,40 @@
  *     tvl-sim --scenario death --count 200     seeds 1..200; a failing one prints its replay
  *     ... --twice                              each run again: the same events, or it fails
  *     ... --share 0.85                         fail below this goodput share
+ *
+ *     tvl-sim --swarm --seed 7                 a world drawn from the seed; --log FILE
+ *     tvl-sim --swarm --count 10000 --jobs 2   seeds 1..10000 in two processes
+ *     ... --without loss --without nat         without these faults; --faults lists them
+ *     ... --shrink                             which faults does this failure need?
+ *     ... --report FILE                        JSON
  */
+#include <ctype.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "jobs.h"
 #include "world.h"
 
 struct options {
-    const char *scenario, *log;
-    uint64_t seed, count;
-    bool twice;
+    const char *scenario, *log, *report;
+    uint64_t seed, count, without;
+    unsigned jobs;
+    bool twice, swarm, shrink, faults;
     double share;
 };
+
+static int add_without(struct options *o, const char *name)
+{
+    for (int f = 0; f < SWARM_FAULTS; f++)
+        if (strcmp(swarm_fault_name[f], name) == 0) {
+            o->without |= SWARM_BIT(f);
+            return 0;
+        }
+    fprintf(stderr, "tvl-sim: no fault \"%s\"; --faults lists them\n", name);
+    return 64;
+}
 
 static int parse(struct options *o, int argc, char **argv)
 {
@@ -30,11 +50,17 @@ static int parse(struct options *o, int argc, char **argv)
         { "log", required_argument, NULL, 'l' },
         { "twice", no_argument, NULL, 't' },
         { "share", required_argument, NULL, 'g' },
+        { "swarm", no_argument, NULL, 'w' },
+        { "jobs", required_argument, NULL, 'j' },
+        { "without", required_argument, NULL, 'x' },
+        { "shrink", no_argument, NULL, 'k' },
+        { "faults", no_argument, NULL, 'f' },
+        { "report", required_argument, NULL, 'o' },
         { NULL, 0, NULL, 0 },
     };
     int c;
 
-    *o = (struct options){ .seed = 1, .count = 1 };
+    *o = (struct options){ .seed = 1, .count = 1, .jobs = 1 };
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
         case 's':
@@ -55,10 +81,31 @@ static int parse(struct options *o, int argc, char **argv)
         case 'g':
             o->share = strtod(optarg, NULL);
             break;
+        case 'w':
+            o->swarm = true;
+            break;
+        case 'j':
+            o->jobs = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case 'x':
+            if (add_without(o, optarg) != 0)
+                return 64;
+            break;
+        case 'k':
+            o->shrink = true;
+            break;
+        case 'f':
+            o->faults = true;
+            break;
+        case 'o':
+            o->report = optarg;
+            break;
         default:
             return 64;
         }
     }
+    if (o->jobs < 1 || o->jobs > JOBS_MAX)
+        return 64;
     if (o->scenario && !sim_find(o->scenario)) {
         fprintf(stderr, "tvl-sim: no scenario \"%s\"\n", o->scenario);
         return 64;
@@ -97,6 +144,64 @@ static bool run_one(const struct options *o, const struct sim_scenario *s, uint6
     return r.ok;
 }
 
+/* The same violation, whatever its numbers. */
+static bool same_kind(const char *a, const char *b)
+{
+    for (;;) {
+        while (isxdigit((unsigned char)*a))
+            a++;
+        while (isxdigit((unsigned char)*b))
+            b++;
+        if (*a != *b || !*a)
+            return *a == *b;
+        a++;
+        b++;
+    }
+}
+
+/* Leave out one fault after the other as long as the seed still fails in the same way. */
+static uint64_t shrink(const struct options *o, const struct test_pki *pki)
+{
+    uint64_t without = o->without;
+    struct swarm_result r, last;
+
+    swarm_run(o->seed, without, pki, NULL, &last);
+    for (int f = 0; f < SWARM_FAULTS && !last.ok; f++) {
+        if (!(last.drawn >> f & 1))
+            continue;
+        swarm_run(o->seed, without | SWARM_BIT(f), pki, NULL, &r);
+        if (r.ok || !same_kind(r.why, last.why))
+            continue;
+        without |= SWARM_BIT(f);
+        last = r;
+    }
+    if (last.ok)
+        printf("seed %" PRIu64 " does not fail\n", o->seed);
+    else
+        printf("needs:");
+    for (int f = 0; f < SWARM_FAULTS; f++)
+        if (!last.ok && last.drawn >> f & 1)
+            printf(" %s", swarm_fault_name[f]);
+    printf("\n");
+    return without;
+}
+
+static int run_swarm(const struct options *o, const struct test_pki *pki)
+{
+    struct jobs_config c = { .first = o->seed,
+                             .count = o->count,
+                             .without = o->without,
+                             .jobs = o->jobs,
+                             .twice = o->twice,
+                             .progress = true,
+                             .report = o->report,
+                             .log = o->count == 1 ? o->log : NULL };
+
+    if (o->shrink)
+        c.without = shrink(o, pki);
+    return jobs_run(&c, pki) ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct test_pki_config pc = { .kind = TEST_PKI_ED25519 };
@@ -107,9 +212,19 @@ int main(int argc, char **argv)
 
     if (bad)
         return bad;
+    for (int f = 0; f < SWARM_FAULTS && o.faults; f++)
+        printf("%s\n", swarm_fault_name[f]);
+    if (o.faults)
+        return 0;
     if (test_pki_init(&pki, &pc) != 0) {
         fprintf(stderr, "tvl-sim: cannot make certificates\n");
         return 1;
+    }
+    if (o.swarm) {
+        const int r = run_swarm(&o, &pki);
+
+        test_pki_fini(&pki);
+        return r;
     }
     for (const struct sim_scenario *s = sim_scenarios; s->name; s++) {
         if (o.scenario && strcmp(o.scenario, s->name) != 0)

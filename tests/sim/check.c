@@ -1,0 +1,307 @@
+/* check.c - invariants of every step. The list is in check.h. */
+#include "check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+#define fail(c, ...) sim_fail((c)->g, __VA_ARGS__)
+
+/* ---- amplification, seen at the server's port ---- */
+
+static struct check_peer *peer_of(struct check *c, const struct sockaddr_storage *a)
+{
+    const uint64_t key = sim_address_key(a);
+
+    for (size_t i = 0; i < c->n_peers; i++)
+        if (c->peer[i].key == key)
+            return &c->peer[i];
+    if (c->n_peers == CHECK_PEERS_MAX)
+        return NULL;
+    c->peer[c->n_peers] = (struct check_peer){ .key = key };
+    return &c->peer[c->n_peers++];
+}
+
+static bool is_validated(const struct check *c, const struct sockaddr_storage *a)
+{
+    for (unsigned i = 0; i < c->n_apps; i++) {
+        const struct tvl_conn *conn = c->app[i].side[APP_SERVER].conn;
+
+        for (size_t k = 0; conn && k < conn->n_paths; k++)
+            if (conn->path[k]->validated && sim_same_address(&conn->path[k]->remote, a))
+                return true;
+    }
+    return false;
+}
+
+static void on_received(void *user, struct sim_host *h, const struct tvl_datagram *d)
+{
+    struct check_peer *p = peer_of(user, &d->remote);
+
+    (void)h;
+    if (p)
+        p->in += d->len;
+}
+
+static void on_sent(void *user, struct sim_host *h, const struct tvl_datagram *d)
+{
+    struct check *c = user;
+    struct check_peer *p = peer_of(c, &d->remote);
+
+    (void)h;
+    if (!p)
+        return;
+    p->out += d->len;
+    p->validated = p->validated || is_validated(c, &d->remote);
+    if (!p->validated && p->out > TVL_AMPLIFICATION * p->in)
+        fail(c, "amplification: %" PRIu64 " bytes to %" PRIx64 " for %" PRIu64, p->out, p->key,
+             p->in);
+}
+
+/* ---- flow control ---- */
+
+static void check_stream(struct check *c, const struct app *a, const struct tvl_stream *s)
+{
+    if (s->out.sent > s->send_max && s->send_state != TVL_SEND_NONE)
+        fail(c, "app %u stream %" PRIu64 ": sent %" PRIu64 " above limit %" PRIu64, a->number,
+             s->id, s->out.sent, s->send_max);
+    if (s->in.highest > s->recv_max && s->recv_state != TVL_RECV_NONE)
+        fail(c, "app %u stream %" PRIu64 ": received %" PRIu64 " above limit %" PRIu64, a->number,
+             s->id, s->in.highest, s->recv_max);
+    if (s->out.end - s->out.base > TVL_STREAM_BUFFER_MAX)
+        fail(c, "app %u stream %" PRIu64 ": %" PRIu64 " bytes buffered", a->number, s->id,
+             s->out.end - s->out.base);
+}
+
+static void check_flow_control(struct check *c, const struct app *a, const struct tvl_conn *conn,
+                               const struct tvl_conn *peer)
+{
+    const struct tvl_streams *ss = &conn->streams;
+
+    if (ss->sent > ss->send_max || ss->received > ss->recv_max || ss->consumed > ss->received)
+        fail(c,
+             "app %u: connection flow control: sent %" PRIu64 "/%" PRIu64 " received %" PRIu64
+             "/%" PRIu64 " consumed %" PRIu64,
+             a->number, ss->sent, ss->send_max, ss->received, ss->recv_max, ss->consumed);
+    for (int i = 0; i < 2; i++)
+        if (ss->dir[i].own_opened > ss->dir[i].own_max ||
+            ss->dir[i].peer_opened > ss->dir[i].peer_max)
+            fail(c, "app %u: more streams than allowed", a->number);
+    for (const struct tvl_stream *s = ss->table; s; s = s->hh.next)
+        check_stream(c, a, s);
+    if (!peer)
+        return;
+    if (ss->received > peer->streams.sent || ss->send_max > peer->streams.recv_max)
+        fail(c,
+             "app %u: received %" PRIu64 " of %" PRIu64 " sent; may send %" PRIu64
+             ", allowed %" PRIu64,
+             a->number, ss->received, peer->streams.sent, ss->send_max, peer->streams.recv_max);
+}
+
+/* ---- flight ---- */
+
+static void add_bytes(void *user, const struct tvl_sent_packet *p)
+{
+    uint64_t *sum = user;
+
+    *sum += p->in_flight ? p->bytes : 0;
+}
+
+static uint64_t flight_of(struct check *c, const struct app *a, const struct tvl_recovery *r)
+{
+    uint64_t eliciting = 0;
+
+    if (c->steps % CHECK_DEEP_EVERY == 0) {
+        tvl_recovery_oldest(r, TVL_SENT_MAX, add_bytes, &eliciting);
+        if (eliciting > r->bytes_in_flight)
+            fail(c, "app %u: %" PRIu64 " bytes outstanding, %" PRIu64 " counted", a->number,
+                 eliciting, r->bytes_in_flight);
+    }
+    return r->bytes_in_flight;
+}
+
+static void check_flight(struct check *c, const struct app *a, enum app_who who,
+                         const struct tvl_conn *conn, const struct tvl_path *p)
+{
+    struct check_path *seen = &c->path[a->number][who][p->id % TVL_PATH_SLOTS];
+    const uint64_t window = tvl_path_cc_cwnd(&p->cc);
+    uint64_t sum = flight_of(c, a, &p->app.sent);
+
+    if (p->id == 0)
+        sum += flight_of(c, a, &conn->initial.sent) + flight_of(c, a, &conn->handshake.sent);
+    if (sum != p->cc.in_flight)
+        fail(c, "app %u path %u: %" PRIu64 " bytes in flight, its packets are %" PRIu64, a->number,
+             p->id, p->cc.in_flight, sum);
+    if (!seen->known || seen->id != p->id)
+        *seen = (struct check_path){ .id = p->id, .known = true };
+    if (sum <= window || window > seen->window)
+        seen->window = window;
+    if (sum > seen->in_flight && sum > seen->window + CHECK_BEYOND_WINDOW)
+        fail(c, "app %u path %u: %" PRIu64 " bytes in flight, window %" PRIu64, a->number, p->id,
+             sum, window);
+    seen->in_flight = sum;
+}
+
+/* ---- bounds ---- */
+
+static void check_bounds(struct check *c, const struct app *a, const struct tvl_conn *conn)
+{
+    size_t live = 0;
+
+    for (size_t i = 0; i < conn->n_paths; i++)
+        live += conn->path[i]->state != TVL_PATH_ABANDONED;
+    if (live > TVL_PATHS_MAX || conn->n_paths > TVL_PATH_SLOTS)
+        fail(c, "app %u: %zu paths", a->number, conn->n_paths);
+    if (conn->n_events > TVL_EVENTS_MAX || conn->out.count > TVL_DATAGRAMS_OUT_MAX ||
+        conn->in.count > TVL_DATAGRAMS_IN_MAX)
+        fail(c, "app %u: a queue is over its bound", a->number);
+    if (conn->cids.n_local > TVL_LOCAL_CIDS_MAX || conn->cids.n_remote > TVL_REMOTE_CIDS_MAX)
+        fail(c, "app %u: too many connection IDs", a->number);
+}
+
+static uint64_t buffered(const struct tvl_conn *conn)
+{
+    uint64_t sum = 0;
+
+    for (const struct tvl_stream *s = conn->streams.table; s; s = s->hh.next)
+        sum += s->out.cap + s->in.cap;
+    return sum;
+}
+
+static void check_memory(struct check *c)
+{
+    const size_t now = sim_memory_bytes();
+    uint64_t allowed = CHECK_MEMORY_BASE;
+
+    for (unsigned i = 0; i < c->n_apps; i++)
+        for (int who = 0; who < 2; who++)
+            if (c->app[i].side[who].conn)
+                allowed += CHECK_MEMORY_CONN + buffered(c->app[i].side[who].conn);
+    if (now > c->memory_peak)
+        c->memory_peak = now;
+    if (now > allowed)
+        fail(c, "%zu bytes allocated, at most %" PRIu64 " expected", now, allowed);
+}
+
+/* ---- ends ---- */
+
+void check_closed(struct check *c, const struct app_side *s)
+{
+    const struct app *a = s->app;
+    const struct app_side *peer = &a->side[1 - s->who];
+    const bool goodbye = s->close_called || peer->close_called;
+    bool right = false;
+
+    switch (s->kind) {
+    case TVL_CLOSED_LOCAL:
+        right = s->close_called && s->code == a->close_code;
+        break;
+    case TVL_CLOSED_PEER_APP:
+        right = peer->close_called && s->code == a->close_code;
+        break;
+    case TVL_CLOSED_PEER: /* before 1-RTT the application's code does not travel */
+        right = peer->close_called && s->code == TVL_WIRE_APPLICATION_ERROR;
+        break;
+    case TVL_CLOSED_IDLE:
+    case TVL_CLOSED_NO_ANSWER:
+    case TVL_CLOSED_RESET:
+        right = goodbye || c->may_time_out;
+        break;
+    default:
+        break;
+    }
+    if (!right)
+        fail(c, "app %u: the %s's end came as kind %d, code %" PRIu64 ": %s", a->number,
+             s->who == APP_CLIENT ? "client" : "server", (int)s->kind, s->code, s->reason);
+}
+
+/* ---- timers ---- */
+
+static const char *due_on_path(const struct tvl_path *p, tvl_time now)
+{
+    if (p->forget_at <= now)
+        return "forget";
+    if (tvl_recovery_next_time(&p->app.sent) <= now)
+        return "recovery";
+    if (tvl_ack_due(&p->app.received) <= now)
+        return "ack";
+    if (p->challenge.outstanding && p->challenge.next_at <= now)
+        return "challenge";
+    return tvl_path_next_time(p) <= now ? "health" : NULL;
+}
+
+static const char *due_on_conn(const struct tvl_conn *conn, tvl_time now, uint32_t *path)
+{
+    const char *what = NULL;
+
+    if (!tvl_conn_alive(conn))
+        return "closing";
+    for (size_t i = 0; i < conn->n_paths && !what; i++) {
+        *path = conn->path[i]->id;
+        what = due_on_path(conn->path[i], now);
+    }
+    if (what)
+        return what;
+    if (tvl_streams_next_deadline(&conn->streams) <= now)
+        return "deadline";
+    return tvl_conn_data_waits(conn) ? "data" : "other";
+}
+
+void check_explain_timer(const struct check *c, const struct sim_host *h)
+{
+    const tvl_time now = sim_host_now(h);
+    uint32_t path = 0;
+
+    for (unsigned i = 0; i < c->n_apps; i++)
+        for (int who = 0; who < 2; who++) {
+            const struct app_side *s = &c->app[i].side[who];
+
+            if (s->host == h && s->conn && tvl_conn_next_tick(s->conn) <= now)
+                fail(c, "host %u: its timer is due, and does nothing: app %u path %u %s",
+                     h->node.id, i, path, due_on_conn(s->conn, now, &path));
+        }
+    fail(c, "host %u: its timer is due, and does nothing: of no known connection", h->node.id);
+}
+
+/* ---- */
+
+void check_step(struct check *c)
+{
+    c->steps++;
+    for (unsigned i = 0; i < c->n_apps; i++)
+        for (int who = 0; who < 2; who++) {
+            const struct app *a = &c->app[i];
+            const struct tvl_conn *conn = a->side[who].conn;
+
+            if (!conn)
+                continue;
+            check_flow_control(c, a, conn, a->side[1 - who].conn);
+            check_bounds(c, a, conn);
+            for (size_t k = 0; k < conn->n_paths; k++)
+                check_flight(c, a, (enum app_who)who, conn, conn->path[k]);
+        }
+    if (c->steps % CHECK_DEEP_EVERY == 0)
+        check_memory(c);
+}
+
+void check_init(struct check *c, struct sim_graph *g, struct sim_host *server, struct app *app,
+                unsigned n_apps)
+{
+    memset(c, 0, sizeof *c);
+    c->g = g;
+    c->server = server;
+    c->app = app;
+    c->n_apps = n_apps;
+    c->path = calloc(n_apps, sizeof *c->path);
+    if (!c->path)
+        abort();
+    server->watch = (struct sim_host_watch){ .sent = on_sent, .received = on_received, .user = c };
+}
+
+void check_fini(struct check *c)
+{
+    free(c->path);
+    c->path = NULL;
+}

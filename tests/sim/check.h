@@ -1,0 +1,59 @@
+/*
+ * check.h - what must hold at every step of a simulated world, whatever the network does.
+ *
+ *     amplification    to an address that is not validated goes at most three times what came
+ *     flow control     nothing above a limit, no limit above what the other end gave
+ *     flight           a path's bytes in flight are the sum of its packets, and within its window
+ *     bounds           paths, IDs, ranges, queues and memory stay below their named limits
+ *     ends             no connection ends but by a goodbye, or where the faults can explain it
+ *     timers           a timer that is due does something; see world loop
+ *
+ * What the application must see is app.h's. Both look at the library's own structures where the
+ * public calls do not show enough.
+ */
+#ifndef SIM_CHECK_H
+#define SIM_CHECK_H
+
+#include "app.h"
+#include "conn.h"
+
+#define CHECK_PEERS_MAX 512
+/* Bytes beyond the window: probes and what RFC 9002 lets through it. */
+#define CHECK_BEYOND_WINDOW (64 * TVL_DATAGRAM_MAX)
+#define CHECK_DEEP_EVERY 64          /* steps between looks at every packet outstanding */
+#define CHECK_MEMORY_BASE (2u << 20) /* bytes of one endpoint, tables included */
+#define CHECK_MEMORY_CONN (2u << 20) /* bytes of one end of a connection beside stream bytes */
+
+struct check_peer { /* an address, as the server sees it */
+    uint64_t key, in, out;
+    bool validated;
+};
+
+struct check_path {
+    uint32_t id;
+    bool known;
+    uint64_t window, in_flight; /* largest window since it was kept; at the last step */
+};
+
+struct check {
+    struct sim_graph *g;
+    struct sim_host *server;
+    struct app *app;
+    unsigned n_apps;
+    struct check_peer peer[CHECK_PEERS_MAX];
+    size_t n_peers;
+    struct check_path (*path)[2][TVL_PATH_SLOTS]; /* by app and end */
+    bool may_time_out; /* the drawn faults can last as long as a time-out */
+    uint64_t steps;
+    size_t memory_peak;
+};
+
+void check_init(struct check *c, struct sim_graph *g, struct sim_host *server, struct app *app,
+                unsigned n_apps);
+void check_fini(struct check *c);
+void check_step(struct check *c);
+/* Notes a violation: the host's timer is due and nothing comes of it. */
+void check_explain_timer(const struct check *c, const struct sim_host *h);
+void check_closed(struct check *c, const struct app_side *s); /* was that end of it in order? */
+
+#endif

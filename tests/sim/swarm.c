@@ -1,0 +1,317 @@
+/* swarm.c - lets a drawn world run, and judges it. Contract in swarm.h. */
+#include "swarm.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "nodes.h"
+
+#define BEGAN 1000000u /* us: graph time does not begin at zero */
+#define SECOND 1000000u
+#define LIVE_BASE (30 * SECOND)  /* after the calm, beside what the bytes themselves take */
+#define END_BASE (10 * SECOND)   /* beyond the idle time-out, for every end to be known */
+#define MEMORY_REST (256u << 10) /* bytes an endpoint may keep when no connection is left */
+
+#define fail(w, ...) sim_fail(&(w)->g, __VA_ARGS__)
+
+/* ---- events of the library ---- */
+
+/* Whose connection is it that a client has begun? A repeated Initial belongs to nobody. */
+static struct app_side *match(struct swarm *w, const struct tvl_conn *conn)
+{
+    for (unsigned i = 0; i < w->n_apps; i++) {
+        const struct tvl_conn *client = w->app[i].side[APP_CLIENT].conn;
+        struct app_side *s = &w->app[i].side[APP_SERVER];
+
+        if (client && !s->conn && !s->closed && client->original_dcid.len > 0 &&
+            client->original_dcid.len == conn->original_dcid.len &&
+            memcmp(client->original_dcid.b, conn->original_dcid.b, client->original_dcid.len) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static void on_event(struct swarm *w, struct sim_host *h, const struct tvl_event *ev)
+{
+    struct app_side *s = tvl_conn_user(ev->conn);
+
+    if (ev->type == TVL_EVENT_ACCEPTED && h->server) {
+        s = match(w, ev->conn);
+        sim_note(&w->g, s ? "accepted" : "ghost", h->node.id, tvl_conn_id(ev->conn), 0);
+        if (s)
+            s->conn = ev->conn;
+        tvl_conn_set_user(ev->conn, s);
+    }
+    if (!s)
+        return;
+    app_on_event(s, ev);
+    if (ev->type == TVL_EVENT_CLOSED)
+        check_closed(&w->check, s);
+}
+
+static bool poll_all(struct swarm *w, struct sim_host *h)
+{
+    struct tvl_event ev;
+    bool any = false;
+    const bool before = sim_memory_count(true);
+
+    while (!h->asleep && tvl_endpoint_poll(h->ep, &ev) == 1) {
+        on_event(w, h, &ev);
+        any = true;
+    }
+    (void)sim_memory_count(before);
+    return any;
+}
+
+/* Until nobody has anything more to say at this moment. */
+static void settle(struct swarm *w)
+{
+    unsigned idle[SWARM_HOSTS_MAX] = { 0 };
+
+    for (unsigned round = 0; round < SWARM_REST_MAX; round++) {
+        bool again = false;
+
+        for (unsigned i = 0; i < w->n_hosts && !w->g.why[0]; i++) {
+            struct sim_host *h = w->host[i];
+            bool any = poll_all(w, h);
+
+            any = sim_host_drive(h) || any;
+            any = poll_all(w, h) || any;
+            if (!any && sim_host_due(h) <= w->g.now && ++idle[i] < SWARM_IDLE_TURNS_MAX)
+                any = true; /* one more chance to do what is due */
+            if (!any && sim_host_due(h) <= w->g.now)
+                check_explain_timer(&w->check, h);
+            again = again || any;
+        }
+        if (!again || w->g.why[0])
+            return;
+    }
+    fail(w, "the hosts never come to rest");
+}
+
+/* ---- the timetable ---- */
+
+static void happen(struct swarm *w, const struct swarm_event *e)
+{
+    struct sim_host *h = (struct sim_host *)e->node; /* where it is one */
+
+    switch (e->what) {
+    case SWARM_EV_LINK_DOWN:
+    case SWARM_EV_LINK_UP:
+        sim_note(&w->g, e->what == SWARM_EV_LINK_DOWN ? "goes down" : "comes up", e->node->id,
+                 e->ways, 0);
+        sim_link_down(e->node, e->ways, e->what == SWARM_EV_LINK_DOWN);
+        break;
+    case SWARM_EV_LINK_RATE:
+        sim_note(&w->g, "rate", e->node->id, e->value, 0);
+        sim_link_rate(e->node, e->value);
+        break;
+    case SWARM_EV_REBIND:
+        sim_nat_rebind(e->node);
+        break;
+    case SWARM_EV_MTU:
+        sim_mtu_set(e->node, (size_t)e->value);
+        break;
+    case SWARM_EV_GATE:
+        sim_gate_shut(e->node, e->ways);
+        break;
+    case SWARM_EV_ADDRESS:
+        sim_host_readdress(h, e->ways, (uint16_t)e->value);
+        break;
+    case SWARM_EV_CLOCK:
+        sim_note(&w->g, "leap", e->node->id, e->value, 0);
+        h->offset += (int64_t)e->value;
+        break;
+    case SWARM_EV_SLEEP:
+        sim_host_sleep(h);
+        break;
+    case SWARM_EV_WAKE:
+        sim_host_wake(h, e->value != 0);
+        break;
+    }
+}
+
+static void run_timetable(struct swarm *w)
+{
+    while (w->next_event < w->n_events && w->event[w->next_event].at <= w->g.now)
+        happen(w, &w->event[w->next_event++]);
+    if (!w->calm && w->g.now >= w->calm_at) {
+        w->calm = true;
+        sim_graph_calm(&w->g);
+    }
+}
+
+static tvl_time next_time(const struct swarm *w, tvl_time limit)
+{
+    tvl_time next = sim_graph_next_time(&w->g);
+
+    for (unsigned i = 0; i < w->n_hosts; i++) {
+        const tvl_time t = sim_host_due(w->host[i]);
+
+        next = t < next ? t : next;
+    }
+    for (unsigned i = 0; i < w->n_apps; i++) {
+        const tvl_time t = app_next_time(&w->app[i]);
+
+        next = t < next ? t : next;
+    }
+    if (w->next_event < w->n_events && w->event[w->next_event].at < next)
+        next = w->event[w->next_event].at;
+    if (!w->calm && w->calm_at < next)
+        next = w->calm_at;
+    next = next < limit ? next : limit;
+    return next > w->g.now ? next : w->g.now + 1;
+}
+
+static void step(struct swarm *w, tvl_time limit)
+{
+    const bool before = sim_memory_count(false);
+
+    w->g.now = next_time(w, limit);
+    run_timetable(w);
+    sim_graph_run(&w->g);
+    (void)sim_memory_count(true);
+    for (unsigned i = 0; i < w->n_apps; i++)
+        app_run(&w->app[i]);
+    (void)sim_memory_count(before);
+    settle(w);
+    check_step(&w->check);
+    if (w->check.steps > SWARM_STEPS_MAX)
+        fail(w, "more than %u steps", SWARM_STEPS_MAX);
+}
+
+/* ---- acts ---- */
+
+static bool all_done(const struct swarm *w)
+{
+    for (unsigned i = 0; i < w->n_apps; i++)
+        if (!app_is_done(&w->app[i]))
+            return false;
+    return true;
+}
+
+static bool all_over(const struct swarm *w)
+{
+    for (unsigned i = 0; i < w->n_apps; i++)
+        if (!app_is_over(&w->app[i]))
+            return false;
+    return true;
+}
+
+static void explain(struct swarm *w, const char *what, bool (*is)(const struct app *))
+{
+    char text[160] = "";
+
+    for (unsigned i = 0; i < w->n_apps && !text[0]; i++)
+        if (!is(&w->app[i]))
+            app_explain(&w->app[i], text, sizeof text);
+    fail(w, "%s: %s", what, text);
+}
+
+/* Everything said and heard, or ended: within bounded time after the calm. */
+static void talk(struct swarm *w)
+{
+    const tvl_time bytes = w->bytes * 8 * SECOND / w->slowest_bps;
+    const tvl_time limit = w->calm_at + LIVE_BASE + 3 * w->outage + 8 * bytes;
+
+    while (!all_done(w) && w->g.now < limit && !w->g.why[0])
+        step(w, limit);
+    if (!all_done(w))
+        explain(w, "not done in time", app_is_done);
+}
+
+static void part(struct swarm *w)
+{
+    const tvl_time limit = w->g.now + w->idle_max + END_BASE;
+
+    if (!w->calm) {
+        w->calm = true;
+        w->next_event = w->n_events;
+        sim_graph_calm(&w->g);
+    }
+    (void)sim_memory_count(true);
+    for (unsigned i = 0; i < w->n_apps; i++)
+        if (!app_is_over(&w->app[i]))
+            app_close(&w->app[i], w->closer);
+    (void)sim_memory_count(false);
+    settle(w);
+    while (!all_over(w) && w->g.now < limit && !w->g.why[0])
+        step(w, limit);
+    if (!all_over(w))
+        explain(w, "not closed in time", app_is_over);
+}
+
+/* No connection is left, ghosts included: no timer, and hardly any memory. */
+static void rest(struct swarm *w)
+{
+    const tvl_time limit = w->g.now + w->idle_max + w->handshake_max + END_BASE;
+    bool quiet = false;
+
+    while (!quiet && w->g.now < limit && !w->g.why[0]) {
+        step(w, limit);
+        quiet = true;
+        for (unsigned i = 0; i < w->n_hosts; i++)
+            quiet = quiet && sim_host_due(w->host[i]) == SIM_NEVER;
+    }
+    if (!quiet)
+        fail(w, "a timer is left when all connections are over");
+    if (sim_memory_bytes() > w->n_hosts * MEMORY_REST)
+        fail(w, "%zu bytes are left when all connections are over", sim_memory_bytes());
+}
+
+static void finish(struct swarm *w, struct swarm_result *out)
+{
+    for (unsigned i = 0; i < w->n_apps; i++) {
+        const struct app *a = &w->app[i];
+
+        out->conns++;
+        out->unclean += a->side[0].kind == TVL_CLOSED_IDLE || a->side[1].kind == TVL_CLOSED_IDLE;
+        out->bytes += a->bytes;
+    }
+    for (unsigned i = 0; i < w->n_hosts; i++) {
+        out->datagrams += w->host[i]->datagrams;
+        sim_host_end(w->host[i]);
+    }
+    if (sim_memory_bytes() != 0)
+        fail(w, "%zu bytes leaked", sim_memory_bytes());
+    out->time = w->g.now - w->began;
+    out->drawn = w->drawn;
+    out->hash = w->g.hash;
+    out->steps = w->check.steps;
+    out->memory_peak = sim_memory_peak();
+    memcpy(out->why, w->g.why, sizeof out->why);
+    out->ok = !out->why[0];
+}
+
+void swarm_run(uint64_t seed, uint64_t without, const struct test_pki *pki, FILE *log,
+               struct swarm_result *out)
+{
+    struct swarm *w = calloc(1, sizeof *w);
+
+    if (!w)
+        abort();
+    memset(out, 0, sizeof *out);
+    sim_memory_reset();
+    sim_graph_init(&w->g, BEGAN, log);
+    w->seed = seed;
+    w->without = without;
+    w->pki = pki;
+    w->began = BEGAN;
+    swarm_draw(w);
+    check_init(&w->check, &w->g, w->host[0], w->app, w->n_apps);
+    w->check.may_time_out = w->harsh || w->outage > w->idle_min / 4;
+    if (!w->g.why[0])
+        talk(w);
+    if (!w->g.why[0])
+        part(w);
+    if (!w->g.why[0])
+        rest(w);
+    finish(w, out);
+    check_fini(&w->check);
+    sim_graph_fini(&w->g);
+    for (size_t i = 0; i < w->n_traces; i++)
+        free(w->trace[i].ms);
+    free(w);
+}
