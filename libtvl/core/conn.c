@@ -59,6 +59,7 @@ static void init_space(struct tvl_conn *conn, struct tvl_space *s, tvl_time now)
 static void init_streams(struct tvl_conn *conn)
 {
     const struct tvl_streams_config sc = {
+        .buffer_max = TVL_CONN_BUFFER_MAX,
         .side = conn->side,
         .stream_window = conn->cfg->stream_window,
         .conn_window = conn->cfg->conn_window,
@@ -385,6 +386,11 @@ int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code)
     return tvl_streams_stop(&conn->streams, id, code);
 }
 
+int tvl_stream_set_flow(struct tvl_conn *conn, uint64_t id, uint32_t flow)
+{
+    return tvl_streams_set_flow(&conn->streams, id, flow);
+}
+
 uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank)
 {
     return tvl_streams_backlog(&conn->streams, rank);
@@ -488,4 +494,17 @@ void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))
             out->rate_bps += tvl_path_cc_rate_bps(&conn->path[i]->cc);
+}
+
+int tvl_stream_get_stats(const struct tvl_conn *conn, uint64_t id, struct tvl_stream_stats *out)
+{
+    return tvl_streams_get_stats(&conn->streams, id, out);
+}
+
+int tvl_flow_get_stats(const struct tvl_conn *conn, uint32_t flow, struct tvl_flow_stats *out)
+{
+    if (flow >= TVL_FLOWS_MAX)
+        return TVL_ERR_ARG;
+    tvl_flows_get(&conn->streams.flows, flow, out);
+    return 0;
 }

@@ -84,8 +84,8 @@ struct tvl_last_words { /* what ends the connection */
 
 struct tvl_conn {
     struct tvl_endpoint *ep;
-    struct tvl_turn turn;   /* the endpoint's: when this connection is looked at */
-    struct tvl_guest guest; /* the endpoint's: how it is counted */
+    struct tvl_turn turn;         /* the endpoint's: when this connection is looked at */
+    struct tvl_guest guest;       /* the endpoint's: how it is counted */
     const struct tvl_config *cfg; /* the endpoint's */
     uint64_t id;
     void *user;

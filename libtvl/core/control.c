@@ -419,7 +419,7 @@ static void frame_acked(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
             tvl_cids_forget_remote(&conn->cids, remote);
         break;
     default:
-        tvl_streams_on_acked(&conn->streams, rec);
+        tvl_streams_on_acked(&conn->streams, rec, conn->now);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <tvl/tvl.h>
 
 #define RANGES_FIRST_CAP 8
+#define RANGES_KEEP 64 /* a larger array is halved when a quarter is used */
 
 void tvl_ranges_init(struct tvl_ranges *r, uint32_t max, enum tvl_ranges_full when_full)
 {
@@ -47,6 +48,13 @@ static void erase(struct tvl_ranges *r, uint32_t at, uint32_t n)
         r->total -= r->v[i].to - r->v[i].from;
     memmove(&r->v[at], &r->v[at + n], (r->count - at - n) * sizeof(r->v[0]));
     r->count -= n;
+    if (r->cap > RANGES_KEEP && r->count <= r->cap / 4) {
+        struct tvl_range *v = realloc(r->v, r->cap / 2 * sizeof(v[0]));
+        if (v != NULL) {
+            r->v = v;
+            r->cap /= 2;
+        }
+    }
 }
 
 /* Room for one more; TVL_ERR_FULL is left to the caller. */
@@ -101,6 +109,7 @@ int tvl_ranges_add(struct tvl_ranges *r, uint64_t from, uint64_t to)
     uint64_t new_to = to > r->v[last].to ? to : r->v[last].to;
     if (last > at)
         erase(r, at + 1, last - at);
+    x = &r->v[at]; /* the array may have moved */
     r->total += (new_to - new_from) - (x->to - x->from);
     *x = (struct tvl_range){ new_from, new_to };
     return 0;

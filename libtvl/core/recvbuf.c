@@ -32,12 +32,6 @@ void tvl_recvbuf_drop(struct tvl_recvbuf *b)
     b->dropped = true;
 }
 
-void tvl_recvbuf_trim(struct tvl_recvbuf *b)
-{
-    if (b->got.count == 0)
-        free_ring(b);
-}
-
 /* Bytes from `offset` on that lie in one piece in the ring. */
 static size_t until_wrap(const struct tvl_recvbuf *b, uint64_t offset)
 {
@@ -54,31 +48,49 @@ static void copy_in(struct tvl_recvbuf *b, uint64_t offset, const uint8_t *bytes
         memcpy(b->ring, bytes + first, len - first);
 }
 
-static bool grow(struct tvl_recvbuf *b, uint64_t need)
+/* The same bytes in a ring of `cap`, which holds them. */
+static bool resize(struct tvl_recvbuf *b, size_t cap)
 {
-    if (need <= b->cap)
-        return true;
-    if (need > SIZE_MAX / 4)
-        return false;
-    struct tvl_recvbuf bigger = { .cap = b->cap == 0 ? RING_FIRST : b->cap };
-    while (bigger.cap < need)
-        bigger.cap *= 2;
-    bigger.ring = malloc(bigger.cap);
-    if (bigger.ring == NULL)
+    struct tvl_recvbuf other = { .cap = cap, .ring = malloc(cap) };
+    if (other.ring == NULL)
         return false;
     for (uint32_t i = 0; i < b->got.count; i++) {
         for (uint64_t at = b->got.v[i].from; at < b->got.v[i].to;) {
             size_t len = until_wrap(b, at);
             if (len > b->got.v[i].to - at)
                 len = (size_t)(b->got.v[i].to - at);
-            copy_in(&bigger, at, b->ring + (at & (b->cap - 1)), len);
+            copy_in(&other, at, b->ring + (at & (b->cap - 1)), len);
             at += len;
         }
     }
     free(b->ring);
-    b->ring = bigger.ring;
-    b->cap = bigger.cap;
+    b->ring = other.ring;
+    b->cap = other.cap;
     return true;
+}
+
+static bool grow(struct tvl_recvbuf *b, uint64_t need)
+{
+    size_t cap = b->cap == 0 ? RING_FIRST : b->cap;
+    if (need > SIZE_MAX / 4)
+        return false;
+    while (cap < need)
+        cap *= 2;
+    return cap == b->cap || resize(b, cap);
+}
+
+void tvl_recvbuf_trim(struct tvl_recvbuf *b)
+{
+    if (b->got.count == 0) {
+        free_ring(b);
+        return;
+    }
+    const uint64_t span = b->got.v[b->got.count - 1].to - b->base;
+    size_t cap = b->cap;
+    while (cap > RING_FIRST && span <= cap / 4)
+        cap /= 2;
+    if (cap < b->cap)
+        (void)resize(b, cap); /* without memory it stays as it is */
 }
 
 /* Keep what of [from, to) has not been kept yet; bytes[0] is the byte at `from`. */

@@ -43,7 +43,7 @@ size_t tvl_recvbuf_read(struct tvl_recvbuf *b, uint8_t *out, size_t cap); /* in 
 const uint8_t *tvl_recvbuf_peek(const struct tvl_recvbuf *b, size_t *len);
 void tvl_recvbuf_skip(struct tvl_recvbuf *b, size_t len); /* len <= what is readable */
 void tvl_recvbuf_drop(struct tvl_recvbuf *b); /* free all bytes, keep none from now on */
-void tvl_recvbuf_trim(struct tvl_recvbuf *b); /* give an empty ring back, see tvl_sendbuf_trim */
+void tvl_recvbuf_trim(struct tvl_recvbuf *b); /* as tvl_sendbuf_trim */
 
 uint64_t tvl_recvbuf_readable(const struct tvl_recvbuf *b);
 bool tvl_recvbuf_complete(const struct tvl_recvbuf *b); /* every byte up to the end has arrived */

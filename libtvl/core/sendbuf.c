@@ -35,12 +35,6 @@ void tvl_sendbuf_drop(struct tvl_sendbuf *b)
     b->fin_lost = b->lost_all = false;
 }
 
-void tvl_sendbuf_trim(struct tvl_sendbuf *b)
-{
-    if (b->base == b->end)
-        free_ring(b);
-}
-
 size_t tvl_sendbuf_room(const struct tvl_sendbuf *b)
 {
     return TVL_STREAM_BUFFER_MAX - (size_t)(b->end - b->base);
@@ -62,27 +56,44 @@ static void copy_in(struct tvl_sendbuf *b, uint64_t offset, const uint8_t *bytes
         memcpy(b->ring, bytes + first, len - first);
 }
 
-static int grow(struct tvl_sendbuf *b, size_t need)
+/* The same bytes in a ring of `cap`, which holds them. */
+static int resize(struct tvl_sendbuf *b, size_t cap)
 {
-    if (need <= b->cap)
-        return 0;
-    struct tvl_sendbuf bigger = { .cap = b->cap == 0 ? RING_FIRST : b->cap };
-    while (bigger.cap < need)
-        bigger.cap *= 2;
-    bigger.ring = malloc(bigger.cap);
-    if (bigger.ring == NULL)
+    struct tvl_sendbuf other = { .cap = cap, .ring = malloc(cap) };
+    if (other.ring == NULL)
         return TVL_ERR_NOMEM;
     for (uint64_t at = b->base; at < b->end;) {
         size_t len = until_wrap(b, at);
         if (len > b->end - at)
             len = (size_t)(b->end - at);
-        copy_in(&bigger, at, b->ring + (at & (b->cap - 1)), len);
+        copy_in(&other, at, b->ring + (at & (b->cap - 1)), len);
         at += len;
     }
     free(b->ring);
-    b->ring = bigger.ring;
-    b->cap = bigger.cap;
+    b->ring = other.ring;
+    b->cap = other.cap;
     return 0;
+}
+
+static int grow(struct tvl_sendbuf *b, size_t need)
+{
+    size_t cap = b->cap == 0 ? RING_FIRST : b->cap;
+    while (cap < need)
+        cap *= 2;
+    return cap == b->cap ? 0 : resize(b, cap);
+}
+
+void tvl_sendbuf_trim(struct tvl_sendbuf *b)
+{
+    size_t cap = b->cap;
+    if (b->base == b->end) {
+        free_ring(b);
+        return;
+    }
+    while (cap > RING_FIRST && b->end - b->base <= cap / 4)
+        cap /= 2;
+    if (cap < b->cap)
+        (void)resize(b, cap); /* without memory it stays as it is */
 }
 
 int64_t tvl_sendbuf_append(struct tvl_sendbuf *b, const uint8_t *bytes, size_t len)

@@ -44,8 +44,8 @@ struct tvl_send_chunk {
 void tvl_sendbuf_init(struct tvl_sendbuf *b); /* allocates nothing */
 void tvl_sendbuf_fini(struct tvl_sendbuf *b);
 void tvl_sendbuf_drop(struct tvl_sendbuf *b); /* free all bytes; nothing is left to send */
-/* Give an empty ring back. In a busy stream it is empty often, and getting memory again costs more
- * than all else, so only its owner knows when. */
+/* Give an empty ring back, cut one nearly empty. In a busy stream it is empty often, and getting
+ * memory again costs more than all else, so only its owner knows when. */
 void tvl_sendbuf_trim(struct tvl_sendbuf *b);
 
 /* Copy up to `len` bytes in; how many [0, len], fewer at TVL_STREAM_BUFFER_MAX; or TVL_ERR_NOMEM.

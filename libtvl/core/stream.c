@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define WRITABLE_ROOM (TVL_STREAM_BUFFER_MAX / 4) /* fewer wake-ups, larger writes */
-
 struct tvl_stream *tvl_stream_new(uint64_t id)
 {
     struct tvl_stream *s = calloc(1, sizeof(*s));
@@ -70,10 +68,23 @@ int64_t tvl_stream_append(struct tvl_stream *s, const uint8_t *bytes, size_t len
     int64_t taken = tvl_sendbuf_append(&s->out, bytes, len);
     if (taken < 0)
         return taken;
+    s->written += (uint64_t)taken;
     s->short_write = (size_t)taken < len;
     if (fin && !s->short_write)
         tvl_sendbuf_finish(&s->out);
     return taken;
+}
+
+uint64_t tvl_stream_acked_bytes(const struct tvl_stream *s)
+{
+    if (!tvl_stream_awaits_ack(s) && s->send_state != TVL_SEND_DATA_RECVD)
+        return s->acked_at_reset;
+    return s->out.base + s->out.acked.total;
+}
+
+uint64_t tvl_stream_held(const struct tvl_stream *s)
+{
+    return s->out.end - s->out.base;
 }
 
 void tvl_stream_mark_sent(struct tvl_stream *s, const struct tvl_send_chunk *c)
@@ -91,10 +102,6 @@ void tvl_stream_mark_acked(struct tvl_stream *s, uint64_t offset, size_t len, bo
         s->send_state = TVL_SEND_DATA_RECVD;
         s->news |= TVL_NEWS_ACKED;
     }
-    if (s->short_write && tvl_sendbuf_room(&s->out) >= WRITABLE_ROOM) {
-        s->short_write = false;
-        s->news |= TVL_NEWS_WRITABLE;
-    }
 }
 
 bool tvl_stream_abort(struct tvl_stream *s, uint64_t code)
@@ -103,6 +110,7 @@ bool tvl_stream_abort(struct tvl_stream *s, uint64_t code)
         return false;
     s->reset_code = code;
     s->reset_size = s->out.sent;
+    s->acked_at_reset = tvl_stream_acked_bytes(s);
     s->send_state = TVL_SEND_RESET_SENT;
     s->short_write = false;
     s->news &= ~(unsigned)TVL_NEWS_WRITABLE;

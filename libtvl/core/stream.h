@@ -17,6 +17,7 @@
 #include "sendbuf.h"
 
 #define TVL_RANK_DEFAULT (UINT64_C(1) << 32)
+#define TVL_WRITABLE_ROOM (TVL_STREAM_BUFFER_MAX / 4) /* fewer wake-ups, larger writes */
 
 enum tvl_send_state {                /* RFC 9000 3.1 */
                       TVL_SEND_NONE, /* the other side's unidirectional stream */
@@ -60,6 +61,7 @@ struct tvl_stream {
     uint64_t rank;
     tvl_time deadline;      /* TVL_TIME_NEVER: none */
     uint64_t deadline_code; /* of the RESET_STREAM when it passes */
+    uint32_t flow;          /* that its fate is counted to */
 
     enum tvl_send_state send_state;
     struct tvl_sendbuf out;
@@ -68,6 +70,8 @@ struct tvl_stream {
     uint64_t reset_code;   /* of our RESET_STREAM */
     uint64_t reset_size;   /* its final size */
     bool short_write;      /* WRITABLE is owed */
+    uint64_t written, resent;
+    uint64_t acked_at_reset; /* bytes; those acknowledged later are not known */
 
     enum tvl_recv_state recv_state;
     struct tvl_recvbuf in;
@@ -76,6 +80,7 @@ struct tvl_stream {
     uint64_t stop_code;      /* of our STOP_SENDING */
     uint64_t peer_code;      /* of the peer's RESET_STREAM */
     uint64_t peer_stop_code; /* of the peer's STOP_SENDING */
+    uint64_t received;       /* new bytes */
     bool stopped;            /* the application wants no more bytes */
 
     unsigned want; /* enum tvl_stream_want */
@@ -87,7 +92,14 @@ struct tvl_stream {
     struct tvl_stream *want_prev, *want_next;
     struct tvl_stream *news_prev, *news_next;
     struct tvl_stream *unsent_prev, *unsent_next;
-    bool in_want, in_news, in_unsent;
+    struct tvl_stream *short_prev, *short_next;
+    bool in_want, in_news, in_unsent, in_short;
+
+    /* what the sums of tvl_streams hold of it */
+    uint64_t held_counted;
+    size_t out_counted, in_counted;
+    uint32_t pieces_counted;
+    uint8_t send_told, recv_told; /* states, to the trace */
 };
 
 #define TVL_STREAM_BIT_SERVER 1u /* RFC 9000 2.1 */
@@ -105,6 +117,9 @@ bool tvl_stream_has_fresh(const struct tvl_stream *s);  /* has new data below se
 bool tvl_stream_is_blocked(const struct tvl_stream *s); /* has new data, all above send_max */
 /* How many were taken, or enum tvl_error. */
 int64_t tvl_stream_append(struct tvl_stream *s, const uint8_t *bytes, size_t len, bool fin);
+uint64_t tvl_stream_acked_bytes(const struct tvl_stream *s);
+/* Unsent and unacknowledged bytes it keeps. */
+uint64_t tvl_stream_held(const struct tvl_stream *s);
 void tvl_stream_mark_sent(struct tvl_stream *s, const struct tvl_send_chunk *c);
 void tvl_stream_mark_acked(struct tvl_stream *s, uint64_t offset, size_t len, bool fin);
 /* Drop what is unsent, want RESET_STREAM. false: too late, everything is acknowledged or reset. */

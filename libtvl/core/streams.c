@@ -49,7 +49,8 @@ void tvl_streams_fini(struct tvl_streams *ss)
     tvl_heap_fini(&ss->again);
     tvl_heap_fini(&ss->fresh);
     tvl_heap_fini(&ss->deadlines);
-    ss->want_list = ss->news_list = ss->unsent_list = NULL;
+    tvl_flows_fini(&ss->flows);
+    ss->want_list = ss->news_list = ss->unsent_list = ss->short_list = NULL;
 }
 
 void tvl_streams_fill_params(const struct tvl_streams *ss, struct tvl_params *own)
@@ -114,6 +115,100 @@ static void place_in_lists(struct tvl_streams *ss, struct tvl_stream *s)
     else if (s->news == 0 && s->in_news)
         DL_DELETE2(ss->news_list, s, news_prev, news_next);
     s->in_news = s->news != 0;
+
+    if (s->short_write && !s->in_short)
+        DL_APPEND2(ss->short_list, s, short_prev, short_next);
+    else if (!s->short_write && s->in_short)
+        DL_DELETE2(ss->short_list, s, short_prev, short_next);
+    s->in_short = s->short_write;
+}
+
+/* ---- memory: what the application has written, what the peer has sent out of order ---- */
+
+static uint64_t room(const struct tvl_streams *ss)
+{
+    return ss->cfg.buffer_max > ss->held ? ss->cfg.buffer_max - ss->held : 0;
+}
+
+static void count_rings(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    ss->out_rings += s->out.cap - s->out_counted;
+    ss->in_rings += s->in.cap - s->in_counted;
+    s->out_counted = s->out.cap;
+    s->in_counted = s->in.cap;
+}
+
+/* A busy stream keeps its rings, but not when all of them together are more than is fair. */
+static void trim_rings(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    count_rings(ss, s);
+    if (ss->out_rings > ss->cfg.buffer_max / 4)
+        tvl_sendbuf_trim(&s->out);
+    if (ss->in_rings > 2 * ss->cfg.conn_window)
+        tvl_recvbuf_trim(&s->in);
+    count_rings(ss, s);
+}
+
+static void keep_sums(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    trim_rings(ss, s);
+    ss->held += tvl_stream_held(s) - s->held_counted;
+    s->held_counted = tvl_stream_held(s);
+    ss->pieces += s->in.got.count;
+    ss->pieces -= s->pieces_counted;
+    s->pieces_counted = s->in.got.count;
+}
+
+static bool may_write_again(const struct tvl_streams *ss, const struct tvl_stream *s)
+{
+    const uint64_t enough = ss->cfg.buffer_max / 4;
+
+    return s->short_write && tvl_sendbuf_room(&s->out) >= TVL_WRITABLE_ROOM &&
+           room(ss) >= (enough < TVL_WRITABLE_ROOM ? enough : TVL_WRITABLE_ROOM);
+}
+
+static void tell_writable(struct tvl_stream *s)
+{
+    s->short_write = false;
+    s->news |= TVL_NEWS_WRITABLE;
+}
+
+/* Room that others have left: all that wait for it are told, who has waited longest first. */
+static void wake_writers(struct tvl_streams *ss)
+{
+    struct tvl_stream *s, *next;
+
+    DL_FOREACH_SAFE2(ss->short_list, s, next, short_next)
+    {
+        if (!may_write_again(ss, s))
+            continue;
+        ss->full = false;
+        tell_writable(s);
+        place_in_lists(ss, s);
+    }
+}
+
+static void tell_states(const struct tvl_streams *ss, struct tvl_stream *s)
+{
+    if (s->send_told != s->send_state) {
+        s->send_told = (uint8_t)s->send_state;
+        ss->cfg.note(ss->cfg.note_user, s, true);
+    }
+    if (s->recv_told != s->recv_state) {
+        s->recv_told = (uint8_t)s->recv_state;
+        ss->cfg.note(ss->cfg.note_user, s, false);
+    }
+}
+
+void tvl_streams_count_flow(struct tvl_streams *ss, const struct tvl_stream *s,
+                            enum tvl_flow_end end, tvl_time now)
+{
+    if (s->deadline == TVL_TIME_NEVER)
+        return;
+    if (end == TVL_FLOW_IN_TIME && now > s->deadline)
+        end = TVL_FLOW_OTHERWISE; /* the clock came later than the acknowledgement */
+    tvl_flows_count(&ss->flows, s->flow, end, s->written,
+                    end == TVL_FLOW_IN_TIME ? s->deadline - now : 0);
 }
 
 /* The peer may open another stream for each that is over. */
@@ -140,14 +235,22 @@ void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
         s->want |= TVL_WANT_STREAM_DATA_BLOCKED;
     else
         s->want &= ~(unsigned)TVL_WANT_STREAM_DATA_BLOCKED;
+    if (ss->cfg.note)
+        tell_states(ss, s);
+    keep_sums(ss, s);
+    if (may_write_again(ss, s))
+        tell_writable(s);
     place(&ss->again, &s->again_node, tvl_stream_has_again(s));
     place(&ss->fresh, &s->fresh_node, tvl_stream_has_fresh(s));
     place(&ss->deadlines, &s->deadline_node,
           s->deadline != TVL_TIME_NEVER && tvl_stream_awaits_ack(s));
     place_in_lists(ss, s);
+    if (ss->full)
+        wake_writers(ss);
     tvl_streams_note_blocked(ss);
     if (!tvl_stream_send_over(s) || !tvl_stream_recv_over(s) || s->news != 0 || s->want != 0)
         return;
+    assert(s->held_counted == 0 && s->pieces_counted == 0 && s->out_counted + s->in_counted == 0);
     if (!is_own(ss, s->id))
         count_closed(ss, s->id);
     HASH_DEL(ss->table, s);
@@ -188,6 +291,8 @@ static struct tvl_stream *add_stream(struct tvl_streams *ss, uint64_t id)
         s->recv_window = s->recv_max = ss->cfg.stream_window;
     }
     set_rank(ss, s, TVL_RANK_DEFAULT);
+    if (ss->cfg.note)
+        tell_states(ss, s);
     return s;
 }
 
@@ -231,6 +336,15 @@ int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank)
     return 0;
 }
 
+int tvl_streams_set_flow(struct tvl_streams *ss, uint64_t id, uint32_t flow)
+{
+    struct tvl_stream *s = tvl_streams_stream(ss, id);
+    if (s == NULL || s->send_state == TVL_SEND_NONE || flow >= TVL_FLOWS_MAX)
+        return TVL_ERR_ARG;
+    s->flow = flow;
+    return 0;
+}
+
 int tvl_streams_set_deadline(struct tvl_streams *ss, uint64_t id, tvl_time deadline, uint64_t code)
 {
     struct tvl_stream *s = tvl_streams_stream(ss, id);
@@ -250,7 +364,12 @@ int64_t tvl_streams_write(struct tvl_streams *ss, uint64_t id, const uint8_t *by
     struct tvl_stream *s = tvl_streams_stream(ss, id);
     if (s == NULL || s->send_state == TVL_SEND_NONE)
         return TVL_ERR_ARG;
-    int64_t taken = tvl_stream_append(s, bytes, len, fin);
+    const size_t fits = len < room(ss) ? len : (size_t)room(ss);
+    int64_t taken = tvl_stream_append(s, bytes, fits, fin && fits == len);
+    if (taken >= 0 && fits < len) {
+        s->short_write = ss->full = true;
+        keep_sums(ss, s); /* before the question whether there is room again */
+    }
     tvl_streams_settle(ss, s);
     return taken;
 }
@@ -284,6 +403,7 @@ int tvl_streams_reset(struct tvl_streams *ss, uint64_t id, uint64_t code)
         return TVL_ERR_ARG;
     if (!tvl_stream_abort(s, code))
         return TVL_ERR_STATE;
+    tvl_streams_count_flow(ss, s, TVL_FLOW_OTHERWISE, 0);
     tvl_streams_settle(ss, s);
     return 0;
 }
@@ -387,9 +507,12 @@ static int on_stream(struct tvl_streams *ss, const struct tvl_frame *f)
         return (int)rise;
     ss->received += (uint64_t)rise;
     ss->stats.bytes_received += s->in.got.total - held;
+    s->received += s->in.got.total - held;
     use_room(ss, tvl_stream_consumed(s) - consumed);
     tvl_streams_settle(ss, s);
-    return 0;
+    return ss->pieces > TVL_STREAMS_PIECES_MIN + ss->cfg.conn_window / TVL_STREAMS_PIECE
+               ? -TVL_WIRE_INTERNAL_ERROR
+               : 0;
 }
 
 static int on_reset(struct tvl_streams *ss, const struct tvl_frame *f)
@@ -420,6 +543,7 @@ static int on_stop(struct tvl_streams *ss, const struct tvl_frame *f)
     if (tvl_stream_abort(s, f->reset.code)) {
         s->peer_stop_code = f->reset.code;
         s->news |= TVL_NEWS_STOPPED;
+        tvl_streams_count_flow(ss, s, TVL_FLOW_OTHERWISE, 0);
         tvl_streams_settle(ss, s);
     }
     return 0;
@@ -484,6 +608,7 @@ void tvl_streams_trim(struct tvl_streams *ss)
     for (struct tvl_stream *s = ss->table; s; s = s->hh.next) {
         tvl_sendbuf_trim(&s->out);
         tvl_recvbuf_trim(&s->in);
+        count_rings(ss, s);
     }
     ss->large = false;
 }
@@ -505,6 +630,7 @@ void tvl_streams_tick(struct tvl_streams *ss, tvl_time now)
         (void)aborted;
         s->news |= TVL_NEWS_EXPIRED;
         ss->stats.expired++;
+        tvl_streams_count_flow(ss, s, TVL_FLOW_EXPIRED, now);
         tvl_streams_settle(ss, s);
     }
 }
@@ -565,4 +691,26 @@ bool tvl_streams_poll(struct tvl_streams *ss, struct tvl_streams_event *ev)
 bool tvl_streams_has_news(const struct tvl_streams *ss)
 {
     return ss->dir[0].news || ss->dir[1].news || ss->news_list != NULL;
+}
+
+int tvl_streams_get_stats(const struct tvl_streams *ss, uint64_t id, struct tvl_stream_stats *out)
+{
+    const struct tvl_stream *s = tvl_streams_find(ss, id);
+
+    if (s == NULL)
+        return TVL_ERR_ARG;
+    *out = (struct tvl_stream_stats){
+        .written = s->written,
+        .sent = s->send_state == TVL_SEND_RESET_SENT ? s->reset_size : s->out.sent,
+        .resent = s->resent,
+        .acked = tvl_stream_acked_bytes(s),
+        .received = s->received,
+        .read = s->in.base,
+        .send_max = s->send_max,
+        .receive_max = s->recv_max,
+        .rank = s->rank,
+        .deadline = s->deadline,
+        .flow = s->flow,
+    };
+    return 0;
 }

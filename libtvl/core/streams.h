@@ -12,19 +12,27 @@
 
 #include <tvl/tvl.h>
 
+#include "flow.h"
 #include "frame.h"
 #include "params.h"
 #include "sent_frame.h"
 #include "stream.h"
 
 #define TVL_STREAM_KEEP 65536u /* bytes of an empty buffer that a quiet stream may hold on to */
+#define TVL_STREAMS_PIECES_MIN 16384 /* pieces held out of order, all streams; and one more for */
+#define TVL_STREAMS_PIECE 1024       /* so many bytes of window: more is an abuse */
 
+/*
+ * Memory of buffers: no more is kept than a quarter of buffer_max (sending) and twice conn_window
+ * (receiving) beyond what the bytes held need, rounded up; in all at most three times either.
+ */
 struct tvl_streams_config {
     enum tvl_side side;
+    uint64_t buffer_max;                 /* bytes held unsent or unacknowledged, all streams */
     uint64_t stream_window, conn_window; /* bytes, as in tvl_config */
     uint64_t streams_bidi, streams_uni;  /* the peer may have open at once */
-    /* Optional, for the trace: a stream came to a new state, a static word. */
-    void (*note)(void *user, uint64_t id, const char *state);
+    /* Optional, for the trace: a half of a stream came to a new state. */
+    void (*note)(void *user, const struct tvl_stream *s, bool sending);
     void *note_user;
 };
 
@@ -56,6 +64,12 @@ struct tvl_streams {
     struct tvl_heap again, fresh; /* by (rank, id): resend without credit, new bytes with credit */
     struct tvl_heap deadlines;
     struct tvl_stream *want_list, *news_list, *unsent_list;
+    struct tvl_stream *short_list; /* owed a WRITABLE event */
+    bool full;                     /* one of them for want of room in all */
+    uint64_t held;                 /* bytes unsent or unacknowledged */
+    uint64_t pieces;               /* held out of order */
+    size_t out_rings, in_rings;    /* bytes of memory */
+    struct tvl_flows flows;
     struct tvl_streams_stats stats;
 };
 
@@ -68,6 +82,7 @@ void tvl_streams_set_peer(struct tvl_streams *ss, const struct tvl_params *peer)
 /* ---- the application's calls: results as in tvl.h ---- */
 int tvl_streams_open(struct tvl_streams *ss, enum tvl_dir dir, uint64_t *id);
 int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank);
+int tvl_streams_set_flow(struct tvl_streams *ss, uint64_t id, uint32_t flow);
 int tvl_streams_set_deadline(struct tvl_streams *ss, uint64_t id, tvl_time deadline, uint64_t code);
 int64_t tvl_streams_write(struct tvl_streams *ss, uint64_t id, const uint8_t *bytes, size_t len,
                           bool fin);
@@ -95,7 +110,7 @@ uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
                                   struct tvl_sent_list *sent);
 /* For every record of an own kind; other kinds do nothing. Harmless when told twice, both ways
  * round, or for streams long gone. */
-void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec);
+void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec, tvl_time now);
 void tvl_streams_on_lost(struct tvl_streams *ss, const struct tvl_sent_frame *rec);
 
 /* ---- time ---- */
@@ -114,6 +129,7 @@ struct tvl_streams_event {
 bool tvl_streams_poll(struct tvl_streams *ss, struct tvl_streams_event *ev);
 bool tvl_streams_has_news(const struct tvl_streams *ss);
 
+int tvl_streams_get_stats(const struct tvl_streams *ss, uint64_t id, struct tvl_stream_stats *out);
 const struct tvl_stream *tvl_streams_find(const struct tvl_streams *ss, uint64_t id);
 size_t tvl_streams_count(const struct tvl_streams *ss);
 

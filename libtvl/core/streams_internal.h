@@ -10,6 +10,9 @@ enum tvl_dir tvl_streams_dir_name(unsigned index); /* of tvl_streams.dir */
 struct tvl_stream *tvl_streams_stream(const struct tvl_streams *ss, uint64_t id); /* NULL: none */
 uint64_t tvl_streams_credit(const struct tvl_streams *ss); /* bytes the peer still takes */
 void tvl_streams_note_blocked(struct tvl_streams *ss);
+/* The sending part of `s` is over: count it to its flow, if it had a deadline. */
+void tvl_streams_count_flow(struct tvl_streams *ss, const struct tvl_stream *s,
+                            enum tvl_flow_end end, tvl_time now);
 /* Put `s` where its state says it belongs; frees it when it is over. */
 void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s);
 

@@ -177,6 +177,7 @@ static bool put_data(struct tvl_streams *ss, struct tvl_stream *s, struct out *o
         return false;
     if (c.again) {
         ss->stats.bytes_resent += c.len;
+        s->resent += c.len;
     } else {
         ss->sent += c.len;
         ss->stats.bytes_sent += c.len;
@@ -232,7 +233,7 @@ struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
 
 /* ---- what became of them ---- */
 
-void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec)
+void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec, tvl_time now)
 {
     if (rec->kind != TVL_SENT_STREAM && rec->kind != TVL_SENT_RESET_STREAM)
         return;
@@ -240,7 +241,11 @@ void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *r
     if (s == NULL)
         return;
     if (rec->kind == TVL_SENT_STREAM) {
+        const enum tvl_send_state before = s->send_state;
+
         tvl_stream_mark_acked(s, rec->offset, rec->len, rec->fin);
+        if (s->send_state == TVL_SEND_DATA_RECVD && before != s->send_state)
+            tvl_streams_count_flow(ss, s, TVL_FLOW_IN_TIME, now);
     } else if (s->send_state == TVL_SEND_RESET_SENT) {
         s->send_state = TVL_SEND_RESET_RECVD;
         s->want &= ~(unsigned)TVL_WANT_RESET_STREAM;

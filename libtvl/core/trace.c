@@ -392,13 +392,42 @@ void tvl_trace_scheduler(struct tvl_conn *conn, const struct tvl_sched_path *off
     tell(conn, &ev);
 }
 
-void tvl_trace_stream(void *user, uint64_t id, const char *state)
+static const char *const send_words[] = {
+    [TVL_SEND_NONE] = "none",
+    [TVL_SEND_READY] = "ready",
+    [TVL_SEND_SEND] = "send",
+    [TVL_SEND_DATA_SENT] = "data_sent",
+    [TVL_SEND_DATA_RECVD] = "data_received",
+    [TVL_SEND_RESET_SENT] = "reset_sent",
+    [TVL_SEND_RESET_RECVD] = "reset_received",
+};
+static const char *const recv_words[] = {
+    [TVL_RECV_NONE] = "none",
+    [TVL_RECV_RECV] = "receive",
+    [TVL_RECV_SIZE_KNOWN] = "size_known",
+    [TVL_RECV_DATA_RECVD] = "data_received",
+    [TVL_RECV_DATA_READ] = "data_read",
+    [TVL_RECV_RESET_RECVD] = "reset_received",
+    [TVL_RECV_RESET_READ] = "reset_read",
+};
+
+static const char *reset_word(const struct tvl_stream *s)
+{
+    if (s->news & TVL_NEWS_EXPIRED)
+        return "deadline";
+    return s->news & TVL_NEWS_STOPPED ? "stop_sending" : "application";
+}
+
+void tvl_trace_stream(void *user, const struct tvl_stream *s, bool sending)
 {
     const struct tvl_conn *conn = user;
     struct tvl_trace_event ev;
 
     begin(&ev, conn, TVL_TRACE_STREAM_STATE, 0);
-    ev.stream.id = id;
-    ev.stream.state = state;
+    ev.stream.id = s->id;
+    ev.stream.sending = sending;
+    ev.stream.state = sending ? send_words[s->send_state] : recv_words[s->recv_state];
+    if (sending && s->send_state == TVL_SEND_RESET_SENT)
+        ev.stream.why = reset_word(s);
     tell(conn, &ev);
 }

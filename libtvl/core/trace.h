@@ -130,6 +130,6 @@ void tvl_trace_scheduler(struct tvl_conn *conn, const struct tvl_sched_path *off
 void tvl_trace_fate(void *user, const struct tvl_recovery *space, const struct tvl_sent_packet *p,
                     const char *rule);
 /* For tvl_streams_config.note. */
-void tvl_trace_stream(void *user, uint64_t id, const char *state);
+void tvl_trace_stream(void *user, const struct tvl_stream *s, bool sending);
 
 #endif

@@ -147,7 +147,9 @@ struct tvl_trace_event {
         } scheduler;
         struct {
             uint64_t id;
-            const char *state; /* "open", "reset_sent", "expired", "acked", ... */
+            bool sending;      /* which half of it */
+            const char *state; /* RFC 9000 3.1 and 3.2 in qlog's words: "ready", "size_known" ... */
+            const char *why;   /* of "reset_sent": "deadline", "stop_sending" or "application" */
         } stream;
     };
 };

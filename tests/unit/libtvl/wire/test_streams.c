@@ -12,9 +12,13 @@ struct pair {
     struct tvl_streams client, server;
 };
 
-static const struct tvl_streams_config usual = {
-    .stream_window = 20000, .conn_window = 60000, .streams_bidi = 4, .streams_uni = 10
-};
+static tvl_time now; /* of acknowledgements */
+
+static const struct tvl_streams_config usual = { .buffer_max = TVL_CONN_BUFFER_MAX,
+                                                 .stream_window = 20000,
+                                                 .conn_window = 60000,
+                                                 .streams_bidi = 4,
+                                                 .streams_uni = 10 };
 
 static void pair_start(struct pair *p, struct tvl_streams_config cfg)
 {
@@ -66,7 +70,7 @@ static void deliver(struct tvl_streams *to, const struct packet *k)
 static void acked(struct tvl_streams *from, const struct packet *k)
 {
     for (uint32_t i = 0; i < k->count; i++)
-        tvl_streams_on_acked(from, &k->rec[i]);
+        tvl_streams_on_acked(from, &k->rec[i], now);
 }
 
 static void lost(struct tvl_streams *from, const struct packet *k)
