@@ -107,6 +107,7 @@ struct tvl_conn {
     struct tvl_params own, peer;
     bool have_peer_params, confirmed; /* RFC 9001 4.1.2 */
     bool done_wanted;                 /* HANDSHAKE_DONE is to be written */
+    bool control_idle;                /* tvl_control_write found nothing, in the send under way */
     bool discard_handshake;           /* once this call's packets are processed */
     struct tvl_cid original_dcid;     /* of the client's first Initial */
     struct tvl_cid first_dcid;        /* of the Initial its keys come from: after a Retry another */

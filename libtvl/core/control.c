@@ -354,7 +354,10 @@ void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
     const struct tvl_sent_frame max_rec = { .kind = TVL_SENT_MAX_PATH_ID,
                                             .offset = conn->own_max_path_id };
 
-    if (!tvl_control_pending(conn))
+    if (conn->control_idle)
+        return;
+    conn->control_idle = !tvl_control_pending(conn);
+    if (conn->control_idle)
         return;
     if (conn->done_wanted &&
         tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_HANDSHAKE_DONE }, &done_rec))

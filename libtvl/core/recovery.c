@@ -9,14 +9,17 @@
 #define NONE UINT64_MAX
 #define PERSISTENT_FACTOR 3 /* RFC 9002 7.6.1 kPersistentCongestionThreshold */
 #define TOMBSTONE_PTOS 3
-#define CAP_FIRST 64u
+#define CAP_FIRST 16u
+#define FRAMES_FEW 2 /* kept in the slot itself; nearly all packets have no more */
 
 enum slot_state { SLOT_DONE, SLOT_OUT, SLOT_LOST, SLOT_SKIPPED };
 
 struct tvl_recovery_slot {
     enum slot_state state;
     tvl_time lost_at;
-    struct tvl_sent_packet p;
+    struct tvl_sent_packet p; /* p.frame is set by shown() only: slots move */
+    struct tvl_sent_frame few[FRAMES_FEW];
+    struct tvl_sent_frame *many; /* instead, where they are more; owned */
 };
 
 /* ---- the congestion state of one path ---- */
@@ -116,14 +119,6 @@ void tvl_recovery_init(struct tvl_recovery *r, struct tvl_path_cc *cc,
     r->loss_time = TVL_TIME_NEVER;
 }
 
-void tvl_recovery_fini(struct tvl_recovery *r)
-{
-    free(r->slot);
-    r->slot = NULL;
-    r->cap = 0;
-    r->first_pn = r->next_pn;
-}
-
 uint64_t tvl_recovery_next_pn(const struct tvl_recovery *r)
 {
     return r->next_pn;
@@ -137,6 +132,49 @@ uint64_t tvl_recovery_largest_acked(const struct tvl_recovery *r)
 static struct tvl_recovery_slot *at(const struct tvl_recovery *r, uint64_t pn)
 {
     return &r->slot[pn & (r->cap - 1)];
+}
+
+/* The packet as handlers see it. */
+static const struct tvl_sent_packet *shown(struct tvl_recovery_slot *s)
+{
+    s->p.frame = s->many ? s->many : s->few;
+    return &s->p;
+}
+
+static int keep_frames(struct tvl_recovery_slot *s, const struct tvl_sent_packet *p)
+{
+    const size_t size = p->n_frames * sizeof *p->frame;
+
+    if (p->n_frames > FRAMES_FEW) {
+        s->many = malloc(size);
+        if (!s->many)
+            return TVL_ERR_NOMEM;
+    }
+    if (size > 0)
+        memcpy(s->many ? s->many : s->few, p->frame, size);
+    return 0;
+}
+
+static void forget_oldest(struct tvl_recovery *r)
+{
+    struct tvl_recovery_slot *s = at(r, r->first_pn++);
+
+    free(s->many);
+    s->many = NULL;
+}
+
+static void forget_all(struct tvl_recovery *r)
+{
+    while (r->first_pn < r->next_pn)
+        forget_oldest(r);
+    free(r->slot);
+    r->slot = NULL;
+    r->cap = 0;
+}
+
+void tvl_recovery_fini(struct tvl_recovery *r)
+{
+    forget_all(r);
 }
 
 static bool forgettable(const struct tvl_recovery *r, const struct tvl_recovery_slot *s,
@@ -160,7 +198,14 @@ static bool forgettable(const struct tvl_recovery *r, const struct tvl_recovery_
 static void trim(struct tvl_recovery *r, tvl_time now)
 {
     while (r->first_pn < r->next_pn && forgettable(r, at(r, r->first_pn), now))
-        r->first_pn++;
+        forget_oldest(r);
+}
+
+void tvl_recovery_quiet(struct tvl_recovery *r, tvl_time now)
+{
+    trim(r, now);
+    if (r->first_pn == r->next_pn)
+        forget_all(r);
 }
 
 /* When every slot is taken, one at the old end whose fate is known makes room: see forgettable. */
@@ -196,14 +241,18 @@ static int make_room(struct tvl_recovery *r, tvl_time now)
 
 int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, tvl_time now)
 {
-    const int error = make_room(r, now);
+    int error = make_room(r, now);
     struct tvl_path_cc *cc = r->cc;
     struct tvl_recovery_slot *s;
 
     assert(p->pn == r->next_pn);
     if (error)
         return error;
-    s = at(r, r->next_pn++);
+    s = at(r, r->next_pn);
+    error = keep_frames(s, p);
+    if (error)
+        return error;
+    r->next_pn++;
     s->state = SLOT_OUT;
     s->p = *p;
     s->p.time = now;
@@ -334,8 +383,8 @@ static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time n
         r->packets_lost++;
         r->bytes_lost += s->p.bytes;
     }
-    note(r, &s->p, rule);
-    r->handler->lost(r->user, &s->p);
+    note(r, shown(s), rule);
+    r->handler->lost(r->user, shown(s));
 }
 
 /* A run of lost packets without an acknowledged one between: RFC 9002 7.6.2. */
@@ -433,7 +482,7 @@ static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t l
     if (late) {
         p->lost = true;
         r->spurious++;
-        note(r, p, NULL);
+        note(r, shown(s), NULL);
         tell_packet_spurious(r, p, now);
     } else {
         land(r, p);
@@ -452,7 +501,7 @@ static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t l
         g->largest_is_new = true;
         g->largest_sent_at = p->time;
     }
-    r->handler->acked(r->user, p);
+    r->handler->acked(r->user, shown(s));
 }
 
 static void take_ranges(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, tvl_time now,
@@ -587,11 +636,11 @@ void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
                          void (*visit)(void *user, const struct tvl_sent_packet *p), void *user)
 {
     for (uint64_t pn = r->first_pn; pn < r->next_pn && max > 0; pn++) {
-        const struct tvl_recovery_slot *s = at(r, pn);
+        struct tvl_recovery_slot *s = at(r, pn);
 
         if (s->state != SLOT_OUT || !s->p.ack_eliciting || s->p.mtu_probe)
             continue;
-        visit(user, &s->p);
+        visit(user, shown(s));
         max--;
     }
 }
@@ -619,5 +668,5 @@ void tvl_recovery_discard(struct tvl_recovery *r)
     r->n_eliciting = 0;
     r->loss_time = TVL_TIME_NEVER;
     r->pto_when_idle = false;
-    r->first_pn = r->next_pn;
+    forget_all(r);
 }

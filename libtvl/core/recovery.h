@@ -80,8 +80,8 @@ struct tvl_sent_packet {
     bool mtu_probe; /* its loss says nothing of congestion, and nobody waits for its answer */
     bool lost;      /* in acked(): it had been declared lost before (spurious) */
     uint8_t n_frames;
-    struct tvl_rate_snapshot rate; /* filled by tvl_recovery_sent */
-    struct tvl_sent_frame frame[TVL_PACKET_FRAMES_MAX];
+    struct tvl_rate_snapshot rate;      /* filled by tvl_recovery_sent */
+    const struct tvl_sent_frame *frame; /* n_frames of them, borrowed; tvl_recovery_sent copies */
 };
 
 struct tvl_recovery;
@@ -192,8 +192,11 @@ void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
  */
 uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now, const char *rule);
 
-/* Keys discarded (RFC 9002 6.4): forget all without callbacks; the space is then empty. */
+/* Keys discarded (RFC 9002 6.4): forget all without callbacks; the space is then empty, and holds
+ * no memory. */
 void tvl_recovery_discard(struct tvl_recovery *r);
+/* Nothing has moved for a while: give back what a busy space needed. */
+void tvl_recovery_quiet(struct tvl_recovery *r, tvl_time now);
 
 /* Large packets have vanished for a round trip and longer. */
 bool tvl_recovery_hole(const struct tvl_recovery *r);

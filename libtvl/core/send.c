@@ -60,11 +60,15 @@ bool tvl_builder_begin(struct tvl_builder *b, struct tvl_path *path, enum tvl_le
         head.token = conn->token;
         head.token_len = conn->token_len;
     }
-    *b = (struct tvl_builder){ .conn = conn, .path = path, .space = space, .level = level };
+    memset(b, 0, offsetof(struct tvl_builder, record));
+    b->conn = conn;
+    b->path = path;
+    b->space = space;
+    b->level = level;
     b->start = bytes;
     b->w = tvl_wr_over(bytes, room - TVL_TAG_SIZE);
     b->packet.pn = pn;
-    b->list = (struct tvl_sent_list){ .v = b->packet.frame, .cap = TVL_PACKET_FRAMES_MAX };
+    b->list = (struct tvl_sent_list){ .v = b->record, .cap = TVL_PACKET_FRAMES_MAX };
     if (tvl_packet_write_head(&b->w, &head, &b->mark) != 0)
         return false;
     b->payload = b->w.p;
@@ -98,10 +102,38 @@ void tvl_builder_pad(struct tvl_builder *b, size_t len)
     b->padded = true;
 }
 
+/* Protect the header, now or with those of the packets to come. false: it cannot be. */
+static bool protect_header(struct tvl_builder *b)
+{
+    uint8_t mask[TVL_MASK_SIZE];
+
+    if (b->later && b->level == TVL_LEVEL_APP && b->later->n < TVL_MASKS_MAX) {
+        b->later->mark[b->later->n++] = b->mark;
+        return true;
+    }
+    if (tvl_header_mask(&b->conn->write[b->level], b->start + b->mark.pn_offset + 4, mask) != 0)
+        return false;
+    tvl_packet_mask(&b->mark, mask);
+    return true;
+}
+
+/* One call of the cipher for all that wait. false: none of them may leave. */
+static bool protect_headers(struct tvl_conn *conn, const struct tvl_unmasked *u)
+{
+    uint8_t block[TVL_MASKS_MAX][TVL_SAMPLE_SIZE];
+
+    for (size_t i = 0; i < u->n; i++)
+        memcpy(block[i], u->mark[i].start + u->mark[i].pn_offset + 4, TVL_SAMPLE_SIZE);
+    if (u->n > 0 && tvl_header_masks(&conn->write[TVL_LEVEL_APP], block, u->n) != 0)
+        return false;
+    for (size_t i = 0; i < u->n; i++)
+        tvl_packet_mask(&u->mark[i], block[i]);
+    return true;
+}
+
 size_t tvl_builder_finish(struct tvl_builder *b)
 {
     struct tvl_conn *conn = b->conn;
-    uint8_t mask[TVL_MASK_SIZE];
 
     if (tvl_builder_is_empty(b))
         return 0;
@@ -116,6 +148,7 @@ size_t tvl_builder_finish(struct tvl_builder *b)
     b->packet.ack_eliciting = b->eliciting;
     b->packet.in_flight = b->eliciting || b->padded;
     b->packet.n_frames = (uint8_t)b->list.count;
+    b->packet.frame = b->record;
     tvl_packet_set_length(&b->mark, len + TVL_TAG_SIZE);
     if (tvl_recovery_sent(&b->space->sent, &b->packet, conn->now) != 0) {
         for (uint32_t i = 0; i < b->list.count; i++) /* never left: as good as lost */
@@ -125,9 +158,8 @@ size_t tvl_builder_finish(struct tvl_builder *b)
     tvl_trace_sent(b, conn);
     if (tvl_seal(keys, b->level == TVL_LEVEL_APP ? b->path->id : 0, b->packet.pn, b->start,
                  (size_t)(b->payload - b->start), b->payload, len) < 0 ||
-        tvl_header_mask(keys, b->start + b->mark.pn_offset + 4, mask) != 0)
+        !protect_header(b))
         return 0; /* never left: recovery will find it lost */
-    tvl_packet_mask(&b->mark, mask);
     if (b->eliciting && !b->packet.mtu_probe) {
         if (b->level == TVL_LEVEL_APP)
             tvl_health_sent(&b->path->health, conn->now);
@@ -383,20 +415,30 @@ static size_t datagram_room(const struct tvl_path *p, size_t cap)
     return allowance < most ? (size_t)allowance : most;
 }
 
-/* One datagram of at most `cap` bytes; how many it has, 0: there is nothing to say. */
-static size_t send_app(struct tvl_path *p, enum send_what what, uint8_t *bytes, size_t cap)
+struct batch {      /* what is being made by one call */
+    uint8_t *bytes; /* of the next datagram */
+    size_t cap;     /* what it may have */
+    uint64_t run;   /* bytes for which the scheduler's last answer still holds */
+    struct tvl_unmasked unmasked;
+};
+
+/* One datagram; how many bytes it has, 0: there is nothing to say. */
+static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *batch)
 {
-    const size_t room = datagram_room(p, cap);
+    const size_t room = datagram_room(p, batch->cap);
     struct tvl_conn *conn = p->conn;
     struct tvl_builder b;
 
-    if (!tvl_builder_begin(&b, p, TVL_LEVEL_APP, bytes, room))
+    if (!tvl_builder_begin(&b, p, TVL_LEVEL_APP, batch->bytes, room))
         return 0;
+    b.later = &batch->unmasked;
     b.trigger = what == SEND_DATA ? NULL : bound_by(p);
     write_acks(&b);
     write_challenges(&b);
-    if (p->app.probes > 0)
+    if (p->app.probes > 0) {
         tvl_recovery_oldest(&p->app.sent, 2, tvl_control_fate.lost, conn);
+        conn->control_idle = false; /* frames of them may be wanted again */
+    }
     if (what != SEND_BOUND || p->app.probes > 0) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
@@ -534,7 +576,7 @@ static int leave(struct tvl_path *p, size_t len, struct tvl_datagram *dgram)
 }
 
 /* What must leave on a path of its own, or the first of the data. Bytes written, 0: nothing. */
-static size_t send_first(struct tvl_conn *conn, uint8_t *bytes, struct tvl_path **on)
+static size_t send_first(struct tvl_conn *conn, struct batch *batch, struct tvl_path **on)
 {
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
@@ -544,16 +586,16 @@ static size_t send_first(struct tvl_conn *conn, uint8_t *bytes, struct tvl_path 
         if (has_bound_work(conn, p)) {
             const bool roomy = tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, conn->now) > 0;
 
-            len = send_app(p, roomy ? SEND_ALONG : SEND_BOUND, bytes, SIZE_MAX);
+            len = send_app(p, roomy ? SEND_ALONG : SEND_BOUND, batch);
         }
         if (len == 0)
-            len = send_mtu_probe(p, bytes);
+            len = send_mtu_probe(p, batch->bytes);
         if (len > 0)
             return len;
     }
     if (tvl_conn_data_waits(conn)) {
         *on = pick_path(conn);
-        return *on ? send_app(*on, SEND_DATA, bytes, SIZE_MAX) : 0;
+        return *on ? send_app(*on, SEND_DATA, batch) : 0;
     }
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))
@@ -561,33 +603,61 @@ static size_t send_first(struct tvl_conn *conn, uint8_t *bytes, struct tvl_path 
     return 0;
 }
 
-/* More data would go the same way as the datagram before it. */
-static bool goes_on(struct tvl_conn *conn, const struct tvl_path *p)
+/* Nothing must leave elsewhere first, and a batch on `p` needs no count between its datagrams. */
+static bool may_batch(const struct tvl_conn *conn, const struct tvl_path *p)
 {
     for (size_t i = 0; i < conn->n_paths; i++)
         if (conn->path[i] != p && has_bound_work(conn, conn->path[i]))
             return false;
-    return tvl_conn_data_waits(conn) && pick_path(conn) == p;
+    return tvl_path_allowance(p) == UINT64_MAX;
+}
+
+/*
+ * More data goes the same way. The scheduler's answer holds for what the path carries in a quarter
+ * of a millisecond: one datagram on a slow path, many on a fast one.
+ */
+static bool goes_on(struct tvl_conn *conn, struct tvl_path *p, struct batch *batch)
+{
+    if (!tvl_conn_data_waits(conn))
+        return false;
+    if (batch->run < batch->cap) {
+        if (pick_path(conn) != p)
+            return false;
+        batch->run = batch->cap + tvl_path_cc_rate_bps(&p->cc) / 8 / 4000;
+    } else if (tvl_path_cc_room(&p->cc, conn->now) == 0) {
+        return false;
+    }
+    batch->run -= batch->cap;
+    return true;
 }
 
 /* Datagrams of one size to one place: full ones as long as they go the same way, then a shorter. */
 static int send_data(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, size_t cap)
 {
     struct tvl_path *p = NULL;
-    const size_t segment = send_first(conn, bytes, &p);
+    struct batch batch;
+
+    batch.bytes = bytes;
+    batch.cap = SIZE_MAX;
+    batch.run = batch.unmasked.n = 0;
+    conn->control_idle = false;
+    const size_t segment = send_first(conn, &batch, &p);
     size_t at = segment, last = segment;
     int count = segment > 0;
 
-    while (last == segment && segment >= TVL_MTU && segment <= p->mtu.current &&
-           at + segment <= cap && goes_on(conn, p)) {
-        last = send_app(p, SEND_DATA, bytes + at, segment);
-        at += last;
-        count += last > 0;
-    }
-    if (count > 0) {
-        (void)leave(p, at, dgram);
-        dgram->segment = segment;
-    }
+    batch.cap = segment;
+    if (segment >= TVL_MTU && segment <= p->mtu.current && may_batch(conn, p))
+        while (last == segment && at + segment <= cap && count < TVL_MASKS_MAX &&
+               goes_on(conn, p, &batch)) {
+            batch.bytes = bytes + at;
+            last = send_app(p, SEND_DATA, &batch);
+            at += last;
+            count += last > 0;
+        }
+    if (count == 0 || !protect_headers(conn, &batch.unmasked))
+        return 0;
+    (void)leave(p, at, dgram);
+    dgram->segment = segment;
     return count;
 }
 

@@ -6,6 +6,11 @@
 
 #include "conn.h"
 
+struct tvl_unmasked { /* 1-RTT packets whose headers are to be protected together */
+    struct tvl_packet_mark mark[TVL_MASKS_MAX];
+    size_t n;
+};
+
 struct tvl_builder {
     struct tvl_conn *conn;
     struct tvl_path *path;
@@ -16,10 +21,12 @@ struct tvl_builder {
     struct tvl_wr w; /* ends where the tag must begin */
     struct tvl_packet_mark mark;
     struct tvl_sent_packet packet;
-    struct tvl_sent_list list; /* over packet.frame */
+    struct tvl_sent_list list; /* over `record` */
     bool eliciting, padded;
-    bool full_size;      /* the datagram must be padded to TVL_MTU */
-    const char *trigger; /* for the trace: why it leaves here; NULL: the scheduler chose */
+    bool full_size;             /* the datagram must be padded to TVL_MTU */
+    const char *trigger;        /* for the trace: why it leaves here; NULL: the scheduler chose */
+    struct tvl_unmasked *later; /* where the header waits for its protection; NULL: done at once */
+    struct tvl_sent_frame record[TVL_PACKET_FRAMES_MAX]; /* not cleared */
 };
 
 /* Start a packet in at most `room` bytes. false: too little room, or no keys. */

@@ -121,6 +121,13 @@ static void tick_handshake_spaces(struct tvl_conn *conn)
         conn->initial.probes = handshake;
 }
 
+static void trim(struct tvl_conn *conn)
+{
+    tvl_streams_trim(&conn->streams);
+    for (size_t i = 0; i < conn->n_paths; i++)
+        tvl_recovery_quiet(&conn->path[i]->app.sent, conn->now);
+}
+
 void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
 {
     conn->now = now;
@@ -142,7 +149,7 @@ void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
     if (tvl_handshake_is_done(conn))
         tvl_streams_tick(&conn->streams, now);
     if (conn->streams.large && now >= conn->idle_since + TRIM_AFTER)
-        tvl_streams_trim(&conn->streams);
+        trim(conn);
     if (tvl_keys_present(&conn->read_before) && now >= conn->drop_before_at)
         tvl_keys_fini(&conn->read_before);
 }

@@ -73,6 +73,14 @@ struct fixture {
     tvl_time now;
 };
 
+/* Few or many, the records that were given come back. */
+static void assert_own_frames(const struct tvl_sent_packet *p)
+{
+    assert_int_equal(p->n_frames, 1 + p->pn % TVL_PACKET_FRAMES_MAX);
+    for (unsigned i = 0; i < p->n_frames; i++)
+        assert_int_equal(p->frame[i].offset, p->pn * 7 + i);
+}
+
 static void on_acked(void *user, const struct tvl_sent_packet *p)
 {
     struct fixture *f = user;
@@ -80,7 +88,7 @@ static void on_acked(void *user, const struct tvl_sent_packet *p)
     f->acked++;
     f->late += p->lost;
     f->n_acked[p->pn]++;
-    assert_int_equal(p->frame[0].offset, p->pn * 7); /* its own record comes back */
+    assert_own_frames(p);
 }
 
 static void on_lost(void *user, const struct tvl_sent_packet *p)
@@ -89,7 +97,7 @@ static void on_lost(void *user, const struct tvl_sent_packet *p)
 
     f->lost++;
     f->n_lost[p->pn]++;
-    assert_int_equal(p->frame[0].offset, p->pn * 7);
+    assert_own_frames(p);
 }
 
 static const struct tvl_recovery_handler handler = { .acked = on_acked, .lost = on_lost };
@@ -116,9 +124,13 @@ static struct notes *notes(struct fixture *f)
 
 static uint64_t send_packet(struct fixture *f, struct tvl_sent_packet p)
 {
+    struct tvl_sent_frame frame[TVL_PACKET_FRAMES_MAX];
+
     p.pn = tvl_recovery_next_pn(&f->r);
-    p.n_frames = 1;
-    p.frame[0] = (struct tvl_sent_frame){ .offset = p.pn * 7 };
+    p.n_frames = (uint8_t)(1 + p.pn % TVL_PACKET_FRAMES_MAX);
+    for (unsigned i = 0; i < p.n_frames; i++)
+        frame[i] = (struct tvl_sent_frame){ .offset = p.pn * 7 + i };
+    p.frame = frame;
     assert_int_equal(tvl_recovery_sent(&f->r, &p, f->now), 0);
     return p.pn;
 }
