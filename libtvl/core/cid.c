@@ -179,14 +179,6 @@ struct tvl_remote_cid *tvl_cids_take(struct tvl_cids *t, uint32_t path_id)
     return c;
 }
 
-const struct tvl_remote_cid *tvl_cids_in_use(const struct tvl_cids *t, uint32_t path_id)
-{
-    for (size_t i = 0; i < t->n_remote; i++)
-        if (t->remote[i].path_id == path_id && t->remote[i].used)
-            return &t->remote[i];
-    return NULL;
-}
-
 void tvl_cids_forget_remote(struct tvl_cids *t, struct tvl_remote_cid *c)
 {
     *c = t->remote[--t->n_remote];

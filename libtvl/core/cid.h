@@ -88,8 +88,6 @@ bool tvl_cids_is_reset(const struct tvl_cids *t, const uint8_t *token);
 struct tvl_remote_cid *tvl_cids_take(struct tvl_cids *t, uint32_t path_id);
 bool tvl_cids_has_unused(const struct tvl_cids *t, uint32_t path_id);
 struct tvl_remote_cid *tvl_cids_remote(struct tvl_cids *t, uint32_t path_id, uint64_t seq);
-/* The ID we send to on the path; NULL: none. */
-const struct tvl_remote_cid *tvl_cids_in_use(const struct tvl_cids *t, uint32_t path_id);
 /* We will not send to it again; a retire frame is wanted. */
 void tvl_cids_retire(struct tvl_cids *t, struct tvl_remote_cid *c);
 /* Forget an ID whose retirement was acknowledged. */

@@ -95,8 +95,7 @@ bool tvl_conn_could_be_reset(const struct tvl_datagram *dgram, const uint8_t *by
 bool tvl_conn_has_path_to(const struct tvl_conn *conn, const struct tvl_datagram *dgram)
 {
     for (size_t i = 0; i < conn->n_paths; i++)
-        if (conn->path[i]->tag == dgram->tag &&
-            tvl_path_same_address(&conn->path[i]->remote, &dgram->remote))
+        if (tvl_path_place(conn->path[i], dgram))
             return true;
     return false;
 }
@@ -138,7 +137,7 @@ static struct tvl_path *way_out(struct tvl_conn *conn, enum tvl_level level)
     while (last->next_path < conn->n_paths) {
         struct tvl_path *p = conn->path[last->next_path++];
 
-        if (tvl_cids_in_use(&conn->cids, p->id))
+        if (p->at.has_cid)
             return p;
     }
     return NULL;
@@ -191,7 +190,7 @@ int tvl_close_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *b
         if (len == 0)
             continue;
         *dgram = (struct tvl_datagram){
-            .local = path->local, .remote = path->remote, .len = len, .tag = path->tag
+            .local = path->at.local, .remote = path->at.remote, .len = len, .tag = path->at.tag
         };
         conn->bytes_sent += len;
         path->bytes_sent += len;

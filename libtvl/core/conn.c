@@ -131,9 +131,9 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
 
     if (r != 0)
         return r;
-    conn->path[0]->local = path->local;
-    conn->path[0]->remote = path->remote;
-    conn->path[0]->tag = path->tag;
+    conn->path[0]->at.local = path->local;
+    conn->path[0]->at.remote = path->remote;
+    conn->path[0]->at.tag = path->tag;
     conn->path[0]->backup_asked = conn->path[0]->status_wanted = path->backup;
     conn->path[0]->peer_backup = path->backup;
     conn->path[0]->status_seq = path->backup;
@@ -159,10 +159,10 @@ static int take_first(struct tvl_conn *conn, struct tvl_first *first)
     const struct tvl_new_cid theirs = { .cid = &first->packet->scid };
     struct tvl_path *p = conn->path[0];
 
-    p->local = first->dgram->local;
-    p->remote = first->dgram->remote;
-    p->tag = first->dgram->tag;
-    p->validated = first->proved;
+    p->at.local = first->dgram->local;
+    p->at.remote = first->dgram->remote;
+    p->at.tag = first->dgram->tag;
+    p->at.validated = first->proved;
     conn->original_dcid = first->original_dcid;
     conn->first_dcid = first->packet->dcid;
     conn->retried = first->retried;
@@ -173,7 +173,7 @@ static int take_first(struct tvl_conn *conn, struct tvl_first *first)
     first->client = first->server = (struct tvl_keys){ .suite = 0 };
     if (tvl_cids_learn(&conn->cids, &theirs) != 0)
         return TVL_ERR_PACKET;
-    (void)tvl_cids_take(&conn->cids, 0);
+    (void)tvl_path_take_cid(p, &p->at);
     return tvl_endpoint_map(conn->ep, &conn->first_dcid, conn, 0);
 }
 
@@ -441,9 +441,9 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .id = p->id,
         .state = p->state,
         .backup = p->peer_backup,
-        .tag = p->tag,
-        .local = p->local,
-        .remote = p->remote,
+        .tag = p->at.tag,
+        .local = p->at.local,
+        .remote = p->at.remote,
         .cc = p->cc.ops->name,
         .rtt_latest = rtt->latest,
         .srtt = rtt->smoothed,
@@ -461,7 +461,8 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .bytes_lost = p->app.sent.bytes_lost,
         .packets_spurious = p->app.sent.spurious,
         .mtu = p->mtu.current,
-        .validated = p->validated,
+        .validated = p->at.validated,
+        .rebindings = p->rebindings,
     };
 }
 

@@ -26,6 +26,7 @@
 #include "frame.h"
 #include "params.h"
 #include "path.h"
+#include "path_ids.h"
 #include "protect.h"
 #include "recvbuf.h"
 #include "sendbuf.h"
@@ -94,6 +95,8 @@ struct tvl_conn {
     bool accepted_told;
     tvl_time began_at, handshake_time; /* us */
     tvl_time now;                      /* of the call under way */
+    const struct tvl_datagram *dgram;  /* being received, */
+    struct tvl_cid dcid;               /* and the ID of ours that it names */
 
     /* handshake */
     struct tvl_tls_conn *tls;
@@ -124,11 +127,12 @@ struct tvl_conn {
     bool multipath;
     struct tvl_path *path[TVL_PATH_SLOTS]; /* by rising id, NULL-free up to n_paths */
     size_t n_paths;
-    uint32_t next_path_id;     /* client: lowest never used */
+    struct tvl_path_ids path_ids;
     uint64_t own_max_path_id;  /* what we allow */
     uint64_t peer_max_path_id; /* what the peer allows */
     bool max_path_id_wanted;   /* MAX_PATH_ID is to be written */
     struct tvl_cids cids;
+    bool cids_due; /* some may have to be issued */
     const struct tvl_sched_ops *sched;
     _Alignas(8) unsigned char sched_state[TVL_SCHED_STATE_MAX];
 
@@ -210,6 +214,8 @@ bool tvl_control_pending(const struct tvl_conn *conn);
 extern const struct tvl_recovery_handler tvl_control_fate; /* `user` is the connection */
 /* Issue connection IDs for paths in use and for paths to come. */
 void tvl_control_issue_cids(struct tvl_conn *conn);
+/* One more for the path, in the next sequence number; NULL: no memory or no room. */
+struct tvl_local_cid *tvl_control_issue_cid(struct tvl_conn *conn, uint32_t path_id);
 struct tvl_space *tvl_conn_space(struct tvl_conn *conn, enum tvl_level level,
                                  struct tvl_path *path);
 

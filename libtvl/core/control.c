@@ -26,7 +26,7 @@ struct tvl_space *tvl_conn_space(struct tvl_conn *conn, enum tvl_level level, st
 
 /* ---- issuing connection IDs ---- */
 
-static bool issue_one(struct tvl_conn *conn, uint32_t path_id)
+struct tvl_local_cid *tvl_control_issue_cid(struct tvl_conn *conn, uint32_t path_id)
 {
     uint8_t token[TVL_CID_TOKEN_LEN];
     struct tvl_cid cid;
@@ -34,22 +34,31 @@ static bool issue_one(struct tvl_conn *conn, uint32_t path_id)
     tvl_ids_make(tvl_endpoint_ids(conn->ep), &cid);
     if (tvl_ids_token(tvl_endpoint_ids(conn->ep), &cid, token) != 0 ||
         tvl_endpoint_map(conn->ep, &cid, conn, path_id) != 0)
-        return false;
+        return NULL;
     struct tvl_local_cid *c = tvl_cids_issue(&conn->cids, path_id, &cid, token);
     if (!c) {
         tvl_endpoint_unmap(conn->ep, &cid);
-        return false;
+        return NULL;
     }
     c->issue = TVL_NOTE_WANTED;
-    return true;
+    return c;
 }
 
 static bool path_is_over(struct tvl_conn *conn, uint32_t id)
 {
     const struct tvl_path *p = tvl_path_find(conn, id);
 
-    /* IDs rise: one below those in use that has no state was abandoned and forgotten. */
-    return p ? p->state == TVL_PATH_ABANDONED : id < conn->next_path_id;
+    return p ? p->state == TVL_PATH_ABANDONED : tvl_path_ids_used(&conn->path_ids, id);
+}
+
+static bool issue_up_to(struct tvl_conn *conn, uint32_t path_id, size_t want)
+{
+    const uint64_t limit = conn->peer.active_connection_id_limit;
+
+    while (tvl_cids_issued(&conn->cids, path_id) < (want < limit ? want : limit))
+        if (!tvl_control_issue_cid(conn, path_id))
+            return false;
+    return true;
 }
 
 void tvl_control_issue_cids(struct tvl_conn *conn)
@@ -57,21 +66,18 @@ void tvl_control_issue_cids(struct tvl_conn *conn)
     const uint64_t highest = conn->own_max_path_id < conn->peer_max_path_id
                                  ? conn->own_max_path_id
                                  : conn->peer_max_path_id;
-    const uint64_t limit = conn->peer.active_connection_id_limit;
 
+    conn->cids_due = false;
     if (!tvl_conn_alive(conn) || !tvl_handshake_is_done(conn))
         return;
-    for (uint64_t id = 0; id <= highest; id++) {
-        size_t want = tvl_path_find(conn, (uint32_t)id) ? TVL_CID_ACTIVE : 1;
-
-        if (path_is_over(conn, (uint32_t)id))
-            continue;
-        if (want > limit)
-            want = (size_t)limit;
-        while (tvl_cids_issued(&conn->cids, (uint32_t)id) < want)
-            if (!issue_one(conn, (uint32_t)id))
-                return;
-    }
+    for (size_t i = 0; i < conn->n_paths; i++)
+        if (conn->path[i]->state != TVL_PATH_ABANDONED && conn->path[i]->id <= highest &&
+            !issue_up_to(conn, conn->path[i]->id, TVL_CID_ACTIVE))
+            return;
+    for (uint64_t id = conn->path_ids.low; id <= highest; id++)
+        if (!tvl_path_ids_used(&conn->path_ids, (uint32_t)id) &&
+            !issue_up_to(conn, (uint32_t)id, 1))
+            return;
 }
 
 /* ---- frames that arrive ---- */
@@ -100,9 +106,9 @@ static int on_new_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
     r = tvl_cids_learn(&conn->cids, &n);
     if (r != 0)
         return r;
-    const struct tvl_path *p = tvl_path_find(conn, f->path_id);
-    if (p && !p->waiting && !tvl_cids_in_use(&conn->cids, f->path_id))
-        (void)tvl_cids_take(&conn->cids, f->path_id); /* the one in use was retired */
+    struct tvl_path *p = tvl_path_find(conn, f->path_id);
+    if (p)
+        tvl_path_refresh_cids(p);
     tvl_path_open_waiting(conn, conn->now);
     return 0;
 }
@@ -178,13 +184,6 @@ static int on_max_path_id(struct tvl_conn *conn, const struct tvl_frame *f)
     return 0;
 }
 
-static int on_challenge(struct tvl_path *p, const struct tvl_frame *f)
-{
-    if (p->n_responses < TVL_RESPONSES_MAX)
-        memcpy(p->response[p->n_responses++], f->data, TVL_CHALLENGE_SIZE);
-    return 0;
-}
-
 static int on_datagram(struct tvl_conn *conn, const struct tvl_frame *f)
 {
     struct tvl_dgram_item *item;
@@ -221,7 +220,8 @@ int tvl_control_on_frame(struct tvl_conn *conn, struct tvl_path *path, const str
     case TVL_FRAME_PATH_RETIRE_CONNECTION_ID:
         return on_retire_cid(conn, &f->cid);
     case TVL_FRAME_PATH_CHALLENGE:
-        return on_challenge(path, f);
+        tvl_path_on_challenge(path, f->data, conn->dgram, &conn->dcid);
+        return 0;
     case TVL_FRAME_PATH_RESPONSE:
         tvl_path_on_response(conn, f->data, conn->now);
         return 0;
@@ -337,10 +337,10 @@ static void write_token(struct tvl_conn *conn, struct tvl_builder *b)
     const struct tvl_frame f = {
         .type = TVL_FRAME_NEW_TOKEN,
         .token = { .bytes = token,
-                   .len = tvl_endpoint_token(conn->ep, &b->path->remote, conn->now, token) },
+                   .len = tvl_endpoint_token(conn->ep, &b->path->at.remote, conn->now, token) },
     };
 
-    if (!b->path->validated)
+    if (!b->path->at.validated)
         return; /* on another path, or later */
     if (f.token.len == 0 || tvl_builder_frame(b, &f, &rec))
         conn->token_wanted = false;

@@ -12,6 +12,27 @@
 
 /* ---- transport parameters ---- */
 
+static void offer_preferred(struct tvl_conn *conn)
+{
+    const struct tvl_config *cfg = conn->cfg;
+    struct tvl_preferred_address *a = &conn->own.preferred_address;
+    struct tvl_local_cid *c;
+
+    if (cfg->preferred_ipv4.sin_port == 0 && cfg->preferred_ipv6.sin6_port == 0)
+        return;
+    c = tvl_control_issue_cid(conn, 0);
+    if (!c)
+        return;
+    c->issue = TVL_NOTE_NONE; /* the parameter tells the peer of it */
+    a->ipv4_port = ntohs(cfg->preferred_ipv4.sin_port);
+    memcpy(a->ipv4, &cfg->preferred_ipv4.sin_addr, sizeof a->ipv4);
+    a->ipv6_port = ntohs(cfg->preferred_ipv6.sin6_port);
+    memcpy(a->ipv6, &cfg->preferred_ipv6.sin6_addr, sizeof a->ipv6);
+    a->cid = c->cid;
+    memcpy(a->reset_token, c->token, sizeof a->reset_token);
+    conn->own.has_preferred_address = true;
+}
+
 static void fill_params(struct tvl_conn *conn)
 {
     const struct tvl_config *cfg = conn->cfg;
@@ -37,6 +58,7 @@ static void fill_params(struct tvl_conn *conn)
         memcpy(p->reset_token, conn->cids.local[0].token, TVL_RESET_TOKEN_SIZE);
         p->has_retry_scid = conn->retried;
         p->retry_scid = conn->retry_scid;
+        offer_preferred(conn);
     }
 }
 
@@ -72,6 +94,15 @@ static tvl_time smaller_idle(tvl_time own, uint64_t peer_ms)
     return peer != 0 && peer < own ? peer : own;
 }
 
+/* Its connection ID is number 1 of path 0 (RFC 9000 5.1.1), whatever becomes of the address. */
+static bool learn_preferred(struct tvl_conn *conn)
+{
+    const struct tvl_preferred_address *a = &conn->peer.preferred_address;
+    const struct tvl_new_cid n = { .seq = 1, .cid = &a->cid, .token = a->reset_token };
+
+    return conn->remote_cid.len > 0 && tvl_cids_learn(&conn->cids, &n) == 0;
+}
+
 static int on_peer_params(void *user, const uint8_t *bytes, size_t len)
 {
     struct tvl_conn *conn = user;
@@ -85,6 +116,11 @@ static int on_peer_params(void *user, const uint8_t *bytes, size_t len)
     }
     if (peer->has_reset_token)
         tvl_cids_set_token(&conn->cids, peer->reset_token);
+    if (peer->has_preferred_address && !learn_preferred(conn)) {
+        tvl_close_with(conn, TVL_WIRE_TRANSPORT_PARAMETER_ERROR, TVL_FRAME_CRYPTO,
+                       "preferred address");
+        return TVL_ERR_PEER;
+    }
     conn->have_peer_params = true;
     conn->idle_timeout = smaller_idle(conn->cfg->idle_timeout, peer->max_idle_timeout_ms);
     conn->multipath = conn->own.has_initial_max_path_id && peer->has_initial_max_path_id;
@@ -219,7 +255,7 @@ static void complete(struct tvl_conn *conn)
 
     conn->state = TVL_CONN_OPEN;
     conn->handshake_time = conn->now - conn->began_at;
-    p->validated = true; /* the server has seen Handshake packets, the client the certificate */
+    p->at.validated = true; /* the server has seen Handshake packets, the client the certificate */
     tvl_conn_event(conn, &(struct tvl_event){ .type = TVL_EVENT_CONNECTED });
     tvl_path_limit_mtu(p);
     tvl_path_set_state(p, TVL_PATH_UP, "handshake_complete");
@@ -258,8 +294,10 @@ void tvl_handshake_confirm(struct tvl_conn *conn)
     conn->handshake.sent.pto_when_idle = false;
     if (conn->side == TVL_SERVER)
         tvl_endpoint_unmap(conn->ep, &conn->first_dcid);
-    else
+    else {
+        tvl_path_prefer(conn, conn->now);
         tvl_path_open_waiting(conn, conn->now);
+    }
 }
 
 static void fail(struct tvl_conn *conn, int r)

@@ -27,26 +27,16 @@ bool tvl_path_is_usable(const struct tvl_path *p)
 
 uint64_t tvl_path_allowance(const struct tvl_path *p)
 {
-    const uint64_t limit = TVL_AMPLIFICATION * p->unproved_in;
-
-    if (p->validated || p->conn->side == TVL_CLIENT)
-        return UINT64_MAX;
-    return limit > p->unproved_out ? limit - p->unproved_out : 0;
+    return tvl_path_allowance_of(p, &p->at);
 }
 
-bool tvl_path_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place *pl)
 {
-    if (a->ss_family != b->ss_family)
-        return false;
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *x = (const void *)a, *y = (const void *)b;
+    const uint64_t limit = TVL_AMPLIFICATION * pl->unproved_in;
 
-        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
-    }
-    const struct sockaddr_in6 *x = (const void *)a, *y = (const void *)b;
-
-    return x->sin6_port == y->sin6_port &&
-           memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
+    if (pl->validated || p->conn->side == TVL_CLIENT)
+        return UINT64_MAX;
+    return limit > pl->unproved_out ? limit - pl->unproved_out : 0;
 }
 
 struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id)
@@ -70,6 +60,7 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     p->conn = conn;
     p->id = id;
     p->state = TVL_PATH_OPENING;
+    p->at.set = true;
     p->phase_first_pn = TVL_PN_NONE;
     p->forget_at = TVL_TIME_NEVER;
     p->received_at = now;
@@ -86,8 +77,8 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     }
     conn->path[at] = p;
     conn->n_paths++;
-    if (id >= conn->next_path_id)
-        conn->next_path_id = id + 1;
+    tvl_path_ids_use(&conn->path_ids, id);
+    conn->cids_due = true;
     return p;
 }
 
@@ -112,56 +103,6 @@ void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const cha
     tvl_trace_path(p, TVL_TRACE_PATH_STATE, why);
 }
 
-/* ---- validation, RFC 9000 8.2 ---- */
-
-void tvl_path_start_challenge(struct tvl_path *p, tvl_time now)
-{
-    struct tvl_challenge *c = &p->challenge;
-
-    tvl_rng_bytes(tvl_endpoint_rng(p->conn->ep), c->data, sizeof c->data);
-    c->wanted = c->outstanding = true;
-    c->tries = 1;
-    c->gap = tvl_rtt_pto_base(&p->cc.rtt);
-    if (c->gap > TVL_CHALLENGE_GAP_MAX)
-        c->gap = TVL_CHALLENGE_GAP_MAX;
-    c->next_at = now + c->gap;
-}
-
-static void retry_challenge(struct tvl_path *p, tvl_time now)
-{
-    struct tvl_challenge *c = &p->challenge;
-
-    if (c->tries >= TVL_CHALLENGE_TRIES_MAX) {
-        c->outstanding = c->wanted = false;
-        if (p->state == TVL_PATH_OPENING && p->conn->n_paths > 1)
-            tvl_path_leave(p, TVL_WIRE_PATH_UNSTABLE_OR_POOR, now);
-        return;
-    }
-    tvl_trace_timer(p->conn, p, "path_challenge");
-    c->tries++;
-    c->wanted = true;
-    c->gap = 2 * c->gap > TVL_CHALLENGE_GAP_MAX ? TVL_CHALLENGE_GAP_MAX : 2 * c->gap;
-    c->next_at = now + c->gap;
-}
-
-void tvl_path_on_response(struct tvl_conn *conn, const uint8_t *data, tvl_time now)
-{
-    for (size_t i = 0; i < conn->n_paths; i++) {
-        struct tvl_path *p = conn->path[i];
-
-        if (!p->challenge.outstanding || memcmp(p->challenge.data, data, TVL_CHALLENGE_SIZE) != 0)
-            continue;
-        p->challenge.outstanding = p->challenge.wanted = false;
-        p->validated = true;
-        p->received_at = now;
-        if (p->state == TVL_PATH_OPENING) {
-            tvl_path_limit_mtu(p);
-            tvl_path_set_state(p, TVL_PATH_UP, "validated");
-        }
-        return;
-    }
-}
-
 /* ---- opening ---- */
 
 void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now)
@@ -175,7 +116,7 @@ void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now)
             p->id > conn->peer_max_path_id || tvl_cids_issued(&conn->cids, p->id) == 0 ||
             !tvl_cids_has_unused(&conn->cids, p->id))
             continue;
-        (void)tvl_cids_take(&conn->cids, p->id);
+        (void)tvl_path_take_cid(p, &p->at);
         p->waiting = false;
         tvl_trace_path(p, TVL_TRACE_PATH_STATE, "opened");
         tvl_path_start_challenge(p, now);
@@ -183,38 +124,27 @@ void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now)
 }
 
 struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
-                                 const struct tvl_datagram *dgram, tvl_time now)
+                                 const struct tvl_datagram *dgram, const struct tvl_cid *dcid,
+                                 tvl_time now)
 {
     struct tvl_path *p;
 
-    if (conn->side != TVL_SERVER || !conn->multipath || id < conn->next_path_id ||
+    if (conn->side != TVL_SERVER || !conn->multipath || tvl_path_ids_used(&conn->path_ids, id) ||
         !tvl_cids_has_unused(&conn->cids, id))
         return NULL;
     p = tvl_path_new(conn, id, now);
     if (!p)
         return NULL;
-    (void)tvl_cids_take(&conn->cids, id);
-    p->local = dgram->local;
-    p->remote = dgram->remote;
-    p->tag = dgram->tag;
-    p->unproved_in = dgram->len;
+    (void)tvl_path_take_cid(p, &p->at);
+    p->at.local = dgram->local;
+    p->at.remote = dgram->remote;
+    p->at.tag = dgram->tag;
+    p->at.unproved_in = dgram->len;
+    p->heard_as = *dcid;
     p->bytes_received = dgram->len;
     tvl_trace_path(p, TVL_TRACE_PATH_STATE, "opened_by_peer");
     tvl_path_start_challenge(p, now);
     return p;
-}
-
-void tvl_path_on_moved(struct tvl_path *p, const struct tvl_datagram *dgram, tvl_time now)
-{
-    p->local = dgram->local;
-    p->remote = dgram->remote;
-    p->tag = dgram->tag;
-    p->validated = false;
-    p->unproved_in = dgram->len;
-    p->unproved_out = 0;
-    tvl_path_cc_restart(&p->cc, now);
-    tvl_trace_path(p, TVL_TRACE_PATH_ADDRESS, "peer_moved");
-    tvl_path_start_challenge(p, now);
 }
 
 /* ---- leaving ---- */
@@ -259,8 +189,9 @@ void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
     p->abandon_wanted = conn->multipath;
     p->abandon_code = code;
     p->status_wanted = p->ping_wanted = false;
-    p->challenge.wanted = p->challenge.outstanding = false;
-    p->n_responses = 0;
+    p->at.n_responses = 0;
+    tvl_challenge_stop(&p->at.challenge);
+    p->was.set = p->aside.set = p->at.has_cid = false;
     p->forget_at = now + 3 * tvl_conn_pto_max(conn);
     tvl_cids_drop_remote(&conn->cids, p->id);
     tvl_path_set_state(p, TVL_PATH_ABANDONED, abandon_word(code));
@@ -356,7 +287,7 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
 void tvl_path_limit_mtu(struct tvl_path *p)
 {
     const struct tvl_conn *conn = p->conn;
-    uint64_t max = p->remote.ss_family == AF_INET6 ? TVL_MTU_MAX_IPV6 : TVL_MTU_MAX_IPV4;
+    uint64_t max = p->at.remote.ss_family == AF_INET6 ? TVL_MTU_MAX_IPV6 : TVL_MTU_MAX_IPV4;
 
     if (max > conn->cfg->mtu_max)
         max = conn->cfg->mtu_max;
@@ -406,8 +337,7 @@ tvl_time tvl_path_next_time(const struct tvl_path *p)
     t = earlier(t, tvl_ack_due(&p->app.received));
     t = earlier(t, keepalive_at(p));
     t = earlier(t, tvl_mtu_next(&p->mtu));
-    if (p->challenge.outstanding)
-        t = earlier(t, p->challenge.next_at);
+    t = earlier(t, tvl_path_challenge_next(p));
     if (health_counts(p))
         t = earlier(t, tvl_health_next(&p->health, &env));
     return t;
@@ -421,8 +351,7 @@ void tvl_path_tick(struct tvl_path *p, tvl_time now)
     }
     if (p->state == TVL_PATH_ABANDONED)
         return;
-    if (p->challenge.outstanding && p->challenge.next_at <= now)
-        retry_challenge(p, now);
+    tvl_path_challenge_tick(p, now);
     if (p->state == TVL_PATH_ABANDONED)
         return;
     if (now >= tvl_recovery_next_time(&p->app.sent))
@@ -451,12 +380,12 @@ int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_t
     if (live >= TVL_PATHS_MAX)
         return TVL_ERR_FULL;
     conn->now = now;
-    p = tvl_path_new(conn, conn->next_path_id, now);
+    p = tvl_path_new(conn, tvl_path_ids_next(&conn->path_ids), now);
     if (!p)
         return TVL_ERR_NOMEM;
-    p->local = cfg->local;
-    p->remote = cfg->remote;
-    p->tag = cfg->tag;
+    p->at.local = cfg->local;
+    p->at.remote = cfg->remote;
+    p->at.tag = cfg->tag;
     p->waiting = true;
     p->backup_asked = p->status_wanted = cfg->backup;
     p->peer_backup = cfg->backup; /* what we ask of the peer we keep ourselves */

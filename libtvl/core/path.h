@@ -15,13 +15,10 @@
 #include "ack.h"
 #include "health.h"
 #include "mtu.h"
+#include "place.h"
 #include "recovery.h"
 
-#define TVL_CHALLENGE_SIZE 8
-#define TVL_RESPONSES_MAX 4            /* PATH_CHALLENGEs answered per path and packet */
-#define TVL_CHALLENGE_TRIES_MAX 12     /* then the path is given up */
-#define TVL_CHALLENGE_GAP_MAX 1000000u /* us: bound of the growing interval between tries */
-#define TVL_AMPLIFICATION 3            /* RFC 9000 8.1 */
+#define TVL_PLACES 3 /* at, was, aside: see place.h */
 
 struct tvl_space { /* a packet number space */
     struct tvl_recovery sent;
@@ -29,27 +26,22 @@ struct tvl_space { /* a packet number space */
     unsigned probes; /* ack-eliciting packets owed, beyond the window */
 };
 
-struct tvl_challenge {
-    uint8_t data[TVL_CHALLENGE_SIZE];
-    bool wanted;      /* to be written now */
-    bool outstanding; /* not answered */
-    tvl_time next_at; /* of the next try */
-    tvl_time gap;     /* before the one after it */
-    unsigned tries;
+/* What was known of the way before a move, in case it is gone back. */
+struct tvl_left {
+    bool set;
+    struct tvl_rtt rtt;
+    _Alignas(8) unsigned char cc[TVL_CC_STATE_MAX];
 };
 
 struct tvl_path {
     struct tvl_conn *conn;
     uint32_t id;
     enum tvl_path_state state;
-    struct sockaddr_storage local, remote;
-    uint64_t tag;
-    bool waiting;                       /* client: for connection IDs before it can be opened */
-    bool validated;                     /* the peer is where it says: no amplification limit */
-    uint64_t unproved_in, unproved_out; /* bytes, while not validated */
-    struct tvl_challenge challenge;
-    uint8_t response[TVL_RESPONSES_MAX][TVL_CHALLENGE_SIZE];
-    size_t n_responses;
+    struct tvl_place at, was, aside;
+    struct tvl_left left;
+    struct tvl_cid heard_as; /* our ID in the newest packet that was not for probing */
+    bool waiting;            /* client: for connection IDs before it can be opened */
+    uint64_t rebindings;     /* moves, by either side */
     struct tvl_space app;
     struct tvl_path_cc cc;
     struct tvl_mtu mtu;
@@ -81,9 +73,7 @@ bool tvl_path_is_trusted(const struct tvl_path *p);
 bool tvl_path_is_usable(const struct tvl_path *p);
 /* Bytes the amplification limit leaves; UINT64_MAX when validated. */
 uint64_t tvl_path_allowance(const struct tvl_path *p);
-
-/* Address and port. */
-bool tvl_path_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place *pl);
 
 /* ---- the connection's side (conn is where the path lives) ---- */
 
@@ -92,18 +82,12 @@ struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id);
 struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now);
 void tvl_path_free(struct tvl_path *p);
 
-/* Begin validating the peer's address with a fresh PATH_CHALLENGE. */
-void tvl_path_start_challenge(struct tvl_path *p, tvl_time now);
-void tvl_path_on_response(struct tvl_conn *conn, const uint8_t *data, tvl_time now);
 /* Client: give waiting paths their connection IDs and open them. */
 void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now);
 /* Server: the peer sent on a path ID it may use. NULL: not acceptable. */
 struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
-                                 const struct tvl_datagram *dgram, tvl_time now);
-/* A packet of the path came from elsewhere (RFC 9000 9.3). */
-void tvl_path_on_moved(struct tvl_path *p, const struct tvl_datagram *dgram, tvl_time now);
-
-/* `why` is for the trace, a static text. */
+                                 const struct tvl_datagram *dgram, const struct tvl_cid *dcid,
+                                 tvl_time now);
 void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const char *why);
 /* Leave for good: PATH_ABANDON goes out on another path, what was in flight is sent again. */
 void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now);
@@ -119,5 +103,31 @@ tvl_time tvl_path_next_time(const struct tvl_path *p);
 void tvl_path_tick(struct tvl_path *p, tvl_time now);
 /* Acknowledgements came for packets of the path. */
 void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, tvl_time now);
+
+/* ---- migrate.c ---- */
+
+/* The place a datagram came over; NULL: none of the path's. */
+struct tvl_place *tvl_path_place(struct tvl_path *p, const struct tvl_datagram *dgram);
+/* A place beside `at` to which something is to be sent; NULL: none. */
+struct tvl_place *tvl_path_place_with_work(struct tvl_path *p);
+void tvl_path_set_cid(struct tvl_place *pl, const struct tvl_remote_cid *c); /* NULL: none */
+/* Give the place an unused connection ID of the peer's; false: there is none. */
+bool tvl_path_take_cid(struct tvl_path *p, struct tvl_place *pl);
+/* The peer has retired some, or given new ones. */
+void tvl_path_refresh_cids(struct tvl_path *p);
+/* Begin validating the peer's address with a fresh PATH_CHALLENGE. */
+void tvl_path_start_challenge(struct tvl_path *p, tvl_time now);
+/* The two frames; `dcid` is our connection ID in the packet. */
+void tvl_path_on_challenge(struct tvl_path *p, const uint8_t *data,
+                           const struct tvl_datagram *dgram, const struct tvl_cid *dcid);
+void tvl_path_on_response(struct tvl_conn *conn, const uint8_t *data, tvl_time now);
+/* The newest packet of the path so far, not only for probing: it says where the peer is. */
+void tvl_path_on_leading(struct tvl_path *p, const struct tvl_datagram *dgram,
+                         const struct tvl_cid *dcid, tvl_time now);
+tvl_time tvl_path_challenge_next(const struct tvl_path *p);
+void tvl_path_challenge_tick(struct tvl_path *p, tvl_time now);
+/* Client, handshake confirmed: ask at the server's preferred address, and go there if it answers.
+ */
+void tvl_path_prefer(struct tvl_conn *conn, tvl_time now);
 
 #endif

@@ -43,6 +43,13 @@ void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
     pc->pto_count = 0;
 }
 
+void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now)
+{
+    pc->rtt = (struct tvl_rtt){ .smoothed = 0 };
+    pc->since = now;
+    tvl_path_cc_restart(pc, now);
+}
+
 void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes)
 {
     pc->datagram_bytes = datagram_bytes;
@@ -446,7 +453,7 @@ static void tell_loss(struct tvl_recovery *r, const struct losses *l, uint64_t i
                                       .in_flight = in_flight,
                                       .persistent = l->run_max > period };
 
-    if (l->packets > 0)
+    if (l->packets > 0 && l->newest_sent_at >= r->cc->since)
         r->cc->ops->on_loss(r->cc->state, &loss);
 }
 
@@ -542,7 +549,7 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
         .app_limited = g->rate.any && g->rate.newest.app_limited,
     };
 
-    if (g->bytes > 0)
+    if (g->bytes > 0 && g->newest_sent_at >= cc->since)
         cc->ops->on_ack(cc->state, &a);
     tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
 }
@@ -564,7 +571,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
     take_ranges(r, ack, now, &g);
     if (r->largest_acked == NONE || largest > r->largest_acked)
         r->largest_acked = largest;
-    if (g.largest_is_new && g.eliciting) {
+    if (g.largest_is_new && g.eliciting && g.largest_sent_at >= cc->since) {
         const tvl_time delay =
             ack->ack_delay < r->max_ack_delay ? ack->ack_delay : r->max_ack_delay;
 

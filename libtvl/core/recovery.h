@@ -45,12 +45,15 @@ struct tvl_path_cc {
     uint32_t datagram_bytes;
     unsigned pto_count; /* consecutive, without an acknowledgement */
     tvl_time pto_at;    /* when it was last raised */
+    tvl_time since;     /* packets sent earlier went another way */
 };
 
 void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
                       tvl_time now);
 /* The path returned or changed: begin at the initial window again; RTT and counts are kept. */
 void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now);
+/* It leads elsewhere now: window and RTT begin anew, and what was sent before teaches nothing. */
+void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now);
 /* Datagrams of another size from now on. */
 void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes);
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc);

@@ -40,7 +40,8 @@ static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
     if (in->level == TVL_LEVEL_APP) {
         path = tvl_path_find(conn, ack->path_id);
         if (!path) /* never there: nothing was sent on it; or gone: the draft's 4 ignores it */
-            return ack->path_id >= conn->next_path_id ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
+            return tvl_path_ids_used(&conn->path_ids, ack->path_id) ? 0
+                                                                    : -TVL_WIRE_PROTOCOL_VIOLATION;
         if (path->state == TVL_PATH_ABANDONED)
             return 0; /* all of it was taken for lost */
         space = &path->app;
@@ -207,7 +208,7 @@ static bool ensure_path(struct incoming *in)
 {
     if (in->path)
         return true;
-    in->path = tvl_path_accept(in->conn, in->id, in->dgram, in->conn->now);
+    in->path = tvl_path_accept(in->conn, in->id, in->dgram, &in->head.dcid, in->conn->now);
     in->space = in->path ? &in->path->app : NULL;
     return in->path != NULL;
 }
@@ -229,10 +230,10 @@ static void note_arrival(struct incoming *in)
 
         conn->remote_cid = in->head.scid;
         (void)tvl_cids_learn(&conn->cids, &first);
-        (void)tvl_cids_take(&conn->cids, 0);
+        (void)tvl_path_take_cid(conn->path[0], &conn->path[0]->at);
     }
     if (in->level == TVL_LEVEL_HANDSHAKE && conn->side == TVL_SERVER) {
-        in->path->validated = true; /* RFC 9000 8.1 */
+        in->path->at.validated = true; /* RFC 9000 8.1 */
         if (tvl_keys_present(&conn->read[TVL_LEVEL_INITIAL]))
             tvl_handshake_discard(conn, TVL_LEVEL_INITIAL);
     }
@@ -274,6 +275,8 @@ static int take_packet(struct incoming *in)
         return drop(in, "connection_unknown");
     if (in->head.type == TVL_PACKET_INITIAL && conn->side == TVL_CLIENT && in->head.token_len > 0)
         return drop(in, "invalid"); /* RFC 9000 17.2.2: a server sends no token */
+    if (conn->side == TVL_CLIENT && in->path && !tvl_path_place(in->path, in->dgram))
+        return drop(in, "rejected"); /* RFC 9000 9: a server does not move */
     /* RFC 9000 7.2: the peer's ID does not change during the handshake */
     if (in->head.type != TVL_PACKET_ONE_RTT && conn->cids.n_remote > 0 &&
         !tvl_cid_equal(&in->head.scid, &conn->remote_cid))
@@ -302,9 +305,8 @@ static int take_packet(struct incoming *in)
                                           .ecn = in->dgram->ecn };
         tvl_ack_received(&in->space->received, &p, conn->now);
     }
-    if (newest && in->non_probing && conn->side == TVL_SERVER && in->level == TVL_LEVEL_APP &&
-        !tvl_path_same_address(&in->dgram->remote, &in->path->remote))
-        tvl_path_on_moved(in->path, in->dgram, conn->now);
+    if (newest && in->non_probing && in->level == TVL_LEVEL_APP && tvl_conn_alive(conn))
+        tvl_path_on_leading(in->path, in->dgram, &in->head.dcid, conn->now);
     return 0;
 }
 
@@ -317,7 +319,7 @@ static void after_packets(struct tvl_conn *conn)
         tvl_handshake_discard(conn, TVL_LEVEL_INITIAL);
         tvl_handshake_discard(conn, TVL_LEVEL_HANDSHAKE);
     }
-    if (tvl_conn_alive(conn) && tvl_handshake_is_done(conn))
+    if (conn->cids_due && tvl_conn_alive(conn) && tvl_handshake_is_done(conn))
         tvl_control_issue_cids(conn);
 }
 
@@ -337,12 +339,13 @@ static void credit_bytes(struct tvl_conn *conn, const struct tvl_datagram *dgram
     conn->bytes_received += dgram->len;
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
+        struct tvl_place *pl = tvl_path_place(p, dgram);
 
-        if (!tvl_path_same_address(&p->remote, &dgram->remote) || p->tag != dgram->tag)
+        if (!pl)
             continue;
         p->bytes_received += dgram->len;
-        if (!p->validated)
-            p->unproved_in += dgram->len;
+        if (!pl->validated)
+            pl->unproved_in += dgram->len;
         return;
     }
 }
@@ -358,6 +361,7 @@ static int take_datagram(struct tvl_conn *conn, const struct tvl_datagram *dgram
     size_t at = 0;
     int any = TVL_ERR_PACKET;
 
+    conn->dgram = dgram;
     while (at < dgram->len && tvl_conn_alive(conn)) {
         struct incoming in = *run;
 
@@ -366,6 +370,7 @@ static int take_datagram(struct tvl_conn *conn, const struct tvl_datagram *dgram
             break;
         if (at == 0)
             first = in.head.dcid;
+        conn->dcid = in.head.dcid;
         if (in.head.type == TVL_PACKET_RETRY)
             tvl_handshake_on_retry(conn, &in.head, in.bytes);
         else if (in.head.type == TVL_PACKET_VERSION_NEGOTIATION)

@@ -13,14 +13,11 @@
 
 /* ---- one packet ---- */
 
-static const struct tvl_cid *peer_cid(const struct tvl_conn *conn, const struct tvl_path *path,
+static const struct tvl_cid *peer_cid(const struct tvl_conn *conn, const struct tvl_place *place,
                                       enum tvl_level level)
 {
-    if (level == TVL_LEVEL_APP) {
-        const struct tvl_remote_cid *c = tvl_cids_in_use(&conn->cids, path->id);
-
-        return c ? &c->cid : NULL;
-    }
+    if (level == TVL_LEVEL_APP)
+        return place->has_cid ? &place->cid : NULL;
     return &conn->remote_cid;
 }
 
@@ -36,11 +33,18 @@ static enum tvl_packet_type packet_type(enum tvl_level level)
     }
 }
 
-bool tvl_builder_begin(struct tvl_builder *b, struct tvl_path *path, enum tvl_level level,
-                       uint8_t *bytes, size_t room)
+struct begin {
+    struct tvl_path *path;
+    struct tvl_place *place;
+    enum tvl_level level;
+};
+
+static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_t room)
 {
+    struct tvl_path *path = how.path;
+    const enum tvl_level level = how.level;
     struct tvl_conn *conn = path->conn;
-    const struct tvl_cid *dcid = peer_cid(conn, path, level);
+    const struct tvl_cid *dcid = peer_cid(conn, how.place, level);
     struct tvl_space *space = tvl_conn_space(conn, level, path);
     const size_t smallest = 64; /* header, four bytes for the sample, tag, and a useful frame */
 
@@ -63,6 +67,7 @@ bool tvl_builder_begin(struct tvl_builder *b, struct tvl_path *path, enum tvl_le
     memset(b, 0, offsetof(struct tvl_builder, record));
     b->conn = conn;
     b->path = path;
+    b->place = how.place;
     b->space = space;
     b->level = level;
     b->start = bytes;
@@ -73,6 +78,18 @@ bool tvl_builder_begin(struct tvl_builder *b, struct tvl_path *path, enum tvl_le
         return false;
     b->payload = b->w.p;
     return true;
+}
+
+bool tvl_builder_begin(struct tvl_builder *b, struct tvl_path *path, enum tvl_level level,
+                       uint8_t *bytes, size_t room)
+{
+    return begin(b, (struct begin){ path, &path->at, level }, bytes, room);
+}
+
+bool tvl_builder_begin_aside(struct tvl_builder *b, struct tvl_path *path, struct tvl_place *place,
+                             uint8_t *bytes, size_t room)
+{
+    return begin(b, (struct begin){ path, place, TVL_LEVEL_APP }, bytes, room);
 }
 
 bool tvl_builder_frame(struct tvl_builder *b, const struct tvl_frame *f,
@@ -145,6 +162,8 @@ size_t tvl_builder_finish(struct tvl_builder *b)
     struct tvl_keys *keys = &conn->write[b->level];
 
     b->packet.bytes = (uint32_t)total;
+    if (b->place != &b->path->at) /* what happens there says nothing of where the path goes */
+        b->eliciting = b->padded = false;
     b->packet.ack_eliciting = b->eliciting;
     b->packet.in_flight = b->eliciting || b->padded;
     b->packet.n_frames = (uint8_t)b->list.count;
@@ -352,22 +371,26 @@ static size_t send_handshake(struct tvl_conn *conn, uint8_t *bytes)
 
 static void write_challenges(struct tvl_builder *b)
 {
-    struct tvl_path *p = b->path;
+    struct tvl_place *pl = b->place;
     struct tvl_frame f;
 
-    for (size_t i = 0; i < p->n_responses; i++) {
+    for (size_t i = 0; i < pl->n_responses; i++) {
         f.type = TVL_FRAME_PATH_RESPONSE;
-        memcpy(f.data, p->response[i], TVL_CHALLENGE_SIZE);
+        memcpy(f.data, pl->response[i], TVL_CHALLENGE_SIZE);
         b->full_size = tvl_builder_frame(b, &f, NULL) || b->full_size;
     }
-    p->n_responses = 0;
-    if (!p->challenge.wanted)
+    /* RFC 9000 9.3.3: what is not for probing says that the path is to stay here. */
+    if (pl->n_responses > 0 && pl == &b->path->at)
+        (void)tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, NULL);
+    pl->n_responses = 0;
+    if (!pl->challenge.wanted)
         return;
     f.type = TVL_FRAME_PATH_CHALLENGE;
-    memcpy(f.data, p->challenge.data, TVL_CHALLENGE_SIZE);
+    memcpy(f.data, tvl_challenge_data(&pl->challenge), TVL_CHALLENGE_SIZE);
     if (!tvl_builder_frame(b, &f, NULL))
         return;
-    p->challenge.wanted = false;
+    pl->challenge.wanted = false;
+    pl->challenge.small = (size_t)(b->w.end - b->start) + TVL_TAG_SIZE < TVL_MTU_BASE;
     b->full_size = true;
 }
 
@@ -399,7 +422,7 @@ static const char *bound_by(const struct tvl_path *p)
 {
     if (p->app.probes > 0)
         return "pto_probe";
-    if (p->challenge.wanted || p->n_responses > 0)
+    if (p->at.challenge.wanted || p->at.n_responses > 0)
         return "path_validation";
     return p->ping_wanted ? "path_probe" : "acknowledgement";
 }
@@ -485,7 +508,7 @@ static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p
 {
     if (!tvl_path_is_usable(p))
         return false;
-    if (p->challenge.wanted || p->n_responses > 0 || p->ping_wanted || p->app.probes > 0)
+    if (p->at.challenge.wanted || p->at.n_responses > 0 || p->ping_wanted || p->app.probes > 0)
         return true;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (ack_is_due(conn, conn->path[i]) && ack_carrier(conn, conn->path[i]) == p)
@@ -562,17 +585,46 @@ static struct tvl_path *pick_path(struct tvl_conn *conn)
     return held ? NULL : from[i];
 }
 
-static int leave(struct tvl_path *p, size_t len, struct tvl_datagram *dgram)
+static int leave(struct tvl_path *p, struct tvl_place *to, size_t len, struct tvl_datagram *dgram)
 {
     if (len == 0)
         return 0;
-    *dgram =
-        (struct tvl_datagram){ .local = p->local, .remote = p->remote, .len = len, .tag = p->tag };
+    *dgram = (struct tvl_datagram){
+        .local = to->local, .remote = to->remote, .len = len, .tag = to->tag
+    };
     p->bytes_sent += len;
     p->conn->bytes_sent += len;
-    if (!p->validated)
-        p->unproved_out += len;
+    if (!to->validated)
+        to->unproved_out += len;
     return 1;
+}
+
+/* Questions and answers to where a path was, or may go. */
+static int send_aside(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes)
+{
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        struct tvl_path *p = conn->path[i];
+        struct tvl_place *pl = tvl_path_place_with_work(p);
+        struct tvl_builder b;
+
+        if (!pl)
+            continue;
+        const uint64_t allowance = tvl_path_allowance_of(p, pl);
+        const size_t room = allowance < TVL_MTU_BASE ? (size_t)allowance : TVL_MTU_BASE;
+        size_t len = 0;
+
+        if (tvl_builder_begin_aside(&b, p, pl, bytes, room)) {
+            write_challenges(&b);
+            tvl_builder_pad(&b, room);
+            b.trigger = "path_validation";
+            len = tvl_builder_finish(&b);
+        }
+        pl->challenge.wanted = false; /* what cannot leave now is asked again in time */
+        pl->n_responses = 0;
+        if (leave(p, pl, len, dgram))
+            return 1;
+    }
+    return 0;
 }
 
 /* What must leave on a path of its own, or the first of the data. Bytes written, 0: nothing. */
@@ -656,7 +708,7 @@ static int send_data(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t 
         }
     if (count == 0 || !protect_headers(conn, &batch.unmasked))
         return 0;
-    (void)leave(p, at, dgram);
+    (void)leave(p, &p->at, at, dgram);
     dgram->segment = segment;
     return count;
 }
@@ -670,7 +722,9 @@ int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *by
     if (!tvl_conn_alive(conn))
         n = tvl_close_send(conn, dgram, bytes);
     else if (!conn->confirmed)
-        n = leave(conn->path[0], send_handshake(conn, bytes), dgram);
+        n = leave(conn->path[0], &conn->path[0]->at, send_handshake(conn, bytes), dgram);
+    if (n == 0 && tvl_conn_alive(conn) && tvl_handshake_is_done(conn))
+        n = send_aside(conn, dgram, bytes);
     if (n > 0)
         dgram->segment = dgram->len;
     else if (tvl_conn_alive(conn) && tvl_handshake_is_done(conn))

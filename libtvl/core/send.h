@@ -14,6 +14,7 @@ struct tvl_unmasked { /* 1-RTT packets whose headers are to be protected togethe
 struct tvl_builder {
     struct tvl_conn *conn;
     struct tvl_path *path;
+    struct tvl_place *place; /* of the path: where the datagram goes */
     struct tvl_space *space;
     enum tvl_level level;
     uint8_t *start; /* of the packet */
@@ -32,6 +33,9 @@ struct tvl_builder {
 /* Start a packet in at most `room` bytes. false: too little room, or no keys. */
 bool tvl_builder_begin(struct tvl_builder *b, struct tvl_path *path, enum tvl_level level,
                        uint8_t *bytes, size_t room);
+/* The same, 1-RTT, to a place that is not where the path's packets go. */
+bool tvl_builder_begin_aside(struct tvl_builder *b, struct tvl_path *path, struct tvl_place *place,
+                             uint8_t *bytes, size_t room);
 /* Append a frame with its record (NULL: none is kept). false: it does not fit. */
 bool tvl_builder_frame(struct tvl_builder *b, const struct tvl_frame *f,
                        const struct tvl_sent_frame *record);

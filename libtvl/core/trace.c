@@ -58,8 +58,8 @@ void tvl_trace_write_started(const struct tvl_conn *conn)
     struct tvl_trace_event ev;
 
     begin(&ev, conn, TVL_TRACE_CONNECTION_STARTED, 0);
-    ev.start.local = conn->path[0]->local;
-    ev.start.remote = conn->path[0]->remote;
+    ev.start.local = conn->path[0]->at.local;
+    ev.start.remote = conn->path[0]->at.remote;
     ev.start.odcid_len = conn->original_dcid.len;
     memcpy(ev.start.odcid, conn->original_dcid.b, conn->original_dcid.len);
     tell(conn, &ev);
@@ -363,8 +363,8 @@ void tvl_trace_write_path(const struct tvl_path *path, enum tvl_trace_type type,
     begin(&ev, path->conn, type, path->id);
     ev.path.state = path->state;
     ev.path.why = why;
-    ev.path.local = path->local;
-    ev.path.remote = path->remote;
+    ev.path.local = path->at.local;
+    ev.path.remote = path->at.remote;
     ev.path.mtu = path->cc.datagram_bytes;
     tell(path->conn, &ev);
 }

@@ -30,7 +30,7 @@ static bool is_validated(const struct check *c, const struct sockaddr_storage *a
         const struct tvl_conn *conn = c->app[i].side[APP_SERVER].conn;
 
         for (size_t k = 0; conn && k < conn->n_paths; k++)
-            if (conn->path[k]->validated && sim_same_address(&conn->path[k]->remote, a))
+            if (conn->path[k]->at.validated && sim_same_address(&conn->path[k]->at.remote, a))
                 return true;
     }
     return false;
@@ -227,7 +227,7 @@ static const char *due_on_path(const struct tvl_path *p, tvl_time now)
         return "recovery";
     if (tvl_ack_due(&p->app.received) <= now)
         return "ack";
-    if (p->challenge.outstanding && p->challenge.next_at <= now)
+    if (tvl_path_challenge_next(p) <= now)
         return "challenge";
     return tvl_path_next_time(p) <= now ? "health" : NULL;
 }

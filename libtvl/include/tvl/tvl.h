@@ -168,6 +168,10 @@ struct tvl_config {
     bool no_resumption;      /* client: begin every connection afresh, without ticket and token */
     uint64_t key_update_packets; /* packets sent under one key before a new one, at most the
                                     cipher's limit (RFC 9001 6.6); 0: that limit */
+    /* Server: where clients go on once the handshake is confirmed (RFC 9000 9.6); port 0 (default):
+     * they stay. The endpoint must be given what arrives there too. */
+    struct sockaddr_in preferred_ipv4;
+    struct sockaddr_in6 preferred_ipv6;
     /* What happens inside, see <tvl/trace.h>; NULL: none. Must not call back. */
     void (*trace)(void *user, const struct tvl_trace_event *ev);
     void *trace_user;
