@@ -162,6 +162,8 @@ static void carry(struct pair *p, int from, const struct tvl_datagram *d, const 
     struct pair_datagram *q;
 
     p->sent[from][n]++;
+    if (p->on_datagram)
+        p->on_datagram(p, from, n, d, bytes);
     if (l->cut[to] || (l->drop_nth && ++l->count % l->drop_nth == 0) ||
         (l->mtu && d->len > l->mtu) || p->n_queue == PAIR_QUEUE)
         return;

@@ -51,6 +51,9 @@ struct pair {
     /* Called for each event; may call the library. */
     void (*on_event)(struct pair *p, int side, const struct tvl_event *ev);
     void *user;
+    /* Called for each datagram that is sent, before the link has its way. */
+    void (*on_datagram)(struct pair *p, int from, unsigned link, const struct tvl_datagram *d,
+                        const uint8_t *bytes);
     size_t batch;         /* as in the options */
     int largest_batch;    /* datagrams of one send */
     unsigned seen[2][32]; /* events by type */

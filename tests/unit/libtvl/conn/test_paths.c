@@ -96,11 +96,280 @@ static void test_mtu_black_hole(void **state)
     }
 }
 
+/* ---- moving ---- */
+
+static void single_path(const struct pair *p, int side, struct tvl_tls_config *tls,
+                        struct tvl_config *cfg)
+{
+    (void)p;
+    (void)tls;
+    (void)side;
+    cfg->max_path_id = UINT32_MAX;
+}
+
+static const struct pair_options kinds[] = {
+    { .ipv6 = false },
+    { .ipv6 = true },
+    { .adjust = single_path },
+    { .adjust = single_path, .ipv6 = true },
+};
+#define KINDS (sizeof kinds / sizeof kinds[0])
+
+static void begin(struct pair *p, const struct pair_options *o, struct transfer *t)
+{
+    pair_init(p, o);
+    p->user = t;
+    p->on_event = transfer_serve;
+    p->link[0].drop_nth = p->link[1].drop_nth = 200;
+    pair_connect(p, o);
+    pair_run(p, 60 * SECOND, transfer_third);
+    assert_true(transfer_third(p));
+}
+
+/* The NAT in front of the client gives it another port, or another address, in mid-transfer. */
+static void test_rebinding(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * KINDS; i++) {
+        struct transfer t = { .total = 1000000 };
+        struct pair p;
+
+        begin(&p, &kinds[i % KINDS], &t);
+        if (i < KINDS)
+            p.link[0].nat.port = 6000;
+        else
+            p.link[0].nat.host = 7;
+        const tvl_time from = p.now;
+        pair_run(&p, 60 * SECOND, transfer_finished);
+        assert_true(t.finished && !t.damaged);
+        assert_true(p.now - from < 10 * SECOND);
+        const struct tvl_path_stats ps = path_of(&p, PAIR_SERVER, 0);
+        assert_int_equal(ps.rebindings, 1);
+        assert_true(ps.validated);
+        assert_int_equal(ps.state, TVL_PATH_UP);
+        assert_int_equal(path_of(&p, PAIR_CLIENT, 0).rebindings, 0);
+        if (i < KINDS) /* RFC 9000 9.4: the way is the same */
+            assert_int_equal(ps.mtu, p.ipv6 ? 1452 : 1472);
+        pair_fini(&p);
+    }
+}
+
+/* Which of our IDs and of the peer's is seen on which link. */
+struct ids {
+    struct transfer t; /* first: transfer_serve knows it */
+    uint8_t seen[2][PAIR_LINKS][64][8];
+    size_t n[2][PAIR_LINKS];
+    size_t too_small; /* PATH_CHALLENGE and PATH_RESPONSE travel in full datagrams */
+};
+
+static void note_id(struct pair *p, int from, unsigned link, const struct tvl_datagram *d,
+                    const uint8_t *bytes)
+{
+    struct ids *ids = p->user;
+    size_t *n = &ids->n[from][link];
+
+    (void)d;
+    if (bytes[0] & 0x80)
+        return;
+    for (size_t i = 0; i < *n; i++)
+        if (memcmp(ids->seen[from][link][i], bytes + 1, 8) == 0)
+            return;
+    assert_true(*n < 64);
+    memcpy(ids->seen[from][link][(*n)++], bytes + 1, 8);
+}
+
+static void assert_unlinkable(const struct ids *ids)
+{
+    for (int from = 0; from < 2; from++)
+        for (size_t i = 0; i < ids->n[from][0]; i++)
+            for (size_t k = 0; k < ids->n[from][1]; k++)
+                assert_memory_not_equal(ids->seen[from][0][i], ids->seen[from][1][k], 8);
+}
+
+static void test_migration(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        struct ids *ids = calloc(1, sizeof *ids);
+        struct pair p;
+
+        assert_non_null(ids);
+        ids->t.total = 1000000;
+        begin(&p, &kinds[i], &ids->t);
+        p.on_datagram = note_id;
+        const struct tvl_path_config to = pair_path(&p, 1);
+        assert_int_equal(tvl_path_migrate(p.conn[0], 0, &to, p.now), 0);
+        p.link[0].cut[0] = p.link[0].cut[1] = true; /* make before break is not needed */
+        const tvl_time from = p.now;
+        pair_run(&p, 60 * SECOND, transfer_finished);
+        assert_true(ids->t.finished && !ids->t.damaged);
+        assert_true(p.now - from < 10 * SECOND);
+        assert_unlinkable(ids);
+        assert_true(ids->n[0][1] > 0 && ids->n[1][1] > 0);
+        for (int side = 0; side < 2; side++) {
+            const struct tvl_path_stats ps = path_of(&p, side, 0);
+
+            assert_int_equal(ps.rebindings, 1);
+            assert_true(ps.validated);
+            assert_int_equal(ps.tag, side == PAIR_CLIENT ? 1 : 0);
+        }
+        /* and on, as often as one likes: each time there is a new ID */
+        for (unsigned k = 0; k < 10; k++) {
+            p.link[0].cut[0] = p.link[0].cut[1] = false;
+            const struct tvl_path_config next = pair_path(&p, k % 2 ? 1 : 0);
+
+            assert_int_equal(tvl_path_migrate(p.conn[0], 0, &next, p.now), 0);
+            pair_run(&p, 5 * SECOND, NULL);
+            assert_true(path_of(&p, PAIR_SERVER, 0).validated);
+            assert_int_equal(path_of(&p, PAIR_SERVER, 0).rebindings, 2 + k);
+        }
+        pair_fini(&p);
+        free(ids);
+    }
+}
+
+/* Nobody answers at the new place: back to the old one, and nothing is lost but time. */
+static void test_migration_to_nowhere(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct transfer t = { .total = 1000000 };
+        struct pair p;
+
+        begin(&p, &kinds[0], &t);
+        p.link[1].cut[PAIR_SERVER] = way == 0;
+        p.link[1].cut[PAIR_CLIENT] = way == 1;
+        const struct tvl_path_config to = pair_path(&p, 1);
+        assert_int_equal(tvl_path_migrate(p.conn[0], 0, &to, p.now), 0);
+        pair_run(&p, 60 * SECOND, transfer_finished);
+        assert_true(t.finished && !t.damaged);
+        assert_int_equal(path_of(&p, PAIR_CLIENT, 0).tag, 0);
+        pair_run(&p, 10 * SECOND, NULL);
+        assert_true(path_of(&p, PAIR_CLIENT, 0).validated);
+        assert_true(path_of(&p, PAIR_SERVER, 0).validated);
+        pair_fini(&p);
+    }
+}
+
+static bool moved(struct pair *p)
+{
+    return path_of(p, PAIR_SERVER, 0).rebindings > 0;
+}
+
+/*
+ * RFC 9000 9.3.3: someone on the way sends a packet on from an address of its own. The server
+ * believes it, asks at the old address as well, and is back as soon as the client has answered
+ * there, though the application is silent. To the false address at most three times as much is sent
+ * as came from there.
+ */
+static void test_forged_source(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &kinds[0]);
+    pair_connect(&p, &kinds[0]);
+    pair_run(&p, 5 * SECOND, NULL);
+    p.link[0].nat.host = 66;
+    assert_int_equal(tvl_datagram_write(p.conn[0], (const uint8_t *)"hello", 5), 0);
+    pair_run(&p, 10001, NULL); /* one way takes 10 ms */
+    p.link[0].nat.host = 0;
+    pair_run(&p, SECOND, moved);
+    assert_true(moved(&p));
+    const uint64_t before = path_of(&p, PAIR_SERVER, 0).bytes_sent;
+    pair_run(&p, 25000, NULL); /* before the client's own probe time-out */
+    struct tvl_path_stats ps = path_of(&p, PAIR_SERVER, 0);
+    assert_int_equal(ps.rebindings, 2);
+    assert_true(ps.validated);
+    assert_true(ps.bytes_sent - before < 5000);
+    const struct tvl_path_config home = pair_path(&p, 0);
+    assert_memory_equal(&ps.remote, &home.local, sizeof(struct sockaddr_in));
+    pair_fini(&p);
+}
+
+/* One path is rebound while another carries data: the other is not disturbed. */
+static void test_rebinding_of_one(void **state)
+{
+    const struct pair_options o = { .keepalive = 100000 };
+    struct transfer t = { .total = 3000000 };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    p.user = &t;
+    p.on_event = transfer_serve;
+    p.link[0].drop_nth = p.link[1].drop_nth = 200;
+    pair_connect(&p, &o);
+    assert_int_equal(pair_path_add(&p, 1), 1);
+    pair_run(&p, 60 * SECOND, transfer_third);
+    p.link[1].nat.host = 9;
+    p.link[1].nat.port = 7777;
+    pair_run(&p, 60 * SECOND, transfer_finished);
+    assert_true(t.finished && !t.damaged);
+    pair_run(&p, 3 * SECOND, NULL);
+    assert_int_equal(path_of(&p, PAIR_SERVER, 0).rebindings, 0);
+    assert_int_equal(path_of(&p, PAIR_SERVER, 1).rebindings, 1);
+    assert_true(path_of(&p, PAIR_SERVER, 1).validated);
+    assert_int_equal(path_of(&p, PAIR_SERVER, 1).state, TVL_PATH_UP);
+    pair_fini(&p);
+}
+
+static void with_preferred(const struct pair *p, int side, struct tvl_tls_config *tls,
+                           struct tvl_config *cfg)
+{
+    (void)p;
+    (void)side;
+    (void)tls;
+    cfg->preferred_ipv4.sin_addr.s_addr = htonl(10u << 24 | 8u << 16 | 8u << 8 | 8u);
+    cfg->preferred_ipv4.sin_port = htons(4434);
+    cfg->preferred_ipv6.sin6_addr.s6_addr[0] = 0xfd;
+    cfg->preferred_ipv6.sin6_addr.s6_addr[15] = 8;
+    cfg->preferred_ipv6.sin6_port = htons(4434);
+}
+
+static uint16_t port_of(struct sockaddr_storage a)
+{
+    struct sockaddr_in6 sin6;
+    struct sockaddr_in sin;
+
+    memcpy(&sin, &a, sizeof sin);
+    memcpy(&sin6, &a, sizeof sin6);
+    return ntohs(a.ss_family == AF_INET ? sin.sin_port : sin6.sin6_port);
+}
+
+static void test_preferred_address(void **state)
+{
+    (void)state;
+    for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+        const struct pair_options o = { .adjust = with_preferred, .ipv6 = ipv6 };
+        struct transfer t = { .total = 300000 };
+        struct pair p;
+
+        pair_init(&p, &o);
+        p.user = &t;
+        p.on_event = transfer_serve;
+        pair_connect(&p, &o);
+        pair_run(&p, 10 * SECOND, transfer_finished);
+        assert_true(t.finished && !t.damaged);
+        pair_run(&p, SECOND, NULL);
+        assert_int_equal(port_of(path_of(&p, PAIR_CLIENT, 0).remote), 4434);
+        assert_int_equal(port_of(path_of(&p, PAIR_SERVER, 0).local), 4434);
+        assert_true(path_of(&p, PAIR_SERVER, 0).validated);
+        pair_fini(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mtu_is_found),
         cmocka_unit_test(test_mtu_black_hole),
+        cmocka_unit_test(test_rebinding),
+        cmocka_unit_test(test_migration),
+        cmocka_unit_test(test_migration_to_nowhere),
+        cmocka_unit_test(test_forged_source),
+        cmocka_unit_test(test_rebinding_of_one),
+        cmocka_unit_test(test_preferred_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
