@@ -97,6 +97,7 @@ struct tvl_conn {
     tvl_time now;                      /* of the call under way */
     const struct tvl_datagram *dgram;  /* being received, */
     struct tvl_cid dcid;               /* and the ID of ours that it names */
+    bool tried; /* the last call asked for a datagram, and there was none: see tvl_conn_retry_at */
 
     /* handshake */
     struct tvl_tls_conn *tls;
@@ -181,6 +182,10 @@ bool tvl_conn_is_over(const struct tvl_conn *conn, tvl_time now); /* close.c */
 /* A public call changed something: the endpoint looks at the connection again. Each that may leave
  * a packet, an event or another next tick behind ends in this. */
 void tvl_conn_touch(struct tvl_conn *conn);
+/* timers.c: when to ask again for what may leave from `t` on. What could not leave when it was last
+ * asked for (window, amplification limit, a scheduler that holds) waits for an event, not a timer.
+ */
+tvl_time tvl_conn_retry_at(const struct tvl_conn *conn, tvl_time t);
 void tvl_conn_event(struct tvl_conn *conn, const struct tvl_event *ev);
 bool tvl_conn_alive(const struct tvl_conn *conn); /* HANDSHAKE or OPEN */
 void tvl_dgram_push(struct tvl_dgram_queue *q, struct tvl_dgram_item *item);

@@ -297,6 +297,12 @@ static bool write_retires(struct tvl_conn *conn, struct tvl_builder *b)
     return true;
 }
 
+/* Frames about a path name an ID the peer allows, and only where it speaks multipath at all. */
+static bool may_name(const struct tvl_conn *conn, const struct tvl_path *p)
+{
+    return conn->multipath && p->id <= conn->peer_max_path_id;
+}
+
 static bool write_path_frames(struct tvl_conn *conn, struct tvl_builder *b)
 {
     for (size_t i = 0; i < conn->n_paths; i++) {
@@ -315,6 +321,8 @@ static bool write_path_frames(struct tvl_conn *conn, struct tvl_builder *b)
                                                    .id = p->id,
                                                    .offset = p->status_seq };
 
+        if (!may_name(conn, p))
+            continue;
         if (p->abandon_wanted) {
             if (!tvl_builder_frame(b, &abandon, &abandon_rec))
                 return false;
@@ -377,8 +385,9 @@ bool tvl_control_pending(const struct tvl_conn *conn)
     if (conn->done_wanted || conn->token_wanted || conn->max_path_id_wanted)
         return true;
     for (size_t i = 0; i < conn->n_paths; i++)
-        if (conn->path[i]->abandon_wanted ||
-            (conn->path[i]->status_wanted && !conn->path[i]->waiting))
+        if (may_name(conn, conn->path[i]) &&
+            (conn->path[i]->abandon_wanted ||
+             (conn->path[i]->status_wanted && !conn->path[i]->waiting)))
             return true;
     for (size_t i = 0; i < conn->cids.n_local; i++)
         if (conn->cids.local[i].issue == TVL_NOTE_WANTED)

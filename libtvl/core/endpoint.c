@@ -235,6 +235,7 @@ static struct tvl_conn *conn_of(struct tvl_turn *turn)
 
 void tvl_endpoint_touch(struct tvl_endpoint *ep, struct tvl_conn *conn)
 {
+    conn->tried = false;
     if (conn->turn.all.next) /* not while it is being made */
         tvl_turns_touch(&ep->turns, &conn->turn);
 }

@@ -332,11 +332,11 @@ tvl_time tvl_path_next_time(const struct tvl_path *p)
     tvl_time t = p->forget_at;
 
     if (p->state == TVL_PATH_ABANDONED)
-        return earlier(t, tvl_ack_due(&p->app.received));
+        return earlier(t, tvl_conn_retry_at(p->conn, tvl_ack_due(&p->app.received)));
     t = earlier(t, tvl_recovery_next_time(&p->app.sent));
-    t = earlier(t, tvl_ack_due(&p->app.received));
+    t = earlier(t, tvl_conn_retry_at(p->conn, tvl_ack_due(&p->app.received)));
     t = earlier(t, keepalive_at(p));
-    t = earlier(t, tvl_mtu_next(&p->mtu));
+    t = earlier(t, tvl_conn_retry_at(p->conn, tvl_mtu_next(&p->mtu)));
     t = earlier(t, tvl_path_challenge_next(p));
     if (health_counts(p))
         t = earlier(t, tvl_health_next(&p->health, &env));

@@ -567,9 +567,11 @@ static size_t gather(const struct tvl_conn *conn, enum choice c, struct tvl_sche
 static struct tvl_path *pick_path(struct tvl_conn *conn)
 {
     const struct tvl_streams_head head = tvl_streams_first(&conn->streams);
-    const struct tvl_sched_packet pkt = { .bytes = TVL_DATAGRAM_MAX,
-                                          .rank = head.rank,
-                                          .deadline = head.deadline };
+    const struct tvl_sched_packet pkt = {
+        .bytes = TVL_MTU, /* a path with less room than its own datagram has none */
+        .rank = head.rank,
+        .deadline = head.deadline
+    };
     struct tvl_sched_path view[TVL_PATHS_MAX];
     struct tvl_path *from[TVL_PATHS_MAX];
     size_t n = 0;
@@ -729,5 +731,6 @@ int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *by
         dgram->segment = dgram->len;
     else if (tvl_conn_alive(conn) && tvl_handshake_is_done(conn))
         n = send_data(conn, dgram, bytes, cap < TVL_BATCH_MAX ? cap : TVL_BATCH_MAX);
+    conn->tried = n == 0;
     return n;
 }

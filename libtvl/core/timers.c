@@ -41,6 +41,11 @@ tvl_time tvl_conn_pto_max(const struct tvl_conn *conn)
     return pto ? pto : TVL_RTT_INITIAL * 3;
 }
 
+tvl_time tvl_conn_retry_at(const struct tvl_conn *conn, tvl_time t)
+{
+    return conn->tried && t <= conn->now ? TVL_TIME_NEVER : t;
+}
+
 static tvl_time idle_at(const struct tvl_conn *conn)
 {
     const tvl_time least = 3 * tvl_conn_pto_max(conn);
@@ -55,7 +60,8 @@ static tvl_time space_next(const struct tvl_conn *conn, const struct tvl_space *
 {
     if (!tvl_keys_present(&conn->write[level]))
         return TVL_TIME_NEVER;
-    return earlier(tvl_recovery_next_time(&s->sent), tvl_ack_due(&s->received));
+    return earlier(tvl_recovery_next_time(&s->sent),
+                   tvl_conn_retry_at(conn, tvl_ack_due(&s->received)));
 }
 
 /* When pacing, or nothing but the present, lets waiting data leave. */
@@ -67,7 +73,8 @@ static tvl_time data_next(const struct tvl_conn *conn)
         return t;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))
-            t = earlier(t, tvl_path_cc_next_send(&conn->path[i]->cc, conn->now));
+            t = earlier(
+                t, tvl_conn_retry_at(conn, tvl_path_cc_next_send(&conn->path[i]->cc, conn->now)));
     return t;
 }
 
@@ -131,6 +138,7 @@ static void trim(struct tvl_conn *conn)
 void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
 {
     conn->now = now;
+    conn->tried = false;
     if (!tvl_conn_alive(conn))
         return;
     if (conn->state == TVL_CONN_HANDSHAKE && now >= conn->began_at + conn->cfg->handshake_timeout) {

@@ -320,8 +320,8 @@ static void act(struct app *a, const struct app_action *x)
             act_on_path(a, x, now);
         break;
     case APP_CLOSE:
-        a->cut_short = true;
         app_close(a, s->who);
+        a->cut_short = a->cut_short || s->close_called;
         break;
     default:
         break;

@@ -202,12 +202,15 @@ void check_closed(struct check *c, const struct app_side *s)
         right = peer->close_called && s->code == a->close_code;
         break;
     case TVL_CLOSED_PEER: /* before 1-RTT the application's code does not travel */
-        right = peer->close_called && s->code == TVL_WIRE_APPLICATION_ERROR;
+        right = (peer->close_called && s->code == TVL_WIRE_APPLICATION_ERROR) ||
+                (c->may_refuse_token && s->code == TVL_WIRE_INVALID_TOKEN);
+        break;
+    case TVL_CLOSED_NO_ANSWER:
+        right = goodbye || c->may_time_out || c->may_lose_handshake;
         break;
     case TVL_CLOSED_IDLE:
-    case TVL_CLOSED_NO_ANSWER:
     case TVL_CLOSED_RESET:
-        right = goodbye || c->may_time_out;
+        right = goodbye || c->may_time_out || (c->may_lose_handshake && !s->connected);
         break;
     default:
         break;

@@ -50,7 +50,13 @@ static void draw_crypto(struct vlink_rng *r, struct tvl_tls_config *tc, bool ser
         tc->groups = "P-256"; /* not what the client guesses: HelloRetryRequest */
 }
 
-static void draw_options(struct vlink_rng *r, struct tvl_config *cfg)
+/* Whoever's address may change unnoticed must speak up by itself now and then. */
+static bool needs_keepalive(const struct swarm *w)
+{
+    return swarm_has(w, SWARM_NAT) || swarm_has(w, SWARM_ADDRESS) || swarm_has(w, SWARM_SPOOF);
+}
+
+static void draw_options(const struct swarm *w, struct vlink_rng *r, struct tvl_config *cfg)
 {
     cfg->no_ecn = vlink_rng_below(r, 2);
     cfg->no_spin = vlink_rng_below(r, 2);
@@ -59,8 +65,10 @@ static void draw_options(struct vlink_rng *r, struct tvl_config *cfg)
     cfg->mtu_max = (uint32_t)swarm_between(r, 1200, TVL_DATAGRAM_MAX);
     cfg->datagram_max = vlink_rng_below(r, 4) ? (uint32_t)swarm_between(r, 100, 1400) : 0;
     cfg->max_path_id = (uint32_t)swarm_between(r, 0, 12);
-    cfg->idle_timeout = swarm_log_between(r, 5, 60) * SECOND;
-    cfg->keepalive = vlink_rng_below(r, 2) ? swarm_log_between(r, 100, 5000) * MS : 0;
+    cfg->idle_timeout = swarm_log_between(r, 10, 60) * SECOND;
+    cfg->keepalive = swarm_log_between(r, 100, 3000) * MS;
+    if (vlink_rng_below(r, 2) && !needs_keepalive(w))
+        cfg->keepalive = 0;
 }
 
 void swarm_draw_config(struct swarm *w, struct vlink_rng *rng, struct tvl_config *cfg,
@@ -90,7 +98,7 @@ void swarm_draw_config(struct swarm *w, struct vlink_rng *rng, struct tvl_config
     if (swarm_has(w, SWARM_WINDOWS))
         draw_windows(&rng[SWARM_WINDOWS], cfg);
     if (swarm_has(w, SWARM_OPTIONS))
-        draw_options(&rng[SWARM_OPTIONS], cfg);
+        draw_options(w, &rng[SWARM_OPTIONS], cfg);
     if (swarm_has(w, SWARM_CRYPTO))
         draw_crypto(&rng[SWARM_CRYPTO], tc, server);
     if (swarm_has(w, SWARM_RETRY) && server)

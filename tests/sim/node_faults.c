@@ -265,7 +265,8 @@ static void spoofer_forward(struct sim_node *n, unsigned port, struct sim_packet
 {
     struct spoofer *s = (struct spoofer *)n;
 
-    if (port == 0 && vlink_rng_chance(&s->rng, s->ppm)) {
+    /* not in a handshake, which a faster liar kills by design (RFC 9000 9) */
+    if (port == 0 && !(p->bytes[0] & 0x80) && vlink_rng_chance(&s->rng, s->ppm)) {
         struct sim_packet *c = sim_packet_copy(n->graph, p);
 
         if (c) {

@@ -214,8 +214,12 @@ static void explain(struct swarm *w, const char *what, bool (*is)(const struct a
 static void talk(struct swarm *w)
 {
     const tvl_time bytes = w->bytes * 8 * SECOND / w->slowest_bps;
-    const tvl_time limit = w->calm_at + LIVE_BASE + 3 * w->outage + 8 * bytes;
+    tvl_time limit = w->calm_at + LIVE_BASE + 3 * w->outage + 8 * bytes;
 
+    if (w->check.may_lose_handshake)
+        limit += w->handshake_max;
+    if (w->check.may_time_out)
+        limit += w->idle_max;
     while (!all_done(w) && w->g.now < limit && !w->g.why[0])
         step(w, limit);
     if (!all_done(w))
@@ -302,6 +306,10 @@ void swarm_run(uint64_t seed, uint64_t without, const struct test_pki *pki, FILE
     swarm_draw(w);
     check_init(&w->check, &w->g, w->host[0], w->app, w->n_apps);
     w->check.may_time_out = w->harsh || w->outage > w->idle_min / 4;
+    w->check.may_lose_handshake = swarm_has(w, SWARM_NAT) || swarm_has(w, SWARM_ADDRESS);
+    w->check.may_refuse_token =
+        swarm_has(w, SWARM_RETRY) &&
+        (w->drawn & (SWARM_BIT(SWARM_NAT) | SWARM_BIT(SWARM_ADDRESS) | SWARM_BIT(SWARM_CLOCK)));
     if (!w->g.why[0])
         talk(w);
     if (!w->g.why[0])
