@@ -126,6 +126,11 @@ static void begin(struct pair *p, const struct pair_options *o, struct transfer 
     assert_true(transfer_third(p));
 }
 
+static bool moved(struct pair *p)
+{
+    return path_of(p, PAIR_SERVER, 0).rebindings > 0;
+}
+
 /* The NAT in front of the client gives it another port, or another address, in mid-transfer. */
 static void test_rebinding(void **state)
 {
@@ -140,6 +145,8 @@ static void test_rebinding(void **state)
         else
             p.link[0].nat.host = 7;
         const tvl_time from = p.now;
+        pair_run(&p, 60 * SECOND, moved);
+        assert_int_equal(path_of(&p, PAIR_SERVER, 0).srtt > 0, i < KINDS); /* RFC 9000 9.4 */
         pair_run(&p, 60 * SECOND, transfer_finished);
         assert_true(t.finished && !t.damaged);
         assert_true(p.now - from < 10 * SECOND);
@@ -148,8 +155,6 @@ static void test_rebinding(void **state)
         assert_true(ps.validated);
         assert_int_equal(ps.state, TVL_PATH_UP);
         assert_int_equal(path_of(&p, PAIR_CLIENT, 0).rebindings, 0);
-        if (i < KINDS) /* RFC 9000 9.4: the way is the same */
-            assert_int_equal(ps.mtu, p.ipv6 ? 1452 : 1472);
         pair_fini(&p);
     }
 }
@@ -251,11 +256,6 @@ static void test_migration_to_nowhere(void **state)
     }
 }
 
-static bool moved(struct pair *p)
-{
-    return path_of(p, PAIR_SERVER, 0).rebindings > 0;
-}
-
 /*
  * RFC 9000 9.3.3: someone on the way sends a packet on from an address of its own. The server
  * believes it, asks at the old address as well, and is back as soon as the client has answered
@@ -272,7 +272,7 @@ static void test_forged_source(void **state)
     pair_run(&p, 5 * SECOND, NULL);
     p.link[0].nat.host = 66;
     assert_int_equal(tvl_datagram_write(p.conn[0], (const uint8_t *)"hello", 5), 0);
-    pair_run(&p, 10001, NULL); /* one way takes 10 ms */
+    pair_run(&p, 1, NULL); /* it is on its way */
     p.link[0].nat.host = 0;
     pair_run(&p, SECOND, moved);
     assert_true(moved(&p));
