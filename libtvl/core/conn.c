@@ -10,34 +10,6 @@
 #include "endpoint.h"
 #include "trace.h"
 
-/* ---- DATAGRAM queues ---- */
-
-void tvl_dgram_push(struct tvl_dgram_queue *q, struct tvl_dgram_item *item)
-{
-    item->next = NULL;
-    *q->last = item;
-    q->last = &item->next;
-    q->count++;
-}
-
-struct tvl_dgram_item *tvl_dgram_pop(struct tvl_dgram_queue *q)
-{
-    struct tvl_dgram_item *item = q->first;
-
-    if (!item)
-        return NULL;
-    q->first = item->next;
-    if (!q->first)
-        q->last = &q->first;
-    q->count--;
-    return item;
-}
-
-void tvl_dgram_free(struct tvl_dgram_item *item)
-{
-    free(item);
-}
-
 /* ---- begin and end ---- */
 
 /* What a client calls a server it knows nothing of, RFC 9000 7.2. */
@@ -103,8 +75,6 @@ static int conn_new(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
     conn->began_at = conn->now = conn->idle_since = now;
     conn->idle_timeout = conn->cfg->idle_timeout;
     conn->sched = tvl_sched_find(conn->cfg->sched);
-    conn->out.last = &conn->out.first;
-    conn->in.last = &conn->in.first;
     for (size_t i = 0; i < TVL_LEVELS; i++) {
         tvl_sendbuf_init(&conn->crypto[i].out);
         tvl_recvbuf_init(&conn->crypto[i].in);
@@ -228,11 +198,7 @@ void tvl_conn_free(struct tvl_conn *conn)
     for (size_t i = 0; i < conn->n_paths; i++)
         tvl_path_free(conn->path[i]);
     tvl_streams_fini(&conn->streams);
-    while (conn->out.first)
-        tvl_dgram_free(tvl_dgram_pop(&conn->out));
-    while (conn->in.first)
-        tvl_dgram_free(tvl_dgram_pop(&conn->in));
-    tvl_dgram_free(conn->polled);
+    tvl_dgrams_fini(&conn->dgrams);
     free(conn->server_name);
     free(conn->token);
     free(conn);
@@ -287,8 +253,8 @@ static bool poll_closed(struct tvl_conn *conn, struct tvl_event *ev)
 
 int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev)
 {
-    tvl_dgram_free(conn->polled);
-    conn->polled = NULL;
+    const struct tvl_dgram *g;
+
     if (conn->last.told)
         return 0;
     *ev = (struct tvl_event){ .conn = conn };
@@ -305,11 +271,11 @@ int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev)
     }
     if (poll_streams(conn, ev))
         return 1;
-    conn->polled = tvl_dgram_pop(&conn->in);
-    if (conn->polled) {
+    g = tvl_dgrams_poll(&conn->dgrams);
+    if (g) {
         ev->type = TVL_EVENT_DATAGRAM;
-        ev->datagram.bytes = conn->polled->bytes;
-        ev->datagram.len = conn->polled->len;
+        ev->datagram.bytes = g->bytes;
+        ev->datagram.len = g->len;
         return 1;
     }
     return poll_closed(conn, ev);
@@ -413,22 +379,18 @@ size_t tvl_datagram_room(const struct tvl_conn *conn)
 
 int tvl_datagram_write(struct tvl_conn *conn, const uint8_t *bytes, size_t len)
 {
-    struct tvl_dgram_item *item;
+    return tvl_datagram_write_until(conn, bytes, len, TVL_TIME_NEVER);
+}
 
+int tvl_datagram_write_until(struct tvl_conn *conn, const uint8_t *bytes, size_t len,
+                             tvl_time deadline)
+{
     if (!open_for_data(conn) || conn->peer.max_datagram_frame_size == 0)
         return TVL_ERR_STATE;
     if (len > tvl_datagram_room(conn))
         return TVL_ERR_ARG;
-    if (conn->out.count == TVL_DATAGRAMS_OUT_MAX)
-        return TVL_ERR_FULL;
-    item = malloc(sizeof *item + len);
-    if (!item)
-        return TVL_ERR_NOMEM;
-    item->len = len;
-    memcpy(item->bytes, bytes, len);
-    tvl_dgram_push(&conn->out, item);
     tvl_conn_touch(conn);
-    return 0;
+    return tvl_dgrams_write(&conn->dgrams, bytes, len, deadline);
 }
 
 /* ---- statistics ---- */
@@ -487,6 +449,12 @@ void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
         .stream_bytes_resent = s->bytes_resent,
         .stream_bytes_received = s->bytes_received,
         .streams_expired = s->expired,
+        .datagrams_sent = conn->dgrams.sent,
+        .datagrams_expired = conn->dgrams.expired,
+        .datagrams_acked = conn->dgrams.acked,
+        .datagrams_lost = conn->dgrams.lost,
+        .datagrams_received = conn->dgrams.received,
+        .datagrams_dropped = conn->dgrams.dropped,
         .multipath = conn->multipath,
         .packets_dropped = conn->packets_dropped,
         .resumed = conn->tls && tvl_tls_conn_resumed(conn->tls),

@@ -22,6 +22,7 @@
 
 #include "admit.h"
 #include "cid.h"
+#include "dgrams.h"
 #include "door.h"
 #include "frame.h"
 #include "params.h"
@@ -39,11 +40,9 @@
 #define TVL_INITIAL_DATAGRAM_MIN 1200      /* RFC 9000 14.1 */
 #define TVL_BATCH_MAX 65507                /* bytes of one UDP_SEGMENT message */
 #define TVL_PATH_SLOTS (2 * TVL_PATHS_MAX) /* live paths and abandoned ones not yet forgotten */
-#define TVL_CRYPTO_WINDOW 65536  /* bytes of CRYPTO data buffered per level, RFC 9000 7.5 */
-#define TVL_EVENTS_MAX 64        /* path and connection events not yet polled */
-#define TVL_DATAGRAMS_OUT_MAX 64 /* DATAGRAM frames waiting to be sent */
-#define TVL_DATAGRAMS_IN_MAX 64  /* DATAGRAM frames not yet polled; then the oldest goes */
-#define TVL_TOKEN_MAX 512        /* bytes of a token that a server gave us */
+#define TVL_CRYPTO_WINDOW 65536 /* bytes of CRYPTO data buffered per level, RFC 9000 7.5 */
+#define TVL_EVENTS_MAX 64       /* path and connection events not yet polled */
+#define TVL_TOKEN_MAX 512       /* bytes of a token that a server gave us */
 
 enum tvl_conn_state {
     TVL_CONN_HANDSHAKE, /* until TLS is done */
@@ -56,17 +55,6 @@ enum tvl_conn_state {
 struct tvl_crypto { /* the CRYPTO stream of one level */
     struct tvl_sendbuf out;
     struct tvl_recvbuf in;
-};
-
-struct tvl_dgram_item { /* a DATAGRAM frame in a queue */
-    struct tvl_dgram_item *next;
-    size_t len;
-    uint8_t bytes[];
-};
-
-struct tvl_dgram_queue {
-    struct tvl_dgram_item *first, **last;
-    size_t count;
 };
 
 struct tvl_last_words { /* what ends the connection */
@@ -138,8 +126,7 @@ struct tvl_conn {
     _Alignas(8) unsigned char sched_state[TVL_SCHED_STATE_MAX];
 
     struct tvl_streams streams;
-    struct tvl_dgram_queue out, in;
-    struct tvl_dgram_item *polled; /* borrowed by the caller until the next poll */
+    struct tvl_dgrams dgrams;
 
     tvl_time idle_timeout;   /* us; of both sides the smaller */
     tvl_time idle_since;     /* RFC 9000 10.1 */
@@ -188,9 +175,6 @@ void tvl_conn_touch(struct tvl_conn *conn);
 tvl_time tvl_conn_retry_at(const struct tvl_conn *conn, tvl_time t);
 void tvl_conn_event(struct tvl_conn *conn, const struct tvl_event *ev);
 bool tvl_conn_alive(const struct tvl_conn *conn); /* HANDSHAKE or OPEN */
-void tvl_dgram_push(struct tvl_dgram_queue *q, struct tvl_dgram_item *item);
-struct tvl_dgram_item *tvl_dgram_pop(struct tvl_dgram_queue *q); /* NULL: empty */
-void tvl_dgram_free(struct tvl_dgram_item *item);
 
 /* ---- handshake.c ---- */
 /* `server_name` is NULL on a server; the Initial keys are set. */
@@ -217,6 +201,8 @@ struct tvl_builder;
 void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b);
 bool tvl_control_pending(const struct tvl_conn *conn);
 extern const struct tvl_recovery_handler tvl_control_fate; /* `user` is the connection */
+/* For tvl_recovery_oldest: what the packet carries is wanted again, though it may yet arrive. */
+void tvl_control_again(void *conn, const struct tvl_sent_packet *p);
 /* Issue connection IDs for paths in use and for paths to come. */
 void tvl_control_issue_cids(struct tvl_conn *conn);
 /* One more for the path, in the next sequence number; NULL: no memory or no room. */

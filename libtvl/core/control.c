@@ -186,19 +186,10 @@ static int on_max_path_id(struct tvl_conn *conn, const struct tvl_frame *f)
 
 static int on_datagram(struct tvl_conn *conn, const struct tvl_frame *f)
 {
-    struct tvl_dgram_item *item;
-
     if (conn->own.max_datagram_frame_size == 0 ||
         tvl_frame_size(f) > conn->own.max_datagram_frame_size) /* RFC 9221 3 */
         return -TVL_WIRE_PROTOCOL_VIOLATION;
-    item = malloc(sizeof *item + f->datagram.len);
-    if (!item)
-        return 0; /* unreliable by nature */
-    item->len = f->datagram.len;
-    memcpy(item->bytes, f->datagram.bytes, item->len);
-    if (conn->in.count == TVL_DATAGRAMS_IN_MAX)
-        tvl_dgram_free(tvl_dgram_pop(&conn->in));
-    tvl_dgram_push(&conn->in, item);
+    tvl_dgrams_take(&conn->dgrams, f->datagram.bytes, f->datagram.len);
     return 0;
 }
 
@@ -486,14 +477,36 @@ static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
 
 static void packet_acked(void *user, const struct tvl_sent_packet *p)
 {
+    struct tvl_conn *conn = user;
+
+    for (size_t i = 0; i < p->n_frames; i++) {
+        if (p->frame[i].kind == TVL_SENT_DATAGRAM)
+            tvl_dgrams_on_acked(&conn->dgrams, p->lost);
+        else
+            frame_acked(conn, &p->frame[i]);
+    }
+}
+
+/* What goes once, and tells by its loss, is left out. */
+void tvl_control_again(void *user, const struct tvl_sent_packet *p)
+{
+    struct tvl_conn *conn = user;
+
     for (size_t i = 0; i < p->n_frames; i++)
-        frame_acked(user, &p->frame[i]);
+        if (p->frame[i].kind != TVL_SENT_DATAGRAM && p->frame[i].kind != TVL_SENT_MTU_PROBE)
+            frame_lost(conn, &p->frame[i]);
 }
 
 static void packet_lost(void *user, const struct tvl_sent_packet *p)
 {
-    for (size_t i = 0; i < p->n_frames; i++)
-        frame_lost(user, &p->frame[i]);
+    struct tvl_conn *conn = user;
+
+    for (size_t i = 0; i < p->n_frames; i++) {
+        if (p->frame[i].kind == TVL_SENT_DATAGRAM)
+            tvl_dgrams_on_lost(&conn->dgrams);
+        else
+            frame_lost(conn, &p->frame[i]);
+    }
 }
 
 const struct tvl_recovery_handler tvl_control_fate = { .acked = packet_acked,

@@ -252,7 +252,7 @@ static void check_health(struct tvl_path *p, tvl_time now)
     switch (tvl_health_check(&p->health, &env, now)) {
     case TVL_HEALTH_DOUBT:
         tvl_trace_path(p, TVL_TRACE_PATH_STATE, "doubted");
-        tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_fate.lost, p->conn);
+        tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_again, p->conn);
         break;
     case TVL_HEALTH_SUSPECT:
         (void)tvl_recovery_take_all(&p->app.sent, now, "path_suspect");

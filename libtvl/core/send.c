@@ -334,7 +334,7 @@ static size_t send_level(struct tvl_conn *conn, enum tvl_level level, uint8_t *b
         return 0;
     b.trigger = b.space->probes > 0 ? "pto_probe" : "handshake";
     if (b.space->probes > 0)
-        tvl_recovery_oldest(&b.space->sent, 2, tvl_control_fate.lost, conn);
+        tvl_recovery_oldest(&b.space->sent, 2, tvl_control_again, conn);
     if (tvl_ack_pending(&b.space->received))
         (void)write_ack(&b, b.space, 0);
     (void)write_crypto(&b);
@@ -394,20 +394,27 @@ static void write_challenges(struct tvl_builder *b)
     b->full_size = true;
 }
 
-static void write_datagrams(struct tvl_builder *b)
+/* `room` is that of the whole UDP datagram. */
+static void write_datagrams(struct tvl_builder *b, size_t room)
 {
-    struct tvl_dgram_queue *q = &b->conn->out;
+    struct tvl_dgrams *d = &b->conn->dgrams;
+    const struct tvl_dgram *g;
 
-    while (q->first) {
+    tvl_dgrams_tick(d, b->conn->now);
+    while ((g = tvl_dgrams_first(d)) != NULL) {
         const struct tvl_frame f = {
             .type = TVL_FRAME_DATAGRAM_LEN,
-            .datagram = { .bytes = q->first->bytes, .len = q->first->len },
+            .datagram = { .bytes = g->bytes, .len = g->len },
         };
-        const struct tvl_sent_frame rec = { .kind = TVL_SENT_DATAGRAM,
-                                            .len = (uint32_t)q->first->len };
-        if (!tvl_builder_frame(b, &f, &rec))
+        const struct tvl_sent_frame rec = { .kind = TVL_SENT_DATAGRAM, .len = (uint32_t)g->len };
+        const bool alone = tvl_builder_is_empty(b);
+
+        if (tvl_builder_frame(b, &f, &rec))
+            tvl_dgrams_left(d);
+        else if (alone && room >= b->path->mtu.current)
+            tvl_dgrams_unfit(d); /* it was written for larger datagrams than pass now */
+        else
             return;
-        tvl_dgram_free(tvl_dgram_pop(q));
     }
 }
 
@@ -459,13 +466,13 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
     write_acks(&b);
     write_challenges(&b);
     if (p->app.probes > 0) {
-        tvl_recovery_oldest(&p->app.sent, 2, tvl_control_fate.lost, conn);
+        tvl_recovery_oldest(&p->app.sent, 2, tvl_control_again, conn);
         conn->control_idle = false; /* frames of them may be wanted again */
     }
     if (what != SEND_BOUND || p->app.probes > 0) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
-        write_datagrams(&b);
+        write_datagrams(&b, room);
         const uint32_t n = tvl_streams_write_frames(&conn->streams, &b.w, &b.list);
         b.eliciting = b.eliciting || n > 0;
     }
@@ -518,8 +525,8 @@ static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p
 
 bool tvl_conn_data_waits(const struct tvl_conn *conn)
 {
-    return tvl_streams_has_data(&conn->streams) || conn->out.first || tvl_control_pending(conn) ||
-           crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
+    return tvl_streams_has_data(&conn->streams) || tvl_dgrams_first(&conn->dgrams) ||
+           tvl_control_pending(conn) || crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
 }
 
 /* Whom to ask for room: the trusted; then those spared as backup; then the doubted. */

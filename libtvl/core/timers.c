@@ -11,7 +11,7 @@
  *     keep-alive   per path, client                         path.received_at
  *     forgetting   per abandoned path                       path.forget_at
  *     pacing       per path, while data waits               pacer
- *     deadlines    per stream                               streams
+ *     deadlines    per stream, per datagram                 streams, dgrams
  *     trimming     memory of a connection gone quiet        conn.idle_since
  *     old keys     after a key update                       conn.drop_before_at
  *
@@ -94,6 +94,7 @@ tvl_time tvl_conn_next_tick(const struct tvl_conn *conn)
     for (size_t i = 0; i < conn->n_paths; i++)
         t = earlier(t, tvl_path_next_time(conn->path[i]));
     t = earlier(t, tvl_streams_next_deadline(&conn->streams));
+    t = earlier(t, tvl_dgrams_next_deadline(&conn->dgrams));
     if (conn->streams.large)
         t = earlier(t, conn->idle_since + TRIM_AFTER);
     if (tvl_keys_present(&conn->read_before))
@@ -156,6 +157,7 @@ void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
         tvl_path_tick(conn->path[i], now);
     if (tvl_handshake_is_done(conn))
         tvl_streams_tick(&conn->streams, now);
+    tvl_dgrams_tick(&conn->dgrams, now);
     if (conn->streams.large && now >= conn->idle_since + TRIM_AFTER)
         trim(conn);
     if (tvl_keys_present(&conn->read_before) && now >= conn->drop_before_at)

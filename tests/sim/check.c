@@ -154,8 +154,8 @@ static void check_bounds(struct check *c, const struct app *a, const struct tvl_
         live += conn->path[i]->state != TVL_PATH_ABANDONED;
     if (live > TVL_PATHS_MAX || conn->n_paths > TVL_PATH_SLOTS)
         fail(c, "app %u: %zu paths", a->number, conn->n_paths);
-    if (conn->n_events > TVL_EVENTS_MAX || conn->out.count > TVL_DATAGRAMS_OUT_MAX ||
-        conn->in.count > TVL_DATAGRAMS_IN_MAX)
+    if (conn->n_events > TVL_EVENTS_MAX || conn->dgrams.out.count > TVL_DGRAMS_MAX ||
+        conn->dgrams.in.count > TVL_DGRAMS_MAX)
         fail(c, "app %u: a queue is over its bound", a->number);
     if (conn->cids.n_local > TVL_LOCAL_CIDS_MAX || conn->cids.n_remote > TVL_REMOTE_CIDS_MAX)
         fail(c, "app %u: too many connection IDs", a->number);

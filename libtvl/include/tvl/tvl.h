@@ -346,8 +346,11 @@ int tvl_stream_set_flow(struct tvl_conn *conn, uint64_t id, uint32_t flow);
 /* Bytes written and not yet sent once, over all streams with a rank of `rank` or smaller. */
 uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank);
 
-/* Unreliable datagram (RFC 9221); copied. TVL_ERR_FULL: queue full; TVL_ERR_ARG: larger than the
- * peer takes; TVL_ERR_STATE: the peer takes none. */
+/*
+ * Unreliable datagram (RFC 9221); copied. Datagrams leave before the data of streams: the earliest
+ * deadline first, others as they were written. Up to 256 of them, or 256 KiB, wait. TVL_ERR_FULL:
+ * queue full; TVL_ERR_ARG: larger than tvl_datagram_room; TVL_ERR_STATE: the peer takes none.
+ */
 int tvl_datagram_write(struct tvl_conn *conn, const uint8_t *bytes, size_t len);
 
 /* The same, dropped and counted when it has not left at `deadline`. */
@@ -458,7 +461,8 @@ struct tvl_conn_stats {
     uint64_t stream_bytes_received; /* new bytes only */
     uint64_t rate_bps;              /* bits/s all live paths carry now, by their controllers */
     uint64_t streams_expired;
-    uint64_t datagrams_sent, datagrams_expired, datagrams_acked, datagrams_lost;
+    uint64_t datagrams_sent, datagrams_expired; /* left; dropped at their deadline */
+    uint64_t datagrams_acked, datagrams_lost;   /* of those sent; or too large for any path now */
     uint64_t datagrams_received, datagrams_dropped; /* dropped: the caller did not poll in time */
     uint64_t packets_dropped;                       /* not decryptable, duplicate, or not ours */
     uint64_t key_updates;                           /* phases begun, by either side */

@@ -247,6 +247,34 @@ static void test_datagrams(void **state)
     pair_fini(&p);
 }
 
+/* More than the link takes at once: the early leave, the late are dropped at their deadline. */
+static void test_datagrams_expire(void **state)
+{
+    const struct pair_options o = { .ca_file = NULL };
+    const unsigned n = 200;
+    uint8_t bytes[1000] = { 0 };
+    struct tvl_conn_stats st;
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, 5 * SECOND, pair_both_connected);
+    p.link[0].drop_nth = 11;
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(tvl_datagram_write_until(p.conn[0], bytes, sizeof bytes, p.now + 5000), 0);
+    assert_int_equal(tvl_datagram_write(p.conn[0], bytes, sizeof bytes), 0);
+    pair_run(&p, 2 * SECOND, NULL);
+    tvl_conn_get_stats(p.conn[0], &st);
+    assert_in_range(st.datagrams_expired, 1, n - 5);
+    assert_int_equal(st.datagrams_sent + st.datagrams_expired, n + 1);
+    assert_int_equal(st.datagrams_acked + st.datagrams_lost, st.datagrams_sent);
+    assert_int_equal(p.seen[1][TVL_EVENT_DATAGRAM], st.datagrams_acked);
+    tvl_conn_get_stats(p.conn[1], &st);
+    assert_int_equal(st.datagrams_received, p.seen[1][TVL_EVENT_DATAGRAM]);
+    pair_fini(&p);
+}
+
 static void test_close(void **state)
 {
     const struct pair_options o = { .ca_file = NULL };
@@ -338,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_abandon_and_reopen),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_datagrams_expire),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_answer),
