@@ -59,6 +59,25 @@ static tvl_time usual(const struct tvl_health_env *env)
     return t < most ? t : most;
 }
 
+static void become_suspect(struct tvl_health *h, const struct tvl_health_env *env, tvl_time now)
+{
+    h->doubted = true;
+    h->suspect = true;
+    h->suspect_since = now;
+    h->probe_interval = larger(TVL_HEALTH_PROBE_FIRST, env->srtt);
+    if (h->probe_interval > TVL_HEALTH_PROBE_LAST)
+        h->probe_interval = TVL_HEALTH_PROBE_LAST;
+    h->probe_at = now + h->probe_interval;
+}
+
+bool tvl_health_down(struct tvl_health *h, const struct tvl_health_env *env, tvl_time now)
+{
+    if (h->suspect)
+        return false;
+    become_suspect(h, env, now);
+    return true;
+}
+
 enum tvl_health_verdict tvl_health_check(struct tvl_health *h, const struct tvl_health_env *env,
                                          tvl_time now)
 {
@@ -79,13 +98,7 @@ enum tvl_health_verdict tvl_health_check(struct tvl_health *h, const struct tvl_
         h->doubted = true;
         return TVL_HEALTH_DOUBT;
     }
-    h->doubted = true;
-    h->suspect = true;
-    h->suspect_since = now;
-    h->probe_interval = larger(TVL_HEALTH_PROBE_FIRST, env->srtt);
-    if (h->probe_interval > TVL_HEALTH_PROBE_LAST)
-        h->probe_interval = TVL_HEALTH_PROBE_LAST;
-    h->probe_at = now + h->probe_interval;
+    become_suspect(h, env, now);
     return TVL_HEALTH_SUSPECT;
 }
 

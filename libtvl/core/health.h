@@ -61,6 +61,8 @@ bool tvl_health_acked(struct tvl_health *h, tvl_time sent_at, uint64_t outstandi
 void tvl_health_idle(struct tvl_health *h);
 enum tvl_health_verdict tvl_health_check(struct tvl_health *h, const struct tvl_health_env *env,
                                          tvl_time now);
+/* The host knows that nothing passes now: suspect at once. false: it was already. */
+bool tvl_health_down(struct tvl_health *h, const struct tvl_health_env *env, tvl_time now);
 /* When check next has something to say; TVL_TIME_NEVER: not before the next report. */
 tvl_time tvl_health_next(const struct tvl_health *h, const struct tvl_health_env *env);
 

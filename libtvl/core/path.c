@@ -243,6 +243,16 @@ static bool health_counts(const struct tvl_path *p)
     return p->state == TVL_PATH_SUSPECT || (p->state == TVL_PATH_UP && others_live(p));
 }
 
+/* Move what is outstanding elsewhere, and probe. */
+static void suspect(struct tvl_path *p, const char *why, tvl_time now)
+{
+    (void)tvl_recovery_take_all(&p->app.sent, now, "path_suspect");
+    p->app.probes = 0;
+    p->app.sent.pto_off = true;
+    tvl_path_set_state(p, TVL_PATH_SUSPECT, why);
+    p->ping_wanted = true;
+}
+
 static void check_health(struct tvl_path *p, tvl_time now)
 {
     const struct tvl_health_env env = health_env(p);
@@ -255,11 +265,7 @@ static void check_health(struct tvl_path *p, tvl_time now)
         tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_again, p->conn);
         break;
     case TVL_HEALTH_SUSPECT:
-        (void)tvl_recovery_take_all(&p->app.sent, now, "path_suspect");
-        p->app.probes = 0;
-        p->app.sent.pto_off = true;
-        tvl_path_set_state(p, TVL_PATH_SUSPECT, "no_proof_of_delivery");
-        p->ping_wanted = true;
+        suspect(p, "no_proof_of_delivery", now);
         break;
     case TVL_HEALTH_PROBE:
         tvl_trace_timer(p->conn, p, "health");
@@ -407,6 +413,22 @@ int tvl_path_abandon(struct tvl_conn *conn, uint32_t path_id, tvl_time now)
     conn->now = now;
     tvl_path_leave(p, TVL_WIRE_APPLICATION_ABANDON_PATH, now);
     tvl_conn_touch(conn);
+    return 0;
+}
+
+int tvl_path_hint_down(struct tvl_conn *conn, uint32_t path_id, tvl_time now)
+{
+    struct tvl_path *p = tvl_path_find(conn, path_id);
+
+    if (!p || p->state == TVL_PATH_ABANDONED)
+        return TVL_ERR_ARG;
+    if (!tvl_conn_alive(conn))
+        return TVL_ERR_STATE;
+    const struct tvl_health_env env = health_env(p);
+    conn->now = now;
+    if (p->state == TVL_PATH_UP && others_live(p) && tvl_health_down(&p->health, &env, now))
+        suspect(p, "interface_down", now);
+    tvl_endpoint_touch(conn->ep, conn);
     return 0;
 }
 

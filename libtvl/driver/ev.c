@@ -6,10 +6,12 @@
  */
 #include <tvl/ev.h>
 
+#include "ev_internal.h"
 #include "udp.h"
 
 #include <ev.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +24,9 @@
 #define READS_PER_WAKE 4  /* system calls before the loop gets its turn */
 #define SENDS_PER_TURN 64 /* messages sent before events are looked at */
 #define ROUNDS_MAX 64     /* rounds of events and sending before the loop gets its turn */
-#define QUEUE_BYTES                                                                              \
-    (3 * TVL_UDP_MESSAGE_MAX)                /* made before the kernel is called; stays in cache \
-                                              */
-#define HELD_BYTES (4 * TVL_UDP_MESSAGE_MAX) /* kept for a socket that is full; then it loses */
+#define WATCHES_MAX 8     /* connections whose paths follow the interfaces */
+#define QUEUE_BYTES (3 * TVL_UDP_MESSAGE_MAX) /* made before the kernel is called: cached */
+#define HELD_BYTES (4 * TVL_UDP_MESSAGE_MAX)  /* kept for a socket that is full; then it loses */
 
 struct queue { /* messages made and not yet taken by the kernel, their bytes behind each other */
     struct tvl_udp_message m[TVL_UDP_WRITES];
@@ -41,7 +42,8 @@ struct sock {
     uint64_t tag;
     struct tvl_conn *conn; /* client: whose path this is */
     uint32_t path_id;
-    struct queue *held; /* what a full socket has not taken; NULL: it is not full */
+    char device[IF_NAMESIZE]; /* bound to; "": any */
+    struct queue *held;       /* what a full socket has not taken; NULL: it is not full */
 };
 
 struct tvl_ev {
@@ -54,14 +56,12 @@ struct tvl_ev {
     uint64_t next_tag;
     struct sock socks[SOCKETS_MAX];
     struct sockaddr_storage server;           /* client: of the last connect */
+    struct tvl_watch *watch[WATCHES_MAX];     /* NULL: free */
     struct tvl_udp_message in[TVL_UDP_READS]; /* bytes: of one allocation */
     struct queue out;
 };
 
-static void say(char *why, size_t why_size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void say(char *why, size_t why_size, const char *format, ...)
+void tvl_ev_say(char *why, size_t why_size, const char *format, ...)
 {
     va_list args;
 
@@ -84,6 +84,16 @@ tvl_time tvl_ev_now(const struct tvl_ev *d)
 {
     (void)d;
     return clock_now();
+}
+
+struct ev_loop *tvl_ev_loop(struct tvl_ev *d)
+{
+    return d->loop;
+}
+
+const struct sockaddr_storage *tvl_ev_server(const struct tvl_ev *d)
+{
+    return &d->server;
 }
 
 struct tvl_endpoint *tvl_ev_endpoint(struct tvl_ev *d)
@@ -148,11 +158,20 @@ static void hold(struct sock *s, const struct tvl_udp_message *m, size_t n)
     }
 }
 
+/* The kernel knows that nothing passes there: the path need not be silent first. */
+static bool says_down(int error)
+{
+    return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN || error == ENODEV ||
+           error == ENXIO || error == EADDRNOTAVAIL || error == EPERM;
+}
+
 static void sock_write(struct sock *s, const struct tvl_udp_message *m, size_t n)
 {
-    int error;
+    int error = 0;
     const size_t taken = s->held ? 0 : tvl_udp_write(&s->udp, m, n, &error);
 
+    if (s->conn && says_down(error))
+        (void)tvl_path_hint_down(s->conn, s->path_id, clock_now());
     if (taken < n)
         hold(s, m + taken, n - taken);
 }
@@ -212,6 +231,36 @@ static void close_unused(struct tvl_ev *d, const struct tvl_event *ev)
     }
 }
 
+static void tell_watch(struct tvl_ev *d, const struct tvl_event *ev)
+{
+    for (size_t i = 0; i < WATCHES_MAX; i++) {
+        if (!d->watch[i] || tvl_watch_conn(d->watch[i]) != ev->conn)
+            continue;
+        if (ev->type == TVL_EVENT_CLOSED) {
+            tvl_watch_free(d->watch[i]);
+            d->watch[i] = NULL;
+        } else {
+            tvl_watch_on_event(d->watch[i], ev);
+        }
+    }
+}
+
+int tvl_ev_keep_watch(struct tvl_ev *d, struct tvl_watch *w)
+{
+    struct tvl_watch **place = NULL;
+
+    for (size_t i = 0; i < WATCHES_MAX; i++) {
+        if (d->watch[i] && tvl_watch_conn(d->watch[i]) == tvl_watch_conn(w))
+            return TVL_ERR_STATE;
+        if (!d->watch[i])
+            place = &d->watch[i];
+    }
+    if (!place)
+        return TVL_ERR_FULL;
+    *place = w;
+    return 0;
+}
+
 static bool take_events(struct tvl_ev *d)
 {
     struct tvl_event ev;
@@ -227,6 +276,7 @@ static bool take_events(struct tvl_ev *d)
             (void)send_all(d); /* the goodbye leaves while its socket is here */
             close_unused(d, &ev);
         }
+        tell_watch(d, &ev);
     }
     return any;
 }
@@ -335,20 +385,23 @@ static struct sock *sock_open(struct tvl_ev *d, const struct tvl_udp_options *o,
         if (d->socks[i].udp.fd < 0)
             s = &d->socks[i];
     if (!s) {
-        say(why, why_size, "more than %d paths", SOCKETS_MAX);
+        tvl_ev_say(why, why_size, "more than %d paths", SOCKETS_MAX);
         errno = EMFILE;
         return NULL;
     }
     if (tvl_udp_open(&s->udp, o, &what) != 0) {
         if (o->interface && strcmp(what, "interface") == 0)
-            say(why, why_size, "interface %s: %s", o->interface, strerror(errno));
+            tvl_ev_say(why, why_size, "interface %s: %s", o->interface, strerror(errno));
         else
-            say(why, why_size, "cannot open a UDP socket (%s): %s", what, strerror(errno));
+            tvl_ev_say(why, why_size, "cannot open a UDP socket (%s): %s", what, strerror(errno));
         return NULL;
     }
     s->driver = d;
     s->tag = d->next_tag++;
     s->conn = NULL;
+    s->device[0] = '\0';
+    if (o->interface)
+        strncat(s->device, o->interface, sizeof s->device - 1);
     ev_io_init(&s->readable, on_readable, s->udp.fd, EV_READ);
     ev_io_init(&s->writable, on_writable, s->udp.fd, EV_WRITE);
     s->readable.data = s->writable.data = s;
@@ -368,11 +421,11 @@ static int listen_on(struct tvl_ev *d, const char *address, char *why, size_t wh
     struct tvl_udp_options o = { .interface = NULL };
 
     if (tvl_udp_parse(&o.bind_to, address, TVL_UDP_NUMERIC) != 0) {
-        say(why, why_size, "%s: not ADDRESS:PORT", address);
+        tvl_ev_say(why, why_size, "%s: not ADDRESS:PORT", address);
         return TVL_ERR_ARG;
     }
     if (!sock_open(d, &o, NULL, 0)) {
-        say(why, why_size, "cannot listen on %s: %s", address, strerror(errno));
+        tvl_ev_say(why, why_size, "cannot listen on %s: %s", address, strerror(errno));
         return TVL_ERR_SYS;
     }
     return 0;
@@ -397,7 +450,7 @@ int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, 
     int r;
 
     if (!d) {
-        say(why, why_size, "out of memory");
+        tvl_ev_say(why, why_size, "out of memory");
         return TVL_ERR_NOMEM;
     }
     d->loop = cfg->loop;
@@ -415,7 +468,7 @@ int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, 
         goto fail;
     r = tvl_endpoint_new(&d->ep, &tvl);
     if (r != 0) {
-        say(why, why_size, "transport: %s", tvl_strerror(r));
+        tvl_ev_say(why, why_size, "transport: %s", tvl_strerror(r));
         goto fail;
     }
     if (cfg->listen) {
@@ -435,6 +488,8 @@ void tvl_ev_free(struct tvl_ev *d)
     if (!d)
         return;
     ev_timer_stop(d->loop, &d->timer);
+    for (size_t i = 0; i < WATCHES_MAX; i++)
+        tvl_watch_free(d->watch[i]);
     for (size_t i = 0; i < SOCKETS_MAX; i++)
         sock_close(&d->socks[i]);
     tvl_endpoint_free(d->ep);
@@ -453,27 +508,22 @@ uint16_t tvl_ev_port(const struct tvl_ev *d)
 
 /* ---- paths of a client ---- */
 
+/* A socket for a path to cfg->remote. */
 static struct sock *path_socket(struct tvl_ev *d, const struct tvl_ev_path *path,
                                 struct tvl_path_config *cfg, char *why, size_t why_size)
 {
     struct tvl_udp_options o = { .interface = NULL };
     struct sock *s;
 
-    cfg->remote = d->server;
     errno = EINVAL;
-    if (path && path->remote && path->remote[0] &&
-        tvl_udp_parse(&cfg->remote, path->remote, TVL_UDP_RESOLVE) != 0) {
-        say(why, why_size, "%s: not ADDRESS:PORT", path->remote);
-        return NULL;
-    }
     o.bind_to.ss_family = cfg->remote.ss_family;
     if (path && path->local && path->local[0]) {
         if (tvl_udp_parse_host(&o.bind_to, path->local) != 0) {
-            say(why, why_size, "%s: not a local address", path->local);
+            tvl_ev_say(why, why_size, "%s: not a local address", path->local);
             return NULL;
         }
         if (o.bind_to.ss_family != cfg->remote.ss_family) {
-            say(why, why_size, "%s: not of the server's address family", path->local);
+            tvl_ev_say(why, why_size, "%s: not of the server's address family", path->local);
             return NULL;
         }
     }
@@ -488,6 +538,17 @@ static struct sock *path_socket(struct tvl_ev *d, const struct tvl_ev_path *path
     return s;
 }
 
+static int path_remote(const struct tvl_ev *d, const struct tvl_ev_path *path,
+                       struct sockaddr_storage *out, char *why, size_t why_size)
+{
+    *out = d->server;
+    if (!path || !path->remote || !path->remote[0] ||
+        tvl_udp_parse(out, path->remote, TVL_UDP_RESOLVE) == 0)
+        return 0;
+    tvl_ev_say(why, why_size, "%s: not ADDRESS:PORT", path->remote);
+    return TVL_ERR_SYS;
+}
+
 int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name,
                    const struct tvl_ev_path *path, struct tvl_conn **out, char *why,
                    size_t why_size)
@@ -497,15 +558,17 @@ int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name
     int r;
 
     if (tvl_udp_parse(&d->server, server, TVL_UDP_RESOLVE) != 0) {
-        say(why, why_size, "%s: unknown host, or not HOST:PORT", server);
+        tvl_ev_say(why, why_size, "%s: unknown host, or not HOST:PORT", server);
         return TVL_ERR_ARG;
     }
+    if (path_remote(d, path, &cfg.remote, why, why_size) != 0)
+        return TVL_ERR_SYS;
     s = path_socket(d, path, &cfg, why, why_size);
     if (!s)
         return TVL_ERR_SYS;
     r = tvl_connect(d->ep, &cfg, server_name, out, clock_now());
     if (r != 0) {
-        say(why, why_size, "%s", tvl_strerror(r));
+        tvl_ev_say(why, why_size, "%s", tvl_strerror(r));
         sock_close(s);
         return r;
     }
@@ -515,23 +578,82 @@ int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name
     return 0;
 }
 
-int tvl_ev_path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
-                    char *why, size_t why_size)
+static int path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
+                    struct tvl_path_config *cfg, char *why, size_t why_size)
 {
-    struct tvl_path_config cfg = { .tag = 0 };
-    struct sock *s = path_socket(d, path, &cfg, why, why_size);
+    struct sock *s = path_socket(d, path, cfg, why, why_size);
     int r;
 
     if (!s)
         return TVL_ERR_SYS;
-    r = tvl_path_add(conn, &cfg, clock_now());
+    r = tvl_path_add(conn, cfg, clock_now());
     if (r < 0) {
-        say(why, why_size, "%s", tvl_strerror(r));
+        tvl_ev_say(why, why_size, "%s", tvl_strerror(r));
         sock_close(s);
         return r;
     }
     s->conn = conn;
     s->path_id = (uint32_t)r;
-    drive(d);
     return r;
+}
+
+int tvl_ev_path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
+                    char *why, size_t why_size)
+{
+    struct tvl_path_config cfg = { .tag = 0 };
+
+    if (path_remote(d, path, &cfg.remote, why, why_size) != 0)
+        return TVL_ERR_SYS;
+    const int r = path_add(d, conn, path, &cfg, why, why_size);
+    if (r >= 0)
+        drive(d);
+    return r;
+}
+
+int tvl_ev_path_over(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
+                     const struct sockaddr_storage *remote)
+{
+    struct tvl_path_config cfg = { .remote = *remote };
+
+    return path_add(d, conn, path, &cfg, NULL, 0);
+}
+
+static const struct sock *sock_of_path(const struct tvl_ev *d, const struct tvl_conn *conn,
+                                       uint32_t path_id)
+{
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
+        if (d->socks[i].udp.fd >= 0 && d->socks[i].conn == conn && d->socks[i].path_id == path_id)
+            return &d->socks[i];
+    return NULL;
+}
+
+int tvl_ev_path_move(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
+                     const char *interface, const struct sockaddr_storage *remote)
+{
+    const struct tvl_ev_path path = { .interface = interface };
+    struct tvl_path_config cfg = { .remote = *remote };
+    const struct sock *old = sock_of_path(d, conn, path_id);
+    struct sock *s = path_socket(d, &path, &cfg, NULL, 0);
+    int r;
+
+    if (!s)
+        return TVL_ERR_SYS;
+    r = tvl_path_migrate(conn, path_id, &cfg, clock_now());
+    if (r < 0) {
+        sock_close(s);
+        return r;
+    }
+    s->conn = conn;
+    s->path_id = path_id;
+    if (old)
+        sock_close(&d->socks[old - d->socks]);
+    return 0;
+}
+
+const char *tvl_ev_path_device(const struct tvl_ev *d, const struct tvl_conn *conn,
+                               uint32_t path_id)
+{
+    const struct sock *s = sock_of_path(d, conn, path_id);
+
+    return s ? s->device : "";
 }

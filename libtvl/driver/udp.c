@@ -19,20 +19,26 @@ socklen_t tvl_udp_len(const struct sockaddr_storage *addr)
     return addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-static int lookup(struct sockaddr_storage *out, const char *host, const char *port, int flags)
+/* How many addresses of `host` there are [1, cap], or TVL_ERR_ARG. */
+static int lookup(struct sockaddr_storage *out, size_t cap, const char *host, const char *port,
+                  int flags)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = flags };
     struct addrinfo *list = NULL;
+    size_t n = 0;
 
     if (getaddrinfo(host, port, &hints, &list) != 0)
         return TVL_ERR_ARG;
-    memset(out, 0, sizeof *out);
-    memcpy(out, list->ai_addr, list->ai_addrlen);
+    for (const struct addrinfo *i = list; i && n < cap; i = i->ai_next) {
+        memset(&out[n], 0, sizeof out[n]);
+        memcpy(&out[n++], i->ai_addr, i->ai_addrlen);
+    }
     freeaddrinfo(list);
-    return 0;
+    return (int)n;
 }
 
-int tvl_udp_parse(struct sockaddr_storage *out, const char *text, enum tvl_udp_names names)
+static int parse(struct sockaddr_storage *out, size_t cap, const char *text,
+                 enum tvl_udp_names names)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
@@ -56,12 +62,22 @@ int tvl_udp_parse(struct sockaddr_storage *out, const char *text, enum tvl_udp_n
         return TVL_ERR_ARG;
     memcpy(host, text, len);
     host[len] = '\0';
-    return lookup(out, host, colon + 1, flags);
+    return lookup(out, cap, host, colon + 1, flags);
+}
+
+int tvl_udp_parse(struct sockaddr_storage *out, const char *text, enum tvl_udp_names names)
+{
+    return parse(out, 1, text, names) == 1 ? 0 : TVL_ERR_ARG;
+}
+
+int tvl_udp_parse_all(struct sockaddr_storage *out, size_t cap, const char *text)
+{
+    return parse(out, cap, text, TVL_UDP_RESOLVE);
 }
 
 int tvl_udp_parse_host(struct sockaddr_storage *out, const char *text)
 {
-    return lookup(out, text, "0", AI_NUMERICHOST | AI_NUMERICSERV);
+    return lookup(out, 1, text, "0", AI_NUMERICHOST | AI_NUMERICSERV) == 1 ? 0 : TVL_ERR_ARG;
 }
 
 static bool set_int(int fd, int level, int name, int value)

@@ -22,6 +22,9 @@
 enum tvl_udp_names { TVL_UDP_NUMERIC, TVL_UDP_RESOLVE };
 int tvl_udp_parse(struct sockaddr_storage *out, const char *text, enum tvl_udp_names names);
 
+/* All addresses of the host, at most `cap`; how many, or TVL_ERR_ARG. */
+int tvl_udp_parse_all(struct sockaddr_storage *out, size_t cap, const char *text);
+
 /* Address alone, port 0. */
 int tvl_udp_parse_host(struct sockaddr_storage *out, const char *text);
 

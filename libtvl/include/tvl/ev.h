@@ -51,6 +51,37 @@ int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name
 int tvl_ev_path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
                     char *why, size_t why_size);
 
+/* The interface that the path's socket is bound to, or that has its address; "" when unknown.
+ * Borrowed until the next call. */
+const char *tvl_ev_path_interface(struct tvl_ev *d, const struct tvl_conn *conn, uint32_t path_id);
+
+/* Which interfaces and which addresses of the server make paths, see tvl_ev_watch. */
+struct tvl_ev_watch {
+    const char *const *allow; /* patterns of interface names as of fnmatch(3), ends with NULL;
+                                 NULL: all but loopback and those that lead nowhere (docker*,
+                                 br-*, veth*, virbr*, lxc*, cni*) */
+    const char *const *deny;  /* patterns of names that are not used though allowed; may be NULL */
+    const char *const *servers; /* "HOST:PORT", resolved here to all their addresses, ends with
+                                   NULL; NULL: the address that was connected to */
+    const char *const
+        *backup; /* patterns of names used only when no other path lives; may be NULL */
+};
+
+/*
+ * Client: from now on give the connection a path for each interface that is up, has an address and
+ * is allowed, to each of the server's addresses of that family - first one per interface, at most
+ * TVL_PATHS_MAX. Netlink tells when one comes or goes: it becomes a path, or is left at once
+ * (PATH_ABANDON on another path; the last one is kept and tried until another is up). A path that
+ * ended is opened anew, after 1 s, then ever more seldom up to 30 s, at once when interfaces or
+ * routes change; for ever. Paths that exist count to the interface they run over. With a peer that
+ * has no multipath the one path migrates to an interface that is up. Ends with the connection.
+ *
+ * Copies `w`. 0, TVL_ERR_ARG (a server is not understood), TVL_ERR_STATE (watched already),
+ * TVL_ERR_NOMEM, or TVL_ERR_SYS (no netlink).
+ */
+int tvl_ev_watch(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_watch *w, char *why,
+                 size_t why_size);
+
 /* Run what tvl_* calls made outside on_event have left to do (sending, events, timer). */
 void tvl_ev_kick(struct tvl_ev *d);
 

@@ -280,6 +280,14 @@ int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_t
 int tvl_path_abandon(struct tvl_conn *conn, uint32_t path_id, tvl_time now);
 
 /*
+ * The caller knows that nothing passes on the path now: its interface is down, or the kernel has no
+ * route. As if its silence had been noticed: what is in flight there is sent on other paths at
+ * once, it is probed, and returns by itself. Nothing happens while no other path is up.
+ * TVL_ERR_ARG: no such path; TVL_ERR_STATE: closing.
+ */
+int tvl_path_hint_down(struct tvl_conn *conn, uint32_t path_id, tvl_time now);
+
+/*
  * Client: go on with the path from another place (RFC 9000 9; also with a peer that has no
  * multipath): new addresses and tag, a fresh connection ID, congestion state anew, the peer's
  * address validated again. TVL_ERR_ARG: no such path; TVL_ERR_STATE: not open, a server, or the
