@@ -109,6 +109,8 @@ static void open_due(struct app_side *s)
         }
         t->opened = true;
         sim_note(a->graph, "open", a->number, t->id, (uint64_t)s->who);
+        if (tvl_stream_set_flow(s->conn, t->id, t->flow) != 0)
+            fail(a, "app %u stream %" PRIu64 ": no flow", a->number, t->id);
         if (t->ranked && tvl_stream_set_rank(s->conn, t->id, t->rank) != 0)
             fail(a, "app %u stream %" PRIu64 ": no rank", a->number, t->id);
         start_half(s, t);
@@ -280,7 +282,8 @@ static bool nth_path(const struct app *a, unsigned nth, struct tvl_path_stats *o
 static void act_on_path(struct app *a, const struct app_action *x, tvl_time now)
 {
     struct tvl_conn *conn = a->side[APP_CLIENT].conn;
-    struct tvl_path_stats path;
+    struct tvl_path_stats path = { .id = 0 };
+    struct tvl_path_config to;
     unsigned others;
     int r = TVL_ERR_STATE;
 
@@ -290,6 +293,11 @@ static void act_on_path(struct app *a, const struct app_action *x, tvl_time now)
     case APP_PATH_ABANDON:
         if (others > 0)
             r = tvl_path_abandon(conn, path.id, now);
+        break;
+    case APP_PATH_MIGRATE:
+        to = path_config(a, x->b, path.remote.ss_family == AF_INET ? 0 : 1, false);
+        to.remote = path.remote;
+        r = tvl_path_migrate(conn, path.id, &to, now);
         break;
     case APP_PATH_BACKUP:
         r = tvl_path_set_backup(conn, path.id, x->c != 0, now);

@@ -24,13 +24,19 @@ static struct check_peer *peer_of(struct check *c, const struct sockaddr_storage
     return &c->peer[c->n_peers++];
 }
 
+static bool proves(const struct tvl_place *pl, const struct sockaddr_storage *a)
+{
+    return pl->set && pl->validated && sim_same_address(&pl->remote, a);
+}
+
 static bool is_validated(const struct check *c, const struct sockaddr_storage *a)
 {
     for (unsigned i = 0; i < c->n_apps; i++) {
         const struct tvl_conn *conn = c->app[i].side[APP_SERVER].conn;
 
         for (size_t k = 0; conn && k < conn->n_paths; k++)
-            if (conn->path[k]->at.validated && sim_same_address(&conn->path[k]->at.remote, a))
+            if (proves(&conn->path[k]->at, a) || proves(&conn->path[k]->was, a) ||
+                proves(&conn->path[k]->aside, a))
                 return true;
     }
     return false;

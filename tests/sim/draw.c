@@ -357,7 +357,19 @@ static void draw_chain(struct draw *d, struct sim_node *near, struct sim_node *f
 
 /* ---- hosts ---- */
 
-static struct sim_host *draw_host(struct draw *d, bool server)
+/* Where the server would rather be talked to; its ports are drawn later. */
+static void draw_preferred(struct draw *d, struct tvl_config *cfg, unsigned port)
+{
+    const struct sockaddr_storage v4 = sim_address(SIM_IPV4, NET_SERVER + port, 1, 4433);
+    const struct sockaddr_storage v6 = sim_address(SIM_IPV6, NET_SERVER + port, 1, 4433);
+
+    if (!hits(d, SWARM_MIGRATE, 300000))
+        return;
+    memcpy(&cfg->preferred_ipv4, &v4, sizeof cfg->preferred_ipv4);
+    memcpy(&cfg->preferred_ipv6, &v6, sizeof cfg->preferred_ipv6);
+}
+
+static struct sim_host *draw_host(struct draw *d, bool server, unsigned ports)
 {
     struct swarm *w = d->w;
     struct tvl_tls_config tc = { .server = server };
@@ -373,9 +385,13 @@ static struct sim_host *draw_host(struct draw *d, bool server)
     cfg.tls = tls;
     cfg.seed[0] = w->seed;
     cfg.seed[1] = w->n_hosts + 1;
+    if (server)
+        draw_preferred(d, &cfg, ports - 1);
     const uint64_t far = vlink_rng_below(&d->rng[REST], UINT64_C(1) << 42);
     const int64_t offset = vlink_rng_below(&d->rng[REST], 2) ? (int64_t)far : 0;
     struct sim_host *h = sim_host_new(&w->g, tls, &cfg, server, offset);
+    if (vlink_rng_below(&d->rng[REST], 2))
+        sim_host_use_batches(h);
     w->host[w->n_hosts++] = h;
     return h;
 }
@@ -422,8 +438,8 @@ static void give_addresses(struct sim_host *h, unsigned port, unsigned net, uint
 
 static void draw_server(struct draw *d, struct sim_node *core)
 {
-    struct sim_host *h = draw_host(d, true);
     const unsigned ports = 1 + (unsigned)vlink_rng_below(&d->rng[REST], 2);
+    struct sim_host *h = draw_host(d, true, ports);
 
     for (unsigned i = 0; i < ports; i++) {
         draw_chain(d, core, &h->node, 0, false);
@@ -437,8 +453,8 @@ static void draw_server(struct draw *d, struct sim_node *core)
 static void draw_client(struct draw *d, unsigned number, struct sim_node *core,
                         struct sim_node *access)
 {
-    struct sim_host *h = draw_host(d, false);
     const unsigned ports = 1 + (unsigned)vlink_rng_below(&d->rng[REST], 4);
+    struct sim_host *h = draw_host(d, false, ports);
 
     for (unsigned i = 0; i < ports; i++) {
         const unsigned net = NET_CLIENT + 8 * number + i;

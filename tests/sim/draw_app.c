@@ -159,6 +159,7 @@ static void draw_stream(struct swarm *w, struct vlink_rng *rng, struct app *a)
     t->dir = vlink_rng_below(r, 2) ? TVL_UNI : TVL_BIDI;
     t->ranked = vlink_rng_below(r, 2);
     t->rank = vlink_rng_below(r, 4);
+    t->flow = (uint32_t)vlink_rng_below(r, 4);
     draw_half(w, rng, &t->half[t->opener]);
     if (t->dir == TVL_BIDI)
         draw_half(w, rng, &t->half[1 - t->opener]);

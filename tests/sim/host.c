@@ -1,6 +1,7 @@
 /* host.c - the joint between a tvl_endpoint and the graph. Contract in host.h. */
 #include "host.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "memory.h"
@@ -33,6 +34,36 @@ static enum sim_family family_of(const struct sockaddr_storage *a)
     return a->ss_family == AF_INET ? SIM_IPV4 : SIM_IPV6;
 }
 
+void sim_host_flush(struct sim_host *h)
+{
+    const bool before = sim_memory_count(true);
+
+    if (h->batch.len > 0 && h->ep)
+        (void)tvl_endpoint_recv_batch(h->ep, &h->batch, h->batch_bytes, sim_host_now(h));
+    h->batch.len = 0;
+    (void)sim_memory_count(before);
+}
+
+/* As GRO puts them together: same ends, same marks, equal sizes but for the last. */
+static void gather(struct sim_host *h, const struct tvl_datagram *d, const uint8_t *bytes)
+{
+    struct tvl_datagram *b = &h->batch;
+    const bool fits = b->len > 0 && sim_same_address(&b->local, &d->local) &&
+                      sim_same_address(&b->remote, &d->remote) && b->ecn == d->ecn &&
+                      b->tag == d->tag && h->batch_last == b->segment && d->len <= b->segment &&
+                      b->len + d->len <= SIM_BATCH_BYTES;
+
+    if (!fits) {
+        sim_host_flush(h);
+        *b = *d;
+        b->segment = d->len;
+        b->len = 0;
+    }
+    memcpy(h->batch_bytes + b->len, bytes, d->len);
+    b->len += d->len;
+    h->batch_last = d->len;
+}
+
 static void take(struct sim_host *h, unsigned port, struct sim_packet *p)
 {
     struct tvl_datagram d = {
@@ -43,7 +74,10 @@ static void take(struct sim_host *h, unsigned port, struct sim_packet *p)
     if (h->watch.received)
         h->watch.received(h->watch.user, h, &d);
     const bool before = sim_memory_count(true);
-    (void)tvl_endpoint_recv(h->ep, &d, p->bytes, sim_host_now(h));
+    if (h->batched)
+        gather(h, &d, p->bytes);
+    else
+        (void)tvl_endpoint_recv(h->ep, &d, p->bytes, sim_host_now(h));
     (void)sim_memory_count(before);
     sim_packet_free(h->node.graph, p);
 }
@@ -97,8 +131,12 @@ static void leave(struct sim_host *h, const struct tvl_datagram *d, const uint8_
     memcpy(p->bytes, bytes, len);
     h->datagrams++;
     sim_note(g, "send", h->node.id, sim_address_key(&p->to), len);
-    if (h->watch.sent)
-        h->watch.sent(h->watch.user, h, d);
+    if (h->watch.sent) {
+        struct tvl_datagram one = *d;
+
+        one.len = len;
+        h->watch.sent(h->watch.user, h, &one);
+    }
     const tvl_time now = sim_host_now(h);
     if (d->release_at > now + SIM_AHEAD_MAX)
         sim_fail(g, "host %u: a datagram shall leave in %llu us", h->node.id,
@@ -109,31 +147,48 @@ static void leave(struct sim_host *h, const struct tvl_datagram *d, const uint8_
         sim_send(&h->node, port, p);
 }
 
+static void leave_all(struct sim_host *h, const struct tvl_datagram *d, const uint8_t *bytes)
+{
+    struct sim_graph *g = h->node.graph;
+    const size_t segment = h->batched ? d->segment : d->len;
+
+    if (d->len == 0 || d->len > SIM_BATCH_BYTES || segment == 0 || segment > TVL_DATAGRAM_MAX) {
+        sim_fail(g, "host %u sends %zu bytes as datagrams of %zu", h->node.id, d->len, segment);
+        return;
+    }
+    for (size_t at = 0; at < d->len && !g->why[0]; at += segment)
+        leave(h, d, bytes + at, d->len - at < segment ? d->len - at : segment);
+}
+
+static int ask(struct sim_host *h, struct tvl_datagram *d, uint8_t *bytes)
+{
+    memset(d, 0, sizeof *d);
+    return h->batched ? tvl_endpoint_send_batch(h->ep, d, bytes, SIM_BATCH_BYTES, sim_host_now(h))
+                      : tvl_endpoint_send(h->ep, d, bytes, sim_host_now(h));
+}
+
 bool sim_host_drive(struct sim_host *h)
 {
+    uint8_t one[TVL_DATAGRAM_MAX];
+    uint8_t *bytes = h->batched ? h->batch_bytes : one;
     struct tvl_datagram d;
-    uint8_t bytes[TVL_DATAGRAM_MAX];
     bool any = false;
 
     if (h->asleep || !h->ep)
         return false;
+    sim_host_flush(h);
     const bool before = sim_memory_count(true);
     if (sim_host_due(h) <= h->node.graph->now) {
         h->ticks++;
         tvl_endpoint_tick(h->ep, sim_host_now(h));
     }
-    memset(&d, 0, sizeof d);
-    while (tvl_endpoint_send(h->ep, &d, bytes, sim_host_now(h)) == 1) {
+    while (ask(h, &d, bytes) > 0) {
         (void)sim_memory_count(false);
-        if (d.len == 0 || d.len > TVL_DATAGRAM_MAX)
-            sim_fail(h->node.graph, "host %u sends %zu bytes", h->node.id, d.len);
-        else
-            leave(h, &d, bytes, d.len);
+        leave_all(h, &d, bytes);
         (void)sim_memory_count(true);
         any = true;
         if (h->node.graph->why[0])
             break;
-        memset(&d, 0, sizeof d);
     }
     (void)sim_memory_count(before);
     return any;
@@ -211,6 +266,7 @@ static void host_fini(struct sim_node *n)
     struct sim_host *h = (struct sim_host *)n;
 
     sim_host_end(h);
+    free(h->batch_bytes);
     for (size_t i = 0; i < h->n_inbox; i++)
         sim_packet_free(n->graph, h->inbox[i]);
     for (size_t i = 0; i < h->n_outbox; i++)
@@ -225,6 +281,14 @@ static const struct sim_node_ops host_ops = {
     .calm = host_calm,
     .fini = host_fini,
 };
+
+void sim_host_use_batches(struct sim_host *h)
+{
+    h->batched = true;
+    h->batch_bytes = malloc(SIM_BATCH_BYTES);
+    if (!h->batch_bytes)
+        abort();
+}
 
 struct sim_host *sim_host_new(struct sim_graph *g, struct tvl_tls *tls,
                               const struct tvl_config *cfg, bool server, int64_t offset)

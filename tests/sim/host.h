@@ -14,6 +14,7 @@
 #define SIM_OUTBOX_MAX                                                         \
     64 /* datagrams whose time to leave has not come (tvl_datagram.release_at) \
         */
+#define SIM_BATCH_BYTES 65536
 #define SIM_AHEAD_MAX 1000000u /* us: how far ahead release_at may lie */
 
 struct sim_host;
@@ -35,7 +36,11 @@ struct sim_host {
     struct tvl_tls *tls;
     struct tvl_endpoint *ep;
     bool server, asleep;
-    int64_t offset; /* us: its clock shows graph->now + offset */
+    bool batched;              /* several datagrams a call, as GSO and GRO do */
+    struct tvl_datagram batch; /* of what arrived at this moment; len 0: none */
+    size_t batch_last;         /* size of its last datagram */
+    uint8_t *batch_bytes;      /* SIM_BATCH_BYTES */
+    int64_t offset;            /* us: its clock shows graph->now + offset */
     tvl_time asleep_since;
     struct sockaddr_storage address[SIM_PORTS_MAX][2]; /* by port and family; AF_UNSPEC: none */
     struct sim_packet *inbox[SIM_INBOX_MAX];
@@ -49,10 +54,12 @@ struct sim_host {
 /* Takes `tls` (one reference) and makes the endpoint. NULL: a violation is noted. */
 struct sim_host *sim_host_new(struct sim_graph *g, struct tvl_tls *tls,
                               const struct tvl_config *cfg, bool server, int64_t offset);
+void sim_host_use_batches(struct sim_host *h);
 void sim_host_end(struct sim_host *h); /* frees endpoint and TLS; the node stays */
 tvl_time sim_host_now(const struct sim_host *h);
 /* graph time at which the endpoint's timer is due. */
 tvl_time sim_host_due(const struct sim_host *h);
+void sim_host_flush(struct sim_host *h); /* hand over what has just arrived */
 /* Tick if due, and send all there is. True: a datagram left. */
 bool sim_host_drive(struct sim_host *h);
 void sim_host_sleep(struct sim_host *h);

@@ -25,7 +25,7 @@ static struct app_side *match(struct swarm *w, const struct tvl_conn *conn)
         const struct tvl_conn *client = w->app[i].side[APP_CLIENT].conn;
         struct app_side *s = &w->app[i].side[APP_SERVER];
 
-        if (client && !s->conn && !s->closed && client->original_dcid.len > 0 &&
+        if (client && !s->conn && client->original_dcid.len > 0 &&
             client->original_dcid.len == conn->original_dcid.len &&
             memcmp(client->original_dcid.b, conn->original_dcid.b, client->original_dcid.len) == 0)
             return s;
@@ -40,6 +40,10 @@ static void on_event(struct swarm *w, struct sim_host *h, const struct tvl_event
     if (ev->type == TVL_EVENT_ACCEPTED && h->server) {
         s = match(w, ev->conn);
         sim_note(&w->g, s ? "accepted" : "ghost", h->node.id, tvl_conn_id(ev->conn), 0);
+        if (s && s->closed) { /* the client has not heard of the end, and begins anew */
+            (void)tvl_close(ev->conn, s->app->close_code, "enough", sim_host_now(h));
+            s = NULL;
+        }
         if (s)
             s->conn = ev->conn;
         tvl_conn_set_user(ev->conn, s);
@@ -55,8 +59,8 @@ static bool poll_all(struct swarm *w, struct sim_host *h)
 {
     struct tvl_event ev;
     bool any = false;
+    sim_host_flush(h);
     const bool before = sim_memory_count(true);
-
     while (!h->asleep && tvl_endpoint_poll(h->ep, &ev) == 1) {
         on_event(w, h, &ev);
         any = true;
