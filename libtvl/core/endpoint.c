@@ -47,7 +47,7 @@ void tvl_config_init(struct tvl_config *cfg)
 {
     *cfg = (struct tvl_config){
         .cc = "cubic",
-        .sched = "minrtt",
+        .sched = "ecf",
         .idle_timeout = 30000000,
         .handshake_timeout = 10000000,
         .max_path_id = 16,

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "reinject.h"
+#include "route.h"
 #include "trace.h"
 
 /* ---- one packet ---- */
@@ -529,71 +531,6 @@ bool tvl_conn_data_waits(const struct tvl_conn *conn)
            tvl_control_pending(conn) || crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
 }
 
-/* Whom to ask for room: the trusted; then those spared as backup; then the doubted. */
-enum choice { CHOICE_TRUSTED, CHOICE_BACKUP, CHOICE_ANY, CHOICES };
-
-static bool is_choice(const struct tvl_path *p, enum choice c)
-{
-    switch (c) {
-    case CHOICE_TRUSTED:
-        return tvl_path_is_trusted(p) && !p->peer_backup;
-    case CHOICE_BACKUP:
-        return tvl_path_is_trusted(p);
-    default:
-        return tvl_path_is_up(p);
-    }
-}
-
-static size_t gather(const struct tvl_conn *conn, enum choice c, struct tvl_sched_path *view,
-                     struct tvl_path **from)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < conn->n_paths && n < TVL_PATHS_MAX; i++) {
-        struct tvl_path *p = conn->path[i];
-
-        if (!is_choice(p, c))
-            continue;
-        const uint64_t allowance = tvl_path_allowance(p);
-        const uint64_t room = tvl_path_cc_room(&p->cc, conn->now);
-
-        from[n] = p;
-        view[n++] = (struct tvl_sched_path){
-            .id = p->id,
-            .srtt = tvl_rtt_srtt(&p->cc.rtt),
-            .rttvar = tvl_rtt_var(&p->cc.rtt),
-            .room = room < allowance ? room : allowance,
-            .cwnd = tvl_path_cc_cwnd(&p->cc),
-            .in_flight = p->cc.in_flight,
-            .rate_bps = tvl_path_cc_rate_bps(&p->cc),
-        };
-    }
-    return n;
-}
-
-static struct tvl_path *pick_path(struct tvl_conn *conn)
-{
-    const struct tvl_streams_head head = tvl_streams_first(&conn->streams);
-    const struct tvl_sched_packet pkt = {
-        .bytes = TVL_MTU, /* a path with less room than its own datagram has none */
-        .rank = head.rank,
-        .deadline = head.deadline
-    };
-    struct tvl_sched_path view[TVL_PATHS_MAX];
-    struct tvl_path *from[TVL_PATHS_MAX];
-    size_t n = 0;
-
-    for (int c = 0; c < CHOICES && n == 0; c++)
-        n = gather(conn, (enum choice)c, view, from);
-    if (n == 0)
-        return NULL;
-    const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
-    const bool held = i < 0 || (size_t)i >= n || view[i].room == 0;
-
-    tvl_trace_scheduler(conn, view, n, held ? TVL_SCHED_NONE : i, head.rank);
-    return held ? NULL : from[i];
-}
-
 static int leave(struct tvl_path *p, struct tvl_place *to, size_t len, struct tvl_datagram *dgram)
 {
     if (len == 0)
@@ -645,17 +582,19 @@ static size_t send_first(struct tvl_conn *conn, struct batch *batch, struct tvl_
 
         *on = p;
         if (has_bound_work(conn, p)) {
-            const bool roomy = tvl_path_is_trusted(p) && tvl_path_cc_room(&p->cc, conn->now) > 0;
+            const bool along = tvl_conn_data_waits(conn) && tvl_route_data(conn) == p;
 
-            len = send_app(p, roomy ? SEND_ALONG : SEND_BOUND, batch);
+            len = send_app(p, along ? SEND_ALONG : SEND_BOUND, batch);
         }
         if (len == 0)
             len = send_mtu_probe(p, batch->bytes);
         if (len > 0)
             return len;
     }
+    if (!tvl_conn_data_waits(conn))
+        tvl_reinject_late(conn);
     if (tvl_conn_data_waits(conn)) {
-        *on = pick_path(conn);
+        *on = tvl_route_data(conn);
         return *on ? send_app(*on, SEND_DATA, batch) : 0;
     }
     for (size_t i = 0; i < conn->n_paths; i++)
@@ -682,7 +621,7 @@ static bool goes_on(struct tvl_conn *conn, struct tvl_path *p, struct batch *bat
     if (!tvl_conn_data_waits(conn))
         return false;
     if (batch->run < batch->cap) {
-        if (pick_path(conn) != p)
+        if (tvl_route_data(conn) != p)
             return false;
         batch->run = batch->cap + tvl_path_cc_rate_bps(&p->cc) / 8 / 4000;
     } else if (tvl_path_cc_room(&p->cc, conn->now) == 0) {

@@ -103,6 +103,14 @@ struct tvl_streams_head { /* what would be sent first; for the scheduler's quest
     tvl_time deadline;    /* of that stream, or TVL_TIME_NEVER */
     uint64_t id;          /* of that stream; 0 for control frames */
 };
+#define TVL_STREAMS_LOOK 32 /* streams looked at, at most, to say how much waits */
+struct tvl_streams_demand {
+    struct tvl_streams_head head;
+    bool again;       /* it was lost before: others may be waiting for it */
+    uint64_t waiting; /* bytes that wait and are no less urgent, itself included */
+    uint64_t credit;  /* bytes the peer takes before it must read; UINT64_MAX: no new data first */
+};
+void tvl_streams_look(const struct tvl_streams *ss, struct tvl_streams_demand *out);
 bool tvl_streams_has_data(const struct tvl_streams *ss); /* anything to send, control included */
 struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss);
 /* Append as many frames as fit and as `sent` has room to record. How many were appended. */

@@ -231,6 +231,28 @@ struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
     return head;
 }
 
+void tvl_streams_look(const struct tvl_streams *ss, struct tvl_streams_demand *out)
+{
+    const struct tvl_stream *s = first_sendable(ss), *u;
+    unsigned looked = 0;
+    *out = (struct tvl_streams_demand){ .head = tvl_streams_first(ss), .credit = UINT64_MAX };
+    if (s == NULL || out->head.rank != s->rank)
+        return;
+    out->again = tvl_stream_has_again(s);
+    out->waiting = s->out.lost.total;
+    if (out->again)
+        return;
+    DL_FOREACH2(ss->unsent_list, u, unsent_next)
+    {
+        if (u->rank <= s->rank)
+            out->waiting += tvl_sendbuf_unsent(&u->out);
+        if (++looked == TVL_STREAMS_LOOK)
+            break;
+    }
+    const uint64_t credit = tvl_streams_credit(ss), own = s->send_max - s->out.sent;
+    out->credit = credit < own ? credit : own;
+}
+
 /* ---- what became of them ---- */
 
 void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec, tvl_time now)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const struct tvl_sched_ops *const tvl_sched_all[] = { &tvl_sched_minrtt, NULL };
+const struct tvl_sched_ops *const tvl_sched_all[] = { &tvl_sched_ecf, &tvl_sched_minrtt, NULL };
 
 const struct tvl_sched_ops *tvl_sched_find(const char *name)
 {

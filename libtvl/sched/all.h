@@ -4,6 +4,7 @@
 
 #include <tvl/sched.h>
 
+extern const struct tvl_sched_ops tvl_sched_ecf;
 extern const struct tvl_sched_ops tvl_sched_minrtt;
 
 #endif

@@ -43,7 +43,7 @@ typedef uint64_t tvl_time; /* us */
 #define TVL_PATHS_MAX 8       /* paths of one connection at one time */
 #define TVL_DATAGRAM_MAX 1472 /* bytes of UDP payload, either direction: Ethernet, IPv4 */
 #define TVL_REASON_MAX 128    /* bytes of a close reason, with its NUL */
-#define TVL_STREAM_BUFFER_MAX (4u << 20) /* bytes a stream holds unsent or unacknowledged */
+#define TVL_STREAM_BUFFER_MAX (16u << 20) /* bytes a stream holds unsent or unacknowledged */
 #define TVL_CONN_BUFFER_MAX (64u << 20)  /* same, all streams of a connection */
 #define TVL_FLOWS_MAX 64                 /* flows of one connection that are counted apart */
 #define TVL_SESSION_MAX 8192             /* bytes of an exported session */
@@ -133,7 +133,7 @@ struct tvl_trace_event; /* <tvl/trace.h> */
 struct tvl_config {
     struct tvl_tls *tls;        /* a reference is taken */
     const char *cc;             /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
-    const char *sched;          /* path scheduler by name, see <tvl/sched.h> ["minrtt"] */
+    const char *sched;          /* path scheduler by name, see <tvl/sched.h> ["ecf"] */
     uint64_t seed[4];           /* all of libtvl's randomness; a driver fills it from the kernel */
     tvl_time idle_timeout;      /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
     tvl_time handshake_timeout; /* us [1 s, 1 min], default 10 s */

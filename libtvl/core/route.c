@@ -1,0 +1,105 @@
+/* route.c - see route.h. */
+#include "route.h"
+
+#include "trace.h"
+
+enum kind { KIND_PROVED, KIND_STALE, KIND_BACKUP, KIND_ANY, KINDS };
+
+static bool is_kind(const struct tvl_path *p, enum kind k, tvl_time now)
+{
+    switch (k) {
+    case KIND_PROVED:
+        return tvl_path_is_trusted(p) && !p->peer_backup && !tvl_path_is_stale(p, now);
+    case KIND_STALE:
+        return tvl_path_is_trusted(p) && !p->peer_backup;
+    case KIND_BACKUP:
+        return tvl_path_is_trusted(p);
+    default:
+        return tvl_path_is_up(p);
+    }
+}
+
+static uint64_t room_of(const struct tvl_path *p, tvl_time now)
+{
+    const uint64_t most = (uint64_t)TVL_ROUTE_STALE_FLIGHT * p->cc.datagram_bytes;
+    const uint64_t allowance = tvl_path_allowance(p);
+    const uint64_t room = tvl_path_cc_room(&p->cc, now);
+
+    /* what an unproved address may get is for proving it */
+    if (allowance < TVL_MTU || (p->cc.in_flight >= most && tvl_path_is_stale(p, now)))
+        return 0;
+    return room < allowance ? room : allowance;
+}
+
+static size_t gather(const struct tvl_conn *conn, enum kind k, struct tvl_path **from)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < conn->n_paths && n < TVL_PATHS_MAX; i++)
+        if (is_kind(conn->path[i], k, conn->now))
+            from[n++] = conn->path[i];
+    return n;
+}
+
+/* Ask the paths that may be needed whether they still live. */
+static void ask_stale(struct tvl_conn *conn)
+{
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        struct tvl_path *p = conn->path[i];
+
+        if (tvl_path_is_trusted(p) && !p->peer_backup && p->app.sent.n_eliciting == 0 &&
+            tvl_path_is_stale(p, conn->now))
+            p->ping_wanted = true;
+    }
+}
+
+static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *from, size_t n)
+{
+    struct tvl_streams_demand d;
+    struct tvl_sched_path view[TVL_PATHS_MAX];
+
+    tvl_streams_look(&conn->streams, &d);
+    const struct tvl_sched_packet pkt = { .bytes = TVL_MTU,
+                                          .rank = d.head.rank,
+                                          .deadline = d.head.deadline,
+                                          .again = d.again,
+                                          .waiting = d.waiting > TVL_MTU ? d.waiting : TVL_MTU,
+                                          .credit = d.credit };
+    for (size_t i = 0; i < n; i++) {
+        const struct tvl_path *p = from[i];
+
+        view[i] = (struct tvl_sched_path){ .id = p->id,
+                                           .srtt = tvl_rtt_srtt(&p->cc.rtt),
+                                           .rttvar = tvl_rtt_var(&p->cc.rtt),
+                                           .rtt_min = p->cc.rtt.min,
+                                           .room = room_of(p, conn->now),
+                                           .cwnd = tvl_path_cc_cwnd(&p->cc),
+                                           .in_flight = p->cc.in_flight,
+                                           .rate_bps = tvl_path_cc_rate_bps(&p->cc) };
+    }
+    const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
+    const bool held = i < 0 || (size_t)i >= n || view[i].room == 0;
+
+    tvl_trace_scheduler(conn, view, n, held ? TVL_SCHED_NONE : i, d.head.rank);
+    if (!held)
+        return from[i];
+    for (size_t k = 0; k < n; k++) /* it had room and got nothing: that is no measure of it */
+        if (view[k].room > 0)
+            tvl_path_cc_app_limited(&from[k]->cc);
+    return NULL;
+}
+
+struct tvl_path *tvl_route_data(struct tvl_conn *conn)
+{
+    struct tvl_path *from[TVL_PATHS_MAX];
+    size_t n = 0;
+
+    ask_stale(conn);
+    for (int k = 0; k < KINDS && n == 0; k++)
+        n = gather(conn, (enum kind)k, from);
+    if (n == 0)
+        return NULL;
+    if (n == 1)
+        return room_of(from[0], conn->now) > 0 ? from[0] : NULL;
+    return schedule(conn, from, n);
+}

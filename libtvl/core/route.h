@@ -1,0 +1,24 @@
+/*
+ * route.h - on which path does data leave now? Whom to ask, and what they are asked.
+ *
+ * The scheduler (<tvl/sched.h>) chooses among paths of one kind, and only when there are none are
+ * those of the next kind shown to it:
+ *
+ *     proved    they deliver, as far as is known: an acknowledgement came lately
+ *     stale     nothing was sent on them for a while, so nothing is known: they get a first flight
+ *               of few packets, and a PING as soon as data waits, whoever carries it
+ *     backup    the peer asked to spare them
+ *     doubted   they are silent for longer than is usual
+ */
+#ifndef TVL_CORE_ROUTE_H
+#define TVL_CORE_ROUTE_H
+
+#include "conn.h"
+
+#define TVL_ROUTE_STALE_FLIGHT 10 /* datagrams in flight on a path that has proved nothing lately \
+                                   */
+
+/* The path for what waits first; NULL: it waits on, for room or because the scheduler says so. */
+struct tvl_path *tvl_route_data(struct tvl_conn *conn);
+
+#endif
