@@ -154,6 +154,8 @@ static bool path_of(struct incoming *in)
         if (!in->id_known && !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &in->id))
             return false;
         in->path = tvl_path_find(conn, in->id);
+        if (in->path && in->path->waiting)
+            return false; /* the client opens paths, nobody else (the draft's 3.1) */
     }
     in->space = in->path ? tvl_conn_space(conn, in->level, in->path) : NULL;
     return in->path || in->id <= conn->own_max_path_id;

@@ -72,8 +72,12 @@ static void on_alert(void *user, uint8_t alert)
 
 static int begin_tls(struct puppet *p)
 {
-    static const struct tvl_tls_callbacks callbacks = { on_crypto_out, on_secret, on_peer_params,
-                                                        on_alert };
+    static const struct tvl_tls_callbacks callbacks = {
+        .crypto_out = on_crypto_out,
+        .secret = on_secret,
+        .peer_params = on_peer_params,
+        .alert = on_alert,
+    };
     uint8_t params[TVL_TLS_PARAMS_MAX];
     const size_t len = script_params(p, params, sizeof params);
     int r = tvl_tls_conn_new(&p->tls, p->o.own_tls, p->o.plays == TVL_CLIENT ? "localhost" : NULL,
@@ -114,6 +118,7 @@ static int make_victim(struct puppet *p)
     cfg.stream_window = 16u << 10;
     cfg.conn_window = 64u << 10;
     cfg.max_path_id = p->o.victim_multipath ? 3 : UINT32_MAX;
+    cfg.keepalive = p->o.keepalive;
     cfg.datagram_max = p->o.datagram_max;
     cfg.retry = p->o.victim_retries ? TVL_RETRY_ALWAYS : TVL_RETRY_NEVER;
     return tvl_endpoint_new(&p->victim, &cfg);
@@ -240,6 +245,7 @@ size_t puppet_seal(struct puppet *p, const struct puppet_shot *s, const uint8_t 
         tvl_wr_u8(&w, 0);
     if (w.full || tvl_wr_left(&w) < TVL_TAG_SIZE)
         return 0;
+    p->proved = p->proved || s->type == TVL_PACKET_HANDSHAKE;
     len = (size_t)(w.p - payload);
     tvl_packet_set_length(&mark, len + TVL_TAG_SIZE);
     const uint32_t path_id = s->type == TVL_PACKET_ONE_RTT ? s->path_id : 0;
@@ -261,6 +267,7 @@ void puppet_fire(struct puppet *p, const uint8_t *bytes, size_t len, unsigned li
         return;
     if (len)
         memcpy(copy, bytes, len);
+    p->bytes_in += len;
     (void)tvl_endpoint_recv(p->victim, &d, copy, p->now);
     free(copy);
 }
@@ -522,6 +529,7 @@ static void on_datagram(struct puppet *p, const struct tvl_datagram *d, uint8_t 
     struct tvl_packet head;
 
     p->victim_datagrams++;
+    p->bytes_out += d->len;
     p->last_remote = ntohl(to->sin_addr.s_addr);
     for (size_t at = 0; at < d->len; at += head.len) {
         if (tvl_packet_parse(&head, bytes + at, d->len - at, p->scid.len) != 0)
@@ -625,12 +633,13 @@ void puppet_wait(struct puppet *p, tvl_time duration)
 {
     const tvl_time end = p->now + duration;
 
-    for (unsigned steps = 0; p->now < end && steps < STEPS_MAX; steps++) {
+    for (unsigned steps = 0; p->now < end && !p->busy; steps++) {
         const tvl_time next = tvl_endpoint_next_tick(p->victim);
 
         p->now = next <= p->now ? p->now + 1 : next < end ? next : end;
         tvl_endpoint_tick(p->victim, p->now);
         puppet_pump(p);
+        p->busy = steps == STEPS_MAX;
     }
 }
 

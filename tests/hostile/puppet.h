@@ -53,6 +53,7 @@ struct puppet_options {
     bool borrowed_keys;    /* Handshake keys of its own making */
     bool victim_retries;   /* server: always asks for Retry */
     bool victim_multipath; /* off: the victim does not offer it */
+    tvl_time keepalive;    /* of the victim */
     uint32_t datagram_max; /* of the victim */
     /* The puppet's TLS bytes on their way out; may change them. NULL: as they are. */
     size_t (*edit)(enum tvl_level level, uint8_t *bytes, size_t len, size_t cap);
@@ -107,7 +108,10 @@ struct puppet {
     unsigned victim_datagrams; /* since puppet_forget */
     uint64_t frames[128];      /* of the victim, by puppet_frame_slot, since puppet_forget */
     uint32_t last_remote;      /* IPv4 address the last datagram went to */
-    bool version_offered, retry_offered, storm;
+    bool version_offered, retry_offered;
+    bool storm, busy; /* the victim never stopped sending; its timers never let time pass */
+    bool proved;      /* the victim has a Handshake packet of the puppet's */
+    uint64_t bytes_in, bytes_out;                                          /* of the victim */
     uint8_t response[TVL_FRAME_DATA_SIZE], challenge[TVL_FRAME_DATA_SIZE]; /* last seen */
 
     bool connected, closed; /* the victim's events */

@@ -11,6 +11,22 @@ static bool abandon_answered(struct puppet *p)
     return p->frames[puppet_frame_slot(TVL_FRAME_PATH_ABANDON)] > 0;
 }
 
+/* Paths the client wants, and cannot open: it has no connection IDs for them. */
+static bool want_paths(struct puppet *p)
+{
+    static const uint8_t challenge[] = { TVL_FRAME_PATH_CHALLENGE, 1, 2, 3, 4, 5, 6, 7, 8 };
+    const struct puppet_shot s = { .type = TVL_PACKET_ONE_RTT, .path_id = 1, .pn = TVL_PN_NONE };
+    struct tvl_path_config path = { .tag = 1 };
+    uint8_t bytes[100];
+    const size_t n = puppet_seal(p, &s, challenge, sizeof challenge, bytes, sizeof bytes);
+
+    if (tvl_path_add(p->conn, &path, p->now) != 1)
+        return false;
+    puppet_fire(p, bytes, n, 0);
+    puppet_wait(p, 1000000);
+    return !p->busy; /* its timers let time pass */
+}
+
 static bool cids_given_for_path_4(struct puppet *p)
 {
     return puppet_cid(p, 4, 0) != NULL; /* the limits of both sides have risen */
@@ -159,5 +175,7 @@ const struct row rows_multipath[] = {
       "1,path=1,pad=1200: 0x1a f8", IGNORES },
     { "multipath 3.1", "a server that opens a path", CLIENT, OPEN,
       "1: 0x3e78 1 0 0 x08 $cid1 $tokA; 1,path=1: 0x1a f8", IGNORES },
+    { "multipath 3.1", "a server that opens a path which the client waits to open", CLIENT, OPEN,
+      NULL, IGNORES, .act = want_paths },
     { .section = NULL },
 };
