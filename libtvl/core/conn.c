@@ -424,6 +424,9 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .packets_spurious = p->app.sent.spurious,
         .mtu = p->mtu.current,
         .validated = p->at.validated,
+        .ecn = p->cc.ecn.state == TVL_ECN_CAPABLE,
+        .ecn_ce_sent = p->app.sent.ecn.told.ce,
+        .ecn_ce_received = p->app.received.ecn.ce,
         .rebindings = p->rebindings,
     };
 }

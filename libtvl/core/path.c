@@ -72,6 +72,9 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     p->forget_at = TVL_TIME_NEVER;
     p->received_at = now;
     tvl_path_cc_init(&p->cc, tvl_cc_find(conn->cfg->cc), TVL_MTU, now);
+    p->cc.ecn_wanted = !conn->cfg->no_ecn;
+    tvl_ecn_init(&p->cc.ecn, p->cc.ecn_wanted);
+    p->ecn_told = p->cc.ecn.state;
     tvl_recovery_init(&p->app.sent, &p->cc, &tvl_control_fate, conn, now);
     p->app.sent.max_ack_delay =
         conn->have_peer_params ? conn->peer.max_ack_delay_ms * 1000 : TVL_ACK_DELAY_MAX;
@@ -295,7 +298,15 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
     tvl_path_set_state(p, TVL_PATH_UP, "probe_answered");
 }
 
-/* ---- MTU ---- */
+/* ---- ECN and MTU ---- */
+
+void tvl_path_tell_ecn(struct tvl_path *p)
+{
+    if (p->cc.ecn.state == p->ecn_told)
+        return;
+    p->ecn_told = p->cc.ecn.state;
+    tvl_trace_path(p, TVL_TRACE_PATH_ECN, tvl_ecn_name(p->ecn_told));
+}
 
 void tvl_path_limit_mtu(struct tvl_path *p)
 {

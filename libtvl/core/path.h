@@ -45,6 +45,7 @@ struct tvl_path {
     struct tvl_space app;
     struct tvl_path_cc cc;
     struct tvl_mtu mtu;
+    enum tvl_ecn_state ecn_told; /* to the trace */
     struct tvl_health health;
     uint64_t phase_first_pn; /* lowest number received in the current key phase, or TVL_PN_NONE */
     tvl_time received_at;    /* last packet */
@@ -100,6 +101,8 @@ void tvl_path_take_back(struct tvl_path *p, tvl_time now, const char *why);
 void tvl_path_update_mtu(struct tvl_path *p, tvl_time now);
 /* The peer's max_udp_payload_size has become known. */
 void tvl_path_limit_mtu(struct tvl_path *p);
+
+void tvl_path_tell_ecn(struct tvl_path *p); /* to the trace, when it is news */
 
 tvl_time tvl_path_next_time(const struct tvl_path *p);
 void tvl_path_tick(struct tvl_path *p, tvl_time now);

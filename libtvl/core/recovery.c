@@ -30,6 +30,7 @@ void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint
     memset(pc, 0, sizeof *pc);
     pc->ops = ops;
     pc->datagram_bytes = datagram_bytes;
+    tvl_ecn_init(&pc->ecn, false);
     ops->init(pc->state, datagram_bytes, now);
     tvl_pacer_init(&pc->pacer, datagram_bytes, now);
 }
@@ -47,6 +48,8 @@ void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now)
 {
     pc->rtt = (struct tvl_rtt){ .smoothed = 0 };
     pc->since = now;
+    if (pc->ecn_wanted)
+        tvl_ecn_init(&pc->ecn, true);
     tvl_path_cc_restart(pc, now);
 }
 
@@ -264,6 +267,8 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
     s->p = *p;
     s->p.time = now;
     s->p.lost = false;
+    if (p->ect0)
+        tvl_ecn_sent(&cc->ecn, &r->ecn);
     if (!p->in_flight)
         return 0;
     tvl_rate_sent(&cc->rate, &s->p.rate, cc->in_flight, p->bytes, now);
@@ -345,6 +350,7 @@ static void tell_packet_spurious(struct tvl_recovery *r, const struct tvl_sent_p
 
 struct losses {
     uint64_t packets, bytes;
+    bool marked; /* CE was reported */
     tvl_time newest_sent_at;
     tvl_time run_from; /* sending time of the first of a run of lost packets; NONE: no run */
     tvl_time run_max;  /* us, the longest run */
@@ -385,6 +391,8 @@ static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time n
     s->state = SLOT_LOST;
     s->lost_at = now;
     land(r, &s->p);
+    if (s->p.ect0)
+        tvl_ecn_lost(&r->cc->ecn);
     if (!s->p.mtu_probe) {
         lose_large(&r->large, &s->p);
         r->packets_lost++;
@@ -453,7 +461,7 @@ static void tell_loss(struct tvl_recovery *r, const struct losses *l, uint64_t i
                                       .in_flight = in_flight,
                                       .persistent = l->run_max > period };
 
-    if (l->packets > 0 && l->newest_sent_at >= r->cc->since)
+    if ((l->packets > 0 || l->marked) && l->newest_sent_at >= r->cc->since)
         r->cc->ops->on_loss(r->cc->state, &loss);
 }
 
@@ -475,7 +483,7 @@ static bool is_lie(const struct tvl_recovery *r, const struct tvl_recovery_ack *
 
 struct gains {
     struct tvl_rate_sample rate;
-    uint64_t packets, bytes;
+    uint64_t packets, bytes, marked;
     bool eliciting, largest_is_new;
     tvl_time largest_sent_at, newest_sent_at;
 };
@@ -496,6 +504,7 @@ static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t l
     }
     s->state = SLOT_DONE;
     pass_large(&r->large, p);
+    g->marked += p->ect0;
     g->packets++;
     if (p->time > g->newest_sent_at)
         g->newest_sent_at = p->time;
@@ -554,6 +563,21 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
     tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
 }
 
+/* Marks of congestion count as a loss of nothing: RFC 9002 7.1. */
+static void take_ecn(struct tvl_recovery *r, const struct tvl_recovery_ack *ack,
+                     const struct gains *g, struct losses *l)
+{
+    const struct tvl_ecn_ack a = { .has_counts = ack->has_ecn,
+                                   .counts = ack->ecn,
+                                   .marked = g->marked };
+
+    if (!tvl_ecn_on_ack(&r->cc->ecn, &r->ecn, &a))
+        return;
+    l->marked = true;
+    if (g->newest_sent_at > l->newest_sent_at)
+        l->newest_sent_at = g->newest_sent_at;
+}
+
 int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, tvl_time now,
                         struct tvl_recovery_result *out)
 {
@@ -569,7 +593,10 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
     if (is_lie(r, ack))
         return TVL_ERR_PEER;
     take_ranges(r, ack, now, &g);
-    if (r->largest_acked == NONE || largest > r->largest_acked)
+    const bool rises = r->largest_acked == NONE || largest > r->largest_acked;
+    if (rises) /* else the frame was overtaken, and its counts are old: 13.4.2.1 */
+        take_ecn(r, ack, &g, &l);
+    if (rises)
         r->largest_acked = largest;
     if (g.largest_is_new && g.eliciting && g.largest_sent_at >= cc->since) {
         const tvl_time delay =
@@ -636,6 +663,7 @@ unsigned tvl_recovery_on_timeout(struct tvl_recovery *r, tvl_time now)
         r->cc->pto_count++;
     r->cc->pto_at = now;
     r->last_eliciting_at = now;
+    tvl_ecn_on_pto(&r->cc->ecn, r->cc->pto_count);
     return r->n_eliciting > 0 ? TVL_PTO_PROBES : 1;
 }
 

@@ -20,6 +20,7 @@
 #include <tvl/cc.h>
 #include <tvl/tvl.h>
 #include "ack.h"
+#include "ecn.h"
 #include "mtu.h"
 #include "pacer.h"
 #include "rate.h"
@@ -41,6 +42,8 @@ struct tvl_path_cc {
     struct tvl_rtt rtt;
     struct tvl_pacer pacer;
     struct tvl_rate rate;
+    struct tvl_ecn ecn; /* off until tvl_ecn_init */
+    bool ecn_wanted;    /* test every new way */
     uint64_t in_flight; /* bytes, all spaces */
     uint32_t datagram_bytes;
     unsigned pto_count; /* consecutive, without an acknowledgement */
@@ -81,6 +84,7 @@ struct tvl_sent_packet {
     bool ack_eliciting;
     bool in_flight; /* counts for congestion control: ack-eliciting or has PADDING */
     bool mtu_probe; /* its loss says nothing of congestion, and nobody waits for its answer */
+    bool ect0;      /* its datagram is marked */
     bool lost;      /* in acked(): it had been declared lost before (spurious) */
     uint8_t n_frames;
     struct tvl_rate_snapshot rate;      /* filled by tvl_recovery_sent */
@@ -126,7 +130,7 @@ struct tvl_recovery {
     uint64_t n_eliciting;           /* ack-eliciting packets outstanding */
     tvl_time last_eliciting_at;     /* or when the PTO last fired, if later */
     tvl_time loss_time;             /* TVL_TIME_NEVER: none pending */
-    uint64_t ecn_ce;                /* highest count reported */
+    struct tvl_ecn_space ecn;
     struct tvl_large_run large;
     uint64_t packets_lost, bytes_lost, spurious; /* statistics */
 };
@@ -157,7 +161,7 @@ struct tvl_recovery_ack {
     size_t n_ranges;    /* [1, any] */
     tvl_time ack_delay; /* us, exponent applied; 0 in Initial */
     bool has_ecn;
-    uint64_t ecn_ce;
+    struct tvl_ecn_counts ecn;
 };
 
 struct tvl_recovery_result {

@@ -29,7 +29,7 @@ struct incoming { /* one packet being taken */
 
 /* ---- acknowledgements ---- */
 
-static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
+static int on_ack(struct incoming *in, uint64_t type, const struct tvl_frame_ack *ack)
 {
     struct tvl_conn *conn = in->conn;
     struct tvl_pn_range range[TVL_ACK_RANGES_MAX];
@@ -56,6 +56,8 @@ static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
         .ack_delay = in->level == TVL_LEVEL_INITIAL         ? 0
                      : ack->delay > (delay_max >> exponent) ? delay_max
                                                             : ack->delay << exponent,
+        .has_ecn = type == TVL_FRAME_ACK_ECN || type == TVL_FRAME_PATH_ACK_ECN,
+        .ecn = { .ect0 = ack->ect0, .ect1 = ack->ect1, .ce = ack->ce },
     };
     if (tvl_recovery_on_ack(&space->sent, &a, conn->now, &result) != 0)
         return -TVL_WIRE_PROTOCOL_VIOLATION;
@@ -69,6 +71,7 @@ static int on_ack(struct incoming *in, const struct tvl_frame_ack *ack)
             tvl_path_on_acked(path, &result, conn->now);
             tvl_path_update_mtu(path, conn->now);
         }
+        tvl_path_tell_ecn(path);
         tvl_trace_metrics(path);
     }
     return 0;
@@ -96,7 +99,7 @@ static int on_frame(struct incoming *in, const struct tvl_frame *f)
     case TVL_FRAME_ACK_ECN:
     case TVL_FRAME_PATH_ACK:
     case TVL_FRAME_PATH_ACK_ECN:
-        return on_ack(in, &f->ack);
+        return on_ack(in, f->type, &f->ack);
     case TVL_FRAME_CRYPTO:
         return tvl_handshake_on_crypto(conn, in->level, f);
     case TVL_FRAME_CONNECTION_CLOSE:

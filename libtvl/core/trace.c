@@ -366,6 +366,7 @@ void tvl_trace_write_path(const struct tvl_path *path, enum tvl_trace_type type,
     ev.path.local = path->at.local;
     ev.path.remote = path->at.remote;
     ev.path.mtu = path->cc.datagram_bytes;
+    ev.path.ecn = path->cc.ecn.state == TVL_ECN_CAPABLE;
     tell(path->conn, &ev);
 }
 

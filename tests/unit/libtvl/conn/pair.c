@@ -167,6 +167,8 @@ static void carry(struct pair *p, int from, const struct tvl_datagram *d, const 
     if (l->cut[to] || (l->drop_nth && ++l->count % l->drop_nth == 0) ||
         (l->mtu && d->len > l->mtu) || p->n_queue == PAIR_QUEUE)
         return;
+    if (d->ecn && l->drops_ecn)
+        return;
     q = &p->queue[p->n_queue];
     q->at = p->now + l->delay;
     q->to = to;
@@ -174,6 +176,10 @@ static void carry(struct pair *p, int from, const struct tvl_datagram *d, const 
     q->dgram.local = d->remote;
     q->dgram.remote = d->local;
     q->dgram.tag = to == PAIR_CLIENT ? n : 0;
+    if (l->clears_ecn)
+        q->dgram.ecn = 0;
+    else if (d->ecn && l->ce_nth && ++l->marked % l->ce_nth == 0)
+        q->dgram.ecn = 3;
     memcpy(q->bytes, bytes, d->len);
     p->n_queue += translate(l, &q->dgram, to);
 }

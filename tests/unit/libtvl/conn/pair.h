@@ -30,11 +30,13 @@ struct pair_link {
     bool cut[2];       /* towards client, towards server */
     unsigned drop_nth; /* 0: none */
     unsigned mtu;      /* larger datagrams vanish; 0: none do */
+    unsigned ce_nth;   /* of the marked ones: every n-th becomes CE; 0: none */
+    bool clears_ecn, drops_ecn;
     struct {
         uint8_t host; /* the client's address 10.0.LINK.host as the server sees it; 0: as it is */
         uint16_t port;
     } nat; /* what is sent to another address than this vanishes, as behind a NAT that forgot */
-    unsigned count;
+    unsigned count, marked;
 };
 
 struct pair {

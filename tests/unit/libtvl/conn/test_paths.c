@@ -359,6 +359,72 @@ static void test_preferred_address(void **state)
     }
 }
 
+/* ---- ECN ---- */
+
+static void no_ecn(const struct pair *p, int side, struct tvl_tls_config *tls,
+                   struct tvl_config *cfg)
+{
+    (void)p;
+    (void)side;
+    (void)tls;
+    cfg->no_ecn = true;
+}
+
+static void count_marks(struct pair *p, int from, unsigned link, const struct tvl_datagram *d,
+                        const uint8_t *bytes)
+{
+    (void)link;
+    (void)bytes;
+    assert_true(d->ecn == 0 || d->ecn == 2);
+    p->link[2].count += from == PAIR_SERVER && d->ecn == 2; /* a link that nobody uses */
+}
+
+static void test_ecn(void **state)
+{
+    static const struct {
+        const char *what;
+        struct pair_options o;
+        bool clears, drops;
+        unsigned ce_nth;
+        bool capable;
+        unsigned marked_least, marked_most;
+    } rows[] = {
+        { "clean", { .ipv6 = false }, false, false, 0, true, 200, 1000 },
+        { "congested", { .ipv6 = false }, false, false, 50, true, 200, 1000 },
+        { "cleared on the way", { .ipv6 = false }, true, false, 0, false, 1, 40 },
+        { "marks kill", { .ipv6 = false }, false, true, 0, false, 1, 40 },
+        { "not wanted", { .adjust = no_ecn }, false, false, 0, false, 0, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct transfer t = { .total = 400000 };
+        struct pair p;
+
+        pair_init(&p, &rows[i].o);
+        p.user = &t;
+        p.on_event = transfer_serve;
+        p.on_datagram = count_marks;
+        p.link[0].clears_ecn = rows[i].clears;
+        p.link[0].drops_ecn = rows[i].drops;
+        p.link[0].ce_nth = rows[i].ce_nth;
+        pair_connect(&p, &rows[i].o);
+        pair_run(&p, 60 * SECOND, transfer_finished);
+        assert_true(t.finished && !t.damaged);
+        const struct tvl_path_stats ps = path_of(&p, PAIR_SERVER, 0);
+        if (ps.ecn != rows[i].capable || p.link[2].count < rows[i].marked_least ||
+            p.link[2].count > rows[i].marked_most)
+            fail_msg("%s: capable %d, %u marked", rows[i].what, ps.ecn, p.link[2].count);
+        assert_int_equal(ps.ecn_ce_sent > 0, rows[i].ce_nth > 0);
+        if (rows[i].ce_nth) { /* congestion without a loss */
+            assert_int_equal(ps.packets_lost, 0);
+            assert_true(ps.cwnd < t.total / 4);
+            assert_true(path_of(&p, PAIR_CLIENT, 0).ecn_ce_received > 0);
+        }
+        pair_fini(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_forged_source),
         cmocka_unit_test(test_rebinding_of_one),
         cmocka_unit_test(test_preferred_address),
+        cmocka_unit_test(test_ecn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
