@@ -90,11 +90,13 @@ static void acknowledge(struct world *w, uint8_t how)
         return;
     for (size_t i = 1; i < out.n_ranges; i++)
         must(out.range[i].last + 1 < out.range[i - 1].first);
-    const struct tvl_recovery_ack a = { .range = out.range,
-                                        .n_ranges = how & 1 ? 1 : out.n_ranges,
-                                        .ack_delay = (tvl_time)how << (how >> 3),
-                                        .has_ecn = how & 2,
-                                        .ecn_ce = out.ecn.ce };
+    const struct tvl_recovery_ack a = {
+        .range = out.range,
+        .n_ranges = how & 1 ? 1 : out.n_ranges,
+        .ack_delay = (tvl_time)how << (how >> 3),
+        .has_ecn = how & 2,
+        .ecn = { .ect0 = out.ecn.ect0, .ect1 = out.ecn.ect1, .ce = out.ecn.ce }
+    };
     tvl_ack_sent(&w->ack);
     const int r = tvl_recovery_on_ack(&w->r, &a, w->now, &res);
     if (r == 0 && res.any)
