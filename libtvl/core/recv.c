@@ -336,6 +336,7 @@ static void on_version_negotiation(struct tvl_conn *conn, const struct tvl_packe
     for (size_t i = 0; i < p->versions_count; i++)
         if (memcmp(p->versions + 4 * i, "\0\0\0\1", 4) == 0)
             return; /* RFC 9000 6.2: it offers what we asked for, so this is not about us */
+    tvl_trace_unnumbered(conn, p);
     tvl_close_silent(conn, TVL_CLOSED_PEER, "the server does not speak QUIC version 1");
 }
 

@@ -39,6 +39,7 @@ struct tvl_trace_arrival { /* a packet that was decrypted */
     size_t payload_len;
 };
 void tvl_trace_write_received(const struct tvl_conn *conn, const struct tvl_trace_arrival *a);
+void tvl_trace_write_unnumbered(const struct tvl_conn *conn, const struct tvl_packet *p);
 void tvl_trace_write_dropped(const struct tvl_conn *conn, const struct tvl_packet *p,
                              const char *trigger);
 void tvl_trace_write_metrics(struct tvl_path *path);
@@ -87,6 +88,13 @@ static inline void tvl_trace_received(const struct tvl_conn *conn,
 {
     if (tvl_traced(conn))
         tvl_trace_write_received(conn, a);
+}
+
+/* A Retry or a Version Negotiation that is believed. */
+static inline void tvl_trace_unnumbered(const struct tvl_conn *conn, const struct tvl_packet *p)
+{
+    if (tvl_traced(conn))
+        tvl_trace_write_unnumbered(conn, p);
 }
 
 static inline void tvl_trace_dropped(const struct tvl_conn *conn, const struct tvl_packet *p,

@@ -42,6 +42,7 @@ struct sock {
     uint64_t tag;
     struct tvl_conn *conn; /* client: whose path this is */
     uint32_t path_id;
+    bool left;                /* the path has moved on to another socket */
     char device[IF_NAMESIZE]; /* bound to; "": any */
     struct queue *held;       /* what a full socket has not taken; NULL: it is not full */
 };
@@ -121,6 +122,7 @@ static void sock_close(struct sock *s)
     held_free(s);
     s->udp.fd = -1;
     s->conn = NULL;
+    s->left = false;
 }
 
 static struct sock *sock_by_tag(struct tvl_ev *d, uint64_t tag)
@@ -622,9 +624,47 @@ static const struct sock *sock_of_path(const struct tvl_ev *d, const struct tvl_
                                        uint32_t path_id)
 {
     for (size_t i = 0; i < SOCKETS_MAX; i++)
-        if (d->socks[i].udp.fd >= 0 && d->socks[i].conn == conn && d->socks[i].path_id == path_id)
+        if (d->socks[i].udp.fd >= 0 && d->socks[i].conn == conn && d->socks[i].path_id == path_id &&
+            !d->socks[i].left)
             return &d->socks[i];
     return NULL;
+}
+
+/* The socket the path has just left is heard until now; what it left before is closed. */
+static void leave_sockets(struct tvl_ev *d, const struct tvl_conn *conn, uint32_t path_id)
+{
+    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+        struct sock *s = &d->socks[i];
+
+        if (s->udp.fd < 0 || s->conn != conn || s->path_id != path_id)
+            continue;
+        if (s->left)
+            sock_close(s);
+        else
+            s->left = true;
+    }
+}
+
+/* `cfg` holds where the server is. */
+static int path_move(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
+                     const struct tvl_ev_path *path, struct tvl_path_config *cfg, char *why,
+                     size_t why_size)
+{
+    struct sock *s = path_socket(d, path, cfg, why, why_size);
+    int r;
+
+    if (!s)
+        return TVL_ERR_SYS;
+    r = tvl_path_migrate(conn, path_id, cfg, clock_now());
+    if (r < 0) {
+        tvl_ev_say(why, why_size, "%s", tvl_strerror(r));
+        sock_close(s);
+        return r;
+    }
+    leave_sockets(d, conn, path_id);
+    s->conn = conn;
+    s->path_id = path_id;
+    return 0;
 }
 
 int tvl_ev_path_move(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
@@ -632,22 +672,21 @@ int tvl_ev_path_move(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
 {
     const struct tvl_ev_path path = { .interface = interface };
     struct tvl_path_config cfg = { .remote = *remote };
-    const struct sock *old = sock_of_path(d, conn, path_id);
-    struct sock *s = path_socket(d, &path, &cfg, NULL, 0);
-    int r;
 
-    if (!s)
+    return path_move(d, conn, path_id, &path, &cfg, NULL, 0);
+}
+
+int tvl_ev_path_migrate(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
+                        const struct tvl_ev_path *path, char *why, size_t why_size)
+{
+    struct tvl_path_config cfg = { .tag = 0 };
+
+    if (path_remote(d, path, &cfg.remote, why, why_size) != 0)
         return TVL_ERR_SYS;
-    r = tvl_path_migrate(conn, path_id, &cfg, clock_now());
-    if (r < 0) {
-        sock_close(s);
-        return r;
-    }
-    s->conn = conn;
-    s->path_id = path_id;
-    if (old)
-        sock_close(&d->socks[old - d->socks]);
-    return 0;
+    const int r = path_move(d, conn, path_id, path, &cfg, why, why_size);
+    if (r == 0)
+        drive(d);
+    return r;
 }
 
 const char *tvl_ev_path_device(const struct tvl_ev *d, const struct tvl_conn *conn,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""capture.py ROOT BUILD PEER [broadcast] - tshark dissects captured connections of ours, with the key log.
+"""capture.py ROOT BUILD [broadcast] - tshark dissects captured connections of ours, with the key log.
 
 Three connections: HTTP/3 between two peers of ours, without and with the offer of multipath, and a
 broadcast over two paths, of which the first is judged (tshark 4.0 knows no multipath nonces). Every
@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-ROOT, BUILD, PEER = (os.path.abspath(a) for a in sys.argv[1:4])
+ROOT, BUILD = (os.path.abspath(a) for a in sys.argv[1:3])
 os.environ["SVC_BUILD"] = BUILD
 sys.path.insert(0, os.path.join(ROOT, "tools", "demo"))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
@@ -24,7 +24,9 @@ import material  # noqa: E402
 from programs import Programs, ProgramFailed, free_udp_ports, make_pki, wait_for_udp  # noqa: E402
 
 WORK = os.path.join(BUILD, "tests", "interop", "capture")
+TOOLS = os.path.join(BUILD, "tests", "interop")
 BROADCAST_S = 3
+BODY_BYTES = 200000
 SKIP = 77
 # PATH_ACK and the rest, draft-ietf-quic-multipath
 UNKNOWN_FRAMES = ("quic.frame_type == 0x3e || quic.frame_type == 0x3f || "
@@ -49,6 +51,8 @@ def start_capture(running, port, name):
 def may_capture():
     if not shutil.which("tshark") or not shutil.which("dumpcap"):
         return "tshark is not installed; ./run capture installs it"
+    if not os.path.exists(os.path.join(TOOLS, "h3_client")):
+        return "libnghttp3-dev is not installed"
     done = subprocess.run(["dumpcap", "-q", "-i", "lo", "-a", "duration:1", "-w",
                            os.path.join(WORK, "probe.pcapng")], capture_output=True, text=True,
                           check=False)
@@ -89,21 +93,40 @@ def judge(name, file, keylog, port, multipath):
     return bool(streams) and not (malformed or sealed or severe or (excused and not multipath))
 
 
+def relay_twice(running, near, middle, port):
+    """client - near - middle - port: between near and middle every datagram is on its own, while on
+    the outer hops the capture would show what the kernel is given as one (UDP_SEGMENT)."""
+    vlink = running.start("vlink", [
+        os.path.join(BUILD, "vmm-shim", "vlink", "vlink"),
+        "--link", f"name=near,listen=127.0.0.1:{near},to=127.0.0.1:{middle}",
+        "--link", f"name=middle,listen=127.0.0.1:{middle},to=127.0.0.1:{port}"])
+    wait_for_udp(vlink, middle)
+
+
 def peers(pki, mode):
-    port, = free_udp_ports(1)
+    port, near, middle = free_udp_ports(3)
     name = "peers-" + mode
     keylog = os.path.join(WORK, name + ".keys")
+    root = os.path.join(WORK, "root")
+    os.makedirs(root, exist_ok=True)
+    with open(os.path.join(root, "body.bin"), "wb") as f:
+        f.write(b"x" * BODY_BYTES)
+    if os.path.exists(keylog):
+        os.remove(keylog)  # it is appended to
     with Programs(WORK) as running:
-        dumpcap, file = start_capture(running, port, name)
-        server = running.start("peer-server", [PEER, "server", f"127.0.0.1:{port}",
-                                               pki["server.pem"], pki["server.key"]])
+        dumpcap, file = start_capture(running, middle, name)
+        server = running.start("peer-server", [
+            os.path.join(TOOLS, "h3_server"), "--listen", f"127.0.0.1:{port}", "--cert",
+            pki["server.pem"], "--key", pki["server.key"], "--root", root])
         wait_for_udp(server, port)
-        client = running.start("peer-client", [PEER, mode, f"127.0.0.1:{port}", "localhost",
-                                               pki["ca.pem"], keylog])
+        relay_twice(running, near, middle, port)
+        client = running.start("peer-client", [
+            os.path.join(TOOLS, "h3_client"), "--ca", pki["ca.pem"], "--keylog", keylog,
+            *(["--plain"] if mode == "plain" else []), f"127.0.0.1:{near}", "/body.bin"])
         client.wait(30)
         time.sleep(0.5)
         dumpcap.stop()
-    return judge(name, file, keylog, port, mode == "client")
+    return judge(name, file, keylog, middle, mode == "multipath")
 
 
 def broadcast(pki):
@@ -129,8 +152,8 @@ def main():
         print(f"skipped: {why_not}")
         return SKIP
     pki = make_pki(os.path.join(WORK, "pki"))
-    good = [peers(pki, "client-plain"), peers(pki, "client")]
-    if "broadcast" in sys.argv[4:]:
+    good = [peers(pki, "plain"), peers(pki, "multipath")]
+    if "broadcast" in sys.argv[3:]:
         good.append(broadcast(pki))
     return 0 if all(good) else 1
 

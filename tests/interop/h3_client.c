@@ -30,13 +30,14 @@ struct client {
     uint8_t *post;
     size_t post_len;
     unsigned long connections, at_once;
+    uint64_t migrate_after; /* bytes of bodies that have come; 0: never */
 
     /* of the connection under way */
     struct tvl_conn *conn;
     struct h3 *h3;
     size_t asked, over;
     uint64_t received;
-    bool good;
+    bool migrated, good;
     bool all_good;
 };
 
@@ -48,6 +49,19 @@ static void on_head(void *user, struct h3_exchange *x)
 
     if (c->save && x->status / 100 == 2 && !x->user)
         x->user = h3_create_file(c->save, x->path);
+}
+
+static void migrate(struct client *c)
+{
+    char why[256] = "";
+    int r;
+
+    if (!c->migrate_after || c->migrated || c->received < c->migrate_after)
+        return;
+    c->migrated = true;
+    r = tvl_ev_path_migrate(c->driver, c->conn, 0, &c->first, why, sizeof why);
+    h3_print(json_pack("{s:s, s:I, s:i, s:s}", "event", "migrate", "at", (json_int_t)c->received,
+                       "result", r, "why", why));
 }
 
 static void on_body(void *user, struct h3_exchange *x, const uint8_t *bytes, size_t len)
@@ -116,6 +130,7 @@ static int connect_server(struct client *c)
 
     c->asked = c->over = 0;
     c->received = 0;
+    c->migrated = false;
     c->good = true;
     c->logs->retries_seen = 0;
     r = tvl_ev_connect(c->driver, c->server, c->name, &c->first, &c->conn, why, sizeof why);
@@ -184,6 +199,7 @@ static void on_event(void *user, const struct tvl_event *ev)
     if (!c->h3)
         return;
     code = h3_on_event(c->h3, ev);
+    migrate(c);
     ask(c);
     code = code ? code : h3_flush(c->h3);
     if (code || c->over == c->n_paths)
@@ -218,6 +234,7 @@ static const char usage[] =
     "  --plain                no multipath\n"
     "  --local ADDRESS        of the first path\n"
     "  --path [LOCAL][@ADDRESS:PORT]  a further path (up to 7)\n"
+    "  --migrate BYTES        go on from a new socket once so many bytes have come\n"
     "  --keepalive MS         ask silent paths for a sign of life\n"
     "  --cc NAME              congestion controller\n"
     "  --keylog FILE          secrets in SSLKEYLOGFILE form\n"
@@ -238,6 +255,7 @@ enum choice {
     PLAIN,
     LOCAL,
     PATH,
+    MIGRATE,
     KEEPALIVE,
     CC,
     KEYLOG,
@@ -259,6 +277,7 @@ static const struct option options[] = {
     { "plain", no_argument, NULL, PLAIN },
     { "local", required_argument, NULL, LOCAL },
     { "path", required_argument, NULL, PATH },
+    { "migrate", required_argument, NULL, MIGRATE },
     { "keepalive", required_argument, NULL, KEEPALIVE },
     { "cc", required_argument, NULL, CC },
     { "keylog", required_argument, NULL, KEYLOG },
@@ -357,6 +376,9 @@ static int take_option(int option, struct client *c, struct setup *s)
         return 0;
     case PATH:
         return add_path(c, optarg);
+    case MIGRATE:
+        c->migrate_after = strtoull(optarg, NULL, 10);
+        return 0;
     default:
         return take_transport_option(option, s);
     }

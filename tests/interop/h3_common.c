@@ -115,8 +115,9 @@ json_t *h3_stats(const struct tvl_conn *conn)
     for (size_t i = 0; i < n; i++)
         json_array_append_new(paths, path_stats(&path[i]));
     snprintf(suite, sizeof suite, "0x%04x", s.suite);
-    return json_pack("{s:s, s:b, s:s, s:b, s:I, s:I, s:o}", "alpn", tvl_conn_alpn(conn), "resumed",
+    return json_pack("{s:I, s:s, s:b, s:s, s:b, s:I, s:I, s:I, s:o}", "id",
+                     (json_int_t)tvl_conn_id(conn), "alpn", tvl_conn_alpn(conn), "resumed",
                      s.resumed, "suite", suite, "multipath", s.multipath, "key_updates",
                      (json_int_t)s.key_updates, "handshake_us", (json_int_t)s.handshake_time,
-                     "paths", paths);
+                     "dropped", (json_int_t)s.packets_dropped, "paths", paths);
 }

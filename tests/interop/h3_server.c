@@ -19,12 +19,14 @@ struct server {
     struct tvl_ev *driver;
     const char *root, *uploads;
     unsigned long connections_left; /* 0: no end */
+    unsigned long requests_max;     /* of a connection; 0: no end */
 };
 
 struct served { /* user pointer of a connection */
     struct server *server;
     struct tvl_conn *conn;
     struct h3 *h3; /* NULL before the handshake is complete */
+    unsigned long requests;
 };
 
 struct upload { /* user pointer of an exchange */
@@ -62,7 +64,9 @@ static const char *type_of(const char *path)
 {
     const char *dot = strrchr(path, '.');
 
-    return dot && strcmp(dot, ".html") == 0 ? "text/html" : "application/octet-stream";
+    return strcmp(path, "/") == 0 || (dot && strcmp(dot, ".html") == 0)
+               ? "text/html"
+               : "application/octet-stream";
 }
 
 static void on_end(void *user, struct h3_exchange *x)
@@ -93,18 +97,20 @@ static void on_end(void *user, struct h3_exchange *x)
 
 static void on_over(void *user, struct h3_exchange *x, bool complete)
 {
+    struct served *s = user;
     struct upload *u = x->user;
 
-    (void)user;
-    h3_print(json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "event", "request", "method", x->method,
-                       "path", x->path, "received", (json_int_t)x->received, "sent",
-                       (json_int_t)x->body_used, "complete", complete));
-    if (!u)
-        return;
-    if (u->file)
+    h3_print(json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:o}", "event", "request", "method",
+                       x->method, "path", x->path, "received", (json_int_t)x->received, "sent",
+                       (json_int_t)x->body_used, "delivered", complete, "connection",
+                       h3_stats(s->conn)));
+    if (u && u->file)
         fclose(u->file);
-    free(u->body);
+    if (u)
+        free(u->body);
     free(u);
+    if (++s->requests == s->server->requests_max)
+        (void)tvl_close(s->conn, H3_NO_ERROR, "", tvl_ev_now(s->server->driver));
 }
 
 static const struct h3_callbacks callbacks = { on_head, on_body, on_end, on_over };
@@ -172,6 +178,7 @@ static const char usage[] =
     "  --root DIR          files to serve\n"
     "  --uploads DIR       where bodies of POST and PUT go\n"
     "  --connections N     end after N connections have ended\n"
+    "  --requests N        close a connection after N requests\n"
     "  --client-ca FILE    demand a client certificate of this authority\n"
     "  --retry             every client must prove its address\n"
     "  --suites LIST       cipher suites\n"
@@ -188,6 +195,7 @@ enum choice {
     ROOT,
     UPLOADS,
     CONNECTIONS,
+    REQUESTS,
     CLIENT_CA,
     RETRY,
     SUITES,
@@ -205,6 +213,7 @@ static const struct option options[] = {
     { "root", required_argument, NULL, ROOT },
     { "uploads", required_argument, NULL, UPLOADS },
     { "connections", required_argument, NULL, CONNECTIONS },
+    { "requests", required_argument, NULL, REQUESTS },
     { "client-ca", required_argument, NULL, CLIENT_CA },
     { "retry", no_argument, NULL, RETRY },
     { "suites", required_argument, NULL, SUITES },
@@ -243,6 +252,9 @@ static int take_option(int option, struct server *server, struct setup *c)
     case CONNECTIONS:
         server->connections_left = strtoul(optarg, NULL, 10);
         return 0;
+    case REQUESTS:
+        server->requests_max = strtoul(optarg, NULL, 10);
+        return 0;
     case CLIENT_CA:
         c->tls.ca_file = optarg;
         return 0;
@@ -272,6 +284,16 @@ static int take_option(int option, struct server *server, struct setup *c)
     }
 }
 
+static void say_end(const struct server *server)
+{
+    struct tvl_endpoint_stats stats;
+
+    tvl_endpoint_get_stats(tvl_ev_endpoint(server->driver), &stats);
+    h3_print(json_pack("{s:s, s:I, s:I, s:I}", "event", "end", "accepted",
+                       (json_int_t)stats.accepted, "retries_sent", (json_int_t)stats.retries_sent,
+                       "versions_sent", (json_int_t)stats.versions_sent));
+}
+
 static int serve(struct server *server, struct setup *c)
 {
     char why[256] = "";
@@ -287,6 +309,7 @@ static int serve(struct server *server, struct setup *c)
         ev_signal_init(&terminate, on_signal, SIGTERM);
         ev_signal_start(server->loop, &terminate);
         ev_run(server->loop, 0);
+        say_end(server);
         tvl_ev_free(server->driver);
     } else {
         fprintf(stderr, "h3_server: %s\n", why[0] ? why : tvl_strerror(r));

@@ -51,6 +51,14 @@ int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name
 int tvl_ev_path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_path *path,
                     char *why, size_t why_size);
 
+/*
+ * Client: open a socket and go on with the path from there, see tvl_path_migrate. What is still on
+ * its way to the old socket is heard until the path moves again. 0, what tvl_path_migrate says, or
+ * TVL_ERR_SYS.
+ */
+int tvl_ev_path_migrate(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
+                        const struct tvl_ev_path *path, char *why, size_t why_size);
+
 /* The interface that the path's socket is bound to, or that has its address; "" when unknown.
  * Borrowed until the next call. */
 const char *tvl_ev_path_interface(struct tvl_ev *d, const struct tvl_conn *conn, uint32_t path_id);

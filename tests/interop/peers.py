@@ -1,0 +1,278 @@
+"""peers.py - the programs the matrix is about, each as server and as client.
+
+A peer turns the words of a case into its own options, or raises NotOffered with the reason. Every
+client that can verify a certificate does.
+"""
+import json
+import os
+import shutil
+import time
+
+from lab import BIG, Failed, NotOffered, version_of
+
+IDLE_S = 20
+
+
+def refuse(words, reasons):
+    """`reasons`: what this peer does not offer, by word."""
+    for word in words:
+        if word in reasons:
+            raise NotOffered(reasons[word])
+
+
+class Peer:
+    name = package = ""
+    kinds = ("server", "client")
+    no_server, no_client = {}, {}  # word -> reason
+
+    def missing(self):
+        """What to install, or "" when it is there."""
+        return ""
+
+    def version(self):
+        return version_of(self.package)
+
+    def check(self, case, role):
+        refuse(case.server if role == "server" else case.client,
+               self.no_server if role == "server" else self.no_client)
+
+    def serve(self, lab):
+        raise NotImplementedError
+
+    def request(self, lab, server):
+        raise NotImplementedError
+
+    def check_upload(self, lab):
+        """As server: what was sent up is here, whole."""
+        lab.check_upload(os.path.join(lab.uploads, "up.bin"))
+
+    upload_path = "/up.bin"
+    wants = {}  # as client: word -> what our server has to do for it
+
+
+class Libtvl(Peer):
+    """Both sides are ours."""
+    name = "libtvl"
+    no_client = {
+        "unknown_version": "our client speaks version 1 only",
+        "early_data": "our client has no 0-RTT",
+    }
+
+    def version(self):
+        return "this tree"
+
+    def serve(self, lab):
+        words = lab.case.server
+        command = [lab.tool("h3_server"), "--listen", f"{lab.host}:{lab.port}", "--cert",
+                   lab.pki["server.pem"], "--key", lab.pki["server.key"], "--root", lab.root,
+                   "--uploads", lab.uploads]
+        more = {
+            "retry": ["--retry"],
+            "hrr": ["--groups", "P-384"],
+            "chacha": ["--suites", "TLS_CHACHA20_POLY1305_SHA256"],
+            "client_ca": ["--client-ca", lab.pki["ca.pem"]],
+            "key_update": ["--key-packets", "500"],
+            "close": ["--requests", "2"],
+        }
+        for word in words + tuple(lab.client.wants.get(w) for w in lab.case.client):
+            command += more.get(word, [])
+        return lab.start_server("h3_server", command)
+
+    def request(self, lab, server):
+        words = lab.case.client
+        command = [lab.tool("h3_client"), "--ca", lab.pki["ca.pem"], "--connections",
+                   str(lab.case.connections), "--timeout", str(IDLE_S + 10)]
+        more = {
+            "chacha": ["--suites", "TLS_CHACHA20_POLY1305_SHA256"],
+            "cert": ["--cert", lab.pki["client.pem"], "--key", lab.pki["client.key"]],
+            "key_update": ["--update-keys", str(BIG // 10)],
+            "migrate": ["--migrate", str(BIG // 10)],
+            "multipath": ["--local", "127.0.0.1", "--path", "127.0.0.2"],
+        }
+        for word in words:
+            command += more.get(word, [])
+        target = f"{lab.host}:{lab.connect_port}"
+        paths = ["/" + name for name in lab.downloads]
+        if lab.case.up:
+            command += ["--post", lab.upload]
+            paths = [server.upload_path]
+        return lab.run_client("h3_client", command + ["--save", lab.saved, target] + paths)
+
+
+class Ngtcp2(Peer):
+    """ngtcp2's example programs on GnuTLS. Its client verifies no certificate."""
+    name, package = "ngtcp2", "ngtcp2-server"
+    no_server = {"multipath": "no multipath"}
+    no_client = {"multipath": "no multipath"}
+    upload_path = "/index.html"
+
+    def missing(self):
+        return "" if shutil.which("gtlsserver") and shutil.which("gtlsclient") else \
+            "ngtcp2-client ngtcp2-server"
+
+    def check_upload(self, lab):
+        pass  # it keeps nothing, but answers only after the last byte
+
+    @staticmethod
+    def server_command(lab, port, words=()):
+        command = [shutil.which("gtlsserver"), "--quiet", "-d", lab.root]
+        more = {
+            "retry": ["--validate-addr"],
+            "hrr": ["--groups=-GROUP-ALL:+GROUP-SECP384R1"],
+            "client_ca": ["--verify-client"],
+        }
+        for word in words:
+            command += more.get(word, [])
+        return command + [lab.host.strip("[]"), str(port), lab.pki["server.key"],
+                          lab.pki["server.pem"]]
+
+    def serve(self, lab):
+        return lab.start_server("gtlsserver", self.server_command(lab, lab.port, lab.case.server))
+
+    def request(self, lab, server):
+        words = lab.case.client
+        session, params = (os.path.join(lab.folder, n) for n in ("session", "params"))
+        command = [shutil.which("gtlsclient"), "--quiet", "--exit-on-all-streams-close",
+                   f"--timeout={IDLE_S}s", "--download", lab.saved, "--sni", "localhost"]
+        more = {
+            "again": ["--session-file", session, "--tp-file", params],
+            "early_data": ["--session-file", session, "--tp-file", params],
+            "chacha": ["--ciphers=NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305"],
+            "cert": ["--cert", lab.pki["client.pem"], "--key", lab.pki["client.key"]],
+            "key_update": ["--key-update=5ms"],
+            "migrate": ["--change-local-addr=5ms"],
+            "unknown_version": ["-v", "0x1a2a3a4a", "--preferred-versions", "v1"],
+        }
+        for word in words:
+            command += more.get(word, [])
+        if lab.case.up:
+            command += ["-m", "POST", "-d", lab.upload]
+        host = lab.host.strip("[]")
+
+        def uris(port):
+            names = [server.upload_path[1:]] if lab.case.up else lab.downloads
+            return [host, str(port)] + [f"https://localhost:{port}/{name}" for name in names]
+
+        if "early_data" in words:
+            other = lab.running.start("gtlsserver-other", self.server_command(lab, lab.link_port))
+            time.sleep(0.5)
+            lab.run_client("gtlsclient-other", command + uris(lab.link_port))
+            other.stop()
+        for i in range(lab.case.connections):
+            lab.run_client(f"gtlsclient-{i}", command + uris(lab.connect_port))
+
+
+class Caddy(Peer):
+    """Go's quic-go."""
+    name, package = "caddy", "caddy"
+    kinds = ("server",)
+    no_server = {
+        "retry": "Caddy has no setting for it",
+        "follow": "quic-go forbids it by disable_active_migration",
+        "rebind": "quic-go 0.29 goes on sending to the old port; ngtcp2's client fails there too",
+        "multipath": "no multipath",
+    }
+
+    def missing(self):
+        return "" if shutil.which("caddy") else "caddy"
+
+    def check_upload(self, lab):
+        lab.check_upload(os.path.join(lab.saved, "up.bin"))  # it sends it back
+
+    def serve(self, lab):
+        words = lab.case.server
+        tls = []
+        if "hrr" in words:
+            tls.append("curves secp384r1")
+        if "client_ca" in words:
+            tls.append("client_auth {\n mode require_and_verify\n trusted_ca_cert_file "
+                       + lab.pki["ca.pem"] + "\n}")
+        config = os.path.join(lab.folder, "Caddyfile")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("{\n admin off\n auto_https off\n servers {\n strict_sni_host insecure_off\n}\n"
+                    " storage file_system " + lab.folder + f"/caddy\n}}\nhttps://localhost:{lab.port} {{\n bind {lab.host}\n tls "
+                    f"{lab.pki['server.pem']} {lab.pki['server.key']} {{\n" + "\n".join(tls) +
+                    f"\n}}\n root * {lab.root}\n @post method POST\n"
+                    " respond @post \"{http.request.body}\"\n file_server\n}\n")
+        return lab.start_server("caddy", [
+            "/usr/bin/env", "HOME=" + lab.folder, "XDG_CONFIG_HOME=" + lab.folder,
+            shutil.which("caddy"), "run", "--config", config, "--adapter", "caddyfile"], tcp=True)
+
+
+PAGE = """<!doctype html><title>interop</title><script>
+const down = %s, up = %s, rounds = %d;
+(async () => {
+  const out = {};
+  try {
+    for (let round = 0; round < rounds; round++)
+      await Promise.all(down.map(async name => {
+        const b = await (await fetch("/" + name, {cache: "no-store"})).arrayBuffer();
+        await fetch("/" + name, {method: "POST", body: b});
+      }));
+    if (up) {
+      const b = await (await fetch("/up.bin")).arrayBuffer();
+      out.up = await (await fetch("/up.bin", {method: "POST", body: b})).text();
+    }
+  } catch (e) { out.error = String(e); }
+  await fetch("/result.json", {method: "POST", body: JSON.stringify(out)});
+})();
+</script>
+"""
+
+
+class Chromium(Peer):
+    """Headless, with the authority in the certificate database of its own home folder."""
+    name, package = "chromium", "chromium"
+    kinds = ("client",)
+    wants = {"again": "close"}  # it keeps a connection as long as it lives
+    no_client = {
+        "unknown_version": "no switch for it",
+        "early_data": "no way to give it another server's ticket",
+        "cert": "headless, it offers a certificate only by an administrator's policy",
+        "migrate": "no switch for it",
+        "multipath": "no multipath",
+    }
+
+    def missing(self):
+        return "" if shutil.which("chromium") and shutil.which("certutil") else \
+            "chromium libnss3-tools"
+
+    @staticmethod
+    def make_home(lab):
+        home = lab.make("home")
+        db = os.path.join(home, ".pki", "nssdb")
+        os.makedirs(db)
+        for args in (["-N", "--empty-password"],
+                     ["-A", "-n", "interop", "-t", "C,,", "-i", lab.pki["ca.pem"]]):
+            lab.run_client("certutil", [shutil.which("certutil"), "-d", "sql:" + db] + args)
+        return home
+
+    def request(self, lab, server):
+        names = [] if lab.case.up else lab.downloads
+        lab.write("index.html", (PAGE % (json.dumps(names), json.dumps(lab.case.up),
+                                         lab.case.connections)).encode())
+        shutil.copy(lab.upload, os.path.join(lab.root, "up.bin"))
+        home = self.make_home(lab)
+        result = os.path.join(lab.uploads, "result.json")
+        origin = f"localhost:{lab.connect_port}"
+        lab.running.start("chromium", [
+            "/usr/bin/env", "HOME=" + home, shutil.which("chromium"), "--headless=new",
+            "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--disable-extensions",
+            "--user-data-dir=" + os.path.join(home, "profile"), "--enable-quic",
+            "--origin-to-force-quic-on=" + origin,
+            "--host-resolver-rules=MAP localhost " + lab.host, f"https://{origin}/"])
+        until = time.monotonic() + 40
+        while not os.path.exists(result) and time.monotonic() < until:
+            time.sleep(0.05)
+        if not os.path.exists(result):
+            raise Failed("the page did not come to its end")
+        with open(result, encoding="utf-8") as f:
+            said = json.load(f)
+        if "error" in said:
+            raise Failed("in the page: " + said["error"])
+        for name in names:  # it sent back what it got
+            shutil.copy(os.path.join(lab.uploads, name), os.path.join(lab.saved, name))
+
+
+ALL = [Libtvl(), Ngtcp2(), Caddy(), Chromium()]
