@@ -84,6 +84,7 @@ struct tvl_conn {
     tvl_time began_at, handshake_time; /* us */
     tvl_time now;                      /* of the call under way */
     const struct tvl_datagram *dgram;  /* being received, */
+    bool dgram_counted;                /* for the amplification limit of some place, */
     struct tvl_cid dcid;               /* and the ID of ours that it names */
     bool tried; /* the last call asked for a datagram, and there was none: see tvl_conn_retry_at */
 

@@ -195,7 +195,7 @@ static struct tvl_place *place_for(struct tvl_path *p, const struct tvl_datagram
                                    .local = dgram->local,
                                    .remote = dgram->remote,
                                    .tag = dgram->tag,
-                                   .unproved_in = dgram->len };
+                                   .unproved_in = tvl_path_count_once(p->conn, dgram) };
     /* The same ID of ours: a NAT has moved it unknowingly. Another: it does not want to be known
      * again, so it gets to see another of its own (RFC 9000 9.5). */
     if (tvl_cid_equal(dcid, &p->heard_as) || !tvl_path_take_cid(p, &p->aside)) {

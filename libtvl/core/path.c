@@ -37,13 +37,36 @@ uint64_t tvl_path_allowance(const struct tvl_path *p)
     return tvl_path_allowance_of(p, &p->at);
 }
 
+uint64_t tvl_path_count_once(struct tvl_conn *conn, const struct tvl_datagram *dgram)
+{
+    const uint64_t bytes = conn->dgram_counted ? 0 : dgram->len;
+
+    conn->dgram_counted = true;
+    return bytes;
+}
+
+/* The limit is the address's, which places of several paths may share. */
 uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place *pl)
 {
-    const uint64_t limit = TVL_AMPLIFICATION * pl->unproved_in;
+    const struct tvl_conn *conn = p->conn;
+    uint64_t in = 0, out = 0;
 
-    if (pl->validated || p->conn->side == TVL_CLIENT)
+    if (pl->validated || conn->side == TVL_CLIENT)
         return UINT64_MAX;
-    return limit > pl->unproved_out ? limit - pl->unproved_out : 0;
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        const struct tvl_path *q = conn->path[i];
+        const struct tvl_place *place[TVL_PLACES] = { &q->at, &q->was, &q->aside };
+
+        for (int k = 0; k < TVL_PLACES; k++) {
+            if (!place[k]->set || !tvl_place_same_remote(place[k], pl))
+                continue;
+            if (place[k]->validated)
+                return UINT64_MAX;
+            in += place[k]->unproved_in;
+            out += place[k]->unproved_out;
+        }
+    }
+    return TVL_AMPLIFICATION * in > out ? TVL_AMPLIFICATION * in - out : 0;
 }
 
 struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id)
@@ -149,7 +172,7 @@ struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
     p->at.local = dgram->local;
     p->at.remote = dgram->remote;
     p->at.tag = dgram->tag;
-    p->at.unproved_in = dgram->len;
+    p->at.unproved_in = tvl_path_count_once(conn, dgram);
     p->heard_as = *dcid;
     p->bytes_received = dgram->len;
     tvl_trace_path(p, TVL_TRACE_PATH_STATE, "opened_by_peer");

@@ -76,6 +76,8 @@ bool tvl_path_is_stale(const struct tvl_path *p, tvl_time now);
 bool tvl_path_is_usable(const struct tvl_path *p);
 /* Bytes the amplification limit leaves; UINT64_MAX when validated. */
 uint64_t tvl_path_allowance(const struct tvl_path *p);
+/* Bytes of the datagram being received that no place has counted yet; now they are counted. */
+uint64_t tvl_path_count_once(struct tvl_conn *conn, const struct tvl_datagram *dgram);
 uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place *pl);
 
 /* ---- the connection's side (conn is where the path lives) ---- */

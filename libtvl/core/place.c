@@ -35,10 +35,19 @@ static uint16_t port(const struct sockaddr_storage *a)
                                    : ((const struct sockaddr_in6 *)(const void *)a)->sin6_port;
 }
 
+static bool same_remote(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    return tvl_place_same_ip(a, b) && port(a) == port(b);
+}
+
+bool tvl_place_same_remote(const struct tvl_place *a, const struct tvl_place *b)
+{
+    return same_remote(&a->remote, &b->remote);
+}
+
 bool tvl_place_is(const struct tvl_place *at, const struct tvl_datagram *dgram, bool server)
 {
-    if (!at->set || !tvl_place_same_ip(&at->remote, &dgram->remote) ||
-        port(&at->remote) != port(&dgram->remote) || at->tag != dgram->tag)
+    if (!at->set || !same_remote(&at->remote, &dgram->remote) || at->tag != dgram->tag)
         return false;
     /* A client knows its own address by the socket; a server may have several on one. */
     return !server || wildcard(&at->local) || wildcard(&dgram->local) ||

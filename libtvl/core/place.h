@@ -55,6 +55,7 @@ struct tvl_place {
 };
 
 bool tvl_place_same_ip(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+bool tvl_place_same_remote(const struct tvl_place *a, const struct tvl_place *b);
 /* The datagram came over this place, as far as the peer decides that. */
 bool tvl_place_is(const struct tvl_place *at, const struct tvl_datagram *dgram, bool server);
 

@@ -343,6 +343,7 @@ static void on_version_negotiation(struct tvl_conn *conn, const struct tvl_packe
 static void credit_bytes(struct tvl_conn *conn, const struct tvl_datagram *dgram)
 {
     conn->bytes_received += dgram->len;
+    conn->dgram_counted = false;
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
         struct tvl_place *pl = tvl_path_place(p, dgram);
@@ -350,8 +351,7 @@ static void credit_bytes(struct tvl_conn *conn, const struct tvl_datagram *dgram
         if (!pl)
             continue;
         p->bytes_received += dgram->len;
-        if (!pl->validated)
-            pl->unproved_in += dgram->len;
+        pl->unproved_in += tvl_path_count_once(conn, dgram);
         return;
     }
 }

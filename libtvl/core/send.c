@@ -103,6 +103,7 @@ bool tvl_builder_frame(struct tvl_builder *b, const struct tvl_frame *f,
     if (record)
         b->list.v[b->list.count++] = *record;
     b->eliciting = b->eliciting || tvl_frame_ack_eliciting(f->type);
+    b->leading = b->leading || !tvl_frame_probing(f->type);
     return true;
 }
 
@@ -168,7 +169,8 @@ size_t tvl_builder_finish(struct tvl_builder *b)
     if (b->place != &b->path->at) /* what happens there says nothing of where the path goes */
         b->eliciting = b->padded = false;
     b->packet.ack_eliciting = b->eliciting;
-    b->packet.in_flight = b->eliciting || b->padded;
+    /* Nothing waits for the answer to an MTU probe: it must not fill a small window for ever. */
+    b->packet.in_flight = (b->eliciting || b->padded) && !b->packet.mtu_probe;
     b->packet.n_frames = (uint8_t)b->list.count;
     b->packet.frame = b->record;
     tvl_packet_set_length(&b->mark, len + TVL_TAG_SIZE);
@@ -324,7 +326,8 @@ static void write_probe(struct tvl_builder *b)
     if (b->space->probes == 0)
         return;
     b->space->probes--;
-    if (!b->eliciting)
+    /* Our address may have changed unknown to us: only a leading packet makes the peer follow. */
+    if (!b->eliciting || !b->leading)
         (void)tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &rec);
 }
 
@@ -478,9 +481,10 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
         write_datagrams(&b, room);
         const uint32_t n = tvl_streams_write_frames(&conn->streams, &b.w, &b.list);
         b.eliciting = b.eliciting || n > 0;
+        b.leading = b.leading || n > 0;
     }
     write_probe(&b);
-    if (p->ping_wanted && !b.eliciting) {
+    if (p->ping_wanted && !(b.eliciting && b.leading)) {
         const struct tvl_sent_frame rec = { .kind = TVL_SENT_PING };
 
         (void)tvl_builder_frame(&b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &rec);

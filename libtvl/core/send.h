@@ -24,6 +24,7 @@ struct tvl_builder {
     struct tvl_sent_packet packet;
     struct tvl_sent_list list; /* over `record` */
     bool eliciting, padded;
+    bool leading; /* has a frame that is not for probing only: the peer follows us, RFC 9000 9.1 */
     bool full_size;             /* the datagram must be padded to TVL_MTU */
     const char *trigger;        /* for the trace: why it leaves here; NULL: the scheduler chose */
     struct tvl_unmasked *later; /* where the header waits for its protection; NULL: done at once */

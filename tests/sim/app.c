@@ -31,7 +31,7 @@ static void end_half(struct app *a, const struct app_stream *t, enum app_end *at
         fail(a, "app %u stream %" PRIu64 ": %s ends twice, %s and %s", a->number, t->id, who,
              end_name[*at], end_name[how]);
     *at = how;
-    sim_note(a->graph, who, a->number, t->id, (uint64_t)how);
+    sim_note(a->graph, who, SIM_APP + a->number, t->id, (uint64_t)how);
 }
 
 /* ---- writing ---- */
@@ -108,7 +108,7 @@ static void open_due(struct app_side *s)
             return;
         }
         t->opened = true;
-        sim_note(a->graph, "open", a->number, t->id, (uint64_t)s->who);
+        sim_note(a->graph, "open", SIM_APP + a->number, t->id, (uint64_t)s->who);
         if (tvl_stream_set_flow(s->conn, t->id, t->flow) != 0)
             fail(a, "app %u stream %" PRIu64 ": no flow", a->number, t->id);
         if (t->ranked && tvl_stream_set_rank(s->conn, t->id, t->rank) != 0)
@@ -305,7 +305,8 @@ static void act_on_path(struct app *a, const struct app_action *x, tvl_time now)
     default:
         break;
     }
-    sim_note(a->graph, "path action", a->number, (uint64_t)x->what << 32 | path.id, (uint64_t)-r);
+    sim_note(a->graph, "path action", SIM_APP + a->number, (uint64_t)x->what << 32 | path.id,
+             (uint64_t)-r);
 }
 
 static void act(struct app *a, const struct app_action *x)
@@ -319,7 +320,8 @@ static void act(struct app *a, const struct app_action *x)
     case APP_PATH_ADD:
         to = path_config(a, x->a, x->b, x->c != 0);
         r = client->conn ? tvl_path_add(client->conn, &to, now) : TVL_ERR_STATE;
-        sim_note(a->graph, "path add", a->number, x->a, r < 0 ? (uint64_t)-r : (uint64_t)r << 8);
+        sim_note(a->graph, "path add", SIM_APP + a->number, x->a,
+                 r < 0 ? (uint64_t)-r : (uint64_t)r << 8);
         break;
     case APP_PATH_ABANDON:
     case APP_PATH_MIGRATE:
@@ -344,7 +346,7 @@ void app_close(struct app *a, enum app_who who)
         return;
     if (tvl_close(s->conn, a->close_code, "enough", sim_host_now(s->host)) == 0)
         s->close_called = true;
-    sim_note(a->graph, "close", a->number, (uint64_t)who, s->close_called);
+    sim_note(a->graph, "close", SIM_APP + a->number, (uint64_t)who, s->close_called);
 }
 
 static void start(struct app *a)
@@ -358,7 +360,7 @@ static void start(struct app *a)
         fail(a, "app %u connect: %s", a->number, tvl_strerror(r));
     else
         tvl_conn_set_user(c->conn, c);
-    sim_note(a->graph, "connect", a->number, a->first_port, 0);
+    sim_note(a->graph, "connect", SIM_APP + a->number, a->first_port, 0);
 }
 
 /* ---- events ---- */
@@ -451,8 +453,8 @@ static void on_closed(struct app_side *s, const struct tvl_event *ev)
     s->kind = ev->closed.kind;
     s->code = ev->closed.code;
     memcpy(s->reason, ev->closed.reason, sizeof s->reason);
-    sim_note(s->app->graph, "closed", s->app->number, (uint64_t)s->who << 32 | ev->closed.kind,
-             ev->closed.code);
+    sim_note(s->app->graph, "closed", SIM_APP + s->app->number,
+             (uint64_t)s->who << 32 | ev->closed.kind, ev->closed.code);
 }
 
 void app_on_event(struct app_side *s, const struct tvl_event *ev)
@@ -468,14 +470,14 @@ void app_on_event(struct app_side *s, const struct tvl_event *ev)
         if (s->connected)
             fail(a, "app %u: connected twice", a->number);
         s->connected = true;
-        sim_note(a->graph, "connected", a->number, (uint64_t)s->who, 0);
+        sim_note(a->graph, "connected", SIM_APP + a->number, (uint64_t)s->who, 0);
         open_due(s);
         break;
     case TVL_EVENT_CLOSED:
         on_closed(s, ev);
         break;
     case TVL_EVENT_PATH:
-        sim_note(a->graph, "path", a->number, (uint64_t)s->who << 32 | ev->path.id,
+        sim_note(a->graph, "path", SIM_APP + a->number, (uint64_t)s->who << 32 | ev->path.id,
                  (uint64_t)ev->path.state);
         break;
     case TVL_EVENT_STREAMS:
@@ -595,6 +597,8 @@ bool app_is_done(const struct app *a)
         return false;
     if (a->cut_short || a->side[APP_CLIENT].closed || a->side[APP_SERVER].closed)
         return app_is_over(a);
+    if (!a->side[APP_CLIENT].connected || !a->side[APP_SERVER].connected)
+        return false;
     for (size_t i = 0; i < a->n_streams; i++) {
         if (!a->stream[i].opened)
             return false;

@@ -107,6 +107,7 @@ struct app {
     struct sim_graph *graph;
     struct app_side side[2];
     bool started, cut_short; /* closed before everything was said */
+    bool confirmed;          /* the client knows that the server knows it: RFC 9001 4.1.2 */
     uint64_t bytes;          /* read, both ways */
 };
 

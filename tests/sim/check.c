@@ -216,7 +216,7 @@ void check_closed(struct check *c, const struct app_side *s)
         break;
     case TVL_CLOSED_IDLE:
     case TVL_CLOSED_RESET:
-        right = goodbye || c->may_time_out || (c->may_lose_handshake && !s->connected);
+        right = goodbye || c->may_time_out || (c->may_lose_handshake && !a->confirmed);
         break;
     default:
         break;
@@ -274,6 +274,52 @@ void check_explain_timer(const struct check *c, const struct sim_host *h)
     fail(c, "host %u: its timer is due, and does nothing: of no known connection", h->node.id);
 }
 
+/* ---- for the log ---- */
+
+static void dump_path(FILE *f, const struct tvl_path *p, tvl_time now)
+{
+    static const char *const state[] = { "opening", "up", "suspect", "abandoned" };
+    const int64_t due = (int64_t)(tvl_path_next_time(p) - now);
+    const uint64_t allowance = tvl_path_allowance(p);
+
+    fprintf(f,
+            "    path %u %s%s%s%s tag %" PRIu64 " remote %" PRIx64 " window %" PRIu64
+            " flight %" PRIu64 " pto x%u allowance %" PRId64 " probes %u next in %" PRId64 "\n",
+            p->id, state[p->state], p->waiting ? " waiting" : "", p->at.validated ? " valid" : "",
+            p->peer_backup ? " backup" : "", p->at.tag, sim_address_key(&p->at.remote),
+            tvl_path_cc_cwnd(&p->cc), p->cc.in_flight, p->cc.pto_count, (int64_t)allowance,
+            p->app.probes, due);
+}
+
+static void dump_side(FILE *f, const struct app_side *s)
+{
+    const struct tvl_conn *conn = s->conn;
+    const tvl_time now = sim_host_now(s->host);
+
+    fprintf(f, "  app %u %s: ", s->app->number, s->who == APP_CLIENT ? "client" : "server");
+    if (!conn) {
+        fprintf(f, "%s\n", s->closed ? "closed" : "not there");
+        return;
+    }
+    fprintf(
+        f,
+        "state %d%s%s%s, data %s, sent %" PRIu64 "/%" PRIu64 ", received %" PRIu64 "/%" PRIu64
+        ", max path %" PRIu64 "/%" PRIu64 ", next in %" PRId64 "\n",
+        (int)conn->state, conn->confirmed ? " confirmed" : "", conn->multipath ? " multipath" : "",
+        s->host->asleep ? " asleep" : "", tvl_conn_data_waits(conn) ? "waits" : "none",
+        conn->streams.sent, conn->streams.send_max, conn->streams.received, conn->streams.recv_max,
+        conn->own_max_path_id, conn->peer_max_path_id, (int64_t)(tvl_conn_next_tick(conn) - now));
+    for (size_t i = 0; i < conn->n_paths; i++)
+        dump_path(f, conn->path[i], now);
+}
+
+void check_dump(const struct check *c)
+{
+    for (unsigned i = 0; i < c->n_apps && c->g->log; i++)
+        for (int who = 0; who < 2; who++)
+            dump_side(c->g->log, &c->app[i].side[who]);
+}
+
 /* ---- */
 
 void check_step(struct check *c)
@@ -281,11 +327,12 @@ void check_step(struct check *c)
     c->steps++;
     for (unsigned i = 0; i < c->n_apps; i++)
         for (int who = 0; who < 2; who++) {
-            const struct app *a = &c->app[i];
+            struct app *a = &c->app[i];
             const struct tvl_conn *conn = a->side[who].conn;
 
             if (!conn)
                 continue;
+            a->confirmed = a->confirmed || (who == APP_CLIENT && conn->confirmed);
             check_flow_control(c, a, conn, a->side[1 - who].conn);
             check_bounds(c, a, conn);
             for (size_t k = 0; k < conn->n_paths; k++)

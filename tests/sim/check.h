@@ -56,6 +56,7 @@ void check_fini(struct check *c);
 void check_step(struct check *c);
 /* Notes a violation: the host's timer is due and nothing comes of it. */
 void check_explain_timer(const struct check *c, const struct sim_host *h);
+void check_dump(const struct check *c); /* the connections' state into the log */
 void check_closed(struct check *c, const struct app_side *s); /* was that end of it in order? */
 
 #endif

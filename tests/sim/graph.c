@@ -171,7 +171,8 @@ void sim_note(struct sim_graph *g, const char *what, unsigned id, uint64_t a, ui
     g->hash = mix(mix(mix(mix(g->hash, g->now), id), a), b);
     if (g->log)
         fprintf(g->log, "%" PRIu64 " %s %s%u %" PRIx64 " %" PRIu64 "\n", g->now, what,
-                id < g->n_nodes ? g->node[id]->ops->kind : "", id, a, b);
+                id < g->n_nodes ? g->node[id]->ops->kind : "app",
+                id < g->n_nodes ? id : id - SIM_APP, a, b);
 }
 
 void sim_fail(struct sim_graph *g, const char *format, ...)

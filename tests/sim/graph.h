@@ -96,7 +96,8 @@ tvl_time sim_graph_next_time(const struct sim_graph *g);
 void sim_graph_run(struct sim_graph *g);
 void sim_graph_calm(struct sim_graph *g);
 
-/* Into hash and log. */
+/* Into hash and log; `id` is a node's, or SIM_APP and the number of an application. */
+#define SIM_APP 1000u
 void sim_note(struct sim_graph *g, const char *what, unsigned id, uint64_t a, uint64_t b);
 /* A violation; the first one is kept. */
 void sim_fail(struct sim_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -9,7 +9,7 @@
 
 #define JOBS_MAX 64
 #define JOBS_SEED_SECONDS 300 /* of real time; then it hangs */
-#define JOBS_SHOWN_MAX 200     /* failing seeds printed */
+#define JOBS_SHOWN_MAX 200    /* failing seeds printed */
 
 struct jobs_config {
     uint64_t first, count, without;

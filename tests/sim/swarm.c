@@ -220,7 +220,8 @@ static void talk(struct swarm *w)
     const tvl_time bytes = w->bytes * 8 * SECOND / w->slowest_bps;
     tvl_time limit = w->calm_at + LIVE_BASE + 3 * w->outage + 8 * bytes;
 
-    if (w->check.may_lose_handshake)
+    /* a server that says goodbye in the handshake may not be heard, and then the client waits */
+    if (w->check.may_lose_handshake || swarm_has(w, SWARM_CLOSES))
         limit += w->handshake_max;
     if (w->check.may_time_out)
         limit += w->idle_max;
@@ -320,6 +321,8 @@ void swarm_run(uint64_t seed, uint64_t without, const struct test_pki *pki, FILE
         part(w);
     if (!w->g.why[0])
         rest(w);
+    if (w->g.why[0])
+        check_dump(&w->check);
     finish(w, out);
     check_fini(&w->check);
     sim_graph_fini(&w->g);
