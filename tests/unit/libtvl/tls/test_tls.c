@@ -353,8 +353,8 @@ static const struct message_case message_cases[] = {
       TVL_LEVEL_APP,
       { 13, 0, 0, 1, 0 },
       5,
-      TVL_ERR_TLS,
-      10 },
+      TVL_ERR_PEER, /* RFC 9001 4.4 */
+      0 },
     { "damaged ticket", false, true, TVL_LEVEL_APP, { 4, 0, 0, 1, 0 }, 5, TVL_ERR_TLS, 50 },
     { "old level, client", false, true, TVL_LEVEL_HANDSHAKE, { 20, 0, 0, 0 }, 4, TVL_ERR_PEER, 0 },
     { "old level, server", true, true, TVL_LEVEL_INITIAL, { 20, 0, 0, 0 }, 4, TVL_ERR_PEER, 0 },
