@@ -181,6 +181,7 @@ void tvl_conn_free(struct tvl_conn *conn)
 {
     if (!conn)
         return;
+    tvl_trace_freed(conn);
     unmap(conn, &conn->first_dcid);
     for (size_t i = 0; i < conn->cids.n_local; i++)
         unmap(conn, &conn->cids.local[i].cid);

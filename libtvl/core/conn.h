@@ -138,7 +138,8 @@ struct tvl_conn {
     struct tvl_last_words last;
 
     uint64_t bytes_sent, bytes_received, packets_dropped;
-    bool hold_told; /* to the trace: the scheduler holds data back */
+    bool hold_told;                     /* to the trace: the scheduler holds data back */
+    const struct tvl_path *picked_told; /* to the trace, as the only one; NULL: none */
 };
 
 /* ---- conn.c: for the endpoint ---- */

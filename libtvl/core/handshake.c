@@ -155,8 +155,8 @@ static int on_secret(void *user, enum tvl_level level, enum tvl_secret_use use, 
 
     tvl_keys_fini(k);
     const int r = tvl_keys_from_secret(k, suite, secret, len);
-    if (r == 0)
-        tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, level, use == TVL_SECRET_WRITE);
+    if (r == 0 && use == TVL_SECRET_WRITE)
+        tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, level, "tls");
     if (r != 0 || level != TVL_LEVEL_APP || use != TVL_SECRET_READ)
         return r;
     return tvl_keys_next(&conn->read_next, k);
@@ -271,7 +271,7 @@ void tvl_handshake_discard(struct tvl_conn *conn, enum tvl_level level)
     struct tvl_space *s = level == TVL_LEVEL_INITIAL ? &conn->initial : &conn->handshake;
 
     if (tvl_keys_present(&conn->write[level]))
-        tvl_trace_key(conn, TVL_TRACE_KEY_DISCARDED, level, true);
+        tvl_trace_key(conn, TVL_TRACE_KEY_DISCARDED, level, "tls");
     tvl_keys_fini(&conn->read[level]);
     tvl_keys_fini(&conn->write[level]);
     tvl_recovery_discard(&s->sent);
@@ -393,6 +393,6 @@ int tvl_handshake_next_phase(struct tvl_conn *conn)
     conn->drop_before_at = conn->now + 3 * tvl_conn_pto_max(conn);
     for (size_t i = 0; i < conn->n_paths; i++)
         conn->path[i]->phase_first_pn = TVL_PN_NONE;
-    tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, TVL_LEVEL_APP, false);
+    tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, TVL_LEVEL_APP, "remote_update");
     return 0;
 }

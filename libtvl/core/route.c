@@ -53,7 +53,11 @@ static void ask_stale(struct tvl_conn *conn)
     }
 }
 
-static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *from, size_t n)
+/* For the trace. */
+static const char *const kind_words[] = { "proved", "stale", "backup", "doubted" };
+
+static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *from, size_t n,
+                                 const char *kind)
 {
     struct tvl_streams_demand d;
     struct tvl_sched_path view[TVL_PATHS_MAX];
@@ -80,7 +84,7 @@ static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *
     const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
     const bool held = i < 0 || (size_t)i >= n || view[i].room == 0;
 
-    tvl_trace_scheduler(conn, view, n, held ? TVL_SCHED_NONE : i, d.head.rank);
+    tvl_trace_scheduler(conn, view, n, held ? TVL_SCHED_NONE : i, d.head.rank, kind);
     if (!held)
         return from[i];
     for (size_t k = 0; k < n; k++) /* it had room and got nothing: that is no measure of it */
@@ -95,11 +99,13 @@ struct tvl_path *tvl_route_data(struct tvl_conn *conn)
     size_t n = 0;
 
     ask_stale(conn);
-    for (int k = 0; k < KINDS && n == 0; k++)
-        n = gather(conn, (enum kind)k, from);
-    if (n == 0)
+    int k = 0;
+    while (k < KINDS && (n = gather(conn, (enum kind)k, from)) == 0)
+        k++;
+    if (n == 0 || (n == 1 && room_of(from[0], conn->now) == 0))
         return NULL;
-    if (n == 1)
-        return room_of(from[0], conn->now) > 0 ? from[0] : NULL;
-    return schedule(conn, from, n);
+    if (n > 1)
+        return schedule(conn, from, n, kind_words[k]);
+    tvl_trace_only(conn, from[0], kind_words[k]);
+    return from[0];
 }

@@ -15,8 +15,9 @@
 
 #include "conn.h"
 
-#define TVL_ROUTE_STALE_FLIGHT 10 /* datagrams in flight on a path that has proved nothing lately \
-                                   */
+#define TVL_ROUTE_STALE_FLIGHT                                         \
+    10 /* datagrams in flight on a path that has proved nothing lately \
+        */
 
 /* The path for what waits first; NULL: it waits on, for room or because the scheduler says so. */
 struct tvl_path *tvl_route_data(struct tvl_conn *conn);

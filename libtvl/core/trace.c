@@ -96,15 +96,25 @@ void tvl_trace_write_params(const struct tvl_conn *conn, bool ours)
     tell(conn, &ev);
 }
 
+void tvl_trace_write_freed(const struct tvl_conn *conn)
+{
+    struct tvl_trace_event ev;
+
+    begin(&ev, conn, TVL_TRACE_CONNECTION_FREED, 0);
+    tell(conn, &ev);
+}
+
 void tvl_trace_write_key(const struct tvl_conn *conn, enum tvl_trace_type type,
-                         enum tvl_level level, bool ours)
+                         enum tvl_level level, const char *trigger)
 {
     struct tvl_trace_event ev;
 
     begin(&ev, conn, type, 0);
     ev.key.level = level_name(level);
     ev.key.phase = level == TVL_LEVEL_APP && conn->key_phase;
-    ev.key.ours = ours;
+    ev.key.trigger = trigger;
+    tell(conn, &ev);
+    ev.key.server = true;
     tell(conn, &ev);
 }
 
@@ -129,8 +139,11 @@ static void put_cid(struct tvl_trace_frame *out, const struct tvl_frame_cid *c)
 {
     out->id = c->path_id;
     out->offset = c->seq;
+    if (out->type != TVL_FRAME_NEW_CONNECTION_ID && out->type != TVL_FRAME_PATH_NEW_CONNECTION_ID)
+        return;
     out->code = c->retire_prior_to;
-    out->len = c->cid.len;
+    out->cid_len = c->cid.len;
+    memcpy(out->cid, c->cid.b, c->cid.len);
 }
 
 static void put_stream(struct tvl_trace_frame *out, const struct tvl_frame *f)
@@ -170,6 +183,7 @@ static void put_frame(struct tvl_trace_event *ev, const struct tvl_frame *f)
     struct tvl_trace_frame *out = &ev->packet.frame[ev->packet.n_frames - 1];
 
     out->type = f->type;
+    out->name = tvl_frame_name(f->type);
     if (f->type >= TVL_FRAME_STREAM && f->type <= TVL_FRAME_STREAM_LAST) {
         put_stream(out, f);
         return;
@@ -380,8 +394,21 @@ void tvl_trace_write_path(const struct tvl_path *path, enum tvl_trace_type type,
     tell(path->conn, &ev);
 }
 
+void tvl_trace_only(struct tvl_conn *conn, const struct tvl_path *path, const char *kind)
+{
+    if (!tvl_traced(conn) || (!conn->hold_told && conn->picked_told == path))
+        return;
+    const struct tvl_sched_path offer = { .id = path->id,
+                                          .srtt = tvl_rtt_srtt(&path->cc.rtt),
+                                          .room = tvl_path_cc_room(&path->cc, conn->now),
+                                          .cwnd = tvl_path_cc_cwnd(&path->cc),
+                                          .in_flight = path->cc.in_flight };
+    tvl_trace_scheduler(conn, &offer, 1, 0, tvl_streams_first(&conn->streams).rank, kind);
+    conn->picked_told = path;
+}
+
 void tvl_trace_scheduler(struct tvl_conn *conn, const struct tvl_sched_path *offer, size_t n,
-                         int picked, uint64_t rank)
+                         int picked, uint64_t rank, const char *kind)
 {
     struct tvl_trace_event ev;
     const bool held = picked < 0;
@@ -389,7 +416,9 @@ void tvl_trace_scheduler(struct tvl_conn *conn, const struct tvl_sched_path *off
     if (!tvl_traced(conn) || (held && conn->hold_told))
         return;
     conn->hold_told = held;
+    conn->picked_told = NULL;
     begin(&ev, conn, TVL_TRACE_SCHEDULER, held ? 0 : offer[picked].id);
+    ev.scheduler.kind = kind;
     ev.scheduler.n = n;
     ev.scheduler.picked = held ? -1 : (int)offer[picked].id;
     ev.scheduler.rank = rank;

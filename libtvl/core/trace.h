@@ -26,7 +26,8 @@ void tvl_trace_write_started(const struct tvl_conn *conn);
 void tvl_trace_write_closed(const struct tvl_conn *conn);
 void tvl_trace_write_params(const struct tvl_conn *conn, bool ours);
 void tvl_trace_write_key(const struct tvl_conn *conn, enum tvl_trace_type type,
-                         enum tvl_level level, bool ours);
+                         enum tvl_level level, const char *trigger);
+void tvl_trace_write_freed(const struct tvl_conn *conn);
 void tvl_trace_write_sent(const struct tvl_builder *b);
 
 struct tvl_trace_arrival { /* a packet that was decrypted */
@@ -67,12 +68,18 @@ static inline void tvl_trace_params(const struct tvl_conn *conn, bool ours)
         tvl_trace_write_params(conn, ours);
 }
 
-/* TVL_TRACE_KEY_UPDATED or _DISCARDED; at level APP of the current phase. */
+/* TVL_TRACE_KEY_UPDATED or _DISCARDED, both sides'; at level APP of the current phase. */
 static inline void tvl_trace_key(const struct tvl_conn *conn, enum tvl_trace_type type,
-                                 enum tvl_level level, bool ours)
+                                 enum tvl_level level, const char *trigger)
 {
     if (tvl_traced(conn))
-        tvl_trace_write_key(conn, type, level, ours);
+        tvl_trace_write_key(conn, type, level, trigger);
+}
+
+static inline void tvl_trace_freed(const struct tvl_conn *conn)
+{
+    if (tvl_traced(conn))
+        tvl_trace_write_freed(conn);
 }
 
 /* Call while the payload is still in the clear. */
@@ -129,10 +136,13 @@ static inline void tvl_trace_path(const struct tvl_path *path, enum tvl_trace_ty
 
 /*
  * The scheduler was asked with `n` offers and answered with `picked`, an index or TVL_SCHED_NONE.
- * That it still holds a packet back is told once, not each time it is asked again.
+ * That it still holds a packet back is told once, not each time it is asked again. `kind` says
+ * which paths were offered: "proved", or for want of such "stale", "backup", "doubted".
  */
 void tvl_trace_scheduler(struct tvl_conn *conn, const struct tvl_sched_path *offer, size_t n,
-                         int picked, uint64_t rank);
+                         int picked, uint64_t rank, const char *kind);
+/* There is but this one path to choose; told once, until another was picked. */
+void tvl_trace_only(struct tvl_conn *conn, const struct tvl_path *path, const char *kind);
 
 /* For tvl_recovery_handler.note: lost with the rule that said so, or acknowledged after all. */
 void tvl_trace_fate(void *user, const struct tvl_recovery *space, const struct tvl_sent_packet *p,

@@ -1,10 +1,13 @@
 /*
  * qlog.h - writes trace records as qlog: one file a connection in JSON text sequences (RFC 7464),
  * main schema draft-ietf-quic-qlog-main-schema, QUIC events of draft-ietf-quic-qlog-quic-events,
- * with a path ID on every event of a multipath connection. Part of the driver library: it writes
- * files.
+ * with a path ID on every event. What they have no event for is in the namespace "tvl":
+ * path_state_updated, path_picked (the scheduler's answer and what it was offered) and
+ * packet_spurious. Part of the driver library: it writes files.
  *
  *     cfg.trace = tvl_qlog_trace; cfg.trace_user = qlog;
+ *
+ * One struct tvl_qlog serves one endpoint; two endpoints may write into one folder.
  */
 #ifndef TVL_QLOG_H
 #define TVL_QLOG_H

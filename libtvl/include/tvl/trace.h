@@ -17,7 +17,8 @@ extern "C" {
 
 enum tvl_trace_type {
     TVL_TRACE_CONNECTION_STARTED, /* .start */
-    TVL_TRACE_CONNECTION_CLOSED,  /* .closed */
+    TVL_TRACE_CONNECTION_CLOSED,  /* .closed; the goodbye may leave after it */
+    TVL_TRACE_CONNECTION_FREED,   /* the last of it */
     TVL_TRACE_PARAMETERS,         /* .params: ours or the peer's */
     TVL_TRACE_KEY_UPDATED,        /* .key */
     TVL_TRACE_KEY_DISCARDED,      /* .key */
@@ -46,6 +47,7 @@ struct tvl_trace_range {
 
 struct tvl_trace_frame { /* what the type has of these; else 0 */
     uint64_t type;       /* on the wire, RFC 9000 19 */
+    const char *name;    /* in qlog's spelling, static: "stream", "path_ack" */
     uint64_t id;         /* stream ID; of the path frames and PATH_ACK the path ID */
     uint64_t offset;     /* offset, limit or maximum; sequence number; of an ACK its delay in us */
     uint64_t len;        /* bytes; of a RESET_STREAM the final size; of PADDING how many */
@@ -53,6 +55,7 @@ struct tvl_trace_frame { /* what the type has of these; else 0 */
     bool fin;
     uint32_t range_from, ranges; /* ACK: which of packet.range[], falling */
     uint64_t ect0, ect1, ce;     /* ACK: packets so marked */
+    uint8_t cid[20], cid_len;    /* NEW_CONNECTION_ID */
 };
 
 enum tvl_trace_level { /* packet types in qlog's words */
@@ -90,8 +93,9 @@ struct tvl_trace_event {
         } params;
         struct {
             enum tvl_trace_level level;
-            uint64_t phase;
-            bool ours; /* we began it */
+            uint64_t phase;      /* ONE_RTT: how often keys were renewed before; modulo 2 */
+            bool server;         /* the secret of the server's packets, else of the client's */
+            const char *trigger; /* "tls", "local_update", "remote_update" */
         } key;
         struct {
             enum tvl_trace_level level;
@@ -136,9 +140,11 @@ struct tvl_trace_event {
             bool ecn;
         } path;
         struct {
-            size_t n;      /* paths offered */
-            int picked;    /* path ID, or -1: held */
-            uint64_t rank; /* of the first stream waiting */
+            size_t n;         /* paths offered */
+            int picked;       /* path ID, or -1: held */
+            uint64_t rank;    /* of the first stream waiting */
+            const char *kind; /* of the paths offered: "proved", or, for want of such, "stale",
+                                 "backup", "doubted" */
             struct {
                 uint32_t id;
                 tvl_time srtt;
