@@ -18,12 +18,31 @@ bool tvl_health_acked(struct tvl_health *h, tvl_time sent_at, uint64_t outstandi
         if (sent_at < h->suspect_since)
             return false; /* news from before the silence proves nothing about now */
         h->suspect = h->doubted = false;
+        h->proof_at = now;
         h->waiting_since = outstanding > 0 ? now : TVL_TIME_NEVER;
         return true;
     }
     h->doubted = false;
+    h->proof_at = now;
     h->waiting_since = outstanding > 0 ? now : TVL_TIME_NEVER;
     return false;
+}
+
+void tvl_health_proved(struct tvl_health *h, tvl_time now)
+{
+    h->proof_at = now;
+}
+
+bool tvl_health_is_stale(const struct tvl_health *h, tvl_time now)
+{
+    return now > h->proof_at + TVL_HEALTH_STALE;
+}
+
+void tvl_health_hint(struct tvl_health *h, tvl_time now)
+{
+    if (h->suspect && now + h->probe_interval >= h->probe_at + TVL_HEALTH_HINT_GAP &&
+        now < h->probe_at)
+        h->probe_at = now;
 }
 
 void tvl_health_idle(struct tvl_health *h)
@@ -37,8 +56,14 @@ static tvl_time larger(tvl_time a, tvl_time b)
     return a > b ? a : b;
 }
 
-/* How long silence may last. */
-static tvl_time patience(const struct tvl_health_env *env)
+/* When the oldest packet after the last proof left. */
+static tvl_time oldest(const struct tvl_health *h, const struct tvl_health_env *env)
+{
+    return env->unproved_at ? env->unproved_at : h->waiting_since;
+}
+
+/* Until when silence may last. */
+static tvl_time patience(const struct tvl_health *h, const struct tvl_health_env *env)
 {
     /* A long and steady path has next to no variance: half a round trip is the least of it. */
     const tvl_time honest = env->srtt + larger(4 * env->rttvar, env->srtt / 2) + env->max_ack_delay;
@@ -46,15 +71,17 @@ static tvl_time patience(const struct tvl_health_env *env)
     tvl_time t = larger(three, TVL_HEALTH_SILENCE_MIN + env->max_ack_delay);
 
     if (env->others_live && t > TVL_HEALTH_SILENCE_MAX)
-        t = larger(TVL_HEALTH_SILENCE_MAX, honest);
-    return t;
+        t = TVL_HEALTH_SILENCE_MAX;
+    return larger(h->waiting_since + t, oldest(h, env) + honest);
 }
 
-/* How long silence is nothing unusual. */
-static tvl_time usual(const struct tvl_health_env *env)
+/* Until when silence is nothing unusual. */
+static tvl_time usual(const struct tvl_health *h, const struct tvl_health_env *env)
 {
-    const tvl_time t = env->srtt + larger(4 * env->rttvar, TVL_HEALTH_DOUBT_SPREAD);
-    const tvl_time most = patience(env);
+    const tvl_time due =
+        oldest(h, env) + env->srtt + larger(4 * env->rttvar, TVL_HEALTH_DOUBT_SPREAD);
+    const tvl_time t = larger(due, h->waiting_since + TVL_HEALTH_DOUBT_GAP);
+    const tvl_time most = patience(h, env);
 
     return t < most ? t : most;
 }
@@ -90,9 +117,9 @@ enum tvl_health_verdict tvl_health_check(struct tvl_health *h, const struct tvl_
         h->probe_at = now + h->probe_interval;
         return TVL_HEALTH_PROBE;
     }
-    if (h->waiting_since == TVL_TIME_NEVER || now < h->waiting_since + usual(env))
+    if (h->waiting_since == TVL_TIME_NEVER || now < usual(h, env))
         return TVL_HEALTH_KEEP;
-    if (now < h->waiting_since + patience(env)) {
+    if (now < patience(h, env)) {
         if (h->doubted)
             return TVL_HEALTH_KEEP;
         h->doubted = true;
@@ -108,5 +135,5 @@ tvl_time tvl_health_next(const struct tvl_health *h, const struct tvl_health_env
         return h->probe_at;
     if (h->waiting_since == TVL_TIME_NEVER)
         return TVL_TIME_NEVER;
-    return h->waiting_since + (h->doubted ? patience(env) : usual(env));
+    return h->doubted ? patience(h, env) : usual(h, env);
 }

@@ -20,11 +20,19 @@ bool tvl_path_is_trusted(const struct tvl_path *p)
     return tvl_path_is_up(p) && !p->health.doubted;
 }
 
+bool tvl_path_has_better(const struct tvl_path *p)
+{
+    if (tvl_path_is_trusted(p))
+        return false;
+    for (size_t i = 0; i < p->conn->n_paths; i++)
+        if (tvl_path_is_trusted(p->conn->path[i]))
+            return true;
+    return false;
+}
+
 bool tvl_path_is_stale(const struct tvl_path *p, tvl_time now)
 {
-    (void)p;
-    (void)now;
-    return false;
+    return tvl_health_is_stale(&p->health, now);
 }
 
 bool tvl_path_is_usable(const struct tvl_path *p)
@@ -130,6 +138,8 @@ void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const cha
     if (p->state == state)
         return;
     p->state = state;
+    if (state == TVL_PATH_UP) /* what made it so was an answer of the peer */
+        tvl_health_proved(&p->health, p->conn->now);
     ev.path.id = p->id;
     ev.path.state = state;
     tvl_conn_event(p->conn, &ev);
@@ -267,6 +277,7 @@ static struct tvl_health_env health_env(const struct tvl_path *p)
         .rttvar = tvl_rtt_var(&p->cc.rtt),
         .max_ack_delay = p->app.sent.max_ack_delay,
         .others_live = others_live(p),
+        .unproved_at = tvl_recovery_unproved_at(&p->app.sent),
     };
 }
 
@@ -286,6 +297,15 @@ static void suspect(struct tvl_path *p, const char *why, tvl_time now)
     p->ping_wanted = true;
 }
 
+/* Copies of what a doubted path has in flight go elsewhere, as soon as there is such a place. */
+static void copy_doubted(struct tvl_path *p)
+{
+    if (!p->copies_owed || !tvl_path_has_better(p))
+        return;
+    p->copies_owed = false;
+    tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_again, p->conn);
+}
+
 static void check_health(struct tvl_path *p, tvl_time now)
 {
     const struct tvl_health_env env = health_env(p);
@@ -295,7 +315,8 @@ static void check_health(struct tvl_path *p, tvl_time now)
     switch (tvl_health_check(&p->health, &env, now)) {
     case TVL_HEALTH_DOUBT:
         tvl_trace_path(p, TVL_TRACE_PATH_STATE, "doubted");
-        tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_again, p->conn);
+        p->copies_owed = true;
+        copy_doubted(p);
         break;
     case TVL_HEALTH_SUSPECT:
         suspect(p, "no_proof_of_delivery", now);
@@ -311,8 +332,16 @@ static void check_health(struct tvl_path *p, tvl_time now)
 
 void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, tvl_time now)
 {
-    if (!tvl_health_acked(&p->health, r->newest_sent_at, p->app.sent.n_eliciting, now) &&
-        p->state != TVL_PATH_SUSPECT)
+    const bool doubted = p->health.doubted;
+    const bool revived =
+        tvl_health_acked(&p->health, r->newest_sent_at, p->app.sent.n_eliciting, now);
+
+    if (doubted && !p->health.doubted) {
+        p->copies_owed = false;
+        for (size_t i = 0; i < p->conn->n_paths; i++)
+            copy_doubted(p->conn->path[i]);
+    }
+    if (!revived && p->state != TVL_PATH_SUSPECT)
         return;
     if (p->state != TVL_PATH_SUSPECT || p->health.suspect)
         return;

@@ -47,6 +47,7 @@ struct tvl_path {
     struct tvl_mtu mtu;
     enum tvl_ecn_state ecn_told; /* to the trace */
     struct tvl_health health;
+    bool copies_owed;        /* it is doubted, and its flight has not been sent again elsewhere */
     uint64_t phase_first_pn; /* lowest number received in the current key phase, or TVL_PN_NONE */
     tvl_time received_at;    /* last packet */
     bool ping_wanted;
@@ -70,6 +71,8 @@ struct tvl_path {
 bool tvl_path_is_up(const struct tvl_path *p);
 /* Up, and not silent for longer than usual: the first choice for new data. */
 bool tvl_path_is_trusted(const struct tvl_path *p);
+/* It is not trusted while another is: data has no business on it. */
+bool tvl_path_has_better(const struct tvl_path *p);
 /* It has proved nothing for TVL_HEALTH_STALE: what is known of it may be old. */
 bool tvl_path_is_stale(const struct tvl_path *p, tvl_time now);
 /* Something may be sent on it at all: it has an address, an ID of the peer, and is not over. */

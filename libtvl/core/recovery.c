@@ -124,7 +124,7 @@ void tvl_recovery_init(struct tvl_recovery *r, struct tvl_path_cc *cc,
                        const struct tvl_recovery_handler *handler, void *user, tvl_time now)
 {
     *r = (struct tvl_recovery){ .cc = cc, .handler = handler, .user = user };
-    r->largest_acked = NONE;
+    r->largest_acked = r->unproved_pn = NONE;
     r->last_eliciting_at = now;
     r->loss_time = TVL_TIME_NEVER;
 }
@@ -216,6 +216,26 @@ void tvl_recovery_quiet(struct tvl_recovery *r, tvl_time now)
     trim(r, now);
     if (r->first_pn == r->next_pn)
         forget_all(r);
+}
+
+static void find_unproved(struct tvl_recovery *r)
+{
+    if (r->unproved_pn == NONE || r->unproved_pn > r->largest_acked)
+        return;
+    for (uint64_t pn = r->largest_acked + 1; pn < r->next_pn; pn++) {
+        const struct tvl_recovery_slot *s = at(r, pn);
+
+        if (s->state == SLOT_OUT && s->p.ack_eliciting && !s->p.mtu_probe) {
+            r->unproved_pn = pn;
+            return;
+        }
+    }
+    r->unproved_pn = NONE;
+}
+
+tvl_time tvl_recovery_unproved_at(const struct tvl_recovery *r)
+{
+    return r->unproved_pn == NONE ? 0 : at(r, r->unproved_pn)->p.time;
 }
 
 /* When every slot is taken, one at the old end whose fate is known makes room: see forgettable. */
@@ -598,6 +618,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
         take_ecn(r, ack, &g, &l);
     if (rises)
         r->largest_acked = largest;
+    find_unproved(r);
     if (g.largest_is_new && g.eliciting && g.largest_sent_at >= cc->since) {
         const tvl_time delay =
             ack->ack_delay < r->max_ack_delay ? ack->ack_delay : r->max_ack_delay;
@@ -693,6 +714,7 @@ uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now, const char 
         n++;
     }
     r->loss_time = TVL_TIME_NEVER;
+    r->unproved_pn = NONE;
     return n;
 }
 
@@ -704,4 +726,5 @@ void tvl_recovery_discard(struct tvl_recovery *r)
     r->loss_time = TVL_TIME_NEVER;
     r->pto_when_idle = false;
     forget_all(r);
+    r->unproved_pn = NONE;
 }

@@ -126,6 +126,7 @@ struct tvl_recovery {
     uint32_t cap;                   /* of slot, a power of two */
     uint64_t first_pn, next_pn;     /* numbers remembered: [first_pn, next_pn) */
     uint64_t largest_acked;         /* UINT64_MAX: none */
+    uint64_t unproved_pn;           /* first ack-eliciting one after that; UINT64_MAX: none */
     uint64_t bytes_in_flight;       /* this space's part of cc->in_flight */
     uint64_t n_eliciting;           /* ack-eliciting packets outstanding */
     tvl_time last_eliciting_at;     /* or when the PTO last fired, if later */
@@ -144,6 +145,11 @@ void tvl_recovery_fini(struct tvl_recovery *r); /* no callbacks, cc untouched */
 uint64_t tvl_recovery_next_pn(const struct tvl_recovery *r);
 /* For encoding truncated numbers: largest acknowledged, or UINT64_MAX. */
 uint64_t tvl_recovery_largest_acked(const struct tvl_recovery *r);
+/*
+ * When the oldest ack-eliciting packet left of those sent after the newest acknowledged one: what
+ * comes after the last proof of delivery. 0: there is none.
+ */
+tvl_time tvl_recovery_unproved_at(const struct tvl_recovery *r);
 /* There is room to remember another packet. Ask before making one; false: send nothing. */
 bool tvl_recovery_can_send(const struct tvl_recovery *r);
 

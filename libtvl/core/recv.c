@@ -227,6 +227,7 @@ static void note_arrival(struct incoming *in)
     conn->eliciting_since_rx = false;
     in->path->received_at = conn->now;
     in->path->packets_received++;
+    tvl_health_hint(&in->path->health, conn->now);
     if (in->level == TVL_LEVEL_APP && in->pn < in->path->phase_first_pn &&
         tvl_packet_key_phase(in->bytes[0]) == conn->key_phase)
         in->path->phase_first_pn = in->pn;

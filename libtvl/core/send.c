@@ -475,7 +475,7 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
         tvl_recovery_oldest(&p->app.sent, 2, tvl_control_again, conn);
         conn->control_idle = false; /* frames of them may be wanted again */
     }
-    if (what != SEND_BOUND || p->app.probes > 0) {
+    if (what != SEND_BOUND || (p->app.probes > 0 && !tvl_path_has_better(p))) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
         write_datagrams(&b, room);

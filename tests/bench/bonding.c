@@ -174,6 +174,10 @@ int main(int argc, char **argv)
         printf("%u of 16 profiles below the best single path\n", below);
         good = good && below == 0;
     }
+    if (o.part[2]) {
+        fprintf(json, "%s", o.part[0] || o.part[1] ? ", " : "");
+        good = deaths_show(&o.plan, o.trials, json) && good;
+    }
     fclose(json);
     printf("{%s}\n", text);
     free(text);

@@ -46,13 +46,19 @@ struct profile {
 extern const struct profile profiles[]; /* ends with a NULL name */
 unsigned profiles_below_best(const struct plan *plan, FILE *json);
 
-/* ---- death.c: the path in use dies ---- */
+/* ---- death.c: the path in use dies and returns, under a transfer and 60 frames a second ---- */
 struct deaths {
-    struct spread evacuation_ms, resent_ms, file_gap_ms, return_ms;
-    double evacuation_p99_ms, resent_p99_ms, file_gap_p99_ms, return_p99_ms;
-    unsigned trials, failed;
-    uint64_t frames, frames_late, frames_lost;
+    unsigned trials, failed; /* failed: a byte was missing or the connection closed */
+    /* ms after the death */
+    double evacuation_p50, evacuation_p99,
+        evacuation_max;            /* no new data there, and some elsewhere */
+    double resent_p50, resent_p99; /* what was in flight there has been sent elsewhere */
+    double gap_p50, gap_p99;       /* longest pause of the transfer at its reader */
+    /* ms after the link's return until both sides use the path again */
+    double return_p50, return_p99, return_max;
+    uint64_t frames, frames_late, frames_lost; /* from the death to a second after the return */
 };
 void deaths_run(const struct plan *plan, unsigned trials, struct deaths *out);
+bool deaths_show(const struct plan *plan, unsigned trials, FILE *json);
 
 #endif
