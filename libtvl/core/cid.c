@@ -70,6 +70,14 @@ bool tvl_cids_was_issued(const struct tvl_cids *t, uint32_t path_id, uint64_t se
     return false;
 }
 
+uint64_t tvl_cids_remote_next(const struct tvl_cids *t, uint32_t path_id)
+{
+    for (size_t i = 0; i < t->n_path; i++)
+        if (t->path[i].path_id == path_id)
+            return t->path[i].remote_next;
+    return 0;
+}
+
 void tvl_cids_forget_local(struct tvl_cids *t, struct tvl_local_cid *c)
 {
     *c = t->local[--t->n_local];
@@ -140,6 +148,8 @@ int tvl_cids_learn(struct tvl_cids *t, const struct tvl_new_cid *n)
             c->has_token = true;
         }
     }
+    if (n->seq >= p->remote_next)
+        p->remote_next = n->seq + 1;
     if (n->retire_prior > p->retire_prior)
         p->retire_prior = n->retire_prior;
     for (size_t i = 0; i < t->n_remote; i++)

@@ -48,6 +48,7 @@ struct tvl_remote_cid {
 struct tvl_cid_path { /* what outlives the single IDs of a path */
     uint32_t path_id;
     uint64_t local_next;   /* sequence number of the next one we issue */
+    uint64_t remote_next;  /* after the largest the peer has issued */
     uint64_t retire_prior; /* largest Retire Prior To seen */
 };
 
@@ -66,6 +67,8 @@ struct tvl_local_cid *tvl_cids_issue(struct tvl_cids *t, uint32_t path_id,
 /* How many of ours the peer may use for the path. */
 size_t tvl_cids_issued(const struct tvl_cids *t, uint32_t path_id);
 struct tvl_local_cid *tvl_cids_local(struct tvl_cids *t, uint32_t path_id, uint64_t seq);
+/* The sequence number the peer's next ID for the path must have. */
+uint64_t tvl_cids_remote_next(const struct tvl_cids *t, uint32_t path_id);
 /* Whether `seq` was ever issued for the path. */
 bool tvl_cids_was_issued(const struct tvl_cids *t, uint32_t path_id, uint64_t seq);
 void tvl_cids_forget_local(struct tvl_cids *t, struct tvl_local_cid *c);

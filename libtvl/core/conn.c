@@ -102,7 +102,7 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     if (r != 0)
         return r;
     conn->path[0]->at.local = path->local;
-    conn->path[0]->at.remote = path->remote;
+    conn->path[0]->at.remote = conn->handshake_remote = path->remote;
     conn->path[0]->at.tag = path->tag;
     conn->path[0]->backup_asked = conn->path[0]->status_wanted = path->backup;
     conn->path[0]->peer_backup = path->backup;

@@ -7,7 +7,9 @@
  *     handshake.c TLS, transport parameters, CRYPTO frames, keys coming and going
  *     recv.c      datagram -> packets -> frames, frames to their handlers
  *     send.c      what leaves next, on which path -> frames -> packet -> datagram
- *     control.c   connection IDs, path frames, the fate of every frame that was sent
+ *     control.c   connection IDs, the fate of every frame that was sent
+ *     mpath.c     frames that speak about paths
+ *     migrate.c   a path goes on from another place
  *     path.c      opening, validating, leaving paths
  *     timers.c    everything that happens because time passes
  *     close.c     closing, draining, the last words
@@ -40,6 +42,7 @@
 #define TVL_INITIAL_DATAGRAM_MIN 1200      /* RFC 9000 14.1 */
 #define TVL_BATCH_MAX 65507                /* bytes of one UDP_SEGMENT message */
 #define TVL_PATH_SLOTS (2 * TVL_PATHS_MAX) /* live paths and abandoned ones not yet forgotten */
+#define TVL_EARLY_STATUS_MAX 16            /* paths not yet open whose status is kept */
 #define TVL_CRYPTO_WINDOW 65536 /* bytes of CRYPTO data buffered per level, RFC 9000 7.5 */
 #define TVL_EVENTS_MAX 64       /* path and connection events not yet polled */
 #define TVL_TOKEN_MAX 512       /* bytes of a token that a server gave us */
@@ -69,6 +72,12 @@ struct tvl_last_words { /* what ends the connection */
     unsigned received;  /* packets since the last one was written */
     unsigned answer_at; /* write again when `received` reaches it; doubles */
     tvl_time over_at;   /* end of closing or draining */
+};
+
+struct tvl_early_status { /* PATH_STATUS_* for a path that is not open yet */
+    uint32_t path_id;
+    bool backup;
+    uint64_t seq;
 };
 
 struct tvl_conn {
@@ -102,10 +111,11 @@ struct tvl_conn {
     bool done_wanted;                 /* HANDSHAKE_DONE is to be written */
     bool control_idle;                /* tvl_control_write found nothing, in the send under way */
     bool discard_handshake;           /* once this call's packets are processed */
-    struct tvl_cid original_dcid;     /* of the client's first Initial */
-    struct tvl_cid first_dcid;        /* of the Initial its keys come from: after a Retry another */
-    struct tvl_cid local_scid;        /* ours, during the handshake */
-    struct tvl_cid remote_cid;        /* the peer's, during the handshake */
+    struct sockaddr_storage handshake_remote; /* client: the server's first address */
+    struct tvl_cid original_dcid;             /* of the client's first Initial */
+    struct tvl_cid first_dcid; /* of the Initial its keys come from: after a Retry another */
+    struct tvl_cid local_scid; /* ours, during the handshake */
+    struct tvl_cid remote_cid; /* the peer's, during the handshake */
     struct tvl_cid retry_scid;
     bool retried;
     uint8_t *token; /* client: to be shown in Initial packets; owned */
@@ -118,9 +128,14 @@ struct tvl_conn {
     struct tvl_path *path[TVL_PATH_SLOTS]; /* by rising id, NULL-free up to n_paths */
     size_t n_paths;
     struct tvl_path_ids path_ids;
-    uint64_t own_max_path_id;  /* what we allow */
-    uint64_t peer_max_path_id; /* what the peer allows */
-    bool max_path_id_wanted;   /* MAX_PATH_ID is to be written */
+    uint64_t own_max_path_id;    /* what we allow */
+    uint64_t peer_max_path_id;   /* what the peer allows */
+    bool max_path_id_wanted;     /* MAX_PATH_ID is to be written */
+    bool paths_blocked_wanted;   /* PATHS_BLOCKED too, */
+    uint64_t paths_blocked_told; /* for the peer's maximum, plus 1 */
+    struct tvl_early_status early_status[TVL_EARLY_STATUS_MAX];
+    size_t n_early_status;
+    tvl_time data_at; /* when application data last left or arrived */
     struct tvl_cids cids;
     bool cids_due; /* some may have to be issued */
     const struct tvl_sched_ops *sched;

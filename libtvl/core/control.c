@@ -1,5 +1,5 @@
 /*
- * control.c - the connection's own frames: connection IDs, paths, HANDSHAKE_DONE, DATAGRAM; what
+ * control.c - the connection's own frames: connection IDs, HANDSHAKE_DONE, tokens, DATAGRAM; what
  * arrives, what waits to be written, and what becomes of every frame that was sent.
  *
  * What has to be said is state, not a queue: a frame is wanted, then on its way, then acknowledged;
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "mpath.h"
 #include "send.h"
 #include "trace.h"
 
@@ -44,13 +45,6 @@ struct tvl_local_cid *tvl_control_issue_cid(struct tvl_conn *conn, uint32_t path
     return c;
 }
 
-static bool path_is_over(struct tvl_conn *conn, uint32_t id)
-{
-    const struct tvl_path *p = tvl_path_find(conn, id);
-
-    return p ? p->state == TVL_PATH_ABANDONED : tvl_path_ids_used(&conn->path_ids, id);
-}
-
 static bool issue_up_to(struct tvl_conn *conn, uint32_t path_id, size_t want)
 {
     const uint64_t limit = conn->peer.active_connection_id_limit;
@@ -82,14 +76,6 @@ void tvl_control_issue_cids(struct tvl_conn *conn)
 
 /* ---- frames that arrive ---- */
 
-/* A path ID in a frame: 0 go on, 1 ignore, negative: above what we allowed. */
-static int judge_path_id(struct tvl_conn *conn, uint32_t id)
-{
-    if (id > conn->own_max_path_id)
-        return -TVL_WIRE_PROTOCOL_VIOLATION;
-    return path_is_over(conn, id) ? 1 : 0;
-}
-
 static int on_new_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
 {
     const struct tvl_new_cid n = { .path_id = f->path_id,
@@ -97,7 +83,7 @@ static int on_new_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
                                    .retire_prior = f->retire_prior_to,
                                    .cid = &f->cid,
                                    .token = f->reset_token };
-    int r = judge_path_id(conn, f->path_id);
+    int r = tvl_mpath_judge_id(conn, f->path_id);
 
     if (conn->remote_cid.len == 0) /* RFC 9000 19.15: it never gets a length */
         return -TVL_WIRE_PROTOCOL_VIOLATION;
@@ -107,15 +93,17 @@ static int on_new_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
     if (r != 0)
         return r;
     struct tvl_path *p = tvl_path_find(conn, f->path_id);
-    if (p)
+    if (p) {
+        p->cids_blocked_told = false;
         tvl_path_refresh_cids(p);
+    }
     tvl_path_open_waiting(conn, conn->now);
     return 0;
 }
 
 static int on_retire_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
 {
-    const int r = judge_path_id(conn, f->path_id);
+    const int r = tvl_mpath_judge_id(conn, f->path_id);
 
     if (r != 0)
         return r < 0 ? r : 0;
@@ -127,60 +115,6 @@ static int on_retire_cid(struct tvl_conn *conn, const struct tvl_frame_cid *f)
     tvl_endpoint_unmap(conn->ep, &c->cid);
     tvl_cids_forget_local(&conn->cids, c);
     tvl_control_issue_cids(conn);
-    return 0;
-}
-
-static int on_cids_blocked(struct tvl_conn *conn, const struct tvl_frame_cid *f)
-{
-    const int r = judge_path_id(conn, f->path_id);
-
-    if (r != 0)
-        return r < 0 ? r : 0;
-    /* The draft's 4.7: no further than the next one we shall issue. */
-    if (f->seq > 0 && !tvl_cids_was_issued(&conn->cids, f->path_id, f->seq - 1))
-        return -TVL_WIRE_PROTOCOL_VIOLATION;
-    tvl_control_issue_cids(conn);
-    return 0;
-}
-
-static int on_abandon(struct tvl_conn *conn, const struct tvl_frame *f)
-{
-    const int r = judge_path_id(conn, f->path.path_id);
-
-    if (r != 0)
-        return r < 0 ? r : 0;
-    struct tvl_path *p = tvl_path_find(conn, f->path.path_id);
-    if (!p) /* never used: burn the ID, and answer */
-        p = tvl_path_new(conn, f->path.path_id, conn->now);
-    if (p)
-        tvl_path_leave(p, TVL_WIRE_NO_ERROR, conn->now);
-    return 0;
-}
-
-static int on_status(struct tvl_conn *conn, const struct tvl_frame *f)
-{
-    const int r = judge_path_id(conn, f->path.path_id);
-    struct tvl_path *p = tvl_path_find(conn, f->path.path_id);
-
-    if (r != 0 || !p)
-        return r < 0 ? r : 0;
-    if (p->peer_status_known && f->path.seq <= p->peer_status_seq)
-        return 0;
-    p->peer_status_known = true;
-    p->peer_status_seq = f->path.seq;
-    p->peer_backup = f->type == TVL_FRAME_PATH_STATUS_BACKUP;
-    return 0;
-}
-
-static int on_max_path_id(struct tvl_conn *conn, const struct tvl_frame *f)
-{
-    if (f->path.path_id < conn->peer.initial_max_path_id)
-        return -TVL_WIRE_PROTOCOL_VIOLATION;
-    if (f->path.path_id > conn->peer_max_path_id) {
-        conn->peer_max_path_id = f->path.path_id;
-        tvl_control_issue_cids(conn);
-        tvl_path_open_waiting(conn, conn->now);
-    }
     return 0;
 }
 
@@ -226,17 +160,6 @@ int tvl_control_on_frame(struct tvl_conn *conn, struct tvl_path *path, const str
     case TVL_FRAME_DATAGRAM:
     case TVL_FRAME_DATAGRAM_LEN:
         return on_datagram(conn, f);
-    case TVL_FRAME_PATH_ABANDON:
-        return on_abandon(conn, f);
-    case TVL_FRAME_PATH_STATUS_BACKUP:
-    case TVL_FRAME_PATH_STATUS_AVAILABLE:
-        return on_status(conn, f);
-    case TVL_FRAME_MAX_PATH_ID:
-        return on_max_path_id(conn, f);
-    case TVL_FRAME_PATHS_BLOCKED:
-        return f->path.path_id > conn->own_max_path_id ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
-    case TVL_FRAME_PATH_CIDS_BLOCKED:
-        return on_cids_blocked(conn, &f->cid);
     default:
         return -TVL_WIRE_FRAME_ENCODING_ERROR;
     }
@@ -288,46 +211,6 @@ static bool write_retires(struct tvl_conn *conn, struct tvl_builder *b)
     return true;
 }
 
-/* Frames about a path name an ID the peer allows, and only where it speaks multipath at all. */
-static bool may_name(const struct tvl_conn *conn, const struct tvl_path *p)
-{
-    return conn->multipath && p->id <= conn->peer_max_path_id;
-}
-
-static bool write_path_frames(struct tvl_conn *conn, struct tvl_builder *b)
-{
-    for (size_t i = 0; i < conn->n_paths; i++) {
-        struct tvl_path *p = conn->path[i];
-        const struct tvl_frame abandon = {
-            .type = TVL_FRAME_PATH_ABANDON,
-            .path = { .path_id = p->id, .code = p->abandon_code },
-        };
-        const struct tvl_sent_frame abandon_rec = { .kind = TVL_SENT_PATH_ABANDON, .id = p->id };
-        const struct tvl_frame status = {
-            .type =
-                p->backup_asked ? TVL_FRAME_PATH_STATUS_BACKUP : TVL_FRAME_PATH_STATUS_AVAILABLE,
-            .path = { .path_id = p->id, .seq = p->status_seq },
-        };
-        const struct tvl_sent_frame status_rec = { .kind = TVL_SENT_PATH_STATUS,
-                                                   .id = p->id,
-                                                   .offset = p->status_seq };
-
-        if (!may_name(conn, p))
-            continue;
-        if (p->abandon_wanted) {
-            if (!tvl_builder_frame(b, &abandon, &abandon_rec))
-                return false;
-            p->abandon_wanted = false;
-        }
-        if (p->status_wanted && !p->waiting) {
-            if (!tvl_builder_frame(b, &status, &status_rec))
-                return false;
-            p->status_wanted = false;
-        }
-    }
-    return true;
-}
-
 /* Made when it is sent: a fresh one each time, for where the client is now. */
 static void write_token(struct tvl_conn *conn, struct tvl_builder *b)
 {
@@ -348,10 +231,6 @@ static void write_token(struct tvl_conn *conn, struct tvl_builder *b)
 void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
 {
     const struct tvl_sent_frame done_rec = { .kind = TVL_SENT_HANDSHAKE_DONE };
-    const struct tvl_frame max = { .type = TVL_FRAME_MAX_PATH_ID,
-                                   .path = { .path_id = (uint32_t)conn->own_max_path_id } };
-    const struct tvl_sent_frame max_rec = { .kind = TVL_SENT_MAX_PATH_ID,
-                                            .offset = conn->own_max_path_id };
 
     if (conn->control_idle)
         return;
@@ -363,23 +242,14 @@ void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
         conn->done_wanted = false;
     if (conn->token_wanted)
         write_token(conn, b);
-    if (!write_path_frames(conn, b))
-        return;
-    if (conn->max_path_id_wanted && tvl_builder_frame(b, &max, &max_rec))
-        conn->max_path_id_wanted = false;
-    if (write_retires(conn, b))
+    if (tvl_mpath_write(conn, b) && write_retires(conn, b))
         (void)write_new_cids(conn, b);
 }
 
 bool tvl_control_pending(const struct tvl_conn *conn)
 {
-    if (conn->done_wanted || conn->token_wanted || conn->max_path_id_wanted)
+    if (conn->done_wanted || conn->token_wanted || tvl_mpath_pending(conn))
         return true;
-    for (size_t i = 0; i < conn->n_paths; i++)
-        if (may_name(conn, conn->path[i]) &&
-            (conn->path[i]->abandon_wanted ||
-             (conn->path[i]->status_wanted && !conn->path[i]->waiting)))
-            return true;
     for (size_t i = 0; i < conn->cids.n_local; i++)
         if (conn->cids.local[i].issue == TVL_NOTE_WANTED)
             return true;
@@ -421,6 +291,9 @@ static void frame_acked(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
         if (remote && remote->retired)
             tvl_cids_forget_remote(&conn->cids, remote);
         break;
+    case TVL_SENT_PATH_ABANDON:
+        tvl_mpath_on_acked(conn, rec);
+        break;
     default:
         tvl_streams_on_acked(&conn->streams, rec, conn->now);
     }
@@ -453,22 +326,16 @@ static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
             remote->retire = TVL_NOTE_WANTED;
         break;
     case TVL_SENT_PATH_ABANDON:
-        p = tvl_path_find(conn, (uint32_t)rec->id);
-        if (p)
-            p->abandon_wanted = true;
-        break;
     case TVL_SENT_PATH_STATUS:
-        p = tvl_path_find(conn, (uint32_t)rec->id);
-        if (p && p->status_seq == rec->offset && p->state != TVL_PATH_ABANDONED)
-            p->status_wanted = true;
+    case TVL_SENT_PATH_CIDS_BLOCKED:
+    case TVL_SENT_PATHS_BLOCKED:
+    case TVL_SENT_MAX_PATH_ID:
+        tvl_mpath_on_lost(conn, rec);
         break;
     case TVL_SENT_MTU_PROBE:
         p = tvl_path_find(conn, (uint32_t)rec->id);
         if (p)
             tvl_mtu_lost(&p->mtu, rec->len, conn->now);
-        break;
-    case TVL_SENT_MAX_PATH_ID:
-        conn->max_path_id_wanted = conn->max_path_id_wanted || rec->offset == conn->own_max_path_id;
         break;
     default:
         tvl_streams_on_lost(&conn->streams, rec);

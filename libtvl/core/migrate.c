@@ -10,6 +10,7 @@
 
 #include "conn.h"
 #include "endpoint.h"
+#include "mpath.h"
 #include "trace.h"
 
 static struct tvl_place *nth(struct tvl_path *p, int i)
@@ -221,6 +222,7 @@ static void on_answer(struct tvl_path *p, struct tvl_place *pl, tvl_time now)
 
     tvl_challenge_stop(&pl->challenge);
     pl->validated = true;
+    p->answered_at = now;
     if (pl == &p->was)
         return; /* it is there, but it is for the peer to say where it wants to be */
     if (pl == &p->aside) {
@@ -325,9 +327,12 @@ int tvl_path_migrate(struct tvl_conn *conn, uint32_t path_id, const struct tvl_p
         (p->state != TVL_PATH_UP && p->state != TVL_PATH_SUSPECT) ||
         conn->peer.disable_active_migration)
         return TVL_ERR_STATE;
-    if (p->at.cid.len == 0 || !tvl_path_take_cid(p, &next))
-        return TVL_ERR_FULL;
     conn->now = now;
+    if (p->at.cid.len == 0 || !tvl_path_take_cid(p, &next)) {
+        tvl_mpath_blocked(p);
+        tvl_conn_touch(conn);
+        return TVL_ERR_FULL;
+    }
     drop(p, &p->aside);
     go(p, &next, "migrated", now);
     tvl_health_init(&p->health);

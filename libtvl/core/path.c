@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "endpoint.h"
+#include "mpath.h"
 #include "trace.h"
 
 bool tvl_path_is_up(const struct tvl_path *p)
@@ -120,6 +121,7 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     conn->n_paths++;
     tvl_path_ids_use(&conn->path_ids, id);
     conn->cids_due = true;
+    tvl_mpath_recall_status(p);
     return p;
 }
 
@@ -148,6 +150,22 @@ void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const cha
 
 /* ---- opening ---- */
 
+static size_t count_live(const struct tvl_conn *conn)
+{
+    size_t live = 0;
+
+    for (size_t i = 0; i < conn->n_paths; i++)
+        live += conn->path[i]->state != TVL_PATH_ABANDONED;
+    return live;
+}
+
+/* RFC 9000 18.2: no other path to the address of the handshake; a preferred one is free. */
+static bool is_forbidden(const struct tvl_conn *conn, const struct sockaddr_storage *remote)
+{
+    return conn->have_peer_params && conn->peer.disable_active_migration &&
+           tvl_place_same_ip(remote, &conn->handshake_remote);
+}
+
 void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now)
 {
     if (!conn->confirmed)
@@ -155,9 +173,17 @@ void tvl_path_open_waiting(struct tvl_conn *conn, tvl_time now)
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
 
-        if (!p->waiting || p->state == TVL_PATH_ABANDONED || !conn->multipath ||
-            p->id > conn->peer_max_path_id || tvl_cids_issued(&conn->cids, p->id) == 0 ||
-            !tvl_cids_has_unused(&conn->cids, p->id))
+        if (!p->waiting || p->state == TVL_PATH_ABANDONED || !conn->multipath)
+            continue;
+        if (is_forbidden(conn, &p->at.remote)) {
+            tvl_path_leave(p, TVL_WIRE_APPLICATION_ABANDON_PATH, now);
+            continue;
+        }
+        if (p->id > conn->peer_max_path_id || !tvl_cids_has_unused(&conn->cids, p->id)) {
+            tvl_mpath_blocked(p);
+            continue;
+        }
+        if (tvl_cids_issued(&conn->cids, p->id) == 0)
             continue;
         (void)tvl_path_take_cid(p, &p->at);
         p->waiting = false;
@@ -178,6 +204,10 @@ struct tvl_path *tvl_path_accept(struct tvl_conn *conn, uint32_t id,
     p = tvl_path_new(conn, id, now);
     if (!p)
         return NULL;
+    if (count_live(conn) > TVL_PATHS_MAX) {
+        tvl_path_leave(p, TVL_WIRE_PATH_RESOURCE_LIMIT_REACHED, now);
+        return NULL;
+    }
     (void)tvl_path_take_cid(p, &p->at);
     p->at.local = dgram->local;
     p->at.remote = dgram->remote;
@@ -231,7 +261,8 @@ void tvl_path_leave(struct tvl_path *p, uint64_t code, tvl_time now)
     tvl_path_take_back(p, now, "path_abandoned");
     p->abandon_wanted = conn->multipath;
     p->abandon_code = code;
-    p->status_wanted = p->ping_wanted = false;
+    p->abandon_settled = !conn->multipath || p->id > conn->peer_max_path_id;
+    p->status_wanted = p->ping_wanted = p->cids_blocked_wanted = false;
     p->at.n_responses = 0;
     tvl_challenge_stop(&p->at.challenge);
     p->was.set = p->aside.set = p->at.has_cid = false;
@@ -336,6 +367,7 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
     const bool revived =
         tvl_health_acked(&p->health, r->newest_sent_at, p->app.sent.n_eliciting, now);
 
+    p->answered_at = now;
     if (doubted && !p->health.doubted) {
         p->copies_owed = false;
         for (size_t i = 0; i < p->conn->n_paths; i++)
@@ -397,6 +429,18 @@ static tvl_time keepalive_at(const struct tvl_path *p)
     return p->received_at + conn->cfg->keepalive;
 }
 
+/* An idle path is asked now and then, so that it can be trusted when it is needed; but only while
+ * others carry data: a connection that is idle may end so. */
+static tvl_time standby_at(const struct tvl_path *p)
+{
+    const tvl_time t = p->answered_at + TVL_STANDBY_PROBE;
+
+    if (p->state != TVL_PATH_UP || p->app.sent.n_eliciting > 0 || p->ping_wanted ||
+        !others_live(p) || t > p->conn->data_at + TVL_STANDBY_PROBE)
+        return TVL_TIME_NEVER;
+    return t;
+}
+
 static tvl_time earlier(tvl_time a, tvl_time b)
 {
     return a < b ? a : b;
@@ -405,13 +449,14 @@ static tvl_time earlier(tvl_time a, tvl_time b)
 tvl_time tvl_path_next_time(const struct tvl_path *p)
 {
     const struct tvl_health_env env = health_env(p);
-    tvl_time t = p->forget_at;
+    tvl_time t = p->abandon_settled ? p->forget_at : TVL_TIME_NEVER;
 
     if (p->state == TVL_PATH_ABANDONED)
         return earlier(t, tvl_conn_retry_at(p->conn, tvl_ack_due(&p->app.received)));
     t = earlier(t, tvl_recovery_next_time(&p->app.sent));
     t = earlier(t, tvl_conn_retry_at(p->conn, tvl_ack_due(&p->app.received)));
     t = earlier(t, keepalive_at(p));
+    t = earlier(t, standby_at(p));
     t = earlier(t, tvl_conn_retry_at(p->conn, tvl_mtu_next(&p->mtu)));
     t = earlier(t, tvl_path_challenge_next(p));
     if (health_counts(p))
@@ -421,7 +466,7 @@ tvl_time tvl_path_next_time(const struct tvl_path *p)
 
 void tvl_path_tick(struct tvl_path *p, tvl_time now)
 {
-    if (p->forget_at <= now) {
+    if (p->abandon_settled && p->forget_at <= now) {
         forget(p);
         return;
     }
@@ -435,7 +480,7 @@ void tvl_path_tick(struct tvl_path *p, tvl_time now)
     const unsigned probes = tvl_recovery_on_timeout(&p->app.sent, now);
     if (probes > p->app.probes)
         p->app.probes = probes;
-    if (keepalive_at(p) <= now)
+    if (keepalive_at(p) <= now || standby_at(p) <= now)
         p->ping_wanted = true;
     check_health(p, now);
     tvl_mtu_tick(&p->mtu, now);
@@ -447,13 +492,10 @@ void tvl_path_tick(struct tvl_path *p, tvl_time now)
 int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_time now)
 {
     struct tvl_path *p;
-    size_t live = 0;
 
-    if (conn->side != TVL_CLIENT || !tvl_conn_alive(conn))
+    if (conn->side != TVL_CLIENT || !tvl_conn_alive(conn) || is_forbidden(conn, &cfg->remote))
         return TVL_ERR_STATE;
-    for (size_t i = 0; i < conn->n_paths; i++)
-        live += conn->path[i]->state != TVL_PATH_ABANDONED;
-    if (live >= TVL_PATHS_MAX)
+    if (count_live(conn) >= TVL_PATHS_MAX || conn->n_paths == TVL_PATH_SLOTS)
         return TVL_ERR_FULL;
     conn->now = now;
     p = tvl_path_new(conn, tvl_path_ids_next(&conn->path_ids), now);
@@ -464,7 +506,8 @@ int tvl_path_add(struct tvl_conn *conn, const struct tvl_path_config *cfg, tvl_t
     p->at.tag = cfg->tag;
     p->waiting = true;
     p->backup_asked = p->status_wanted = cfg->backup;
-    p->peer_backup = cfg->backup; /* what we ask of the peer we keep ourselves */
+    if (!p->peer_status_known)
+        p->peer_backup = cfg->backup; /* what we ask of the peer we keep ourselves */
     p->status_seq = cfg->backup;
     tvl_control_issue_cids(conn);
     tvl_path_open_waiting(conn, now);

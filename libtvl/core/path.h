@@ -18,7 +18,8 @@
 #include "place.h"
 #include "recovery.h"
 
-#define TVL_PLACES 3 /* at, was, aside: see place.h */
+#define TVL_STANDBY_PROBE 2000000u /* us an idle path goes unasked while others carry data */
+#define TVL_PLACES 3               /* at, was, aside: see place.h */
 
 struct tvl_space { /* a packet number space */
     struct tvl_recovery sent;
@@ -50,8 +51,11 @@ struct tvl_path {
     bool copies_owed;        /* it is doubted, and its flight has not been sent again elsewhere */
     uint64_t phase_first_pn; /* lowest number received in the current key phase, or TVL_PN_NONE */
     tvl_time received_at;    /* last packet */
+    tvl_time answered_at;    /* the last acknowledgement of one of ours; at first, the validation */
     bool ping_wanted;
     const char *cc_state_told; /* to the trace */
+
+    bool cids_blocked_wanted, cids_blocked_told; /* PATH_CIDS_BLOCKED */
 
     bool backup_asked;   /* what we ask of the peer */
     bool status_wanted;  /* a PATH_STATUS frame is to be written */
@@ -60,7 +64,8 @@ struct tvl_path {
     uint64_t peer_status_seq;
     bool peer_status_known;
 
-    bool abandon_wanted; /* a PATH_ABANDON frame is to be written */
+    bool abandon_wanted;  /* a PATH_ABANDON frame is to be written */
+    bool abandon_settled; /* it was acknowledged, or there is nobody to tell */
     uint64_t abandon_code;
     tvl_time forget_at; /* TVL_TIME_NEVER, or when an abandoned path's state goes */
 

@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "endpoint.h"
+#include "mpath.h"
 #include "trace.h"
 
 #define TVL_RUN_MAX 64 /* datagrams looked at together; the kernel joins no more */
@@ -89,8 +90,13 @@ static int on_frame(struct incoming *in, const struct tvl_frame *f)
         return -TVL_WIRE_FRAME_ENCODING_ERROR; /* as any unknown type, RFC 9000 12.4 */
     in->eliciting = in->eliciting || tvl_frame_ack_eliciting(f->type);
     in->non_probing = in->non_probing || !tvl_frame_probing(f->type);
+    if ((f->type >= TVL_FRAME_STREAM && f->type <= TVL_FRAME_STREAM_LAST) ||
+        f->type == TVL_FRAME_DATAGRAM || f->type == TVL_FRAME_DATAGRAM_LEN)
+        conn->data_at = conn->now;
     if (tvl_streams_owns_frame(f->type))
         return tvl_streams_on_frame(&conn->streams, f);
+    if (tvl_mpath_owns_frame(f->type))
+        return tvl_mpath_on_frame(conn, f);
     switch (f->type) {
     case TVL_FRAME_PADDING:
     case TVL_FRAME_PING:

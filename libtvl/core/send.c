@@ -478,10 +478,13 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
     if (what != SEND_BOUND || (p->app.probes > 0 && !tvl_path_has_better(p))) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
+        const uint64_t dgrams_before = conn->dgrams.sent;
         write_datagrams(&b, room);
         const uint32_t n = tvl_streams_write_frames(&conn->streams, &b.w, &b.list);
         b.eliciting = b.eliciting || n > 0;
         b.leading = b.leading || n > 0;
+        if (n > 0 || conn->dgrams.sent > dgrams_before)
+            conn->data_at = conn->now;
     }
     write_probe(&b);
     if (p->ping_wanted && !(b.eliciting && b.leading)) {
