@@ -112,10 +112,12 @@ static void show_paths(const struct tvl_conn *conn)
     const size_t n = tvl_paths(conn, st, TVL_PATHS_MAX);
 
     for (size_t i = 0; i < n; i++)
-        printf("path %u: %.0f MB, srtt %.2f ms, cwnd %.0f KB, mtu %u, lost %llu of %llu packets\n",
-               st[i].id, (double)st[i].bytes_sent / 1e6, (double)st[i].srtt / 1e3,
-               (double)st[i].cwnd / 1e3, st[i].mtu, (unsigned long long)st[i].packets_lost,
-               (unsigned long long)st[i].packets_sent);
+        printf(
+            "path %u: %.0f MB, srtt %.2f ms, cwnd %.0f KB, mtu %u, %llu packets, %llu lost, %llu "
+            "back\n",
+            st[i].id, (double)st[i].bytes_sent / 1e6, (double)st[i].srtt / 1e3,
+            (double)st[i].cwnd / 1e3, st[i].mtu, (unsigned long long)st[i].packets_sent,
+            (unsigned long long)st[i].packets_lost, (unsigned long long)st[i].packets_received);
     (void)fflush(stdout);
 }
 
