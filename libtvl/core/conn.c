@@ -341,6 +341,17 @@ int64_t tvl_stream_read(struct tvl_conn *conn, uint64_t id, uint8_t *bytes, size
     return tvl_streams_read(&conn->streams, id, bytes, cap, fin);
 }
 
+int64_t tvl_stream_peek(const struct tvl_conn *conn, uint64_t id, const uint8_t **bytes, bool *fin)
+{
+    return tvl_streams_peek(&conn->streams, id, bytes, fin);
+}
+
+int tvl_stream_consume(struct tvl_conn *conn, uint64_t id, size_t len, bool *fin)
+{
+    tvl_conn_touch(conn);
+    return tvl_streams_consume(&conn->streams, id, len, fin);
+}
+
 int tvl_stream_reset(struct tvl_conn *conn, uint64_t id, uint64_t code)
 {
     tvl_conn_touch(conn);

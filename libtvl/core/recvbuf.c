@@ -32,10 +32,15 @@ void tvl_recvbuf_drop(struct tvl_recvbuf *b)
     b->dropped = true;
 }
 
+static size_t place_of(const struct tvl_recvbuf *b, uint64_t offset)
+{
+    return (size_t)(offset - b->origin) & (b->cap - 1);
+}
+
 /* Bytes from `offset` on that lie in one piece in the ring. */
 static size_t until_wrap(const struct tvl_recvbuf *b, uint64_t offset)
 {
-    return b->cap - (size_t)(offset & (b->cap - 1));
+    return b->cap - place_of(b, offset);
 }
 
 static void copy_in(struct tvl_recvbuf *b, uint64_t offset, const uint8_t *bytes, size_t len)
@@ -43,7 +48,7 @@ static void copy_in(struct tvl_recvbuf *b, uint64_t offset, const uint8_t *bytes
     size_t first = until_wrap(b, offset);
     if (first > len)
         first = len;
-    memcpy(b->ring + (offset & (b->cap - 1)), bytes, first);
+    memcpy(b->ring + place_of(b, offset), bytes, first);
     if (len > first)
         memcpy(b->ring, bytes + first, len - first);
 }
@@ -51,7 +56,7 @@ static void copy_in(struct tvl_recvbuf *b, uint64_t offset, const uint8_t *bytes
 /* The same bytes in a ring of `cap`, which holds them. */
 static bool resize(struct tvl_recvbuf *b, size_t cap)
 {
-    struct tvl_recvbuf other = { .cap = cap, .ring = malloc(cap) };
+    struct tvl_recvbuf other = { .cap = cap, .ring = malloc(cap), .origin = b->origin };
     if (other.ring == NULL)
         return false;
     for (uint32_t i = 0; i < b->got.count; i++) {
@@ -59,7 +64,7 @@ static bool resize(struct tvl_recvbuf *b, size_t cap)
             size_t len = until_wrap(b, at);
             if (len > b->got.v[i].to - at)
                 len = (size_t)(b->got.v[i].to - at);
-            copy_in(&other, at, b->ring + (at & (b->cap - 1)), len);
+            copy_in(&other, at, b->ring + place_of(b, at), len);
             at += len;
         }
     }
@@ -96,6 +101,8 @@ void tvl_recvbuf_trim(struct tvl_recvbuf *b)
 /* Keep what of [from, to) has not been kept yet; bytes[0] is the byte at `from`. */
 static bool keep(struct tvl_recvbuf *b, uint64_t from, uint64_t to, const uint8_t *bytes)
 {
+    if (b->got.count == 0)
+        b->origin = b->base; /* an empty ring begins anew: what was used last is in the cache */
     if (!grow(b, to - b->base))
         return false;
     for (uint64_t at = from; at < to;) {
@@ -149,7 +156,7 @@ const uint8_t *tvl_recvbuf_peek(const struct tvl_recvbuf *b, size_t *len)
     *len = until_wrap(b, b->base);
     if (*len > readable)
         *len = (size_t)readable;
-    return b->ring + (b->base & (b->cap - 1));
+    return b->ring + place_of(b, b->base);
 }
 
 void tvl_recvbuf_skip(struct tvl_recvbuf *b, size_t len)

@@ -15,8 +15,9 @@
 #define TVL_SIZE_UNKNOWN UINT64_MAX
 
 struct tvl_recvbuf {
-    uint8_t *ring; /* a power of two of bytes; offset o lies at o & (cap - 1) */
+    uint8_t *ring; /* a power of two of bytes; offset o lies at (o - origin) & (cap - 1) */
     size_t cap;
+    uint64_t origin;
     uint64_t base;         /* everything below was read */
     uint64_t highest;      /* end of the highest piece seen */
     uint64_t final_size;   /* TVL_SIZE_UNKNOWN until the end is known */

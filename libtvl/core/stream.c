@@ -192,15 +192,38 @@ int64_t tvl_stream_take_reset(struct tvl_stream *s, uint64_t code, uint64_t fina
     return (int64_t)rise;
 }
 
+/* What follows once bytes were taken. */
+static bool came_to_end(struct tvl_stream *s)
+{
+    const bool fin = s->recv_state == TVL_RECV_DATA_RECVD && tvl_recvbuf_at_end(&s->in);
+
+    if (fin)
+        s->recv_state = TVL_RECV_DATA_READ;
+    if (fin || tvl_recvbuf_readable(&s->in) == 0)
+        s->news &= ~(unsigned)TVL_NEWS_READABLE;
+    return fin;
+}
+
+const uint8_t *tvl_stream_look(const struct tvl_stream *s, size_t *len, bool *fin)
+{
+    const uint8_t *bytes = tvl_recvbuf_peek(&s->in, len);
+
+    *fin = s->recv_state == TVL_RECV_DATA_RECVD && s->in.base + *len == s->in.final_size;
+    return bytes;
+}
+
+void tvl_stream_skip(struct tvl_stream *s, size_t len, bool *fin)
+{
+    assert(tvl_stream_can_read(s));
+    tvl_recvbuf_skip(&s->in, len);
+    *fin = came_to_end(s);
+}
+
 size_t tvl_stream_read_out(struct tvl_stream *s, uint8_t *out, size_t cap, bool *fin)
 {
     assert(tvl_stream_can_read(s));
     size_t len = tvl_recvbuf_read(&s->in, out, cap);
-    *fin = s->recv_state == TVL_RECV_DATA_RECVD && tvl_recvbuf_at_end(&s->in);
-    if (*fin)
-        s->recv_state = TVL_RECV_DATA_READ;
-    if (*fin || tvl_recvbuf_readable(&s->in) == 0)
-        s->news &= ~(unsigned)TVL_NEWS_READABLE;
+    *fin = came_to_end(s);
     return len;
 }
 

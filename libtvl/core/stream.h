@@ -137,6 +137,10 @@ struct tvl_stream_piece {
 /* Result: by how much the connection's count of received bytes rises. */
 int64_t tvl_stream_take(struct tvl_stream *s, const struct tvl_stream_piece *piece);
 int64_t tvl_stream_take_reset(struct tvl_stream *s, uint64_t code, uint64_t final_size);
+/* The next bytes in order, as many as lie in one piece; they stay until taken. */
+const uint8_t *tvl_stream_look(const struct tvl_stream *s, size_t *len, bool *fin);
+/* Take `len` bytes, [0, what tvl_stream_look shows], without a copy; *fin as in read_out. */
+void tvl_stream_skip(struct tvl_stream *s, size_t len, bool *fin);
 size_t tvl_stream_read_out(struct tvl_stream *s, uint8_t *out, size_t cap, bool *fin);
 /* The application wants no more: drop the bytes, want STOP_SENDING where it still helps. */
 void tvl_stream_stop_reading(struct tvl_stream *s, uint64_t code);

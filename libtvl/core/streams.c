@@ -390,6 +390,15 @@ static void use_room(struct tvl_streams *ss, uint64_t bytes)
         ss->want_max_data = true;
 }
 
+static void was_read(struct tvl_streams *ss, struct tvl_stream *s, size_t len)
+{
+    if (len > 0)
+        use_room(ss, len);
+    if (tvl_stream_window_due(s))
+        s->want |= TVL_WANT_MAX_STREAM_DATA;
+    tvl_streams_settle(ss, s);
+}
+
 int64_t tvl_streams_read(struct tvl_streams *ss, uint64_t id, uint8_t *bytes, size_t cap, bool *fin)
 {
     struct tvl_stream *s = tvl_streams_stream(ss, id);
@@ -397,12 +406,31 @@ int64_t tvl_streams_read(struct tvl_streams *ss, uint64_t id, uint8_t *bytes, si
     if (s == NULL || !tvl_stream_can_read(s))
         return TVL_ERR_ARG;
     size_t len = tvl_stream_read_out(s, bytes, cap, fin);
-    if (len > 0)
-        use_room(ss, len);
-    if (tvl_stream_window_due(s))
-        s->want |= TVL_WANT_MAX_STREAM_DATA;
-    tvl_streams_settle(ss, s);
+    was_read(ss, s, len);
     return (int64_t)len;
+}
+
+int64_t tvl_streams_peek(const struct tvl_streams *ss, uint64_t id, const uint8_t **bytes,
+                         bool *fin)
+{
+    const struct tvl_stream *s = tvl_streams_stream(ss, id);
+    size_t len = 0;
+    *fin = false;
+    if (s == NULL || !tvl_stream_can_read(s))
+        return TVL_ERR_ARG;
+    *bytes = tvl_stream_look(s, &len, fin);
+    return (int64_t)len;
+}
+
+int tvl_streams_consume(struct tvl_streams *ss, uint64_t id, size_t len, bool *fin)
+{
+    struct tvl_stream *s = tvl_streams_stream(ss, id);
+    *fin = false;
+    if (s == NULL || !tvl_stream_can_read(s) || len > tvl_recvbuf_readable(&s->in))
+        return TVL_ERR_ARG;
+    tvl_stream_skip(s, len, fin);
+    was_read(ss, s, len);
+    return 0;
 }
 
 int tvl_streams_reset(struct tvl_streams *ss, uint64_t id, uint64_t code)

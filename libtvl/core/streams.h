@@ -88,6 +88,9 @@ int64_t tvl_streams_write(struct tvl_streams *ss, uint64_t id, const uint8_t *by
                           bool fin);
 int64_t tvl_streams_read(struct tvl_streams *ss, uint64_t id, uint8_t *bytes, size_t cap,
                          bool *fin);
+int64_t tvl_streams_peek(const struct tvl_streams *ss, uint64_t id, const uint8_t **bytes,
+                         bool *fin);
+int tvl_streams_consume(struct tvl_streams *ss, uint64_t id, size_t len, bool *fin);
 int tvl_streams_reset(struct tvl_streams *ss, uint64_t id, uint64_t code);
 int tvl_streams_stop(struct tvl_streams *ss, uint64_t id, uint64_t code);
 uint64_t tvl_streams_backlog(const struct tvl_streams *ss, uint64_t rank);

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define SOCKETS_MAX 32    /* live sockets of one driver */
-#define READS_PER_WAKE 4  /* system calls before the loop gets its turn */
+#define READS_PER_WAKE 8  /* system calls before the loop gets its turn */
 #define SENDS_PER_TURN 64 /* messages sent before events are looked at */
 #define ROUNDS_MAX 64     /* rounds of events and sending before the loop gets its turn */
 #define WATCHES_MAX 8     /* connections whose paths follow the interfaces */
@@ -341,11 +341,10 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
         const size_t n = tvl_udp_read(&s->udp, d->in);
 
         take_in(d, s->tag, n);
+        drive(d); /* acknowledge, and let the bytes be read while they are in the cache */
         if (n < TVL_UDP_READS)
             break;
-        (void)send_all(d); /* acknowledge during a long burst */
     }
-    drive(d);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)

@@ -13,7 +13,7 @@
 #include <tvl/tvl.h>
 
 #define TVL_UDP_MESSAGE_MAX 65536u     /* bytes of a message */
-#define TVL_UDP_READS 16               /* messages read per system call */
+#define TVL_UDP_READS 8                /* messages read per system call: half a megabyte */
 #define TVL_UDP_WRITES 64              /* messages written per system call */
 #define TVL_UDP_BUFFER_BYTES (4 << 20) /* socket buffer wished for, each direction */
 

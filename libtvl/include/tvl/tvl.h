@@ -342,6 +342,15 @@ int64_t tvl_stream_write(struct tvl_conn *conn, uint64_t id, const uint8_t *byte
  */
 int64_t tvl_stream_read(struct tvl_conn *conn, uint64_t id, uint8_t *bytes, size_t cap, bool *fin);
 
+/*
+ * The same without a copy: look at the next bytes in order, as many as lie in one piece, and take
+ * them. peek: how many [0, any], *bytes borrowed until the next call on the connection or the next
+ * datagram for it; *fin: the stream ends with them. consume: `len` at most what can be read, *fin
+ * as in tvl_stream_read; 0 or TVL_ERR_ARG (no such stream, or more than there is).
+ */
+int64_t tvl_stream_peek(const struct tvl_conn *conn, uint64_t id, const uint8_t **bytes, bool *fin);
+int tvl_stream_consume(struct tvl_conn *conn, uint64_t id, size_t len, bool *fin);
+
 int tvl_stream_reset(struct tvl_conn *conn, uint64_t id, uint64_t code); /* RESET_STREAM */
 int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code);  /* STOP_SENDING */
 

@@ -564,6 +564,47 @@ static void a_bad_link_delivers_all_and_leaves_nothing(void **state)
     }
 }
 
+static void bytes_can_be_taken_without_a_copy(void **state)
+{
+    (void)state;
+    struct pair p;
+    static uint8_t bytes[15000];
+    const uint8_t *at;
+    uint64_t id, taken = 0;
+    bool fin = false;
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7);
+    pair_start(&p, usual);
+    assert_int_equal(tvl_streams_open(&p.client, TVL_UNI, &id), 0);
+    assert_int_equal(tvl_streams_peek(&p.client, id, &at, &fin), TVL_ERR_ARG); /* send-only */
+    for (unsigned round = 0; round < 6; round++) { /* round and round the buffer */
+        const bool last = round == 5;
+        size_t left = sizeof bytes;
+
+        assert_int_equal(tvl_streams_write(&p.client, id, bytes, sizeof bytes, last), sizeof bytes);
+        exchange(&p.client, &p.server);
+        assert_int_equal(tvl_streams_consume(&p.server, id, sizeof bytes + 1, &fin), TVL_ERR_ARG);
+        while (left > 0) {
+            const int64_t n = tvl_streams_peek(&p.server, id, &at, &fin);
+            const size_t some = n > 4000 ? 4000 : (size_t)n;
+
+            assert_true(n > 0 && (size_t)n <= left);
+            assert_memory_equal(at, bytes + (sizeof bytes - left), (size_t)n);
+            assert_int_equal(fin, last && (size_t)n == left);
+            assert_int_equal(tvl_streams_consume(&p.server, id, some, &fin), 0);
+            assert_int_equal(fin, last && some == left);
+            left -= some;
+            taken += some;
+        }
+        if (!last)
+            assert_int_equal(tvl_streams_peek(&p.server, id, &at, &fin), 0);
+        exchange(&p.server, &p.client); /* credit */
+    }
+    assert_int_equal(p.server.consumed, taken);
+    pair_end(&p);
+}
+
 static void a_quiet_stream_gives_its_memory_back(void **state)
 {
     (void)state;
@@ -610,6 +651,7 @@ int main(void)
         cmocka_unit_test(rank_orders_then_id),
         cmocka_unit_test(deadlines_expire_unless_acknowledged),
         cmocka_unit_test(a_short_write_is_followed_by_writable),
+        cmocka_unit_test(bytes_can_be_taken_without_a_copy),
         cmocka_unit_test(a_quiet_stream_gives_its_memory_back),
         cmocka_unit_test(violations_name_their_code),
         cmocka_unit_test(a_bad_link_delivers_all_and_leaves_nothing),
