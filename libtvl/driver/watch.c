@@ -195,13 +195,18 @@ static void opened(struct link *l, const struct tvl_interface *f,
     l->path_id = path_id;
 }
 
-/* The one path of a peer without multipath, if what it runs over is gone. */
-static struct link *stranded(struct tvl_watch *w)
+static bool has_multipath(const struct tvl_watch *w)
 {
     struct tvl_conn_stats st;
 
     tvl_conn_get_stats(w->conn, &st);
-    for (size_t i = 0; i < w->n_links && !st.multipath; i++)
+    return st.multipath;
+}
+
+/* A path whose interface is gone; NULL: there is none. */
+static struct link *stranded(struct tvl_watch *w)
+{
+    for (size_t i = 0; i < w->n_links; i++)
         if (w->link[i].state == LINK_GONE)
             return &w->link[i];
     return NULL;
@@ -212,19 +217,19 @@ static void open_link(struct tvl_watch *w, struct link *l, const struct tvl_inte
 {
     const struct tvl_ev_path path = { .interface = f->name,
                                       .backup = matches(&w->backup, f->name) };
-    struct link *from = stranded(w);
+    struct link *from = has_multipath(w) ? NULL : stranded(w);
     int id;
     size_t all;
 
     (void)others_up(w, UINT32_MAX, &all);
-    if (from) {
+    if (from) { /* the one path of a peer without multipath */
         id = tvl_ev_path_move(w->driver, w->conn, from->path_id, f->name, &w->server[l->server]);
         if (id >= 0) {
             id = (int)from->path_id;
             from->state = LINK_WANTED;
         }
     } else {
-        if (all >= TVL_PATHS_MAX)
+        if (all >= (has_multipath(w) ? TVL_PATHS_MAX : 1))
             return;
         id = tvl_ev_path_over(w->driver, w->conn, &path, &w->server[l->server]);
     }
@@ -294,6 +299,8 @@ void tvl_watch_on_event(struct tvl_watch *w, const struct tvl_event *ev)
 {
     struct link *l;
 
+    if (ev->type == TVL_EVENT_CONNECTED) /* only now it is known whether there may be several */
+        reconcile(w);
     if (ev->type != TVL_EVENT_PATH)
         return;
     l = link_of_path(w, ev->path.id);
