@@ -1,18 +1,48 @@
 /* cid.c - connection ID tables. Contract in cid.h. */
 #include "cid.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
 #include "protect.h"
+
+#define GROWTH 8 /* entries more at a time */
+
+/* Room for one more of `size` bytes: the table, moved if need be, or NULL. */
+static void *room_for_one(void *table, uint16_t count, uint16_t *cap, size_t max, size_t size)
+{
+    void *grown;
+
+    if (count < *cap)
+        return table;
+    if (count >= max)
+        return NULL;
+    const size_t wanted = *cap + (size_t)GROWTH < max ? *cap + (size_t)GROWTH : max;
+    grown = realloc(table, wanted * size);
+    if (grown)
+        *cap = (uint16_t)wanted;
+    return grown;
+}
+
+void tvl_cids_fini(struct tvl_cids *t)
+{
+    free(t->local);
+    free(t->remote);
+    free(t->path);
+    *t = (struct tvl_cids){ .n_local = 0 };
+}
 
 static struct tvl_cid_path *path_of(struct tvl_cids *t, uint32_t path_id)
 {
     for (size_t i = 0; i < t->n_path; i++)
         if (t->path[i].path_id == path_id)
             return &t->path[i];
-    if (t->n_path == TVL_LOCAL_CIDS_MAX)
+    struct tvl_cid_path *table =
+        room_for_one(t->path, t->n_path, &t->cap_path, TVL_LOCAL_CIDS_MAX, sizeof *t->path);
+    if (!table)
         return NULL;
+    t->path = table;
     t->path[t->n_path] = (struct tvl_cid_path){ .path_id = path_id };
     return &t->path[t->n_path++];
 }
@@ -37,7 +67,12 @@ struct tvl_local_cid *tvl_cids_issue(struct tvl_cids *t, uint32_t path_id,
 {
     struct tvl_cid_path *p = path_of(t, path_id);
 
-    if (!p || t->n_local == TVL_LOCAL_CIDS_MAX)
+    struct tvl_local_cid *table =
+        room_for_one(t->local, t->n_local, &t->cap_local, TVL_LOCAL_CIDS_MAX, sizeof *t->local);
+    if (!table)
+        return NULL;
+    t->local = table;
+    if (!p)
         return NULL;
     struct tvl_local_cid *c = &t->local[t->n_local++];
     *c = (struct tvl_local_cid){ .cid = *cid, .path_id = path_id, .seq = p->local_next++ };
@@ -137,11 +172,18 @@ int tvl_cids_learn(struct tvl_cids *t, const struct tvl_new_cid *n)
 
     if (error)
         return error;
-    if (!p || (!repeat && t->n_remote == TVL_REMOTE_CIDS_MAX))
-        return -TVL_WIRE_CONNECTION_ID_LIMIT_ERROR;
+    if (!p)
+        return t->n_path == TVL_LOCAL_CIDS_MAX ? -TVL_WIRE_CONNECTION_ID_LIMIT_ERROR
+                                               : -TVL_WIRE_INTERNAL_ERROR;
     if (!repeat) {
-        struct tvl_remote_cid *c = &t->remote[t->n_remote++];
+        struct tvl_remote_cid *c = room_for_one(t->remote, t->n_remote, &t->cap_remote,
+                                                TVL_REMOTE_CIDS_MAX, sizeof *t->remote);
 
+        if (!c)
+            return t->n_remote == TVL_REMOTE_CIDS_MAX ? -TVL_WIRE_CONNECTION_ID_LIMIT_ERROR
+                                                      : -TVL_WIRE_INTERNAL_ERROR;
+        t->remote = c;
+        c = &t->remote[t->n_remote++];
         *c = (struct tvl_remote_cid){ .cid = *n->cid, .path_id = n->path_id, .seq = n->seq };
         if (n->token) {
             memcpy(c->token, n->token, TVL_CID_TOKEN_LEN);

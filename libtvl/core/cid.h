@@ -52,16 +52,18 @@ struct tvl_cid_path { /* what outlives the single IDs of a path */
     uint64_t retire_prior; /* largest Retire Prior To seen */
 };
 
-struct tvl_cids {
-    struct tvl_local_cid local[TVL_LOCAL_CIDS_MAX];
-    size_t n_local;
-    struct tvl_remote_cid remote[TVL_REMOTE_CIDS_MAX];
-    size_t n_remote;
-    struct tvl_cid_path path[TVL_LOCAL_CIDS_MAX];
-    size_t n_path;
+struct tvl_cids { /* zeroed: empty; tables grow up to their limits, pointers into them move then */
+    struct tvl_local_cid *local;
+    struct tvl_remote_cid *remote;
+    struct tvl_cid_path *path;
+    uint16_t n_local, n_remote, n_path;
+    uint16_t cap_local, cap_remote, cap_path;
 };
 
-/* Record an ID of ours as issued for the path, next in sequence. NULL: the table is full. */
+void tvl_cids_fini(struct tvl_cids *t);
+
+/* Record an ID of ours as issued for the path, next in sequence. NULL: the table is full, or no
+ * memory. */
 struct tvl_local_cid *tvl_cids_issue(struct tvl_cids *t, uint32_t path_id,
                                      const struct tvl_cid *cid, const uint8_t *token);
 /* How many of ours the peer may use for the path. */

@@ -185,6 +185,7 @@ void tvl_conn_free(struct tvl_conn *conn)
     unmap(conn, &conn->first_dcid);
     for (size_t i = 0; i < conn->cids.n_local; i++)
         unmap(conn, &conn->cids.local[i].cid);
+    tvl_cids_fini(&conn->cids);
     tvl_tls_conn_free(conn->tls);
     for (size_t i = 0; i < TVL_LEVELS; i++) {
         tvl_keys_fini(&conn->read[i]);
@@ -221,7 +222,11 @@ void tvl_conn_event(struct tvl_conn *conn, const struct tvl_event *ev)
 {
     if (conn->n_events == TVL_EVENTS_MAX)
         return; /* a caller that does not poll: path states can still be asked for */
-    conn->event[(conn->event_first + conn->n_events++) % TVL_EVENTS_MAX] = *ev;
+    conn->event[(conn->event_first + conn->n_events++) % TVL_EVENTS_MAX] = (struct tvl_news){
+        .type = (uint8_t)ev->type,
+        .state = ev->type == TVL_EVENT_PATH ? (uint8_t)ev->path.state : 0,
+        .path_id = ev->type == TVL_EVENT_PATH ? ev->path.id : 0,
+    };
 }
 
 static bool poll_streams(struct tvl_conn *conn, struct tvl_event *ev)
@@ -265,7 +270,13 @@ int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev)
         return 1;
     }
     if (conn->n_events > 0) {
-        *ev = conn->event[conn->event_first];
+        const struct tvl_news *n = &conn->event[conn->event_first];
+
+        ev->type = (enum tvl_event_type)n->type;
+        if (ev->type == TVL_EVENT_PATH) {
+            ev->path.id = n->path_id;
+            ev->path.state = (enum tvl_path_state)n->state;
+        }
         conn->event_first = (conn->event_first + 1) % TVL_EVENTS_MAX;
         conn->n_events--;
         return 1;

@@ -80,6 +80,12 @@ struct tvl_early_status { /* PATH_STATUS_* for a path that is not open yet */
     uint64_t seq;
 };
 
+struct tvl_news {  /* an event of the connection or a path that waits to be polled */
+    uint8_t type;  /* enum tvl_event_type: CONNECTED or PATH */
+    uint8_t state; /* enum tvl_path_state */
+    uint32_t path_id;
+};
+
 struct tvl_conn {
     struct tvl_endpoint *ep;
     struct tvl_turn turn;         /* the endpoint's: when this connection is looked at */
@@ -148,7 +154,7 @@ struct tvl_conn {
     tvl_time idle_since;     /* RFC 9000 10.1 */
     bool eliciting_since_rx; /* an ack-eliciting packet went out since something came in */
 
-    struct tvl_event event[TVL_EVENTS_MAX];
+    struct tvl_news event[TVL_EVENTS_MAX];
     size_t event_first, n_events;
     struct tvl_last_words last;
 

@@ -40,6 +40,6 @@ int main(int argc, char **argv)
     printf("{\"kib_per_idle_connection\": %.1f, \"idle_connections\": %u}\n", each,
            client.connected - client.closed);
     swarm_client_stop(&client);
-    swarm_server_stop(&server);
+    swarm_server_stop(&server, NULL);
     return all && client.closed == 0 && before > 0 ? 0 : 1;
 }

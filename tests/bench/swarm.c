@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <ev.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +55,7 @@ static int serve(struct swarm_server *s, void (*adjust)(struct tvl_config *cfg),
         .alpn = alpn, .cert_file = s->pki.server, .key_file = s->pki.server_key, .server = true
     };
     struct tvl_ev *driver;
+    struct tvl_endpoint_stats stats;
     struct ev_io watcher;
     char why[200] = "";
 
@@ -74,6 +74,8 @@ static int serve(struct swarm_server *s, void (*adjust)(struct tvl_config *cfg),
     ev_io_init(&watcher, on_control, control, EV_READ);
     ev_io_start(cfg.loop, &watcher);
     ev_run(cfg.loop, 0);
+    tvl_endpoint_get_stats(tvl_ev_endpoint(driver), &stats);
+    (void)!write(tell, &stats, sizeof stats);
     tvl_ev_free(driver);
     tvl_tls_free(cfg.tvl.tls);
     ev_loop_destroy(cfg.loop);
@@ -97,14 +99,17 @@ int swarm_server_start(struct swarm_server *s, void (*adjust)(struct tvl_config 
     close(control[0]);
     close(tell[1]);
     s->control = control[1];
+    s->tell = tell[0];
     const bool told = read(tell[0], &s->port, sizeof s->port) == sizeof s->port;
-    close(tell[0]);
     return s->pid > 0 && told ? 0 : -1;
 }
 
-void swarm_server_stop(struct swarm_server *s)
+void swarm_server_stop(struct swarm_server *s, struct tvl_endpoint_stats *stats)
 {
     close(s->control);
+    if (stats && read(s->tell, stats, sizeof *stats) != sizeof *stats)
+        memset(stats, 0, sizeof *stats);
+    close(s->tell);
     if (s->pid > 0)
         (void)waitpid(s->pid, NULL, 0);
     test_pki_fini(&s->pki);

@@ -13,6 +13,7 @@
 struct swarm_server {
     pid_t pid;
     int control; /* closing it ends the process */
+    int tell;    /* what it says of itself at its end */
     uint16_t port;
     struct test_pki pki;
 };
@@ -20,7 +21,8 @@ struct swarm_server {
 /* Fork a server that accepts all and echoes nothing; `adjust` (may be NULL) changes its
  * configuration. 0 or -1. */
 int swarm_server_start(struct swarm_server *s, void (*adjust)(struct tvl_config *cfg));
-void swarm_server_stop(struct swarm_server *s);
+/* `stats` (may be NULL): what its endpoint has counted. */
+void swarm_server_stop(struct swarm_server *s, struct tvl_endpoint_stats *stats);
 /* KiB of memory that the server's process holds now (resident, without what it shares). */
 long swarm_server_kib(const struct swarm_server *s);
 
