@@ -319,16 +319,22 @@ static bool write_crypto(struct tvl_builder *b)
     return any;
 }
 
+/*
+ * A sign of life that must be answered. Our address may have changed unknown to us, and only a
+ * leading packet makes the peer follow; the answer needs no record.
+ */
+static void write_ping(struct tvl_builder *b)
+{
+    if (!b->eliciting || !b->leading)
+        (void)tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, NULL);
+}
+
 static void write_probe(struct tvl_builder *b)
 {
-    const struct tvl_sent_frame rec = { .kind = TVL_SENT_PING };
-
     if (b->space->probes == 0)
         return;
     b->space->probes--;
-    /* Our address may have changed unknown to us: only a leading packet makes the peer follow. */
-    if (!b->eliciting || !b->leading)
-        (void)tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &rec);
+    write_ping(b);
 }
 
 static size_t send_level(struct tvl_conn *conn, enum tvl_level level, uint8_t *bytes, size_t room,
@@ -487,11 +493,8 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
             conn->data_at = conn->now;
     }
     write_probe(&b);
-    if (p->ping_wanted && !(b.eliciting && b.leading)) {
-        const struct tvl_sent_frame rec = { .kind = TVL_SENT_PING };
-
-        (void)tvl_builder_frame(&b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &rec);
-    }
+    if (p->ping_wanted)
+        write_ping(&b);
     p->ping_wanted = false;
     if (b.full_size)
         tvl_builder_pad(&b, room < TVL_MTU_BASE ? room : TVL_MTU_BASE);

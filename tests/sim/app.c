@@ -591,6 +591,18 @@ bool app_is_over(const struct app *a)
            (a->side[APP_SERVER].closed || !a->side[APP_SERVER].conn);
 }
 
+bool app_is_content(const struct app *a)
+{
+    for (size_t i = 0; i < a->n_streams; i++)
+        for (int who = 0; who < 2 && a->stream[i].opened; who++) {
+            const struct app_half *h = &a->stream[i].half[who];
+
+            if (h->exists && (h->sender == APP_OPEN || h->receiver == APP_OPEN))
+                return false;
+        }
+    return true;
+}
+
 bool app_is_done(const struct app *a)
 {
     if (!a->started)

@@ -117,6 +117,7 @@ void app_run(struct app *a); /* what is due at graph->now */
 void app_on_event(struct app_side *s, const struct tvl_event *ev);
 /* Every half has ended at both ends, or the connection has. */
 bool app_is_done(const struct app *a);
+bool app_is_content(const struct app *a); /* every half that was begun has ended at both ends */
 bool app_is_over(const struct app *a); /* both ends closed, or never begun */
 void app_close(struct app *a, enum app_who who);
 /* One line on what is not done yet. */

@@ -216,7 +216,8 @@ void check_closed(struct check *c, const struct app_side *s)
         break;
     case TVL_CLOSED_IDLE:
     case TVL_CLOSED_RESET:
-        right = goodbye || c->may_time_out || (c->may_lose_handshake && !a->confirmed);
+        right = goodbye || c->may_time_out || (c->may_lose_handshake && !a->confirmed) ||
+                (c->may_fall_idle && app_is_content(a));
         break;
     default:
         break;

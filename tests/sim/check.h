@@ -44,6 +44,7 @@ struct check {
     size_t n_peers;
     struct check_path (*path)[2][TVL_PATH_SLOTS]; /* by app and end */
     bool may_time_out;       /* the drawn faults can last as long as a time-out */
+    bool may_fall_idle;      /* not everybody keeps himself alive */
     bool may_lose_handshake; /* an address may change in the midst of one */
     bool may_refuse_token;   /* Retry, and the client's address or the clock may change after it */
     uint64_t steps;

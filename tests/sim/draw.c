@@ -193,6 +193,9 @@ static struct vlink_config draw_way(struct draw *d)
 
     if (hits(d, SWARM_QUEUE, 500000))
         c.queue_ns = swarm_log_between(&d->rng[SWARM_QUEUE], 10, 1000) * NS_PER_MS;
+    /* at least three datagrams: less is no queue, and starves whoever speaks seldom */
+    const uint64_t least = UINT64_C(3) * 1500 * 8 * 1000000000 / (c.rate_bps / 4);
+    c.queue_ns = c.queue_ns > least ? c.queue_ns : least;
     if (hits(d, SWARM_JITTER, 500000))
         c.jitter_ns = vlink_rng_below(&d->rng[SWARM_JITTER], c.delay_ns + 1);
     if (hits(d, SWARM_TRACE, 300000))
@@ -221,7 +224,8 @@ static void link_events(struct draw *d, struct sim_node *n, bool traced)
     for (unsigned i = 0; i < 2; i++) {
         const bool hit = hits(d, SWARM_RATE, 300000);
         const tvl_time at = moment(d, SWARM_RATE, 4 * SECOND, &len);
-        const uint64_t bps = swarm_log_between(&d->rng[SWARM_RATE], 200000, 30000000);
+        const uint64_t now = vlink_dir_config(sim_link_way(n, 0))->rate_bps;
+        const uint64_t bps = swarm_log_between(&d->rng[SWARM_RATE], now / 4, 30000000);
 
         if (!hit || traced)
             continue;

@@ -107,6 +107,7 @@ void swarm_draw_config(struct swarm *w, struct vlink_rng *rng, struct tvl_config
         cfg->key_update_packets = swarm_log_between(&rng[SWARM_KEYS], 20, 2000);
     if (swarm_has(w, SWARM_SINGLE) && vlink_rng_below(&rng[SWARM_SINGLE], 2))
         cfg->max_path_id = UINT32_MAX;
+    w->no_keepalive = w->no_keepalive || cfg->keepalive == 0;
     if (cfg->idle_timeout < w->idle_min)
         w->idle_min = cfg->idle_timeout;
     if (cfg->idle_timeout > w->idle_max)

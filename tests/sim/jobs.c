@@ -48,13 +48,20 @@ static void run_seed(const struct jobs_config *c, uint64_t seed, const struct te
 {
     FILE *log = c->log ? fopen(c->log, "w") : NULL;
 
-    swarm_run(seed, c->without, pki, log, r);
+    struct swarm_order order = { .seed = seed,
+                                 .without = c->without,
+                                 .pki = pki,
+                                 .log = log,
+                                 .stop_at = c->stop_at };
+
+    swarm_run(&order, r);
     if (log)
         fclose(log);
     if (r->ok && c->twice) {
         struct swarm_result again;
 
-        swarm_run(seed, c->without, pki, NULL, &again);
+        order.log = NULL;
+        swarm_run(&order, &again);
         if (again.hash != r->hash) {
             r->ok = false;
             (void)snprintf(r->why, sizeof r->why, "a second run differs");

@@ -18,6 +18,7 @@ struct jobs_config {
     bool progress;
     const char *report; /* JSON file to write; NULL: none */
     const char *log;    /* of the one seed, with count 1 */
+    tvl_time stop_at;   /* us; 0: run to the end */
 };
 
 /* Result: number of violations. */

@@ -11,6 +11,7 @@
  *     tvl-sim --swarm --count 10000 --jobs 2   seeds 1..10000 in two processes
  *     ... --without loss --without nat         without these faults; --faults lists them
  *     ... --shrink                             which faults does this failure need?
+ *     ... --stop US                            end there, with the state in the log
  *     ... --report FILE                        JSON
  */
 #include <ctype.h>
@@ -24,7 +25,7 @@
 
 struct options {
     const char *scenario, *log, *report;
-    uint64_t seed, count, without;
+    uint64_t seed, count, without, stop;
     unsigned jobs;
     bool twice, swarm, shrink, faults;
     double share;
@@ -56,6 +57,7 @@ static int parse(struct options *o, int argc, char **argv)
         { "shrink", no_argument, NULL, 'k' },
         { "faults", no_argument, NULL, 'f' },
         { "report", required_argument, NULL, 'o' },
+        { "stop", required_argument, NULL, 'u' },
         { NULL, 0, NULL, 0 },
     };
     int c;
@@ -96,6 +98,9 @@ static int parse(struct options *o, int argc, char **argv)
             break;
         case 'f':
             o->faults = true;
+            break;
+        case 'u':
+            o->stop = strtoull(optarg, NULL, 0);
             break;
         case 'o':
             o->report = optarg;
@@ -162,18 +167,19 @@ static bool same_kind(const char *a, const char *b)
 /* Leave out one fault after the other as long as the seed still fails in the same way. */
 static uint64_t shrink(const struct options *o, const struct test_pki *pki)
 {
-    uint64_t without = o->without;
+    struct swarm_order order = { .seed = o->seed, .without = o->without, .pki = pki };
     struct swarm_result r, last;
 
-    swarm_run(o->seed, without, pki, NULL, &last);
+    swarm_run(&order, &last);
     for (int f = 0; f < SWARM_FAULTS && !last.ok; f++) {
         if (!(last.drawn >> f & 1))
             continue;
-        swarm_run(o->seed, without | SWARM_BIT(f), pki, NULL, &r);
+        order.without |= SWARM_BIT(f);
+        swarm_run(&order, &r);
         if (r.ok || !same_kind(r.why, last.why))
-            continue;
-        without |= SWARM_BIT(f);
-        last = r;
+            order.without &= ~SWARM_BIT(f);
+        else
+            last = r;
     }
     if (last.ok)
         printf("seed %" PRIu64 " does not fail\n", o->seed);
@@ -183,7 +189,7 @@ static uint64_t shrink(const struct options *o, const struct test_pki *pki)
         if (!last.ok && last.drawn >> f & 1)
             printf(" %s", swarm_fault_name[f]);
     printf("\n");
-    return without;
+    return order.without;
 }
 
 static int run_swarm(const struct options *o, const struct test_pki *pki)
@@ -195,6 +201,7 @@ static int run_swarm(const struct options *o, const struct test_pki *pki)
                              .twice = o->twice,
                              .progress = true,
                              .report = o->report,
+                             .stop_at = o->stop,
                              .log = o->count == 1 ? o->log : NULL };
 
     if (o->shrink)

@@ -139,6 +139,11 @@ void sim_link_down(struct sim_node *n, unsigned ways, bool down)
     }
 }
 
+const struct vlink_dir *sim_link_way(const struct sim_node *n, unsigned way)
+{
+    return ((const struct link *)n)->dir[way];
+}
+
 void sim_link_rate(struct sim_node *n, uint64_t rate_bps)
 {
     struct link *l = (struct link *)n;

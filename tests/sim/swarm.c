@@ -182,6 +182,8 @@ static void step(struct swarm *w, tvl_time limit)
     (void)sim_memory_count(before);
     settle(w);
     check_step(&w->check);
+    if (w->g.now >= w->stop_at)
+        fail(w, "stopped as told");
     if (w->check.steps > SWARM_STEPS_MAX)
         fail(w, "more than %u steps", SWARM_STEPS_MAX);
 }
@@ -294,8 +296,7 @@ static void finish(struct swarm *w, struct swarm_result *out)
     out->ok = !out->why[0];
 }
 
-void swarm_run(uint64_t seed, uint64_t without, const struct test_pki *pki, FILE *log,
-               struct swarm_result *out)
+void swarm_run(const struct swarm_order *order, struct swarm_result *out)
 {
     struct swarm *w = calloc(1, sizeof *w);
 
@@ -303,14 +304,16 @@ void swarm_run(uint64_t seed, uint64_t without, const struct test_pki *pki, FILE
         abort();
     memset(out, 0, sizeof *out);
     sim_memory_reset();
-    sim_graph_init(&w->g, BEGAN, log);
-    w->seed = seed;
-    w->without = without;
-    w->pki = pki;
+    sim_graph_init(&w->g, BEGAN, order->log);
+    w->seed = order->seed;
+    w->without = order->without;
+    w->pki = order->pki;
+    w->stop_at = order->stop_at ? order->stop_at : SIM_NEVER;
     w->began = BEGAN;
     swarm_draw(w);
     check_init(&w->check, &w->g, w->host[0], w->app, w->n_apps);
     w->check.may_time_out = w->harsh || w->outage > w->idle_min / 4;
+    w->check.may_fall_idle = w->no_keepalive;
     w->check.may_lose_handshake = swarm_has(w, SWARM_NAT) || swarm_has(w, SWARM_ADDRESS);
     w->check.may_refuse_token =
         swarm_has(w, SWARM_RETRY) &&

@@ -88,6 +88,7 @@ struct swarm_event {
 
 struct swarm {
     uint64_t seed, without, drawn; /* bits of enum swarm_fault */
+    tvl_time stop_at;
     struct sim_graph g;
     struct sim_host *host[SWARM_HOSTS_MAX];
     unsigned n_hosts;
@@ -101,6 +102,7 @@ struct swarm {
     const struct test_pki *pki;
     tvl_time began, calm_at;
     bool calm;
+    bool no_keepalive; /* of some client: who has nothing to say falls silent, and idle */
     tvl_time outage; /* sum of the times something does not pass somewhere */
     tvl_time idle_min, idle_max, handshake_max; /* time-outs of the hosts */
     bool harsh;                                 /* loss such that a time-out may be bad luck */
@@ -119,8 +121,14 @@ struct swarm_result {
     unsigned conns, unclean; /* connections; of them those that did not end by a goodbye heard */
 };
 
-void swarm_run(uint64_t seed, uint64_t without, const struct test_pki *pki, FILE *log,
-               struct swarm_result *out);
+struct swarm_order { /* which world, and what to do with it */
+    uint64_t seed, without;
+    const struct test_pki *pki;
+    FILE *log;        /* NULL: none */
+    tvl_time stop_at; /* us of graph time: end there, with the state in the log; 0: do not */
+};
+
+void swarm_run(const struct swarm_order *order, struct swarm_result *out);
 /* draw.c: makes everything in `w`, whose seed, without, graph and pki are set. */
 void swarm_draw(struct swarm *w);
 
