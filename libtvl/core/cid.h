@@ -13,7 +13,7 @@
 #include "packet.h"
 
 #define TVL_CID_LEN 8             /* bytes of connection IDs we issue, unless they name a server */
-#define TVL_CID_ACTIVE 2          /* kept issued per path: one used, one spare */
+#define TVL_CID_ACTIVE 4          /* kept issued per path: one used; a NAT may rebind often */
 #define TVL_LOCAL_CIDS_MAX 96     /* issued and not forgotten */
 #define TVL_REMOTE_CIDS_MAX 160   /* received and not forgotten */
 #define TVL_REMOTE_PER_PATH_MAX 4 /* our active_connection_id_limit, per path */

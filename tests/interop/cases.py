@@ -16,11 +16,14 @@ class Case:
     what: str                     # for docs/interop.md
     server: tuple = ()            # words of what the server shall do
     client: tuple = ()            # words of what the client shall do
-    down: bool = False            # BIG bytes to the client
+    down: bool = False            # a file of `size` bytes to the client
+    size: int = 3000000
     up: bool = False              # BIG bytes to the server
     many: int = 0                 # so many small files at once
     connections: int = 1
     link: str = ""                # keys of a vlink
+    links: tuple = ()             # keys of two vlinks, "a" and "b", one for each path
+    at: tuple = ()                # what happens to them
     rebind: bool = False          # a NAT that changes its port
     ipv6: bool = False
     saw: typing.Callable = None   # (our events, our role) -> None, or raises Failed
@@ -81,6 +84,23 @@ def saw_two_paths(events, role):
          f"bytes by path: {both}")
 
 
+def saw_return(path):
+    """More than the path can have carried before it died: TWIN_BYTES."""
+    def saw(events, role):
+        saw_two_paths(events, role)
+        way = "received" if role == "client" else "sent"
+        got = max((p[way] for c in connections_of(events) for p in c["paths"] if p["id"] == path),
+                  default=0)
+        need(got > TWIN_BYTES, f"{got} bytes on the path that died: none after its return?")
+        states = [e["state"] for e in events if e["event"] == "path" and e["id"] == path]
+        need(role == "client" or states[-2:] == ["suspect", "up"],
+             f"the states of the path that died: {states}")
+    return saw
+
+
+TWINS = ("rate=20mbit,delay=10ms", "rate=20mbit,delay=15ms")
+TWIN_DIES_AT_S = 1
+TWIN_BYTES = TWIN_DIES_AT_S * 20e6 / 8 * 1.1
 LOSSY = "rate=50mbit,delay=5ms,queue=100ms,loss=5%"
 
 CASES = [
@@ -111,6 +131,14 @@ CASES = [
     Case("handshakes, 5 % loss", "ten connections, one after another, over the same link",
          client=("again",), connections=10, link=LOSSY),
     Case("IPv6", "over ::1", down=True, ipv6=True),
-    Case("multipath", "3,000,000 bytes over two paths, both carry", server=("multipath",),
-         client=("multipath",), down=True, saw=saw_two_paths),
+    Case("multipath", "6,000,000 bytes over two vlinks of 20 Mbit/s, both carry",
+         server=("multipath",), client=("multipath",), down=True, size=6000000, links=TWINS,
+         saw=saw_two_paths),
+    Case("first path dies", "12,000,000 bytes over two vlinks of 20 Mbit/s; the one of path 0 is "
+         "dead from 1 s to 2.5 s, then carries again", server=("multipath",),
+         client=("multipath",), down=True, size=12000000, links=TWINS,
+         at=(f"{TWIN_DIES_AT_S}s:a.down", "2500ms:a.up"), saw=saw_return(0)),
+    Case("second path dies", "the same with path 1", server=("multipath",),
+         client=("multipath",), down=True, size=12000000, links=TWINS,
+         at=(f"{TWIN_DIES_AT_S}s:b.down", "2500ms:b.up"), saw=saw_return(1)),
 ]

@@ -175,14 +175,6 @@ static void closed(struct client *c, const struct tvl_event *ev)
     ev_break(c->loop, EVBREAK_ALL);
 }
 
-static void path_changed(const struct tvl_event *ev)
-{
-    static const char *const states[] = { "opening", "up", "suspect", "abandoned" };
-
-    h3_print(json_pack("{s:s, s:i, s:s}", "event", "path", "id", (int)ev->path.id, "state",
-                       states[ev->path.state]));
-}
-
 static void on_event(void *user, const struct tvl_event *ev)
 {
     struct client *c = user;
@@ -195,7 +187,7 @@ static void on_event(void *user, const struct tvl_event *ev)
     if (ev->type == TVL_EVENT_CONNECTED)
         connected(c);
     if (ev->type == TVL_EVENT_PATH)
-        path_changed(ev);
+        h3_print_path(ev);
     if (!c->h3)
         return;
     code = h3_on_event(c->h3, ev);

@@ -92,15 +92,22 @@ void h3_print(json_t *line)
     json_decref(line);
 }
 
+static const char *const path_states[] = { "opening", "up", "suspect", "abandoned" };
+
 static json_t *path_stats(const struct tvl_path_stats *p)
 {
-    static const char *const states[] = { "opening", "up", "suspect", "abandoned" };
-
     return json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "id", (int)p->id, "state",
-                     states[p->state], "sent", (json_int_t)p->bytes_sent, "received",
+                     path_states[p->state], "sent", (json_int_t)p->bytes_sent, "received",
                      (json_int_t)p->bytes_received, "lost", (json_int_t)p->packets_lost,
                      "rebindings", (json_int_t)p->rebindings, "evacuations",
                      (json_int_t)p->evacuations, "ecn", p->ecn);
+}
+
+void h3_print_path(const struct tvl_event *ev)
+{
+    h3_print(json_pack("{s:s, s:I, s:i, s:s}", "event", "path", "connection_id",
+                       (json_int_t)tvl_conn_id(ev->conn), "id", (int)ev->path.id, "state",
+                       path_states[ev->path.state]));
 }
 
 json_t *h3_stats(const struct tvl_conn *conn)

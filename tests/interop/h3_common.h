@@ -31,7 +31,8 @@ uint8_t *h3_read_file(const char *folder, const char *name, size_t *len);
 /* A new file for writing, named by the last part of `path` ("index.html" when there is none). */
 FILE *h3_create_file(const char *folder, const char *path);
 
-void h3_print(json_t *line); /* takes the reference; flushes */
+void h3_print(json_t *line);                    /* takes the reference; flushes */
+void h3_print_path(const struct tvl_event *ev); /* a TVL_EVENT_PATH */
 /* What tvl_conn_get_stats and tvl_paths say, as an object. */
 json_t *h3_stats(const struct tvl_conn *conn);
 

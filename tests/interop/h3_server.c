@@ -160,6 +160,8 @@ static void on_event(void *user, const struct tvl_event *ev)
         begin(server, ev->conn);
         s = tvl_conn_user(ev->conn);
     }
+    if (ev->type == TVL_EVENT_PATH)
+        h3_print_path(ev);
     const uint64_t code = s ? h3_on_event(s->h3, ev) : 0;
     if (code)
         (void)tvl_close(ev->conn, code, "HTTP/3", tvl_ev_now(server->driver));

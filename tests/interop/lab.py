@@ -114,11 +114,11 @@ class Lab:
         self.write("index.html", b"hello\n")
         self.write("small.bin", dice.randbytes(SMALL))
         if case.down:
-            self.write("big.bin", dice.randbytes(BIG))
+            self.write("big.bin", dice.randbytes(case.size))
         for i in range(case.many):
             self.write(f"f{i}.bin", dice.randbytes(SMALL))
         with open(self.upload, "wb") as f:
-            f.write(dice.randbytes(BIG))
+            f.write(client.fill * BIG if client.fill else dice.randbytes(BIG))
 
     def make(self, name):
         path = os.path.join(self.folder, name)
@@ -197,13 +197,26 @@ class Lab:
             vlink = self.running.start("vlink", [
                 os.path.join(self.build, "vmm-shim", "vlink", "vlink"), "--link", spec, "--seed", "7"])
             demo_programs.wait_for_udp(vlink, self.link_port)
+        elif self.case.links:
+            command = [os.path.join(self.build, "vmm-shim", "vlink", "vlink"), "--seed", "7",
+                       "--start-on-traffic"]
+            for name, host, keys in zip("ab", (self.host, self.second_host), self.case.links):
+                command += ["--link", f"name={name},listen={host}:{self.link_port},"
+                            f"to=127.0.0.1:{self.port},{keys}"]
+            for change in self.case.at:
+                command += ["--at", change]
+            vlink = self.running.start("vlink", command)
+            demo_programs.wait_for_udp(vlink, self.link_port)
         elif self.case.rebind:
             self.nat = Rebinder(self.link_port, self.port)
             self.nat.start()
 
     @property
     def connect_port(self):
-        return self.link_port if self.case.link or self.case.rebind else self.port
+        between = self.case.link or self.case.links or self.case.rebind
+        return self.link_port if between else self.port
+
+    second_host = "127.0.0.2"  # where path 1 leads when each path has a link of its own
 
 
 def text_of(program):

@@ -47,6 +47,8 @@ class Peer:
         lab.check_upload(os.path.join(lab.uploads, "up.bin"))
 
     upload_path = "/up.bin"
+    hrr_groups = "P-384"  # as client: what it does not guess, but has
+    fill = b""  # as client: it can send only this byte up
     wants = {}  # as client: word -> what our server has to do for it
 
 
@@ -68,7 +70,7 @@ class Libtvl(Peer):
                    "--uploads", lab.uploads]
         more = {
             "retry": ["--retry"],
-            "hrr": ["--groups", "P-384"],
+            "hrr": ["--groups", lab.client.hrr_groups],
             "chacha": ["--suites", "TLS_CHACHA20_POLY1305_SHA256"],
             "client_ca": ["--client-ca", lab.pki["ca.pem"]],
             "key_update": ["--key-packets", "500"],
@@ -87,7 +89,8 @@ class Libtvl(Peer):
             "cert": ["--cert", lab.pki["client.pem"], "--key", lab.pki["client.key"]],
             "key_update": ["--update-keys", str(BIG // 10)],
             "migrate": ["--migrate", str(BIG // 10)],
-            "multipath": ["--local", "127.0.0.1", "--path", "127.0.0.2"],
+            "multipath": ["--path", f"@{lab.second_host}:{lab.link_port}"] if lab.case.links
+            else ["--local", "127.0.0.1", "--path", "127.0.0.2"],
         }
         for word in words:
             command += more.get(word, [])
@@ -275,4 +278,79 @@ class Chromium(Peer):
             shutil.copy(os.path.join(lab.uploads, name), os.path.join(lab.saved, name))
 
 
-ALL = [Libtvl(), Ngtcp2(), Caddy(), Chromium()]
+class Picoquic(Peer):
+    """picoquicdemo, which no distribution has: SVC_PICOQUIC names the program."""
+    name = "picoquic"
+    hrr_groups = "P-256"
+    fill = b"Z"
+    wants = {}
+    no_server = {
+        "hrr": "its server takes every group that its client guesses, and ours",
+        "client_ca": "no option for it",
+    }
+    no_client = {
+        "cert": "no option for it",
+        "unknown_version": "it does not try another version",
+    }
+    upload_path = "/post"
+
+    def __init__(self):
+        self.program = os.environ.get("SVC_PICOQUIC", "")
+
+    def missing(self):
+        return "" if self.program else "picoquic by hand, and take SVC_PICOQUIC=PROGRAM"
+
+    def version(self):
+        return os.environ.get("SVC_PICOQUIC_VERSION", "")
+
+    def check_upload(self, lab):
+        with open(os.path.join(lab.saved, "post"), encoding="utf-8") as f:
+            said = f.read()
+        # It counts the 512 bytes of room for its answer, too; with ngtcp2's client as well.
+        if said.strip() not in (f"Received {BIG} bytes.", f"Received {BIG + 512} bytes."):
+            raise Failed(f"the server says: {said.strip()}")
+
+    def command(self, lab, folder):
+        return ["/usr/bin/env", "-C", lab.make(folder), self.program, "-0"] + \
+            ([] if "migrate" in lab.case.client else ["-M"])  # else it opens a path instead
+
+    def server_command(self, lab, port, words=()):
+        command = self.command(lab, f"server-{port}") + [
+            "-p", str(port), "-c", lab.pki["server.pem"], "-k", lab.pki["server.key"],
+            "-w", lab.root]
+        return command + (["-r"] if "retry" in words else [])
+
+    def serve(self, lab):
+        return lab.start_server("picoquic", self.server_command(lab, lab.port, lab.case.server))
+
+    def request(self, lab, server):
+        words = lab.case.client
+        command = self.command(lab, "client") + ["-n", "localhost", "-t", lab.pki["ca.pem"],
+                                                 "-o", lab.saved]
+        more = {
+            "chacha": ["-C", "20"],
+            "key_update": ["-u", "200"],
+            "migrate": ["-f", "3"],
+            "multipath": ["-A", f"127.0.0.1/0/{lab.second_host}" if lab.case.links
+                          else "127.0.0.2/0"],
+        }
+        for word in words:
+            command += more.get(word, [])
+        if "hrr" in lab.case.server:
+            command.append("-z")
+        scenario = [f"0:-:up.bin:{BIG}"] if lab.case.up else \
+            [f"{4 * i}:-:{name}" for i, name in enumerate(lab.downloads)]
+
+        def target(port):
+            return [lab.host.strip("[]"), str(port), ";".join(scenario)]
+
+        if "early_data" in words:
+            other = lab.running.start("picoquic-other", self.server_command(lab, lab.link_port))
+            time.sleep(0.5)
+            lab.run_client("picoquic-first", command + target(lab.link_port))
+            other.stop()
+        for i in range(lab.case.connections):
+            lab.run_client(f"picoquic-client-{i}", command + target(lab.connect_port))
+
+
+ALL = [Libtvl(), Ngtcp2(), Caddy(), Chromium(), Picoquic()]
