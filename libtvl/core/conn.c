@@ -444,6 +444,7 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .packets_received = p->packets_received,
         .packets_lost = p->app.sent.packets_lost,
         .bytes_lost = p->app.sent.bytes_lost,
+        .proof_at = p->health.proof_at,
         .packets_spurious = p->app.sent.spurious,
         .mtu = p->mtu.current,
         .validated = p->at.validated,

@@ -158,6 +158,7 @@ struct tvl_conn {
     size_t event_first, n_events;
     struct tvl_last_words last;
 
+    uint64_t reinjected; /* bytes, see reinject.h */
     uint64_t bytes_sent, bytes_received, packets_dropped;
     bool hold_told;                     /* to the trace: the scheduler holds data back */
     const struct tvl_path *picked_told; /* to the trace, as the only one; NULL: none */

@@ -67,9 +67,12 @@ static tvl_time patience(const struct tvl_health *h, const struct tvl_health_env
 {
     /* A long and steady path has next to no variance: half a round trip is the least of it. */
     const tvl_time honest = env->srtt + larger(4 * env->rttvar, env->srtt / 2) + env->max_ack_delay;
-    const tvl_time three = 3 * (env->srtt + 4 * env->rttvar);
-    tvl_time t = larger(three, TVL_HEALTH_SILENCE_MIN + env->max_ack_delay);
+    const tvl_time round = env->srtt + 4 * env->rttvar;
+    /* One packet may be lost: a probe time-out and its answer fit in (RFC 9002 6.2.1). */
+    const tvl_time probed = 2 * round + env->max_ack_delay;
+    tvl_time t = larger(3 * round, TVL_HEALTH_SILENCE_MIN + env->max_ack_delay);
 
+    t = larger(t, probed);
     if (env->others_live && t > TVL_HEALTH_SILENCE_MAX)
         t = TVL_HEALTH_SILENCE_MAX;
     return larger(h->waiting_since + t, oldest(h, env) + honest);

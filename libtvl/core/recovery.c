@@ -286,7 +286,7 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
     s->state = SLOT_OUT;
     s->p = *p;
     s->p.time = now;
-    s->p.lost = false;
+    s->p.lost = s->p.copied = false;
     if (p->ect0)
         tvl_ecn_sent(&cc->ecn, &r->ecn);
     if (!p->in_flight)
@@ -699,6 +699,38 @@ void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
         visit(user, shown(s));
         max--;
     }
+}
+
+/* Does the slot hold something to copy, and is there room for it? */
+static bool copy_one(struct tvl_recovery_slot *s, uint64_t left)
+{
+    return s->state == SLOT_OUT && s->p.ack_eliciting && !s->p.mtu_probe && !s->p.copied &&
+           s->p.bytes <= left;
+}
+
+uint64_t tvl_recovery_copy(struct tvl_recovery *r, const struct tvl_recovery_copies *which,
+                           void (*visit)(void *user, const struct tvl_sent_packet *p), void *user)
+{
+    uint64_t bytes = 0, pn = r->first_pn;
+
+    for (; pn < r->next_pn && at(r, pn)->p.time < which->sent_before; pn++) {
+        if (!copy_one(at(r, pn), which->bytes - bytes))
+            continue;
+        at(r, pn)->p.copied = true;
+        bytes += at(r, pn)->p.bytes;
+        visit(user, shown(at(r, pn)));
+    }
+    if (r->last_eliciting_at <= which->sent_after)
+        return bytes;
+    for (uint64_t back = r->next_pn; back > pn && at(r, back - 1)->p.time > which->sent_after;
+         back--) {
+        if (!copy_one(at(r, back - 1), which->bytes - bytes))
+            continue;
+        at(r, back - 1)->p.copied = true;
+        bytes += at(r, back - 1)->p.bytes;
+        visit(user, shown(at(r, back - 1)));
+    }
+    return bytes;
 }
 
 uint64_t tvl_recovery_take_all(struct tvl_recovery *r, tvl_time now, const char *rule)

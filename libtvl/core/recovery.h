@@ -83,6 +83,7 @@ struct tvl_sent_packet {
     uint32_t bytes; /* UDP payload share of this packet */
     bool ack_eliciting;
     bool in_flight; /* counts for congestion control: ack-eliciting or has PADDING */
+    bool copied;    /* tvl_recovery_copy had it */
     bool mtu_probe; /* its loss says nothing of congestion, and nobody waits for its answer */
     bool ect0;      /* its datagram is marked */
     bool lost;      /* in acked(): it had been declared lost before (spurious) */
@@ -198,6 +199,17 @@ unsigned tvl_recovery_on_timeout(struct tvl_recovery *r, tvl_time now);
  */
 void tvl_recovery_oldest(const struct tvl_recovery *r, size_t max,
                          void (*visit)(void *user, const struct tvl_sent_packet *p), void *user);
+
+/*
+ * Copies of what is outstanding: packets that left after the one time or before the other, each
+ * once, together at most `bytes`. Those visited stay outstanding. Result: their bytes.
+ */
+struct tvl_recovery_copies {
+    tvl_time sent_after, sent_before;
+    uint64_t bytes;
+};
+uint64_t tvl_recovery_copy(struct tvl_recovery *r, const struct tvl_recovery_copies *which,
+                           void (*visit)(void *user, const struct tvl_sent_packet *p), void *user);
 
 /*
  * Declare everything outstanding lost now: the path died, or a Retry came. The controller is not

@@ -605,7 +605,7 @@ static size_t send_first(struct tvl_conn *conn, struct batch *batch, struct tvl_
             return len;
     }
     if (!tvl_conn_data_waits(conn))
-        tvl_reinject_late(conn);
+        tvl_reinject(conn);
     if (tvl_conn_data_waits(conn)) {
         *on = tvl_route_data(conn);
         return *on ? send_app(*on, SEND_DATA, batch) : 0;

@@ -180,6 +180,14 @@ static const struct tvl_path_stats *path_of(struct net *n, enum net_side side, u
     return NULL;
 }
 
+static tvl_time proof_of(struct net *n, unsigned link)
+{
+    struct tvl_path_stats v[TVL_PATHS_MAX];
+    const struct tvl_path_stats *p = path_of(n, NET_SERVER, link, v);
+
+    return p ? p->proof_at : 0;
+}
+
 static void die(struct trial *t, struct net *n)
 {
     struct tvl_path_stats v[TVL_PATHS_MAX];
@@ -252,6 +260,7 @@ static void on_sent(void *user, struct net *n, enum net_side side, unsigned link
     if (t->dead == NET_LINKS_MAX || t->returned)
         return;
     if (link == t->dead) {
+        t->proved = t->proved || (t->ways == NET_TO_SERVER && proof_of(n, link) > t->death);
         if (fresh > 0 && !t->proved)
             t->last_on_dead = net_now(n);
         return;
