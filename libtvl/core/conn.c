@@ -193,8 +193,7 @@ void tvl_conn_free(struct tvl_conn *conn)
         tvl_sendbuf_fini(&conn->crypto[i].out);
         tvl_recvbuf_fini(&conn->crypto[i].in);
     }
-    tvl_keys_fini(&conn->read_before);
-    tvl_keys_fini(&conn->read_next);
+    tvl_keyphase_fini(&conn->phase);
     tvl_recovery_fini(&conn->initial.sent);
     tvl_recovery_fini(&conn->handshake.sent);
     for (size_t i = 0; i < conn->n_paths; i++)
@@ -483,6 +482,7 @@ void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
         .datagrams_received = conn->dgrams.received,
         .datagrams_dropped = conn->dgrams.dropped,
         .multipath = conn->multipath,
+        .key_updates = conn->phase.number,
         .packets_dropped = conn->packets_dropped,
         .resumed = conn->tls && tvl_tls_conn_resumed(conn->tls),
         .suite = conn->tls ? tvl_tls_conn_suite(conn->tls) : 0,

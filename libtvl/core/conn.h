@@ -9,6 +9,7 @@
  *     send.c      what leaves next, on which path -> frames -> packet -> datagram
  *     control.c   connection IDs, the fate of every frame that was sent
  *     mpath.c     frames that speak about paths
+ *     keyphase.c  key updates
  *     migrate.c   a path goes on from another place
  *     path.c      opening, validating, leaving paths
  *     timers.c    everything that happens because time passes
@@ -27,6 +28,7 @@
 #include "dgrams.h"
 #include "door.h"
 #include "frame.h"
+#include "keyphase.h"
 #include "params.h"
 #include "path.h"
 #include "path_ids.h"
@@ -107,9 +109,7 @@ struct tvl_conn {
     struct tvl_tls_conn *tls;
     char *server_name; /* client: owned */
     struct tvl_keys read[TVL_LEVELS], write[TVL_LEVELS];
-    struct tvl_keys read_before, read_next; /* APP: phases around the current one, RFC 9001 6 */
-    bool key_phase;
-    tvl_time drop_before_at; /* when read_before goes */
+    struct tvl_keyphase phase;
     struct tvl_crypto crypto[TVL_LEVELS];
     struct tvl_space initial, handshake;
     struct tvl_params own, peer;
@@ -214,8 +214,6 @@ void tvl_handshake_keep(struct tvl_conn *conn, enum tvl_session_part part, const
 void tvl_handshake_discard(struct tvl_conn *conn, enum tvl_level level);
 void tvl_handshake_confirm(struct tvl_conn *conn); /* RFC 9001 4.1.2 */
 bool tvl_handshake_is_done(const struct tvl_conn *conn);
-/* Move to the next key phase: the peer did, or we wish to. 0 or TVL_ERR_NOMEM. */
-int tvl_handshake_next_phase(struct tvl_conn *conn);
 
 /* ---- control.c ---- */
 /* Frames of the connection itself. 0 or the negative of an enum tvl_wire_error. */

@@ -1,6 +1,6 @@
 /*
  * handshake.c - TLS on one side, CRYPTO frames and keys on the other: RFC 9001 4, transport
- * parameters (RFC 9000 7.4), connection ID authentication (7.3), Retry (17.2.5), key phases.
+ * parameters (RFC 9000 7.4), connection ID authentication (7.3), Retry (17.2.5).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -159,7 +159,7 @@ static int on_secret(void *user, enum tvl_level level, enum tvl_secret_use use, 
         tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, level, "tls");
     if (r != 0 || level != TVL_LEVEL_APP || use != TVL_SECRET_READ)
         return r;
-    return tvl_keys_next(&conn->read_next, k);
+    return tvl_keyphase_init(&conn->phase, k);
 }
 
 static void on_alert(void *user, uint8_t alert)
@@ -367,32 +367,4 @@ void tvl_handshake_on_retry(struct tvl_conn *conn, const struct tvl_packet *p, c
     tvl_trace_unnumbered(conn, p);
     conn->retry_scid = conn->remote_cid = p->scid;
     (void)tvl_recovery_take_all(&conn->initial.sent, conn->now, "retry");
-}
-
-/* ---- key phases, RFC 9001 6 ---- */
-
-int tvl_handshake_next_phase(struct tvl_conn *conn)
-{
-    struct tvl_keys write = { .suite = 0 }, read = { .suite = 0 };
-    int r = tvl_keys_next(&write, &conn->write[TVL_LEVEL_APP]);
-
-    if (r != 0)
-        return r;
-    r = tvl_keys_next(&read, &conn->read_next);
-    if (r != 0) {
-        tvl_keys_fini(&write);
-        return r;
-    }
-    tvl_keys_fini(&conn->write[TVL_LEVEL_APP]);
-    conn->write[TVL_LEVEL_APP] = write;
-    tvl_keys_fini(&conn->read_before);
-    conn->read_before = conn->read[TVL_LEVEL_APP];
-    conn->read[TVL_LEVEL_APP] = conn->read_next;
-    conn->read_next = read;
-    conn->key_phase = !conn->key_phase;
-    conn->drop_before_at = conn->now + 3 * tvl_conn_pto_max(conn);
-    for (size_t i = 0; i < conn->n_paths; i++)
-        conn->path[i]->phase_first_pn = TVL_PN_NONE;
-    tvl_trace_key(conn, TVL_TRACE_KEY_UPDATED, TVL_LEVEL_APP, "remote_update");
-    return 0;
 }

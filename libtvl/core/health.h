@@ -32,8 +32,9 @@
 #define TVL_HEALTH_STALE 300000u       /* us */
 #define TVL_HEALTH_HINT_GAP 20000u     /* us: bound of probes that a sign of life calls for */
 #define TVL_HEALTH_PROBE_FIRST 100000u /* us between the first two probes, at least one srtt */
-#define TVL_HEALTH_PROBE_LAST 300000u  /* us: bound of the growing interval; back within a second \
-                                        */
+#define TVL_HEALTH_PROBE_LAST                                          \
+    300000u /* us: bound of the growing interval; back within a second \
+             */
 
 struct tvl_health {
     bool suspect;

@@ -100,7 +100,7 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     p->id = id;
     p->state = TVL_PATH_OPENING;
     p->at.set = true;
-    p->phase_first_pn = TVL_PN_NONE;
+    p->phase.first = p->phase.sent = TVL_PN_NONE;
     p->forget_at = TVL_TIME_NEVER;
     p->received_at = now;
     tvl_path_cc_init(&p->cc, tvl_cc_find(conn->cfg->cc), TVL_MTU, now);

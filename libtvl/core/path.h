@@ -14,6 +14,7 @@
 
 #include "ack.h"
 #include "health.h"
+#include "keyphase.h"
 #include "mtu.h"
 #include "place.h"
 #include "recovery.h"
@@ -48,10 +49,10 @@ struct tvl_path {
     struct tvl_mtu mtu;
     enum tvl_ecn_state ecn_told; /* to the trace */
     struct tvl_health health;
-    bool copies_owed;        /* it is doubted, and its flight has not been sent again elsewhere */
-    uint64_t phase_first_pn; /* lowest number received in the current key phase, or TVL_PN_NONE */
-    tvl_time received_at;    /* last packet */
-    tvl_time answered_at;    /* the last acknowledgement of one of ours; at first, the validation */
+    bool copies_owed; /* it is doubted, and its flight has not been sent again elsewhere */
+    struct tvl_phase_pns phase;
+    tvl_time received_at; /* last packet */
+    tvl_time answered_at; /* the last acknowledgement of one of ours; at first, the validation */
     bool ping_wanted;
     const char *cc_state_told; /* to the trace */
 

@@ -25,6 +25,7 @@ struct incoming { /* one packet being taken */
     uint32_t id;         /* of the path, which may not exist yet */
     bool id_known;
     uint64_t pn;
+    enum tvl_phase phase; /* of a 1-RTT packet */
     bool eliciting, non_probing;
 };
 
@@ -62,6 +63,11 @@ static int on_ack(struct incoming *in, uint64_t type, const struct tvl_frame_ack
     };
     if (tvl_recovery_on_ack(&space->sent, &a, conn->now, &result) != 0)
         return -TVL_WIRE_PROTOCOL_VIOLATION;
+    if (in->level == TVL_LEVEL_APP) {
+        const int error = tvl_keyphase_on_ack(conn, path, ack->largest, in->phase);
+        if (error != 0)
+            return error;
+    }
     if (result.any) {
         if (in->level == TVL_LEVEL_HANDSHAKE || in->level == TVL_LEVEL_APP) {
             /* RFC 9002 6.2.2.1: the server has validated our address */
@@ -170,27 +176,12 @@ static bool path_of(struct incoming *in)
     return in->path || in->id <= conn->own_max_path_id;
 }
 
-/* Which 1-RTT keys: RFC 9001 6.3, with numbers compared within their path only. */
-static struct tvl_keys *phase_keys(struct incoming *in, bool *next)
-{
-    struct tvl_conn *conn = in->conn;
-    const uint64_t first = in->path ? in->path->phase_first_pn : TVL_PN_NONE;
-
-    *next = false;
-    if (tvl_packet_key_phase(in->bytes[0]) == conn->key_phase)
-        return &conn->read[TVL_LEVEL_APP];
-    if (tvl_keys_present(&conn->read_before) && (first == TVL_PN_NONE || in->pn < first))
-        return &conn->read_before;
-    *next = true;
-    return &conn->read_next;
-}
-
 static int decrypt(struct incoming *in, size_t *payload_at)
 {
     struct tvl_conn *conn = in->conn;
     struct tvl_keys *keys = &conn->read[in->level];
     uint8_t mask[TVL_MASK_SIZE];
-    bool next = false;
+    int len;
 
     if (!in->mask && tvl_header_mask(keys, in->bytes + in->head.pn_offset + 4, mask) != 0)
         return TVL_ERR_PACKET;
@@ -199,18 +190,25 @@ static int decrypt(struct incoming *in, size_t *payload_at)
     const uint64_t expected = in->space ? tvl_ack_largest_next(&in->space->received) : 0;
 
     in->pn = tvl_pn_decode(expected ? expected - 1 : TVL_PN_NONE, n.truncated, n.len);
-    if (in->level == TVL_LEVEL_APP)
-        keys = phase_keys(in, &next);
     *payload_at = in->head.pn_offset + n.len;
-    const int len = tvl_open(keys, in->id, in->pn, in->bytes, *payload_at, in->bytes + *payload_at,
-                             in->head.len - *payload_at);
+    const struct tvl_sealed p = {
+        .path_id = in->id,
+        .pn = in->pn,
+        .bit = tvl_packet_key_phase(in->bytes[0]),
+        .header = in->bytes,
+        .header_len = *payload_at,
+        .len = in->head.len - *payload_at,
+    };
+    if (in->level == TVL_LEVEL_APP)
+        len = tvl_keyphase_open(conn, in->path, &p, &in->phase);
+    else
+        len =
+            tvl_open(keys, p.path_id, p.pn, p.header, p.header_len, p.header + p.header_len, p.len);
     if (len < 0) {
         if (++conn->open_failures >= tvl_keys_open_limit(keys))
             tvl_close_with(conn, TVL_WIRE_AEAD_LIMIT_REACHED, 0, "forged packets");
         return TVL_ERR_PACKET;
     }
-    if (next && tvl_handshake_next_phase(conn) != 0)
-        return TVL_ERR_NOMEM;
     return len;
 }
 
@@ -234,9 +232,6 @@ static void note_arrival(struct incoming *in)
     in->path->received_at = conn->now;
     in->path->packets_received++;
     tvl_health_hint(&in->path->health, conn->now);
-    if (in->level == TVL_LEVEL_APP && in->pn < in->path->phase_first_pn &&
-        tvl_packet_key_phase(in->bytes[0]) == conn->key_phase)
-        in->path->phase_first_pn = in->pn;
     if (in->level == TVL_LEVEL_INITIAL && conn->side == TVL_CLIENT && conn->cids.n_remote == 0) {
         const struct tvl_new_cid first = { .cid = &in->head.scid };
 
@@ -307,6 +302,14 @@ static int take_packet(struct incoming *in)
     if (tvl_packet_reserved_set(in->bytes[0])) {
         tvl_close_with(conn, TVL_WIRE_PROTOCOL_VIOLATION, 0, "reserved bits");
         return 0;
+    }
+    if (in->level == TVL_LEVEL_APP) {
+        const int error = tvl_keyphase_on_packet(conn, in->path, in->pn, in->phase);
+
+        if (error != 0) {
+            tvl_close_with(conn, (enum tvl_wire_error) - error, 0, "key update");
+            return 0;
+        }
     }
     const bool newest = in->pn >= tvl_ack_largest_next(&in->space->received);
     on_payload(in, in->bytes + payload_at, (size_t)len);

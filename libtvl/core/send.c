@@ -60,7 +60,7 @@ static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_
         .scid = conn->local_scid,
         .pn = pn,
         .pn_len = tvl_pn_size(pn, tvl_recovery_largest_acked(&space->sent)),
-        .key_phase = conn->key_phase,
+        .key_phase = tvl_keyphase_bit(&conn->phase),
     };
     if (level == TVL_LEVEL_INITIAL) {
         head.token = conn->token;
@@ -191,6 +191,8 @@ size_t tvl_builder_finish(struct tvl_builder *b)
             conn->idle_since = conn->now;
         conn->eliciting_since_rx = true;
     }
+    if (b->level == TVL_LEVEL_APP)
+        tvl_keyphase_on_sealed(conn, b->path, b->packet.pn);
     b->path->packets_sent++;
     return total;
 }
@@ -238,6 +240,8 @@ static bool write_ack(struct tvl_builder *b, struct tvl_space *space, uint32_t p
         f.ack.count /= 2; /* the newest matter most */
     }
     tvl_ack_sent(&space->received);
+    if (app)
+        tvl_keyphase_on_ack_sent(conn);
     if (app && tvl_ack_wants_ping(&space->received))
         (void)tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_PING }, &ping);
     return true;
@@ -682,6 +686,7 @@ int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *by
     conn->now = now;
     for (size_t i = 0; i < conn->n_paths; i++)
         tvl_ecn_latch(&conn->path[i]->cc.ecn);
+    tvl_keyphase_check(conn);
     if (!tvl_conn_alive(conn))
         n = tvl_close_send(conn, dgram, bytes);
     else if (!conn->confirmed)

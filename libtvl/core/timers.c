@@ -13,7 +13,7 @@
  *     pacing       per path, while data waits               pacer
  *     deadlines    per stream, per datagram                 streams, dgrams
  *     trimming     memory of a connection gone quiet        conn.idle_since
- *     old keys     after a key update                       conn.drop_before_at
+ *     old keys     after a key update                       keyphase
  *
  * Others report what happened; only this file asks what time it is.
  */
@@ -97,8 +97,7 @@ tvl_time tvl_conn_next_tick(const struct tvl_conn *conn)
     t = earlier(t, tvl_dgrams_next_deadline(&conn->dgrams));
     if (conn->streams.large)
         t = earlier(t, conn->idle_since + TRIM_AFTER);
-    if (tvl_keys_present(&conn->read_before))
-        t = earlier(t, conn->drop_before_at);
+    t = earlier(t, tvl_keyphase_next(&conn->phase));
     return earlier(t, data_next(conn));
 }
 
@@ -160,6 +159,5 @@ void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
     tvl_dgrams_tick(&conn->dgrams, now);
     if (conn->streams.large && now >= conn->idle_since + TRIM_AFTER)
         trim(conn);
-    if (tvl_keys_present(&conn->read_before) && now >= conn->drop_before_at)
-        tvl_keys_fini(&conn->read_before);
+    tvl_keyphase_tick(conn, now);
 }

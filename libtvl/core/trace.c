@@ -111,7 +111,7 @@ void tvl_trace_write_key(const struct tvl_conn *conn, enum tvl_trace_type type,
 
     begin(&ev, conn, type, 0);
     ev.key.level = level_name(level);
-    ev.key.phase = level == TVL_LEVEL_APP && conn->key_phase;
+    ev.key.phase = level == TVL_LEVEL_APP ? conn->phase.number : 0;
     ev.key.trigger = trigger;
     tell(conn, &ev);
     ev.key.server = true;

@@ -321,7 +321,7 @@ const struct row rows_packets[] = {
     /* ---- key phases ---- */
     { "RFC 9001 6.2", "a key update", BOTH, OPEN, "!update; 1: 1", IGNORES },
     { "RFC 9001 6.4", "old keys for a later packet than the first with new ones", BOTH, OPEN,
-      "!update; 1: 1 1 1 1; 1,old: 1 1 1 1", CLOSES, TVL_WIRE_KEY_UPDATE_ERROR, .flags = OWED },
+      "!update; 1: 1 1 1 1; 1,old: 1 1 1 1", CLOSES, TVL_WIRE_KEY_UPDATE_ERROR },
     { "RFC 9001 6.5", "old keys for an earlier packet than the first with new ones", BOTH, OPEN,
       "!update; 1,pn=400: 1; 1,old,pn=399: 1", IGNORES },
     { "RFC 9001 6.2", "two key updates without waiting for an acknowledgement", BOTH, OPEN,
