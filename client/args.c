@@ -30,7 +30,8 @@ const char args_help[] =
     "                       may be repeated\n"
     "  --cc NAME            congestion control of what the player sends\n"
     "  --sched NAME         path scheduler of what the player sends\n"
-    "  --keylog FILE        append TLS secrets for packet dissectors\n"
+    "  --keylog FILE        append TLS secrets for packet dissectors [$SSLKEYLOGFILE]\n"
+    "  --qlog DIR           write a qlog file per connection into DIR [$QLOGDIR]\n"
     "  --log LEVEL          error, warn, info or debug [warn]\n"
     "  --help, --version\n"
     "\n"
@@ -49,6 +50,7 @@ enum option_id {
     OPT_CC,
     OPT_SCHED,
     OPT_KEYLOG,
+    OPT_QLOG,
     OPT_NO_AUDIO,
     OPT_FULLSCREEN,
     OPT_MUTE,
@@ -69,6 +71,7 @@ static const struct option options[] = {
     { "cc", required_argument, NULL, OPT_CC },
     { "sched", required_argument, NULL, OPT_SCHED },
     { "keylog", required_argument, NULL, OPT_KEYLOG },
+    { "qlog", required_argument, NULL, OPT_QLOG },
     { "no-audio", no_argument, NULL, OPT_NO_AUDIO },
     { "fullscreen", no_argument, NULL, OPT_FULLSCREEN },
     { "mute", no_argument, NULL, OPT_MUTE },
@@ -200,6 +203,8 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_text(&a->json_file, value, "json", r);
     case OPT_KEYLOG:
         return take_text(&a->keylog_file, value, "keylog", r);
+    case OPT_QLOG:
+        return take_text(&a->qlog_dir, value, "qlog", r);
     case OPT_CC:
         return take_text(&a->cc, value, "cc", r);
     case OPT_SCHED:

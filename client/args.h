@@ -22,8 +22,8 @@ struct args {
     struct uri uri;
     struct path_spec paths[ARGS_PATHS_MAX];
     size_t n_paths;
-    const char *ca_file, *json_file, *keylog_file; /* of argv; NULL: not given */
-    const char *cc, *sched;                        /* likewise */
+    const char *ca_file, *json_file, *keylog_file, *qlog_dir; /* of argv; NULL: not given */
+    const char *cc, *sched;                                   /* likewise */
     struct args_screenshot screenshots[ARGS_SCREENSHOTS_MAX];
     size_t n_screenshots;
     double duration_s;             /* 0: until the broadcast ends */

@@ -12,6 +12,7 @@
 #include <moq/loc.h>
 #include <moq/moq.h>
 #include <moq/moq_tvl.h>
+#include <tvl/qlog.h>
 
 #include <ev.h>
 #include <net/if.h>
@@ -49,6 +50,7 @@ struct session {
     size_t n_ways;
     struct tvl_tls *tls;
     FILE *keylog;
+    struct tvl_qlog *qlog; /* NULL: none */
     struct tvl_ev *driver;
     struct tvl_conn *conn; /* the one that won */
     struct moq_tvl glue;
@@ -507,10 +509,11 @@ static int open_tls(struct session *s, char *why, size_t why_size)
     static const char *const alpn[] = { MOQ_ALPN, NULL };
     const struct args *a = s->cfg.args;
     struct tvl_tls_config cfg = { .alpn = alpn, .ca_file = a->ca_file };
-    if (a->keylog_file) {
-        s->keylog = fopen(a->keylog_file, "a");
+    const char *keylog = a->keylog_file ? a->keylog_file : getenv("SSLKEYLOGFILE");
+    if (keylog) {
+        s->keylog = fopen(keylog, "a");
         if (!s->keylog) {
-            snprintf(why, why_size, "cannot open %s: %s", a->keylog_file, strerror(errno));
+            snprintf(why, why_size, "cannot open %s: %s", keylog, strerror(errno));
             return -1;
         }
         cfg.keylog = on_keylog;
@@ -524,6 +527,13 @@ static int open_driver(struct session *s, char *why, size_t why_size)
     struct tvl_ev_config cfg = { .loop = s->cfg.loop, .on_event = on_event, .user = s };
     tvl_config_init(&cfg.tvl);
     cfg.tvl.tls = s->tls;
+    const char *qlog = s->cfg.args->qlog_dir ? s->cfg.args->qlog_dir : getenv("QLOGDIR");
+    if (qlog && tvl_qlog_new(&s->qlog, qlog) != 0) {
+        snprintf(why, why_size, "cannot write into %s: %s", qlog, strerror(errno));
+        return -1;
+    }
+    cfg.tvl.trace = s->qlog ? tvl_qlog_trace : NULL;
+    cfg.tvl.trace_user = s->qlog;
     if (s->cfg.args->cc)
         cfg.tvl.cc = s->cfg.args->cc;
     if (s->cfg.args->sched)
@@ -586,6 +596,7 @@ void session_free(struct session *s)
     s->closing = true;
     moq_session_free(s->moq);
     tvl_ev_free(s->driver);
+    tvl_qlog_free(s->qlog);
     tvl_tls_free(s->tls);
     if (s->keylog)
         fclose(s->keylog);

@@ -27,7 +27,8 @@ const char args_help[] =
     "  --cc NAME            congestion control [the transport's default]\n"
     "  --sched NAME         path scheduler [the transport's default]\n"
     "  --json FILE          JSON lines: viewers, paths and layers, every second and at the end\n"
-    "  --keylog FILE        append TLS secrets for packet dissectors\n"
+    "  --keylog FILE        append TLS secrets for packet dissectors [$SSLKEYLOGFILE]\n"
+    "  --qlog DIR           write a qlog file per connection into DIR [$QLOGDIR]\n"
     "  --log LEVEL          error, warn, info or debug [warn]\n"
     "  --help, --version\n"
     "\n"
@@ -68,6 +69,7 @@ static const struct option {
     { "--sched", VALUE_SCHED, offsetof(struct args, sched), 0, 0 },
     { "--json", VALUE_TEXT, offsetof(struct args, json), 0, 0 },
     { "--keylog", VALUE_TEXT, offsetof(struct args, keylog), 0, 0 },
+    { "--qlog", VALUE_TEXT, offsetof(struct args, qlog), 0, 0 },
     { "--log", VALUE_LEVEL, offsetof(struct args, log_level), 0, 0 },
     { NULL, VALUE_FLAG, 0, 0, 0 },
 };

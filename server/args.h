@@ -11,10 +11,10 @@ struct args { /* strings borrow argv */
     const char *listen; /* [0.0.0.0:4433] */
     const char *ns;     /* [demo] */
     const char *cert, *key;
-    const char *cc, *sched;    /* NULL: the transport's default; existing names otherwise */
-    const char *keylog, *json; /* NULL: none */
-    uint32_t latency_ms;       /* [50, 10000], default 400 */
-    uint32_t max_viewers;      /* [1, 65536], default 64 */
+    const char *cc, *sched;           /* NULL: the transport's default; existing names otherwise */
+    const char *keylog, *json, *qlog; /* NULL: none */
+    uint32_t latency_ms;              /* [50, 10000], default 400 */
+    uint32_t max_viewers;             /* [1, 65536], default 64 */
     bool loop, start_on_viewer;
     int log_level; /* enum log_level, default warn */
 };

@@ -53,18 +53,23 @@ static json_t *paths_json(const struct viewer *v)
     return list;
 }
 
-static json_t *track_json(const struct track *t, const struct viewer_count *c, bool wanted)
+static json_t *track_json(const struct viewer *v, const struct track *t, size_t number)
 {
+    const struct viewer_count *c = viewer_count(v, number);
+    struct tvl_flow_stats flow = { 0 };
+    tvl_flow_get_stats(viewer_conn(v), (uint32_t)number, &flow);
     uint64_t policy =
         c->fate[VIEWER_DROP_BROKEN] + c->fate[VIEWER_DROP_RATE] + c->fate[VIEWER_DROP_QUEUE];
     return json_pack(
-        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", t->name, "subscribed",
-        wanted, "offered", (json_int_t)c->offered, "sent", (json_int_t)c->fate[VIEWER_SENT],
-        "bytes", (json_int_t)c->bytes, "dropped_by_policy", (json_int_t)policy, "dropped_broken",
-        (json_int_t)c->fate[VIEWER_DROP_BROKEN], "dropped_rate",
-        (json_int_t)c->fate[VIEWER_DROP_RATE], "dropped_queue",
+        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "name", t->name,
+        "subscribed", viewer_wants(v, number), "offered", (json_int_t)c->offered, "sent",
+        (json_int_t)c->fate[VIEWER_SENT], "bytes", (json_int_t)c->bytes, "dropped_by_policy",
+        (json_int_t)policy, "dropped_broken", (json_int_t)c->fate[VIEWER_DROP_BROKEN],
+        "dropped_rate", (json_int_t)c->fate[VIEWER_DROP_RATE], "dropped_queue",
         (json_int_t)c->fate[VIEWER_DROP_QUEUE], "dropped_full",
-        (json_int_t)c->fate[VIEWER_DROP_FULL], "expired", (json_int_t)c->fate[VIEWER_EXPIRED]);
+        (json_int_t)c->fate[VIEWER_DROP_FULL], "expired", (json_int_t)c->fate[VIEWER_EXPIRED],
+        "margin_min_ms", (double)flow.margin_min / 1000, "margin_p10_ms",
+        (double)flow.margin_p10 / 1000);
 }
 
 static json_t *viewer_json(const struct viewer *v, const struct tracks *tracks, tvl_time now)
@@ -74,8 +79,7 @@ static json_t *viewer_json(const struct viewer *v, const struct tracks *tracks, 
     json_t *layers = json_array();
     for (size_t i = 0; i < tracks->n; i++)
         if (tracks->track[i].kind != TRACK_CATALOG)
-            json_array_append_new(
-                layers, track_json(&tracks->track[i], viewer_count(v, i), viewer_wants(v, i)));
+            json_array_append_new(layers, track_json(v, &tracks->track[i], i));
     return json_pack("{s:I, s:f, s:b, s:I, s:I, s:I, s:I, s:i, s:o, s:o}", "id",
                      (json_int_t)viewer_id(v), "age_ms", (double)(now - viewer_since(v)) / 1000,
                      "multipath", s.multipath, "rate_bps", (json_int_t)s.rate_bps, "bytes",

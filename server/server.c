@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include <tvl/ev.h>
+#include <tvl/qlog.h>
 
 #include "log.h"
 #include "object.h"
@@ -33,6 +34,7 @@ struct server {
     const struct args *args;
     struct ev_loop *loop;
     FILE *keylog, *json;
+    struct tvl_qlog *qlog; /* NULL: none */
     struct tvl_tls *tls;
     struct tvl_ev *driver;
     struct source *source;
@@ -247,6 +249,14 @@ static int open_file(FILE **out, const char *path, const char *mode, char *why, 
     return -1;
 }
 
+static int open_qlog(struct server *s, const char *dir, char *why, size_t why_size)
+{
+    if (!dir || tvl_qlog_new(&s->qlog, dir) == 0)
+        return 0;
+    snprintf(why, why_size, "%s: %s", dir, strerror(errno));
+    return -1;
+}
+
 static uint64_t wall_ms(void)
 {
     struct timespec ts;
@@ -311,6 +321,8 @@ static int open_port(struct server *s, char *why, size_t why_size)
         tvl_config_init(&cfg.tvl);
         cfg.tvl.tls = s->tls;
         cfg.tvl.conns_max = s->args->max_viewers;
+        cfg.tvl.trace = s->qlog ? tvl_qlog_trace : NULL;
+        cfg.tvl.trace_user = s->qlog;
         if (s->args->cc)
             cfg.tvl.cc = s->args->cc;
         if (s->args->sched)
@@ -351,6 +363,7 @@ static void close_all(struct server *s)
         viewer_free(s->viewers[i]);
     free(s->viewers);
     tvl_ev_free(s->driver);
+    tvl_qlog_free(s->qlog);
     tvl_tls_free(s->tls);
     source_free(s->source);
     if (s->keylog)
@@ -377,7 +390,9 @@ int server_run(const struct args *a, char *why, size_t why_size)
         snprintf(why, why_size, "cannot set up the event loop");
         goto close;
     }
-    if (open_file(&s->keylog, a->keylog, "a", why, why_size) < 0 ||
+    if (open_file(&s->keylog, a->keylog ? a->keylog : getenv("SSLKEYLOGFILE"), "a", why, why_size) <
+            0 ||
+        open_qlog(s, a->qlog ? a->qlog : getenv("QLOGDIR"), why, why_size) < 0 ||
         open_file(&s->json, a->json, "w", why, why_size) < 0 ||
         open_broadcast(s, why, why_size) < 0 || open_port(s, why, why_size) < 0)
         goto close;

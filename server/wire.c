@@ -41,6 +41,7 @@ void wire_note(struct wire *w, size_t track, uint64_t picture)
                                                       .picture = picture,
                                                       .track = (uint8_t)track };
     w->rank[track] = w->last_rank;
+    (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, (uint32_t)track);
 }
 
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream)

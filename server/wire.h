@@ -10,6 +10,8 @@
 
 #include "tracks.h"
 
+_Static_assert(TRACKS_MAX <= TVL_FLOWS_MAX, "a flow for each track");
+
 #define WIRE_FLIGHTS_MAX                                                      \
     8192 /* objects remembered until their stream ends; a power of two, above \
             MOQ_STREAMS_MAX */
@@ -29,7 +31,8 @@ struct wire {           /* at one place for its life: moq holds a pointer to it 
 };
 
 void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out);
-/* The object just written to the session was `picture` of track number `track`. */
+/* The object just written to the session was `picture` of track number `track`, which is also the
+ * flow that its stream is counted to. */
 void wire_note(struct wire *w, size_t track, uint64_t picture);
 /* The stream has ended: what it carried, or NULL. Valid until the next wire_note. */
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream);

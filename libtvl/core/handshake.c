@@ -364,6 +364,7 @@ void tvl_handshake_on_retry(struct tvl_conn *conn, const struct tvl_packet *p, c
     conn->write[TVL_LEVEL_INITIAL] = client;
     conn->read[TVL_LEVEL_INITIAL] = server;
     conn->retried = true;
+    tvl_trace_heeded(conn, p);
     tvl_trace_unnumbered(conn, p);
     conn->retry_scid = conn->remote_cid = p->scid;
     (void)tvl_recovery_take_all(&conn->initial.sent, conn->now, "retry");

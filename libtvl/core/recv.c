@@ -347,6 +347,7 @@ static void on_version_negotiation(struct tvl_conn *conn, const struct tvl_packe
         if (memcmp(p->versions + 4 * i, "\0\0\0\1", 4) == 0)
             return; /* RFC 9000 6.2: it offers what we asked for, so this is not about us */
     tvl_trace_unnumbered(conn, p);
+    tvl_trace_heeded(conn, p);
     tvl_close_silent(conn, TVL_CLOSED_PEER, "the server does not speak QUIC version 1");
 }
 

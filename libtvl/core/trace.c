@@ -308,6 +308,16 @@ void tvl_trace_write_dropped(const struct tvl_conn *conn, const struct tvl_packe
     tell(conn, &ev);
 }
 
+void tvl_trace_write_heeded(const struct tvl_conn *conn, const struct tvl_packet *p)
+{
+    struct tvl_trace_event ev;
+
+    begin(&ev, conn, TVL_TRACE_PACKET_RECEIVED, 0);
+    ev.packet.level = packet_name(p->type);
+    ev.packet.bytes = (uint32_t)p->len;
+    tell(conn, &ev);
+}
+
 /* ---- recovery ---- */
 
 void tvl_trace_fate(void *user, const struct tvl_recovery *space, const struct tvl_sent_packet *p,

@@ -21,6 +21,7 @@ struct file {
     uint64_t conn_id;
     FILE *out;
     tvl_time zero; /* when the connection began */
+    tvl_time last; /* of the newest event: an application may hand in a clock it read before */
     struct qlog_tuples tuples;
     UT_hash_handle hh;
 };
@@ -172,10 +173,12 @@ void tvl_qlog_trace(void *user, const struct tvl_trace_event *ev)
     }
     if (!f)
         return;
+    if (ev->at > f->last)
+        f->last = ev->at;
     for (unsigned part = 0; f->out; part++) {
         struct qjson j = qjson_over(q->record, sizeof q->record);
 
-        if (!qlog_write_event(&j, ev, part, f->zero, &f->tuples))
+        if (!qlog_write_event(&j, ev, part, f->last - f->zero, &f->tuples))
             break;
         write_record(q, f, &j);
     }

@@ -155,7 +155,9 @@ static void write_packet_header(struct qjson *j, enum tvl_trace_level level, uin
 {
     qjson_open(j, "header", '{');
     qjson_text(j, "packet_type", packet_type(level));
-    qjson_u64(j, "packet_number", pn);
+    if (level != TVL_TRACE_RETRY && level != TVL_TRACE_VERSION_NEGOTIATION &&
+        level != TVL_TRACE_STATELESS_RESET)
+        qjson_u64(j, "packet_number", pn);
     qjson_close(j, '}');
 }
 
@@ -334,11 +336,11 @@ static bool assigns_tuple(const struct tvl_trace_event *ev)
 }
 
 static void write_common(struct qjson *j, const struct tvl_trace_event *ev, const char *name,
-                         tvl_time zero, struct qlog_tuples *tuples)
+                         tvl_time age, struct qlog_tuples *tuples)
 {
     char tuple[TUPLE_TEXT];
 
-    qjson_ms(j, "time", ev->at > zero ? ev->at - zero : 0);
+    qjson_ms(j, "time", age);
     qjson_text(j, "name", name);
     tuple_text(tuple, tuples, ev->path_id);
     qjson_text(j, "tuple", tuple);
@@ -346,7 +348,7 @@ static void write_common(struct qjson *j, const struct tvl_trace_event *ev, cons
 }
 
 bool qlog_write_event(struct qjson *j, const struct tvl_trace_event *ev, unsigned part,
-                      tvl_time zero, struct qlog_tuples *tuples)
+                      tvl_time age, struct qlog_tuples *tuples)
 {
     const bool tuple = assigns_tuple(ev) && part == 0;
     const unsigned second = assigns_tuple(ev) ? 1 : 0;
@@ -356,7 +358,7 @@ bool qlog_write_event(struct qjson *j, const struct tvl_trace_event *ev, unsigne
     if (tuple && ev->type == TVL_TRACE_PATH_ADDRESS)
         ++*moves_of(tuples, ev->path_id);
     qjson_open(j, NULL, '{');
-    write_common(j, ev, tuple ? "quic:tuple_assigned" : kinds_of_events[ev->type].name, zero,
+    write_common(j, ev, tuple ? "quic:tuple_assigned" : kinds_of_events[ev->type].name, age,
                  tuples);
     qjson_open(j, "data", '{');
     if (tuple)

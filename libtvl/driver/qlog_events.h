@@ -24,10 +24,10 @@ struct qlog_tuples {
 
 /* The first record of a file. `wall` is the time now as RFC 3339 has it. */
 void qlog_write_header(struct qjson *j, const struct tvl_trace_event *start, const char *wall);
-/* `zero` is when the connection began. Some records are several events: call with `part` 0, 1 ...
+/* `age` is that of the connection, us. Some records are several events: call with `part` 0, 1 ...
  * until it says that there was nothing to write. */
 bool qlog_write_event(struct qjson *j, const struct tvl_trace_event *ev, unsigned part,
-                      tvl_time zero, struct qlog_tuples *tuples);
+                      tvl_time age, struct qlog_tuples *tuples);
 /* qlog_frames.c */
 void qlog_write_frames(struct qjson *j, const struct tvl_trace_event *ev);
 /* A transport error code in qlog's words; "unknown" with the code beside it where it has none. */
