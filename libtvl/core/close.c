@@ -194,6 +194,7 @@ int tvl_close_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *b
         };
         conn->bytes_sent += len;
         path->bytes_sent += len;
+        path->at.unproved_out += len; /* answers to many small packets count too: RFC 9000 8.1 */
         return 1;
     }
     conn->last.send = false;

@@ -28,6 +28,27 @@ static bool damaged_tag(struct puppet *p)
     return n > 0;
 }
 
+/* Many small packets while the victim, a server, is closing. */
+static bool small_packets_while_closing(struct puppet *p)
+{
+    static const uint8_t unknown[] = { 0x1f };
+    const struct puppet_shot s = { .type = TVL_PACKET_INITIAL, .pn = TVL_PN_NONE };
+    const struct puppet_shot first = { .type = TVL_PACKET_INITIAL,
+                                       .pn = TVL_PN_NONE,
+                                       .pad_to = 1200 };
+    uint8_t bytes[1300];
+    size_t n = puppet_seal(p, &first, unknown, sizeof unknown, bytes, sizeof bytes);
+
+    for (unsigned i = 0; i < 100 && n > 0; i++) {
+        puppet_fire(p, bytes, n, 0);
+        puppet_pump(p);
+        if (p->bytes_out > 3 * p->bytes_in)
+            return false;
+        n = sealed(p, &s, bytes, sizeof bytes);
+    }
+    return true;
+}
+
 static bool damaged_header(struct puppet *p)
 {
     const struct puppet_shot s = { .type = TVL_PACKET_ONE_RTT, .pn = TVL_PN_NONE };
@@ -283,6 +304,9 @@ const struct row rows_packets[] = {
     /* ---- a server's first packet ---- */
     { "RFC 9000 14.1", "a first Initial packet in 1199 bytes", SERVER, STAGE_INITIAL,
       "I,pad=1199: 1", SILENT },
+    { "RFC 9000 8.1, 10.2.1", "a breach, then small packets: three times what came, no more",
+      SERVER, STAGE_INITIAL, NULL, CLOSES, TVL_WIRE_FRAME_ENCODING_ERROR,
+      .act = small_packets_while_closing },
     { "RFC 9000 7.2", "a first Initial packet with a destination ID of 7 bytes", SERVER,
       STAGE_INITIAL, NULL, SILENT, .act = short_dcid },
     { "RFC 9000 5.2.2", "a Handshake packet out of the blue", SERVER, STAGE_INITIAL, "H: 1", SILENT,
