@@ -57,6 +57,7 @@ struct tvl_ev {
     uint64_t next_tag;
     struct sock socks[SOCKETS_MAX];
     struct sockaddr_storage server;           /* client: of the last connect */
+    struct tvl_ev_share share;                /* owner_of NULL: the port is ours alone */
     struct tvl_watch *watch[WATCHES_MAX];     /* NULL: free */
     struct tvl_udp_message in[TVL_UDP_READS]; /* bytes: of one allocation */
     struct queue out;
@@ -319,6 +320,32 @@ void tvl_ev_kick(struct tvl_ev *d)
 
 /* ---- watchers ---- */
 
+/* One message of a shared port: to the endpoint as a whole, or each datagram to whose it is. */
+static void take_shared(struct tvl_ev *d, const struct tvl_udp_message *m, tvl_time now)
+{
+    const struct tvl_ev_share *s = &d->share;
+    struct tvl_datagram one = m->dgram;
+
+    for (size_t at = 0; at < m->dgram.len; at += one.len) {
+        const size_t left = m->dgram.len - at;
+
+        one.len = m->dgram.segment && m->dgram.segment < left ? m->dgram.segment : left;
+        const unsigned owner = s->owner_of(s->user, m->bytes + at, one.len);
+        if (owner != s->self)
+            s->pass_on(s->user, owner, &one, m->bytes + at);
+        else
+            (void)tvl_endpoint_recv(d->ep, &one, m->bytes + at, now);
+    }
+}
+
+void tvl_ev_take(struct tvl_ev *d, const struct tvl_datagram *dgram, uint8_t *bytes)
+{
+    struct tvl_datagram one = *dgram;
+
+    one.tag = d->socks[0].tag;
+    (void)tvl_endpoint_recv(d->ep, &one, bytes, clock_now());
+}
+
 /* Hand what one system call brought to the endpoint. */
 static void take_in(struct tvl_ev *d, uint64_t tag, size_t n)
 {
@@ -326,7 +353,10 @@ static void take_in(struct tvl_ev *d, uint64_t tag, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         d->in[i].dgram.tag = tag;
-        (void)tvl_endpoint_recv_batch(d->ep, &d->in[i].dgram, d->in[i].bytes, now);
+        if (d->share.owner_of)
+            take_shared(d, &d->in[i], now);
+        else
+            (void)tvl_endpoint_recv_batch(d->ep, &d->in[i].dgram, d->in[i].bytes, now);
     }
 }
 
@@ -419,7 +449,7 @@ static int seed_from_kernel(uint64_t seed[4])
 
 static int listen_on(struct tvl_ev *d, const char *address, char *why, size_t why_size)
 {
-    struct tvl_udp_options o = { .interface = NULL };
+    struct tvl_udp_options o = { .share_port = d->share.owner_of != NULL };
 
     if (tvl_udp_parse(&o.bind_to, address, TVL_UDP_NUMERIC) != 0) {
         tvl_ev_say(why, why_size, "%s: not ADDRESS:PORT", address);
@@ -444,7 +474,17 @@ static int buffers_new(struct tvl_ev *d)
     return in && d->out.bytes ? 0 : TVL_ERR_NOMEM;
 }
 
-int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, size_t why_size)
+/* Tokens last longer than this process, so their time is the wall's. */
+static tvl_time wall_offset(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (tvl_time)ts.tv_sec * 1000000u + (tvl_time)ts.tv_nsec / 1000u - clock_now();
+}
+
+int tvl_ev_new_shared(struct tvl_ev **out, const struct tvl_ev_config *cfg,
+                      const struct tvl_ev_share *share, char *why, size_t why_size)
 {
     struct tvl_config tvl = cfg->tvl;
     struct tvl_ev *d = calloc(1, sizeof *d);
@@ -457,7 +497,10 @@ int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, 
     d->loop = cfg->loop;
     d->on_event = cfg->on_event;
     d->user = cfg->user;
+    d->share = *share;
     d->next_tag = 1;
+    if (tvl.wall_offset == 0)
+        tvl.wall_offset = wall_offset();
     for (size_t i = 0; i < SOCKETS_MAX; i++)
         d->socks[i].udp.fd = -1;
     ev_timer_init(&d->timer, on_timer, 0.0, 0.0);
@@ -482,6 +525,18 @@ int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, 
 fail:
     tvl_ev_free(d);
     return r;
+}
+
+int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, size_t why_size)
+{
+    const struct tvl_ev_share alone = { .owner_of = NULL };
+
+    return tvl_ev_new_shared(out, cfg, &alone, why, why_size);
+}
+
+int tvl_ev_fd(const struct tvl_ev *d)
+{
+    return d->socks[0].udp.fd;
 }
 
 void tvl_ev_free(struct tvl_ev *d)

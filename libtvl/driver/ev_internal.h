@@ -23,6 +23,25 @@ int tvl_ev_path_move(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
 const char *tvl_ev_path_device(const struct tvl_ev *d, const struct tvl_conn *conn,
                                uint32_t path_id);
 
+/* ---- workers.c: several drivers on one port ---- */
+
+struct tvl_ev_share {
+    unsigned self; /* this driver's number */
+    /* Whose a datagram is, and the way there for one of another's. On this driver's thread. */
+    unsigned (*owner_of)(void *user, const uint8_t *bytes, size_t len);
+    void (*pass_on)(void *user, unsigned owner, const struct tvl_datagram *dgram,
+                    const uint8_t *bytes);
+    void *user;
+};
+
+/* As tvl_ev_new, for a server; its socket shares the port (SO_REUSEPORT). */
+int tvl_ev_new_shared(struct tvl_ev **out, const struct tvl_ev_config *cfg,
+                      const struct tvl_ev_share *share, char *why, size_t why_size);
+/* The listening socket. */
+int tvl_ev_fd(const struct tvl_ev *d);
+/* A datagram that another driver has read; tvl_ev_kick later. */
+void tvl_ev_take(struct tvl_ev *d, const struct tvl_datagram *dgram, uint8_t *bytes);
+
 /* ---- watch.c: one connection's paths follow the interfaces ---- */
 
 struct tvl_watch;

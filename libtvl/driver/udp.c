@@ -132,6 +132,9 @@ int tvl_udp_open(struct tvl_udp *out, const struct tvl_udp_options *o, const cha
     if (o->interface && setsockopt(u.fd, SOL_SOCKET, SO_BINDTODEVICE, o->interface,
                                    (socklen_t)strlen(o->interface) + 1) != 0)
         goto fail;
+    *what = "shared port";
+    if (o->share_port && !set_int(u.fd, SOL_SOCKET, SO_REUSEPORT, 1))
+        goto fail;
     *what = "bind";
     if (bind(u.fd, (const struct sockaddr *)&o->bind_to, tvl_udp_len(&o->bind_to)) != 0 ||
         getsockname(u.fd, (struct sockaddr *)&u.bound, &len) != 0)

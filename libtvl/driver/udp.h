@@ -33,6 +33,7 @@ socklen_t tvl_udp_len(const struct sockaddr_storage *addr);
 struct tvl_udp_options {
     const char *interface;           /* NULL: any */
     struct sockaddr_storage bind_to; /* family set; port 0: any */
+    bool share_port;                 /* with other sockets of ours: SO_REUSEPORT */
 };
 
 struct tvl_udp {
