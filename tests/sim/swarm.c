@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entropy.h"
 #include "memory.h"
 #include "nodes.h"
 
@@ -41,6 +42,7 @@ static void on_event(struct swarm *w, struct sim_host *h, const struct tvl_event
         s = match(w, ev->conn);
         sim_note(&w->g, s ? "accepted" : "ghost", h->node.id, tvl_conn_id(ev->conn), 0);
         if (s && s->closed) { /* the client has not heard of the end, and begins anew */
+            s->close_called = true;
             (void)tvl_close(ev->conn, s->app->close_code, "enough", sim_host_now(h));
             s = NULL;
         }
@@ -304,6 +306,8 @@ void swarm_run(const struct swarm_order *order, struct swarm_result *out)
         abort();
     memset(out, 0, sizeof *out);
     sim_memory_reset();
+    if (sim_entropy_seed(order->seed) != 0)
+        abort();
     sim_graph_init(&w->g, BEGAN, order->log);
     w->seed = order->seed;
     w->without = order->without;
