@@ -121,6 +121,13 @@ static void turn_away(struct tvl_door *d, const struct tvl_question *q, enum tvl
 
 /* ---- at the door ---- */
 
+/* Chosen by the client, and hard to guess; or ours, out of a Retry, which a balancer may want
+ * shorter. */
+static bool first_dcid_is_long_enough(const struct tvl_door *d, const struct tvl_packet *p)
+{
+    return p->dcid.len >= FIRST_DCID_MIN || (p->token_len > 0 && p->dcid.len == d->ids->len);
+}
+
 /* A client's first Initial, RFC 9000 14.1 and 7.2: a full datagram and an unpredictable ID. */
 static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, const uint8_t *bytes,
                           struct tvl_first *first)
@@ -128,7 +135,7 @@ static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, cons
     const struct tvl_packet *p = q->packet;
 
     *first = (struct tvl_first){ .dgram = q->dgram, .packet = p };
-    if (q->dgram->len < TVL_INITIAL_DATAGRAM_MIN || p->dcid.len < FIRST_DCID_MIN) {
+    if (q->dgram->len < TVL_INITIAL_DATAGRAM_MIN || !first_dcid_is_long_enough(d, p)) {
         d->stats.datagrams_unroutable++;
         return false;
     }

@@ -214,7 +214,9 @@ static void send_datagrams(struct app_side *s)
         bytes[1] = (uint8_t)s->who;
         bytes[2] = (uint8_t)(d->sent >> 8);
         bytes[3] = (uint8_t)d->sent;
-        const int r = tvl_datagram_write(s->conn, bytes, d->bytes);
+        const int r = d->patience ? tvl_datagram_write_until(s->conn, bytes, d->bytes,
+                                                             sim_host_now(s->host) + d->patience)
+                                  : tvl_datagram_write(s->conn, bytes, d->bytes);
         if (r != 0 && r != TVL_ERR_FULL && r != TVL_ERR_STATE && r != TVL_ERR_ARG)
             fail(a, "app %u datagram: %s", a->number, tvl_strerror(r));
         d->sent++;
@@ -251,7 +253,7 @@ static struct tvl_path_config path_config(const struct app *a, unsigned port, un
     struct tvl_path_config c = { .remote = remote, .tag = p, .backup = backup };
 
     c.local = h->address[p][remote.ss_family == AF_INET ? SIM_IPV4 : SIM_IPV6];
-    sim_set_port(&c.local, (uint16_t)(5000 + a->number));
+    sim_set_port(&c.local, a->udp_port);
     return c;
 }
 
@@ -347,6 +349,18 @@ void app_close(struct app *a, enum app_who who)
     if (tvl_close(s->conn, a->close_code, "enough", sim_host_now(s->host)) == 0)
         s->close_called = true;
     sim_note(a->graph, "close", SIM_APP + a->number, (uint64_t)who, s->close_called);
+}
+
+void app_forget_server(struct app *a)
+{
+    struct app_side *s = &a->side[APP_SERVER];
+
+    if (!s->conn)
+        return;
+    s->conn = NULL;
+    s->closed = true;
+    s->kind = TVL_CLOSED_RESET;
+    a->restarted = a->cut_short = true;
 }
 
 static void start(struct app *a)

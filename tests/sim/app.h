@@ -70,7 +70,8 @@ struct app_action {
 
 struct app_datagrams { /* of one sender */
     tvl_time start, gap;
-    unsigned count; /* [0, APP_DATAGRAMS_MAX] */
+    tvl_time patience; /* us: dropped when not sent by then; 0: kept */
+    unsigned count;    /* [0, APP_DATAGRAMS_MAX] */
     size_t bytes;
     unsigned sent, received;
     bool seen[APP_DATAGRAMS_MAX];
@@ -94,6 +95,7 @@ struct app {
     /* drawn */
     unsigned number;
     tvl_time start;
+    uint16_t udp_port;   /* the client's */
     unsigned first_port; /* the client's interface of path 0 */
     struct sockaddr_storage server[4];
     unsigned n_server, first_server;
@@ -106,6 +108,7 @@ struct app {
     /* seen */
     struct sim_graph *graph;
     struct app_side side[2];
+    bool restarted;          /* the server was, and knows nothing of it any more */
     bool started, cut_short; /* closed before everything was said */
     bool confirmed;          /* the client knows that the server knows it: RFC 9001 4.1.2 */
     uint64_t bytes;          /* read, both ways */
@@ -118,7 +121,9 @@ void app_on_event(struct app_side *s, const struct tvl_event *ev);
 /* Every half has ended at both ends, or the connection has. */
 bool app_is_done(const struct app *a);
 bool app_is_content(const struct app *a); /* every half that was begun has ended at both ends */
-bool app_is_over(const struct app *a); /* both ends closed, or never begun */
+bool app_is_over(const struct app *a);    /* both ends closed, or never begun */
+/* The server starts anew: its ends of connections are gone without a word. */
+void app_forget_server(struct app *a);
 void app_close(struct app *a, enum app_who who);
 /* One line on what is not done yet. */
 void app_explain(const struct app *a, char *text, size_t size);

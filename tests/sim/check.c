@@ -29,17 +29,41 @@ static bool proves(const struct tvl_place *pl, const struct sockaddr_storage *a)
     return pl->set && pl->validated && sim_same_address(&pl->remote, a);
 }
 
+static bool has_validated(const struct tvl_conn *conn, const struct sockaddr_storage *a)
+{
+    for (size_t k = 0; conn && k < conn->n_paths; k++)
+        if (proves(&conn->path[k]->at, a) || proves(&conn->path[k]->was, a) ||
+            proves(&conn->path[k]->aside, a))
+            return true;
+    return false;
+}
+
 static bool is_validated(const struct check *c, const struct sockaddr_storage *a)
 {
-    for (unsigned i = 0; i < c->n_apps; i++) {
-        const struct tvl_conn *conn = c->app[i].side[APP_SERVER].conn;
-
-        for (size_t k = 0; conn && k < conn->n_paths; k++)
-            if (proves(&conn->path[k]->at, a) || proves(&conn->path[k]->was, a) ||
-                proves(&conn->path[k]->aside, a))
-                return true;
-    }
+    for (unsigned i = 0; i < c->n_apps; i++)
+        if (has_validated(c->app[i].side[APP_SERVER].conn, a))
+            return true;
+    for (size_t i = 0; i < c->n_ghosts; i++)
+        if (has_validated(c->ghost[i], a))
+            return true;
     return false;
+}
+
+void check_add_ghost(struct check *c, const struct tvl_conn *conn)
+{
+    if (c->n_ghosts == CHECK_GHOSTS_MAX)
+        fail(c, "more than %d connections of nobody", CHECK_GHOSTS_MAX);
+    else
+        c->ghost[c->n_ghosts++] = conn;
+}
+
+void check_drop_ghost(struct check *c, const struct tvl_conn *conn)
+{
+    for (size_t i = 0; i < c->n_ghosts;)
+        if (!conn || c->ghost[i] == conn)
+            c->ghost[i] = c->ghost[--c->n_ghosts];
+        else
+            i++;
 }
 
 static void on_received(void *user, struct sim_host *h, const struct tvl_datagram *d)
@@ -191,6 +215,42 @@ static void check_memory(struct check *c)
         fail(c, "%zu bytes allocated, at most %" PRIu64 " expected", now, allowed);
 }
 
+/* ---- statistics ---- */
+
+static void check_side_statistics(struct check *c, const struct app *a, const struct tvl_conn *conn)
+{
+    struct tvl_path_stats path[TVL_PATH_SLOTS];
+    struct tvl_conn_stats all;
+    struct tvl_flow_stats flow;
+    uint64_t sent = 0;
+
+    tvl_conn_get_stats(conn, &all);
+    const size_t n = tvl_paths(conn, path, TVL_PATH_SLOTS);
+    for (size_t i = 0; i < n; i++)
+        sent += path[i].bytes_sent;
+    if (sent > all.bytes_sent || all.stream_bytes_sent != conn->streams.sent)
+        fail(c, "app %u: statistics: %" PRIu64 " bytes on paths, %" PRIu64 " in all", a->number,
+             sent, all.bytes_sent);
+    for (uint32_t f = 0; f < 4; f++)
+        if (tvl_flow_get_stats(conn, f, &flow) != 0 || flow.in_time + flow.expired > flow.streams)
+            fail(c,
+                 "app %u: flow %u: %" PRIu64 " streams in time and %" PRIu64 " expired of %" PRIu64,
+                 a->number, f, flow.in_time, flow.expired, flow.streams);
+}
+
+static void check_statistics(struct check *c)
+{
+    struct tvl_endpoint_stats server;
+
+    for (unsigned i = 0; i < c->n_apps; i++)
+        for (int who = 0; who < 2; who++)
+            if (c->app[i].side[who].conn)
+                check_side_statistics(c, &c->app[i], c->app[i].side[who].conn);
+    tvl_endpoint_get_stats(c->server->ep, &server);
+    if (server.handshakes > server.conns)
+        fail(c, "%u handshakes of %u connections", server.handshakes, server.conns);
+}
+
 /* ---- ends ---- */
 
 void check_closed(struct check *c, const struct app_side *s)
@@ -209,15 +269,17 @@ void check_closed(struct check *c, const struct app_side *s)
         break;
     case TVL_CLOSED_PEER: /* before 1-RTT the application's code does not travel */
         right = (peer->close_called && s->code == TVL_WIRE_APPLICATION_ERROR) ||
+                (c->may_be_refused && s->code == TVL_WIRE_CONNECTION_REFUSED) ||
                 (c->may_refuse_token && s->code == TVL_WIRE_INVALID_TOKEN);
         break;
     case TVL_CLOSED_NO_ANSWER:
-        right = goodbye || c->may_time_out || c->may_lose_handshake;
+        right = goodbye || c->may_time_out || c->may_lose_handshake || a->restarted ||
+                c->may_be_refused;
         break;
     case TVL_CLOSED_IDLE:
     case TVL_CLOSED_RESET:
-        right = goodbye || c->may_time_out || (c->may_lose_handshake && !a->confirmed) ||
-                (c->may_fall_idle && app_is_content(a));
+        right = goodbye || c->may_time_out || a->restarted ||
+                (c->may_lose_handshake && !a->confirmed) || (c->may_fall_idle && app_is_content(a));
         break;
     default:
         break;
@@ -339,8 +401,10 @@ void check_step(struct check *c)
             for (size_t k = 0; k < conn->n_paths; k++)
                 check_flight(c, a, (enum app_who)who, conn, conn->path[k]);
         }
-    if (c->steps % CHECK_DEEP_EVERY == 0)
+    if (c->steps % CHECK_DEEP_EVERY == 0) {
         check_memory(c);
+        check_statistics(c);
+    }
 }
 
 void check_init(struct check *c, struct sim_graph *g, struct sim_host *server, struct app *app,

@@ -5,6 +5,7 @@
  *     flow control     nothing above a limit, no limit above what the other end gave
  *     flight           a path's bytes in flight are the sum of its packets, and within its window
  *     bounds           paths, IDs, ranges, queues and memory stay below their named limits
+ *     statistics       what the getters say agrees with itself
  *     ends             no connection ends but by a goodbye, or where the faults can explain it
  *     timers           a timer that is due does something; see world loop
  *
@@ -18,6 +19,7 @@
 #include "conn.h"
 
 #define CHECK_PEERS_MAX 512
+#define CHECK_GHOSTS_MAX 256
 /* Bytes beyond the window: probes and what RFC 9002 lets through it. */
 #define CHECK_BEYOND_WINDOW (64 * TVL_DATAGRAM_MAX)
 #define CHECK_DEEP_EVERY 64          /* steps between looks at every packet outstanding */
@@ -40,11 +42,14 @@ struct check {
     struct sim_host *server;
     struct app *app;
     unsigned n_apps;
+    const struct tvl_conn *ghost[CHECK_GHOSTS_MAX]; /* the server's, of no app */
+    size_t n_ghosts;
     struct check_peer peer[CHECK_PEERS_MAX];
     size_t n_peers;
     struct check_path (*path)[2][TVL_PATH_SLOTS]; /* by app and end */
-    bool may_time_out;       /* the drawn faults can last as long as a time-out */
-    bool may_fall_idle;      /* not everybody keeps himself alive */
+    bool may_time_out;  /* the drawn faults can last as long as a time-out */
+    bool may_fall_idle; /* not everybody keeps himself alive */
+    bool may_be_refused;
     bool may_lose_handshake; /* an address may change in the midst of one */
     bool may_refuse_token;   /* Retry, and the client's address or the clock may change after it */
     uint64_t steps;
@@ -57,6 +62,9 @@ void check_fini(struct check *c);
 void check_step(struct check *c);
 /* Notes a violation: the host's timer is due and nothing comes of it. */
 void check_explain_timer(const struct check *c, const struct sim_host *h);
+/* A connection at the server that no app has: of a repeated Initial. */
+void check_add_ghost(struct check *c, const struct tvl_conn *conn);
+void check_drop_ghost(struct check *c, const struct tvl_conn *conn); /* NULL: all */
 void check_dump(const struct check *c); /* the connections' state into the log */
 void check_closed(struct check *c, const struct app_side *s); /* was that end of it in order? */
 

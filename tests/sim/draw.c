@@ -52,6 +52,8 @@ const char *const swarm_fault_name[SWARM_FAULTS] = {
     [SWARM_CLOSES] = "closes",
     [SWARM_WINDOWS] = "windows",
     [SWARM_RETRY] = "retry",
+    [SWARM_RESTART] = "restart",
+    [SWARM_ADMISSION] = "admission",
     [SWARM_SINGLE] = "single",
     [SWARM_PLUGINS] = "plugins",
     [SWARM_CRYPTO] = "crypto",
@@ -389,6 +391,7 @@ static struct sim_host *draw_host(struct draw *d, bool server, unsigned ports)
     cfg.tls = tls;
     cfg.seed[0] = w->seed;
     cfg.seed[1] = w->n_hosts + 1;
+    cfg.secret[0] = 1; /* the same after a restart */
     if (server)
         draw_preferred(d, &cfg, ports - 1);
     const uint64_t far = vlink_rng_below(&d->rng[REST], UINT64_C(1) << 42);
@@ -434,6 +437,22 @@ static void host_events(struct draw *d, struct sim_host *h)
     }
 }
 
+static void server_events(struct draw *d, struct sim_host *h)
+{
+    tvl_time len;
+    bool hit = hits(d, SWARM_RESTART, 400000);
+    tvl_time at = moment(d, SWARM_RESTART, SECOND, &len);
+
+    if (hit)
+        event(d, at, SWARM_EV_RESTART, &h->node, 0, 0);
+    hit = hits(d, SWARM_ADMISSION, 400000);
+    at = moment(d, SWARM_ADMISSION, 2 * SECOND, &len);
+    if (hit) {
+        event(d, at, SWARM_EV_REFUSE, &h->node, 0, true);
+        event(d, at + len, SWARM_EV_REFUSE, &h->node, 0, false);
+    }
+}
+
 static void give_addresses(struct sim_host *h, unsigned port, unsigned net, uint16_t udp_port)
 {
     h->address[port][SIM_IPV4] = sim_address(SIM_IPV4, net, 1, udp_port);
@@ -452,6 +471,7 @@ static void draw_server(struct draw *d, struct sim_node *core)
         give_addresses(h, i, NET_SERVER + i, 4433);
     }
     host_events(d, h);
+    server_events(d, h);
 }
 
 static void draw_client(struct draw *d, unsigned number, struct sim_node *core,

@@ -1,6 +1,9 @@
 /* draw_app.c - what the ends of a world are told to do: configuration, TLS, application. */
 #include <tvl/cc.h>
 #include <tvl/sched.h>
+#include <tvl/trace.h>
+
+#include <stdlib.h>
 
 #include "rng.h"
 #include "swarm.h"
@@ -35,6 +38,33 @@ static void draw_windows(struct vlink_rng *r, struct tvl_config *cfg)
     cfg->conn_window = swarm_log_between(r, 64u << 10, 4u << 20);
     cfg->streams_bidi = swarm_between(r, 1, 8);
     cfg->streams_uni = swarm_between(r, 1, 8);
+}
+
+static void draw_admission(struct vlink_rng *r, struct tvl_config *cfg)
+{
+    cfg->conns_max = (uint32_t)swarm_between(r, 1, 4);
+    cfg->handshakes_max = (uint32_t)swarm_between(r, 1, 4);
+    cfg->conns_per_host = (uint32_t)swarm_between(r, 0, 2);
+}
+
+static void draw_balancer(struct vlink_rng *r, struct tvl_config *cfg)
+{
+    struct tvl_lb_config *lb = &cfg->lb;
+
+    lb->config_id = (uint8_t)vlink_rng_below(r, 7);
+    lb->server_id_len = (uint8_t)swarm_between(r, 1, TVL_SERVER_ID_MAX);
+    lb->nonce_len = (uint8_t)swarm_between(r, 4, 19 - lb->server_id_len);
+    lb->encrypted = vlink_rng_below(r, 2);
+    for (size_t i = 0; i < sizeof lb->key; i++)
+        lb->key[i] = (uint8_t)vlink_rng_next(r);
+}
+
+/* Looks at every record, and keeps nothing. */
+static void on_trace(void *user, const struct tvl_trace_event *ev)
+{
+    (void)user;
+    if (ev->type > TVL_TRACE_STREAM_STATE)
+        abort();
 }
 
 static void draw_crypto(struct vlink_rng *r, struct tvl_tls_config *tc, bool server)
@@ -101,6 +131,12 @@ void swarm_draw_config(struct swarm *w, struct vlink_rng *rng, struct tvl_config
         draw_options(w, &rng[SWARM_OPTIONS], cfg);
     if (swarm_has(w, SWARM_CRYPTO))
         draw_crypto(&rng[SWARM_CRYPTO], tc, server);
+    if (swarm_has(w, SWARM_ADMISSION) && server)
+        draw_admission(&rng[SWARM_ADMISSION], cfg);
+    if (swarm_has(w, SWARM_CRYPTO) && server && vlink_rng_below(&rng[SWARM_CRYPTO], 2))
+        draw_balancer(&rng[SWARM_CRYPTO], cfg);
+    if (vlink_rng_below(&rng[REST], 4) == 0)
+        cfg->trace = on_trace;
     if (swarm_has(w, SWARM_RETRY) && server)
         cfg->retry = TVL_RETRY_ALWAYS;
     if (swarm_has(w, SWARM_KEYS))
@@ -123,7 +159,9 @@ static void draw_half(struct swarm *w, struct vlink_rng *rng, struct app_half *h
     tvl_time span = w->calm_at - w->began;
 
     h->exists = true;
-    h->total = vlink_rng_chance(r, 50000) ? 0 : swarm_log_between(r, 1, 150000);
+    h->total = vlink_rng_chance(r, 50000)
+                   ? 0
+                   : swarm_log_between(r, 1, vlink_rng_chance(r, 20000) ? 2000000 : 150000);
     h->chunk = (uint32_t)swarm_log_between(r, 1000, 4096);
     h->gap = vlink_rng_chance(r, 250000) ? span * h->chunk / (h->total + h->chunk) : 0;
     h->reset_at = h->stop_at = SIM_NEVER;
@@ -175,6 +213,7 @@ static void draw_datagrams(struct swarm *w, struct vlink_rng *r, struct app *a)
         d->gap = swarm_log_between(r, 1, 50) * MS;
         d->count = vlink_rng_below(r, 4) ? (unsigned)swarm_between(r, 1, APP_DATAGRAMS_MAX) : 0;
         d->bytes = (size_t)swarm_between(r, 4, 1150);
+        d->patience = vlink_rng_below(r, 2) ? swarm_log_between(r, 1, 500) * MS : 0;
         if (!swarm_has(w, SWARM_DATAGRAMS))
             d->count = 0;
     }
@@ -249,6 +288,7 @@ void swarm_draw_app(struct swarm *w, struct vlink_rng *rng, struct app *a)
     struct vlink_rng *r = &rng[REST];
 
     a->start = w->began + (vlink_rng_below(r, 2) ? vlink_rng_below(r, 2 * SECOND) : 0);
+    a->udp_port = (uint16_t)(5000 + (vlink_rng_below(r, 2) ? a->number : 0));
     a->first_port = (unsigned)vlink_rng_below(r, a->side[APP_CLIENT].host->node.n_ports);
     a->first_server = (unsigned)vlink_rng_below(r, a->n_server);
     a->close_code = vlink_rng_below(r, 1000);

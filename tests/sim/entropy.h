@@ -1,6 +1,6 @@
 /*
- * entropy.h - makes OpenSSL's randomness a function of a seed, in this process: with it a world runs
- * alike twice down to the bits of its handshakes, which matter where a fault flips one.
+ * entropy.h - makes OpenSSL's randomness a function of a seed, in this process: with it a world
+ * runs alike twice down to the bits of its handshakes, which matter where a fault flips one.
  */
 #ifndef SIM_ENTROPY_H
 #define SIM_ENTROPY_H

@@ -282,6 +282,20 @@ static const struct sim_node_ops host_ops = {
     .fini = host_fini,
 };
 
+void sim_host_restart(struct sim_host *h)
+{
+    const bool before = sim_memory_count(true);
+
+    sim_host_flush(h);
+    tvl_endpoint_free(h->ep);
+    h->ep = NULL;
+    h->cfg.seed[2]++;
+    if (tvl_endpoint_new(&h->ep, &h->cfg) != 0)
+        sim_fail(h->node.graph, "no endpoint after a restart");
+    (void)sim_memory_count(before);
+    sim_note(h->node.graph, "restart", h->node.id, 0, 0);
+}
+
 void sim_host_use_batches(struct sim_host *h)
 {
     h->batched = true;
@@ -299,6 +313,7 @@ struct sim_host *sim_host_new(struct sim_graph *g, struct tvl_tls *tls,
 
     (void)sim_memory_count(before);
     h->tls = tls;
+    h->cfg = *cfg;
     h->server = server;
     h->offset = offset;
     if (r != 0) {

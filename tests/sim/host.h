@@ -35,6 +35,7 @@ struct sim_host {
     struct sim_node node;
     struct tvl_tls *tls;
     struct tvl_endpoint *ep;
+    struct tvl_config cfg;
     bool server, asleep;
     bool batched;              /* several datagrams a call, as GSO and GRO do */
     struct tvl_datagram batch; /* of what arrived at this moment; len 0: none */
@@ -65,6 +66,8 @@ bool sim_host_drive(struct sim_host *h);
 void sim_host_sleep(struct sim_host *h);
 /* `clock_stood`: its clock did not run meanwhile, as a monotonic one does not. */
 void sim_host_wake(struct sim_host *h, bool clock_stood);
+/* As if its process had died and begun again: all connections are gone, the secret is not. */
+void sim_host_restart(struct sim_host *h);
 /* The interface has other addresses from now on: what goes to the old ones is lost. */
 void sim_host_readdress(struct sim_host *h, unsigned port, uint16_t host);
 

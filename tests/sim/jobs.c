@@ -48,11 +48,9 @@ static void run_seed(const struct jobs_config *c, uint64_t seed, const struct te
 {
     FILE *log = c->log ? fopen(c->log, "w") : NULL;
 
-    struct swarm_order order = { .seed = seed,
-                                 .without = c->without,
-                                 .pki = pki,
-                                 .log = log,
-                                 .stop_at = c->stop_at };
+    struct swarm_order order = {
+        .seed = seed, .without = c->without, .pki = pki, .log = log, .stop_at = c->stop_at
+    };
 
     swarm_run(&order, r);
     if (log)

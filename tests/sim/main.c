@@ -45,20 +45,13 @@ static int add_without(struct options *o, const char *name)
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "scenario", required_argument, NULL, 's' },
-        { "seed", required_argument, NULL, 'r' },
-        { "count", required_argument, NULL, 'n' },
-        { "log", required_argument, NULL, 'l' },
-        { "twice", no_argument, NULL, 't' },
-        { "share", required_argument, NULL, 'g' },
-        { "swarm", no_argument, NULL, 'w' },
-        { "jobs", required_argument, NULL, 'j' },
-        { "without", required_argument, NULL, 'x' },
-        { "shrink", no_argument, NULL, 'k' },
-        { "faults", no_argument, NULL, 'f' },
-        { "report", required_argument, NULL, 'o' },
-        { "stop", required_argument, NULL, 'u' },
-        { NULL, 0, NULL, 0 },
+        { "scenario", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'r' },
+        { "count", required_argument, NULL, 'n' },    { "log", required_argument, NULL, 'l' },
+        { "twice", no_argument, NULL, 't' },          { "share", required_argument, NULL, 'g' },
+        { "swarm", no_argument, NULL, 'w' },          { "jobs", required_argument, NULL, 'j' },
+        { "without", required_argument, NULL, 'x' },  { "shrink", no_argument, NULL, 'k' },
+        { "faults", no_argument, NULL, 'f' },         { "report", required_argument, NULL, 'o' },
+        { "stop", required_argument, NULL, 'u' },     { NULL, 0, NULL, 0 },
     };
     int c;
 

@@ -27,7 +27,7 @@ struct sim_node *sim_link_new(struct sim_graph *g, const struct vlink_config *up
                               const struct vlink_config *down, uint32_t mark_bytes, uint64_t seed);
 void sim_link_down(struct sim_node *n, unsigned ways, bool down);
 const struct vlink_dir *sim_link_way(const struct sim_node *n, unsigned way); /* 0 up, 1 down */
-void sim_link_rate(struct sim_node *n, uint64_t rate_bps); /* both ways */
+void sim_link_rate(struct sim_node *n, uint64_t rate_bps);                    /* both ways */
 
 struct sim_node *sim_router_new(struct sim_graph *g);
 /* Datagrams for `net` leave by the port that was joined last. */

@@ -48,8 +48,12 @@ static void on_event(struct swarm *w, struct sim_host *h, const struct tvl_event
         }
         if (s)
             s->conn = ev->conn;
+        else
+            check_add_ghost(&w->check, ev->conn);
         tvl_conn_set_user(ev->conn, s);
     }
+    if (!s && ev->type == TVL_EVENT_CLOSED)
+        check_drop_ghost(&w->check, ev->conn);
     if (!s)
         return;
     app_on_event(s, ev);
@@ -132,6 +136,16 @@ static void happen(struct swarm *w, const struct swarm_event *e)
         break;
     case SWARM_EV_SLEEP:
         sim_host_sleep(h);
+        break;
+    case SWARM_EV_RESTART:
+        sim_host_restart(h);
+        check_drop_ghost(&w->check, NULL);
+        for (unsigned i = 0; i < w->n_apps; i++)
+            app_forget_server(&w->app[i]);
+        break;
+    case SWARM_EV_REFUSE:
+        sim_note(&w->g, "refuse", e->node->id, e->value, 0);
+        tvl_endpoint_refuse(h->ep, e->value != 0);
         break;
     case SWARM_EV_WAKE:
         sim_host_wake(h, e->value != 0);
@@ -225,9 +239,10 @@ static void talk(struct swarm *w)
     tvl_time limit = w->calm_at + LIVE_BASE + 3 * w->outage + 8 * bytes;
 
     /* a server that says goodbye in the handshake may not be heard, and then the client waits */
-    if (w->check.may_lose_handshake || swarm_has(w, SWARM_CLOSES))
+    if (w->check.may_lose_handshake || swarm_has(w, SWARM_CLOSES) || swarm_has(w, SWARM_RESTART) ||
+        w->check.may_be_refused)
         limit += w->handshake_max;
-    if (w->check.may_time_out)
+    if (w->check.may_time_out || swarm_has(w, SWARM_RESTART))
         limit += w->idle_max;
     while (!all_done(w) && w->g.now < limit && !w->g.why[0])
         step(w, limit);
@@ -318,6 +333,7 @@ void swarm_run(const struct swarm_order *order, struct swarm_result *out)
     check_init(&w->check, &w->g, w->host[0], w->app, w->n_apps);
     w->check.may_time_out = w->harsh || w->outage > w->idle_min / 4;
     w->check.may_fall_idle = w->no_keepalive;
+    w->check.may_be_refused = swarm_has(w, SWARM_ADMISSION);
     w->check.may_lose_handshake = swarm_has(w, SWARM_NAT) || swarm_has(w, SWARM_ADDRESS);
     w->check.may_refuse_token =
         swarm_has(w, SWARM_RETRY) &&

@@ -56,6 +56,8 @@ enum swarm_fault {
     SWARM_CLOSES,
     SWARM_WINDOWS,
     SWARM_RETRY,
+    SWARM_RESTART,
+    SWARM_ADMISSION,
     SWARM_SINGLE,
     SWARM_PLUGINS,
     SWARM_CRYPTO,
@@ -76,6 +78,8 @@ enum swarm_what {
     SWARM_EV_CLOCK,
     SWARM_EV_SLEEP,
     SWARM_EV_WAKE,
+    SWARM_EV_RESTART,
+    SWARM_EV_REFUSE,
 };
 
 struct swarm_event {
@@ -103,7 +107,7 @@ struct swarm {
     tvl_time began, calm_at;
     bool calm;
     bool no_keepalive; /* of some client: who has nothing to say falls silent, and idle */
-    tvl_time outage; /* sum of the times something does not pass somewhere */
+    tvl_time outage;   /* sum of the times something does not pass somewhere */
     tvl_time idle_min, idle_max, handshake_max; /* time-outs of the hosts */
     bool harsh;                                 /* loss such that a time-out may be bad luck */
     uint64_t slowest_bps;                       /* of any link at any time */
