@@ -239,22 +239,34 @@ void tvl_nonce(uint8_t out[TVL_NONCE_SIZE], const uint8_t iv[TVL_NONCE_SIZE], ui
         out[4 + i] = (uint8_t)(iv[4 + i] ^ (pn >> (56 - 8 * i)));
 }
 
-int tvl_seal(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uint8_t *header,
-             size_t header_len, uint8_t *payload, size_t len)
+int tvl_seal_parts(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const struct tvl_plain *p)
 {
     uint8_t nonce[TVL_NONCE_SIZE];
+    const size_t len = p->len + p->tail_len;
     int n = 0;
 
-    if (!k->aead || header_len > LENGTH_MAX || len > LENGTH_MAX)
+    if (!k->aead || p->header_len > LENGTH_MAX || len > LENGTH_MAX)
         return TVL_ERR_ARG;
     tvl_nonce(nonce, k->iv, path_id, pn);
     if (EVP_EncryptInit_ex(k->aead, NULL, NULL, NULL, nonce) != 1 ||
-        EVP_EncryptUpdate(k->aead, NULL, &n, header, (int)header_len) != 1 ||
-        (len && EVP_EncryptUpdate(k->aead, payload, &n, payload, (int)len) != 1) ||
-        EVP_EncryptFinal_ex(k->aead, payload + len, &n) != 1 ||
-        EVP_CIPHER_CTX_ctrl(k->aead, EVP_CTRL_AEAD_GET_TAG, TVL_TAG_SIZE, payload + len) != 1)
+        EVP_EncryptUpdate(k->aead, NULL, &n, p->header, (int)p->header_len) != 1 ||
+        (p->len && EVP_EncryptUpdate(k->aead, p->payload, &n, p->payload, (int)p->len) != 1) ||
+        (p->tail_len &&
+         EVP_EncryptUpdate(k->aead, p->payload + p->len, &n, p->tail, (int)p->tail_len) != 1) ||
+        EVP_EncryptFinal_ex(k->aead, p->payload + len, &n) != 1 ||
+        EVP_CIPHER_CTX_ctrl(k->aead, EVP_CTRL_AEAD_GET_TAG, TVL_TAG_SIZE, p->payload + len) != 1)
         return TVL_ERR_NOMEM;
     return (int)len + TVL_TAG_SIZE;
+}
+
+int tvl_seal(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uint8_t *header,
+             size_t header_len, uint8_t *payload, size_t len)
+{
+    const struct tvl_plain p = {
+        .header = header, .header_len = header_len, .payload = payload, .len = len
+    };
+
+    return tvl_seal_parts(k, path_id, pn, &p);
 }
 
 int tvl_open(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uint8_t *header,

@@ -102,6 +102,18 @@ void tvl_nonce(uint8_t out[TVL_NONCE_SIZE], const uint8_t iv[TVL_NONCE_SIZE], ui
 int tvl_seal(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uint8_t *header,
              size_t header_len, uint8_t *payload, size_t len);
 
+/* The same where the last bytes of the payload lie elsewhere: they are encrypted to behind the
+ * others. */
+struct tvl_plain {
+    const uint8_t *header;
+    size_t header_len;
+    uint8_t *payload; /* room for len + tail_len + TVL_TAG_SIZE */
+    size_t len;       /* of what is in place */
+    const uint8_t *tail;
+    size_t tail_len; /* [0, 65535 - len] */
+};
+int tvl_seal_parts(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const struct tvl_plain *p);
+
 /*
  * Decrypt payload[0, len), tag included, in place. Result: bytes of plaintext. TVL_ERR_PACKET:
  * forged or damaged, and payload is scratch; TVL_ERR_ARG as above.

@@ -180,8 +180,14 @@ size_t tvl_builder_finish(struct tvl_builder *b)
         return 0;
     }
     tvl_trace_sent(b, conn);
-    if (tvl_seal(keys, b->level == TVL_LEVEL_APP ? b->path->id : 0, b->packet.pn, b->start,
-                 (size_t)(b->payload - b->start), b->payload, len) < 0 ||
+    const struct tvl_plain plain = { .header = b->start,
+                                     .header_len = (size_t)(b->payload - b->start),
+                                     .payload = b->payload,
+                                     .len = len - b->w.tail_len,
+                                     .tail = b->w.tail,
+                                     .tail_len = b->w.tail_len };
+    if (tvl_seal_parts(keys, b->level == TVL_LEVEL_APP ? b->path->id : 0, b->packet.pn, &plain) <
+            0 ||
         !protect_header(b))
         return 0; /* never left: recovery will find it lost */
     if (b->eliciting && !b->packet.mtu_probe) {
@@ -490,7 +496,9 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
         (void)write_crypto(&b);
         const uint64_t dgrams_before = conn->dgrams.sent;
         write_datagrams(&b, room);
+        b.w.lends = true;
         const uint32_t n = tvl_streams_write_frames(&conn->streams, &b.w, &b.list);
+        b.w.lends = false;
         b.eliciting = b.eliciting || n > 0;
         b.leading = b.leading || n > 0;
         if (n > 0 || conn->dgrams.sent > dgrams_before)

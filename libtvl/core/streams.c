@@ -142,6 +142,8 @@ static void count_rings(struct tvl_streams *ss, struct tvl_stream *s)
 static void trim_rings(struct tvl_streams *ss, struct tvl_stream *s)
 {
     count_rings(ss, s);
+    if (ss->lent)
+        return;
     if (ss->out_rings > ss->cfg.buffer_max / 4)
         tvl_sendbuf_trim(&s->out);
     if (ss->in_rings > 2 * ss->cfg.conn_window)

@@ -60,7 +60,8 @@ struct tvl_streams {
     uint64_t blocked_told;       /* limit of the last DATA_BLOCKED, plus 1 */
     uint64_t recv_max, received, consumed;
     bool want_max_data, want_data_blocked;
-    bool large;                   /* a stream may hold more memory than a quiet one should */
+    bool lent;  /* a writer may point into a ring: none may move, see tvl_wr.lends */
+    bool large; /* a stream may hold more memory than a quiet one should */
     struct tvl_heap again, fresh; /* by (rank, id): resend without credit, new bytes with credit */
     struct tvl_heap deadlines;
     struct tvl_stream *want_list, *news_list, *unsent_list;
@@ -116,7 +117,8 @@ struct tvl_streams_demand {
 void tvl_streams_look(const struct tvl_streams *ss, struct tvl_streams_demand *out);
 bool tvl_streams_has_data(const struct tvl_streams *ss); /* anything to send, control included */
 struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss);
-/* Append as many frames as fit and as `sent` has room to record. How many were appended. */
+/* Append as many frames as fit and as `sent` has room to record. How many were appended. What `w`
+ * was lent stays where it is until the next call. */
 uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
                                   struct tvl_sent_list *sent);
 /* For every record of an own kind; other kinds do nothing. Harmless when told twice, both ways

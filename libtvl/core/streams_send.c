@@ -192,6 +192,7 @@ uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
 {
     struct out o = { .w = w, .sent = sent };
     struct tvl_stream *s, *next;
+    ss->lent = w->lends;
     put_conn_frames(ss, &o);
     DL_FOREACH_SAFE2(ss->want_list, s, next, want_next)
     {
@@ -209,6 +210,8 @@ uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
         if (!put_data(ss, s, &o))
             break;
     tvl_streams_note_blocked(ss);
+    ss->lent =
+        false; /* rings move in settle() only, and nobody settles before the packet is made */
     return o.count;
 }
 

@@ -154,9 +154,14 @@ void tvl_wr_varint_in(struct tvl_wr *w, uint64_t v, size_t n)
 
 void tvl_wr_bytes(struct tvl_wr *w, const uint8_t *bytes, size_t len)
 {
+    const bool lent = w->lends && len >= TVL_WR_LEND_MIN && len == tvl_wr_left(w);
     uint8_t *at = take_room(w, len);
-    if (at != NULL && len > 0)
+    if (at != NULL && lent) {
+        w->tail = bytes;
+        w->tail_len = len;
+    } else if (at != NULL && len > 0) {
         memcpy(at, bytes, len);
+    }
 }
 
 void tvl_wr_zeroes(struct tvl_wr *w, size_t len)

@@ -22,7 +22,11 @@ struct tvl_rd {
 struct tvl_wr {
     uint8_t *p, *end;
     bool full;
+    bool lends; /* bytes that fill the rest exactly, and are many, may stay where they are */
+    const uint8_t *tail; /* then they are here and the room for them, at the end, is not written */
+    size_t tail_len;
 };
+#define TVL_WR_LEND_MIN 256 /* bytes; below, a copy is cheaper than to remember */
 
 /* Bytes the shortest form of `v` takes: 1, 2, 4 or 8. `v` <= TVL_VARINT_MAX. */
 size_t tvl_varint_size(uint64_t v);

@@ -213,6 +213,43 @@ static void masks_of_many(void **state)
     }
 }
 
+/* A payload in two places is sealed as if it lay in one. */
+static void payload_in_parts(void **state)
+{
+    static const uint16_t suites[] = { TVL_SUITE_AES_128_GCM, TVL_SUITE_AES_256_GCM,
+                                       TVL_SUITE_CHACHA20_POLY1305 };
+    static const uint8_t secret[TVL_SECRET_MAX] = { 9, 8, 7 };
+    static const size_t heads[] = { 0, 1, 11, 16, 17, 40, 1300 };
+    uint8_t whole[1400 + TVL_TAG_SIZE], parts[1400 + TVL_TAG_SIZE], plain[1400];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof plain; i++)
+        plain[i] = (uint8_t)(i * 11);
+    for (size_t i = 0; i < sizeof suites / sizeof suites[0]; i++) {
+        struct tvl_keys k = { 0 };
+
+        assert_int_equal(tvl_keys_from_secret(&k, suites[i], secret,
+                                              suites[i] == TVL_SUITE_AES_256_GCM ? 48 : 32),
+                         0);
+        for (size_t h = 0; h < sizeof heads / sizeof heads[0]; h++) {
+            const struct tvl_plain p = { .header = plain,
+                                         .header_len = 12,
+                                         .payload = parts,
+                                         .len = heads[h],
+                                         .tail = plain + heads[h],
+                                         .tail_len = sizeof plain - heads[h] };
+
+            memcpy(whole, plain, sizeof plain);
+            memcpy(parts, plain, heads[h]);
+            memset(parts + heads[h], 0xee, sizeof parts - heads[h]);
+            assert_int_equal(tvl_seal(&k, 1, 5, plain, 12, whole, sizeof plain), sizeof whole);
+            assert_int_equal(tvl_seal_parts(&k, 1, 5, &p), sizeof parts);
+            assert_memory_equal(whole, parts, sizeof whole);
+        }
+        tvl_keys_fini(&k);
+    }
+}
+
 static void multipath_nonce(void **state)
 {
     uint8_t iv[TVL_NONCE_SIZE], nonce[TVL_NONCE_SIZE];
@@ -332,9 +369,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(initial_secrets), cmocka_unit_test(initial_packets),
         cmocka_unit_test(retry_tag),       cmocka_unit_test(chacha_packet_and_update),
-        cmocka_unit_test(masks_of_many),   cmocka_unit_test(multipath_nonce),
-        cmocka_unit_test(every_suite),     cmocka_unit_test(empty_payload),
-        cmocka_unit_test(no_keys),
+        cmocka_unit_test(masks_of_many),   cmocka_unit_test(payload_in_parts),
+        cmocka_unit_test(multipath_nonce), cmocka_unit_test(every_suite),
+        cmocka_unit_test(empty_payload),   cmocka_unit_test(no_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
