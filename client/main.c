@@ -259,6 +259,7 @@ static int open_session(struct app *a, char *why, size_t why_size)
     if (cfg.n_paths == 0) {
         cfg.paths = found;
         cfg.n_paths = interfaces_find(&a->args.uri, found, ARGS_PATHS_MAX);
+        cfg.follow = true;
     }
     return session_new(&a->session, &cfg, why, why_size);
 }

@@ -327,6 +327,23 @@ static int start_moq(struct session *s)
     return result == 0 ? moq_session_start(s->moq) : result;
 }
 
+/* From now on the driver opens and leaves paths as interfaces come and go. */
+static void follow_interfaces(struct session *s)
+{
+    const struct tvl_ev_watch watch = { .allow = NULL };
+    char why[200] = "";
+    if (tvl_ev_watch(s->driver, s->conn, &watch, why, sizeof why) != 0) {
+        note(s, "interfaces are not followed%s%s", *why ? ": " : "", why);
+        s->cfg.follow = false;
+    }
+}
+
+static const char *followed_name(const struct session *s, uint32_t path_id)
+{
+    const char *name = tvl_ev_path_interface(s->driver, s->conn, path_id);
+    return *name ? name : "default";
+}
+
 static void connected(struct session *s, struct tvl_conn *conn)
 {
     if (s->conn)
@@ -351,7 +368,9 @@ static void connected(struct session *s, struct tvl_conn *conn)
         fail(s, 1, moq_strerror(result));
         return;
     }
-    for (size_t i = 0; i < s->n_ways; i++)
+    if (s->cfg.follow)
+        follow_interfaces(s);
+    for (size_t i = 0; i < s->n_ways && !s->cfg.follow; i++)
         if (!s->way[i].joined)
             join(s, &s->way[i]);
 }
@@ -359,6 +378,10 @@ static void connected(struct session *s, struct tvl_conn *conn)
 static void path_changed(struct session *s, uint32_t id, enum tvl_path_state state)
 {
     static const char *const words[] = { "opening", "up", "suspect", "abandoned" };
+    if (s->cfg.follow) {
+        note(s, "path %s %s", followed_name(s, id), words[state]);
+        return;
+    }
     for (size_t i = 0; i < s->n_ways; i++) {
         struct way *w = &s->way[i];
         if (!w->joined || w->path_id != id)
@@ -621,11 +644,26 @@ bool session_closed(const struct session *s)
     return s->closed || !s->conn;
 }
 
+static size_t followed_paths(const struct session *s, struct session_path *out, size_t cap)
+{
+    struct tvl_path_stats stats[2 * TVL_PATHS_MAX];
+    size_t known = tvl_paths(s->conn, stats, sizeof stats / sizeof stats[0]), n = 0;
+    for (size_t k = 0; k < known && n < cap; k++) {
+        if (stats[k].state == TVL_PATH_ABANDONED)
+            continue;
+        snprintf(out[n].name, sizeof out[n].name, "%.15s", followed_name(s, stats[k].id));
+        out[n++].stats = stats[k];
+    }
+    return n;
+}
+
 size_t session_paths(const struct session *s, struct session_path *out, size_t cap)
 {
     struct tvl_path_stats stats[TVL_PATHS_MAX];
     if (!s->conn || s->closed)
         return 0;
+    if (s->cfg.follow)
+        return followed_paths(s, out, cap);
     size_t known = tvl_paths(s->conn, stats, TVL_PATHS_MAX), n = 0;
     for (size_t i = 0; i < s->n_ways && n < cap; i++)
         for (size_t k = 0; k < known && s->way[i].joined; k++)

@@ -35,6 +35,7 @@ struct session_config {
     const struct args *args;       /* borrowed for the life of the session */
     const struct path_spec *paths; /* copied; the first carries the handshake */
     size_t n_paths;                /* [1, ARGS_PATHS_MAX] */
+    bool follow; /* the paths were found: once connected, use every interface that comes */
     struct subscription_wish wish;
     const struct session_handler *handler;
     void *user;
@@ -53,7 +54,8 @@ struct session_path {
     char name[PATH_SPEC_NAME_MAX];
     struct tvl_path_stats stats;
 };
-/* Paths of the connection; for each option the latest attempt. Result: how many. */
+/* Paths of the connection: for each option the latest attempt, or those over the interfaces that
+ * are there now. Result: how many. */
 size_t session_paths(const struct session *s, struct session_path *out, size_t cap);
 /* us from start to handshake complete; 0 before. */
 tvl_time session_connect_time(const struct session *s);

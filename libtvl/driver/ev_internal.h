@@ -52,5 +52,6 @@ const struct tvl_conn *tvl_watch_conn(const struct tvl_watch *w);
 void tvl_watch_free(struct tvl_watch *w);
 /* The driver keeps it: 0, TVL_ERR_STATE: the connection has one, TVL_ERR_FULL. */
 int tvl_ev_keep_watch(struct tvl_ev *d, struct tvl_watch *w);
+const struct tvl_watch *tvl_ev_watch_of(const struct tvl_ev *d, const struct tvl_conn *conn);
 
 #endif

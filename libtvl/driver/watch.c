@@ -41,7 +41,7 @@ struct link {
     unsigned index;                /* of the interface when it was opened */
     struct sockaddr_storage local; /* its address then */
     size_t server;
-    uint32_t path_id; /* OPEN, GONE */
+    uint32_t path_id; /* OPEN, GONE; WANTED: the last one, UINT32_MAX: none yet */
     double retry_at;  /* loop time: WANTED, not before */
     double pause;     /* s before the next try */
     bool usable;      /* as of the reconcile under way */
@@ -91,11 +91,21 @@ static bool leads_nowhere(const char *name)
     return false;
 }
 
-static bool allowed(const struct tvl_watch *w, const struct tvl_interface *i)
+static bool is_loopback(const struct sockaddr_storage *a)
 {
-    if (matches(&w->deny, i->name))
+    const struct sockaddr_in *sin = (const void *)a;
+    const struct sockaddr_in6 *sin6 = (const void *)a;
+
+    return a->ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr)
+                                    : (ntohl(sin->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+}
+
+static bool allowed(const struct tvl_watch *w, const struct tvl_interface *i,
+                    const struct sockaddr_storage *server)
+{
+    if (matches(&w->deny, i->name) || i->loopback != is_loopback(server))
         return false;
-    return w->allow.given ? matches(&w->allow, i->name) : !i->loopback && !leads_nowhere(i->name);
+    return w->allow.given ? matches(&w->allow, i->name) : i->loopback || !leads_nowhere(i->name);
 }
 
 /* ---- links ---- */
@@ -121,7 +131,7 @@ static struct link *link_of(struct tvl_watch *w, const char *interface, size_t s
     if (w->n_links == LINKS_MAX)
         return NULL;
     struct link *l = &w->link[w->n_links++];
-    *l = (struct link){ .server = server, .pause = RETRY_FIRST_S };
+    *l = (struct link){ .server = server, .path_id = UINT32_MAX, .pause = RETRY_FIRST_S };
     memcpy(l->interface, interface, strlen(interface) + 1);
     return l;
 }
@@ -262,7 +272,7 @@ static void open_missing(struct tvl_watch *w, size_t server)
         const struct sockaddr_storage *local =
             tvl_interfaces_address(w->interfaces, f->index, w->server[server].ss_family);
 
-        if (!f->running || !local || !allowed(w, f))
+        if (!f->running || !local || !allowed(w, f, &w->server[server]))
             continue;
         struct link *l = link_of(w, f->name, server);
         if (l && l->state == LINK_WANTED && l->retry_at <= loop_now(w))
@@ -470,24 +480,43 @@ fail:
     return r;
 }
 
-const char *tvl_ev_path_interface(struct tvl_ev *d, const struct tvl_conn *conn, uint32_t path_id)
+static const char *interface_of_link(const struct tvl_watch *w, uint32_t path_id)
 {
-    static _Thread_local char name[IF_NAMESIZE];
-    const char *device = tvl_ev_path_device(d, conn, path_id);
+    for (size_t i = 0; i < w->n_links; i++)
+        if (w->link[i].path_id == path_id)
+            return w->link[i].interface;
+    return "";
+}
+
+/* Asks the kernel: for paths that no watch looks after. */
+static void ask_for_interface(const struct tvl_conn *conn, uint32_t path_id, char name[IF_NAMESIZE])
+{
     struct tvl_path_stats st[2 * TVL_PATHS_MAX];
     const size_t n = tvl_paths(conn, st, sizeof st / sizeof st[0]);
     struct tvl_interfaces *all = NULL;
 
-    name[0] = '\0';
-    if (*device || tvl_interfaces_new(&all) != 0)
-        return device;
+    if (tvl_interfaces_new(&all) != 0)
+        return;
     for (size_t i = 0; i < n; i++) {
-        const struct tvl_interface *f =
-            st[i].id == path_id ? interface_of(all, &st[i], device) : NULL;
+        const struct tvl_interface *f = st[i].id == path_id ? interface_of(all, &st[i], "") : NULL;
 
         if (f)
-            memcpy(name, f->name, sizeof name);
+            memcpy(name, f->name, IF_NAMESIZE);
     }
     tvl_interfaces_free(all);
+}
+
+const char *tvl_ev_path_interface(struct tvl_ev *d, const struct tvl_conn *conn, uint32_t path_id)
+{
+    static _Thread_local char name[IF_NAMESIZE];
+    const char *device = tvl_ev_path_device(d, conn, path_id);
+    const struct tvl_watch *w = tvl_ev_watch_of(d, conn);
+
+    if (!*device && w)
+        device = interface_of_link(w, path_id);
+    if (*device)
+        return device;
+    name[0] = '\0';
+    ask_for_interface(conn, path_id, name);
     return name;
 }

@@ -66,8 +66,8 @@ const char *tvl_ev_path_interface(struct tvl_ev *d, const struct tvl_conn *conn,
 /* Which interfaces and which addresses of the server make paths, see tvl_ev_watch. */
 struct tvl_ev_watch {
     const char *const *allow; /* patterns of interface names as of fnmatch(3), ends with NULL;
-                                 NULL: all but loopback and those that lead nowhere (docker*,
-                                 br-*, veth*, virbr*, lxc*, cni*) */
+                                 NULL: all but those that lead nowhere (docker*, br-*, veth*,
+                                 virbr*, lxc*, cni*). Loopback: to a loopback address only */
     const char *const *deny;  /* patterns of names that are not used though allowed; may be NULL */
     const char *const *servers; /* "HOST:PORT", resolved here to all their addresses, ends with
                                    NULL; NULL: the address that was connected to */
