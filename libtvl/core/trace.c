@@ -399,7 +399,7 @@ void tvl_trace_write_path(const struct tvl_path *path, enum tvl_trace_type type,
     ev.path.why = why;
     ev.path.local = path->at.local;
     ev.path.remote = path->at.remote;
-    ev.path.mtu = path->cc.datagram_bytes;
+    ev.path.mtu = path->mtu.current;
     ev.path.ecn = path->cc.ecn.state == TVL_ECN_CAPABLE;
     tell(path->conn, &ev);
 }

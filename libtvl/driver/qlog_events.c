@@ -297,8 +297,7 @@ static void write_mtu(struct qjson *j, const struct tvl_trace_event *ev)
 
 static void write_ecn(struct qjson *j, const struct tvl_trace_event *ev)
 {
-    qjson_text(j, "new", ev->path.ecn ? "capable" : "failed");
-    qjson_text(j, "why", ev->path.why);
+    qjson_text(j, "new", ev->path.why); /* core names the state in qlog's words */
 }
 
 /* ---- the whole ---- */

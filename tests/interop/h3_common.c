@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tvl/trace.h>
+#include <tvl/qlog.h>
 
 const char *const h3_alpn[] = { "h3", NULL };
 
@@ -24,12 +24,18 @@ static void on_trace(void *user, const struct tvl_trace_event *ev)
 
     if (ev->type == TVL_TRACE_PACKET_RECEIVED && ev->packet.level == TVL_TRACE_RETRY)
         logs->retries_seen++;
+    if (logs->qlog)
+        tvl_qlog_trace(logs->qlog, ev);
 }
 
 int h3_logs_open(struct h3_logs *logs, struct tvl_tls_config *tls, struct tvl_config *cfg)
 {
     cfg->trace = on_trace;
     cfg->trace_user = logs;
+    if (getenv("QLOGDIR") && tvl_qlog_new(&logs->qlog, getenv("QLOGDIR")) != 0) {
+        fprintf(stderr, "%s: %s\n", getenv("QLOGDIR"), strerror(errno));
+        return -1;
+    }
     if (!logs->keylog_file)
         return 0;
     logs->keylog = fopen(logs->keylog_file, "a");
@@ -47,6 +53,8 @@ void h3_logs_close(struct h3_logs *logs)
     if (logs->keylog)
         fclose(logs->keylog);
     logs->keylog = NULL;
+    tvl_qlog_free(logs->qlog);
+    logs->qlog = NULL;
 }
 
 /* ---- files ---- */

@@ -19,6 +19,7 @@ extern const char *const h3_alpn[];
 struct h3_logs { /* options of both programs */
     const char *keylog_file;
     FILE *keylog;
+    struct tvl_qlog *qlog; /* into the folder QLOGDIR names; NULL: none */
     unsigned retries_seen; /* Retry packets received */
 };
 
