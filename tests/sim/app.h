@@ -77,6 +77,8 @@ struct app_datagrams { /* of one sender */
     bool seen[APP_DATAGRAMS_MAX];
 };
 
+#define APP_PATH_SEEN 3
+
 struct app;
 
 struct app_side {
@@ -88,7 +90,7 @@ struct app_side {
     enum tvl_close_kind kind; /* once closed */
     uint64_t code;
     char reason[TVL_REASON_MAX];
-    unsigned key_updates;
+    uint64_t key_updates; /* phases begun by either, as this end saw it last */
 };
 
 struct app {
@@ -112,6 +114,9 @@ struct app {
     bool started, cut_short; /* closed before everything was said */
     bool confirmed;          /* the client knows that the server knows it: RFC 9001 4.1.2 */
     uint64_t bytes;          /* read, both ways */
+    uint64_t path_seen[APP_PATH_SEEN]; /* events: up, suspect, abandoned */
+    uint64_t migrations;
+    bool resumed;
 };
 
 void app_init(struct app *a, struct sim_graph *g, struct sim_host *client, struct sim_host *server);

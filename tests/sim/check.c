@@ -217,8 +217,9 @@ static void check_memory(struct check *c)
 
 /* ---- statistics ---- */
 
-static void check_side_statistics(struct check *c, const struct app *a, const struct tvl_conn *conn)
+static void check_side_statistics(struct check *c, struct app *a, int who)
 {
+    const struct tvl_conn *conn = a->side[who].conn;
     struct tvl_path_stats path[TVL_PATH_SLOTS];
     struct tvl_conn_stats all;
     struct tvl_flow_stats flow;
@@ -228,6 +229,8 @@ static void check_side_statistics(struct check *c, const struct app *a, const st
     const size_t n = tvl_paths(conn, path, TVL_PATH_SLOTS);
     for (size_t i = 0; i < n; i++)
         sent += path[i].bytes_sent;
+    a->side[who].key_updates = all.key_updates;
+    a->resumed = a->resumed || all.resumed;
     if (sent > all.bytes_sent || all.stream_bytes_sent != conn->streams.sent)
         fail(c, "app %u: statistics: %" PRIu64 " bytes on paths, %" PRIu64 " in all", a->number,
              sent, all.bytes_sent);
@@ -245,7 +248,7 @@ static void check_statistics(struct check *c)
     for (unsigned i = 0; i < c->n_apps; i++)
         for (int who = 0; who < 2; who++)
             if (c->app[i].side[who].conn)
-                check_side_statistics(c, &c->app[i], c->app[i].side[who].conn);
+                check_side_statistics(c, &c->app[i], who);
     tvl_endpoint_get_stats(c->server->ep, &server);
     if (server.handshakes > server.conns)
         fail(c, "%u handshakes of %u connections", server.handshakes, server.conns);

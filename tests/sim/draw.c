@@ -440,7 +440,7 @@ static void host_events(struct draw *d, struct sim_host *h)
 static void server_events(struct draw *d, struct sim_host *h)
 {
     tvl_time len;
-    bool hit = hits(d, SWARM_RESTART, 400000);
+    bool hit = hits(d, SWARM_RESTART, 250000);
     tvl_time at = moment(d, SWARM_RESTART, SECOND, &len);
 
     if (hit)

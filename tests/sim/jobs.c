@@ -27,7 +27,7 @@ struct worker {
 };
 
 struct total {
-    uint64_t run, violations, datagrams, bytes, steps, conns, unclean;
+    uint64_t run, violations, datagrams, bytes, steps, conns, seen[SWARM_SEEN];
     uint64_t drawn[SWARM_FAULTS];
     size_t memory_peak;
     double began;
@@ -95,7 +95,8 @@ static void count(const struct jobs_config *c, struct total *t, uint64_t seed,
     t->bytes += r->bytes;
     t->steps += r->steps;
     t->conns += r->conns;
-    t->unclean += r->unclean;
+    for (int i = 0; i < SWARM_SEEN; i++)
+        t->seen[i] += r->seen[i];
     if (r->memory_peak > t->memory_peak)
         t->memory_peak = r->memory_peak;
     for (int f = 0; f < SWARM_FAULTS; f++)
@@ -255,11 +256,14 @@ static void write_report(const struct jobs_config *c, const struct total *t, dou
     fprintf(f,
             "{\"worlds_run\": %" PRIu64 ", \"worlds_violations\": %" PRIu64
             ", \"first_seed\": %" PRIu64 ", \"seconds\": %.1f, \"seeds_per_second\": %.1f"
-            ", \"processes\": %u, \"connections\": %" PRIu64 ", \"connections_timed_out\": %" PRIu64
-            ", \"datagrams\": %" PRIu64 ", \"stream_bytes\": %" PRIu64 ", \"steps\": %" PRIu64
-            ", \"memory_peak_bytes\": %zu, \"drawn\": {",
+            ", \"processes\": %u, \"connections\": %" PRIu64 ", \"datagrams\": %" PRIu64
+            ", \"stream_bytes\": %" PRIu64 ", \"steps\": %" PRIu64
+            ", \"memory_peak_bytes\": %zu, \"seen\": {",
             t->run, t->violations, c->first, took, (double)t->run / took, c->jobs, t->conns,
-            t->unclean, t->datagrams, t->bytes, t->steps, t->memory_peak);
+            t->datagrams, t->bytes, t->steps, t->memory_peak);
+    for (int i = 0; i < SWARM_SEEN; i++)
+        fprintf(f, "%s\"%s\": %" PRIu64, i ? ", " : "", swarm_seen_name[i], t->seen[i]);
+    fprintf(f, "}, \"drawn\": {");
     for (int i = 0; i < SWARM_FAULTS; i++)
         fprintf(f, "%s\"%s\": %" PRIu64, i ? ", " : "", swarm_fault_name[i], t->drawn[i]);
     fprintf(f, "}}\n");
@@ -278,7 +282,7 @@ uint64_t jobs_run(const struct jobs_config *c, const struct test_pki *pki)
         run_seed(c, c->first, pki, &r);
         count(c, &t, c->first, &r);
         printf("seed %" PRIu64 ": %.3f s, %" PRIu64 " steps, %" PRIu64 " datagrams, %" PRIu64
-               " stream bytes, %u connections, peak %zu bytes, %016" PRIx64 "\n",
+               " stream bytes, %" PRIu64 " connections, peak %zu bytes, %016" PRIx64 "\n",
                c->first, (double)r.time / 1e6, r.steps, r.datagrams, r.bytes, r.conns,
                r.memory_peak, r.hash);
     } else {

@@ -289,15 +289,71 @@ static void rest(struct swarm *w)
         fail(w, "%zu bytes are left when all connections are over", sim_memory_bytes());
 }
 
+const char *const swarm_seen_name[SWARM_SEEN] = {
+    [SWARM_SEEN_DROPPED] = "datagrams_dropped",
+    [SWARM_SEEN_PATHS_UP] = "paths_up",
+    [SWARM_SEEN_PATHS_SUSPECT] = "paths_suspect",
+    [SWARM_SEEN_PATHS_ABANDONED] = "paths_abandoned",
+    [SWARM_SEEN_MIGRATIONS] = "migrations",
+    [SWARM_SEEN_KEY_UPDATES] = "key_updates",
+    [SWARM_SEEN_RESUMED] = "resumed",
+    [SWARM_SEEN_STREAMS_DONE] = "streams_done",
+    [SWARM_SEEN_STREAMS_RESET] = "streams_reset",
+    [SWARM_SEEN_STREAMS_STOPPED] = "streams_stopped",
+    [SWARM_SEEN_STREAMS_EXPIRED] = "streams_expired",
+    [SWARM_SEEN_DATAGRAMS] = "datagram_frames_received",
+    [SWARM_SEEN_ENDS_GOODBYE] = "ends_goodbye",
+    [SWARM_SEEN_ENDS_RESET] = "ends_stateless_reset",
+    [SWARM_SEEN_ENDS_TIMEOUT] = "ends_timeout",
+    [SWARM_SEEN_ENDS_OTHER] = "ends_other",
+};
+
+static void count_half(const struct app_half *h, uint64_t *seen)
+{
+    seen[SWARM_SEEN_STREAMS_DONE] += h->sender == APP_DONE;
+    seen[SWARM_SEEN_STREAMS_RESET] += h->sender == APP_RESET;
+    seen[SWARM_SEEN_STREAMS_STOPPED] += h->sender == APP_STOPPED;
+    seen[SWARM_SEEN_STREAMS_EXPIRED] += h->sender == APP_EXPIRED;
+}
+
+static enum swarm_seen end_of(const struct app_side *s)
+{
+    switch (s->kind) {
+    case TVL_CLOSED_LOCAL:
+    case TVL_CLOSED_PEER_APP:
+        return SWARM_SEEN_ENDS_GOODBYE;
+    case TVL_CLOSED_RESET:
+        return SWARM_SEEN_ENDS_RESET;
+    case TVL_CLOSED_IDLE:
+    case TVL_CLOSED_NO_ANSWER:
+        return SWARM_SEEN_ENDS_TIMEOUT;
+    default:
+        return SWARM_SEEN_ENDS_OTHER;
+    }
+}
+
+static void count_app(const struct app *a, struct swarm_result *out)
+{
+    out->conns++;
+    out->bytes += a->bytes;
+    for (int i = 0; i < APP_PATH_SEEN; i++)
+        out->seen[SWARM_SEEN_PATHS_UP + i] += a->path_seen[i];
+    out->seen[SWARM_SEEN_MIGRATIONS] += a->migrations;
+    out->seen[SWARM_SEEN_RESUMED] += a->resumed;
+    for (int who = 0; who < 2; who++) {
+        out->seen[SWARM_SEEN_KEY_UPDATES] += a->side[who].key_updates;
+        out->seen[SWARM_SEEN_DATAGRAMS] += a->datagrams[who].received;
+        out->seen[end_of(&a->side[who])] += a->side[who].closed;
+        for (size_t i = 0; i < a->n_streams; i++)
+            count_half(&a->stream[i].half[who], out->seen);
+    }
+}
+
 static void finish(struct swarm *w, struct swarm_result *out)
 {
-    for (unsigned i = 0; i < w->n_apps; i++) {
-        const struct app *a = &w->app[i];
-
-        out->conns++;
-        out->unclean += a->side[0].kind == TVL_CLOSED_IDLE || a->side[1].kind == TVL_CLOSED_IDLE;
-        out->bytes += a->bytes;
-    }
+    for (unsigned i = 0; i < w->n_apps; i++)
+        count_app(&w->app[i], out);
+    out->seen[SWARM_SEEN_DROPPED] = w->g.packets_dropped;
     for (unsigned i = 0; i < w->n_hosts; i++) {
         out->datagrams += w->host[i]->datagrams;
         sim_host_end(w->host[i]);

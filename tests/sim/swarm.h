@@ -115,6 +115,27 @@ struct swarm {
     enum app_who closer;
 };
 
+enum swarm_seen { /* what came of it, counted over a world */
+                  SWARM_SEEN_DROPPED,
+                  SWARM_SEEN_PATHS_UP,
+                  SWARM_SEEN_PATHS_SUSPECT,
+                  SWARM_SEEN_PATHS_ABANDONED,
+                  SWARM_SEEN_MIGRATIONS,
+                  SWARM_SEEN_KEY_UPDATES,
+                  SWARM_SEEN_RESUMED,
+                  SWARM_SEEN_STREAMS_DONE,
+                  SWARM_SEEN_STREAMS_RESET,
+                  SWARM_SEEN_STREAMS_STOPPED,
+                  SWARM_SEEN_STREAMS_EXPIRED,
+                  SWARM_SEEN_DATAGRAMS,
+                  SWARM_SEEN_ENDS_GOODBYE,
+                  SWARM_SEEN_ENDS_RESET,
+                  SWARM_SEEN_ENDS_TIMEOUT,
+                  SWARM_SEEN_ENDS_OTHER,
+                  SWARM_SEEN,
+};
+extern const char *const swarm_seen_name[SWARM_SEEN];
+
 struct swarm_result {
     bool ok;
     char why[200];
@@ -122,7 +143,7 @@ struct swarm_result {
     tvl_time time;
     uint64_t steps, datagrams, bytes;
     size_t memory_peak;
-    unsigned conns, unclean; /* connections; of them those that did not end by a goodbye heard */
+    uint64_t conns, seen[SWARM_SEEN];
 };
 
 struct swarm_order { /* which world, and what to do with it */
