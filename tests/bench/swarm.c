@@ -136,6 +136,23 @@ long swarm_server_kib(const struct swarm_server *s)
     return kib;
 }
 
+long swarm_server_cpu_ms(const struct swarm_server *s)
+{
+    unsigned long user = 0, system = 0;
+    char name[64];
+
+    snprintf(name, sizeof name, "/proc/%d/stat", (int)s->pid);
+    FILE *f = fopen(name, "r");
+    if (!f)
+        return -1;
+    /* the name of the program has no blanks in it */
+    if (fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) !=
+        2)
+        user = system = 0;
+    fclose(f);
+    return (long)((user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
+}
+
 /* ---- the client ---- */
 
 int swarm_client_start(struct swarm_client *c, const struct swarm_server *s)

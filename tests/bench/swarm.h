@@ -25,6 +25,8 @@ int swarm_server_start(struct swarm_server *s, void (*adjust)(struct tvl_config 
 void swarm_server_stop(struct swarm_server *s, struct tvl_endpoint_stats *stats);
 /* KiB of memory that the server's process holds now (resident, without what it shares). */
 long swarm_server_kib(const struct swarm_server *s);
+/* ms of CPU that it has used so far. */
+long swarm_server_cpu_ms(const struct swarm_server *s);
 
 struct swarm_client {
     struct tvl_tls *tls;
