@@ -44,6 +44,8 @@ int __wrap_tvl_keys_next(struct tvl_keys *next, const struct tvl_keys *k);
 void __wrap_tvl_keys_fini(struct tvl_keys *k);
 int __wrap_tvl_seal(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uint8_t *header,
                     size_t header_len, uint8_t *payload, size_t len);
+int __wrap_tvl_seal_parts(struct tvl_keys *k, uint32_t path_id, uint64_t pn,
+                          const struct tvl_plain *p);
 int __wrap_tvl_open(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uint8_t *header,
                     size_t header_len, uint8_t *payload, size_t len);
 int __wrap_tvl_header_mask(struct tvl_keys *k, const uint8_t sample[TVL_SAMPLE_SIZE],
@@ -99,6 +101,15 @@ int __wrap_tvl_seal(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uin
         return TVL_ERR_ARG;
     make_tag(payload + len, k, path_id, pn);
     return (int)len + TVL_TAG_SIZE;
+}
+
+int __wrap_tvl_seal_parts(struct tvl_keys *k, uint32_t path_id, uint64_t pn,
+                          const struct tvl_plain *p)
+{
+    if (p->tail_len)
+        memcpy(p->payload + p->len, p->tail, p->tail_len);
+    return __wrap_tvl_seal(k, path_id, pn, p->header, p->header_len, p->payload,
+                           p->len + p->tail_len);
 }
 
 int __wrap_tvl_open(struct tvl_keys *k, uint32_t path_id, uint64_t pn, const uint8_t *header,
