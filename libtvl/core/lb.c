@@ -81,7 +81,7 @@ static int feistel(struct halves *h, const uint8_t key[16], uint8_t pass)
     const int r = aes(key, block, mask, 1);
     if (r != 0)
         return r;
-    for (size_t i = 0; i < h->half; i++)
+    for (size_t i = 0; i < h->half && i < HALF_MAX; i++)
         to[i] ^= mask[i];
     if (h->whole % 2 && pass % 2)
         to[0] &= 0x0f;

@@ -98,6 +98,7 @@ static int do_datagram(void *ctx, const uint8_t *bytes, size_t len)
 static void do_close(void *ctx, uint64_t code, const char *reason)
 {
     struct pipe_end *e = ctx;
+    (void)reason;
     assert(!e->closed && reason);
     e->closed = true;
     e->close_code = code;
