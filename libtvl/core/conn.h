@@ -115,6 +115,7 @@ struct tvl_conn {
     struct tvl_params own, peer;
     bool have_peer_params, confirmed; /* RFC 9001 4.1.2 */
     bool done_wanted;                 /* HANDSHAKE_DONE is to be written */
+    struct tvl_streams_head send_from; /* tvl_route_data: what goes on the path it gave */
     bool control_idle;                /* tvl_control_write found nothing, in the send under way */
     bool discard_handshake;           /* once this call's packets are processed */
     struct sockaddr_storage handshake_remote; /* client: the server's first address */

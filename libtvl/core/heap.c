@@ -93,3 +93,28 @@ struct tvl_heap_node *tvl_heap_first(const struct tvl_heap *h)
 {
     return h->count > 0 ? h->v[0] : NULL;
 }
+
+struct tvl_heap_node *tvl_heap_after(const struct tvl_heap *h, uint64_t key, uint64_t tie)
+{
+    const struct tvl_heap_node bound = { .key = key, .tie = tie };
+    struct tvl_heap_node *best = NULL;
+    size_t at = 0;
+
+    /* In preorder. Below one that is above the bound there is none smaller: it is not entered. */
+    while (at < h->count) {
+        const bool above = before(&bound, h->v[at]);
+
+        if (above && (!best || before(h->v[at], best)))
+            best = h->v[at];
+        if (!above && 2 * at + 1 < h->count) {
+            at = 2 * at + 1;
+            continue;
+        }
+        while (at > 0 && (at % 2 == 0 || at + 1 >= h->count)) /* no sibling to the right */
+            at = (at - 1) / 2;
+        if (at == 0)
+            break;
+        at++;
+    }
+    return best;
+}

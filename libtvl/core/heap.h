@@ -27,5 +27,7 @@ int tvl_heap_reserve(struct tvl_heap *h, size_t count); /* 0 or TVL_ERR_NOMEM */
 void tvl_heap_push(struct tvl_heap *h, struct tvl_heap_node *n); /* not in a heap; room reserved */
 void tvl_heap_remove(struct tvl_heap *h, struct tvl_heap_node *n); /* no-op when in none */
 struct tvl_heap_node *tvl_heap_first(const struct tvl_heap *h);    /* NULL: empty */
+/* The smallest above (key, tie); NULL: none. O(n) in those that are not above it. */
+struct tvl_heap_node *tvl_heap_after(const struct tvl_heap *h, uint64_t key, uint64_t tie);
 
 #endif

@@ -56,36 +56,59 @@ static void ask_stale(struct tvl_conn *conn)
 /* For the trace. */
 static const char *const kind_words[] = { "proved", "stale", "backup", "doubted" };
 
+static struct tvl_sched_path view_of(const struct tvl_path *p, tvl_time now)
+{
+    return (struct tvl_sched_path){ .id = p->id,
+                                    .srtt = tvl_rtt_srtt(&p->cc.rtt),
+                                    .rttvar = tvl_rtt_var(&p->cc.rtt),
+                                    .rtt_min = p->cc.rtt.min,
+                                    .room = room_of(p, now),
+                                    .cwnd = tvl_path_cc_cwnd(&p->cc),
+                                    .in_flight = p->cc.in_flight,
+                                    .rate_bps = tvl_path_cc_rate_bps(&p->cc) };
+}
+
+/* The scheduler's answer for what `d` describes: index into `view`, or TVL_SCHED_NONE. */
+static int ask(struct tvl_conn *conn, const struct tvl_sched_path *view, size_t n,
+               const struct tvl_streams_demand *d)
+{
+    const struct tvl_sched_packet pkt = { .bytes = TVL_MTU,
+                                          .rank = d->head.rank,
+                                          .deadline = d->head.deadline,
+                                          .again = d->again,
+                                          .waiting = d->waiting > TVL_MTU ? d->waiting : TVL_MTU,
+                                          .credit = d->credit };
+    const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
+
+    return i < 0 || (size_t)i >= n || view[i].room == 0 ? TVL_SCHED_NONE : i;
+}
+
 static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *from, size_t n,
                                  const char *kind)
 {
     struct tvl_streams_demand d;
     struct tvl_sched_path view[TVL_PATHS_MAX];
+    bool room = false;
 
-    tvl_streams_look(&conn->streams, &d);
-    const struct tvl_sched_packet pkt = { .bytes = TVL_MTU,
-                                          .rank = d.head.rank,
-                                          .deadline = d.head.deadline,
-                                          .again = d.again,
-                                          .waiting = d.waiting > TVL_MTU ? d.waiting : TVL_MTU,
-                                          .credit = d.credit };
     for (size_t i = 0; i < n; i++) {
-        const struct tvl_path *p = from[i];
-
-        view[i] = (struct tvl_sched_path){ .id = p->id,
-                                           .srtt = tvl_rtt_srtt(&p->cc.rtt),
-                                           .rttvar = tvl_rtt_var(&p->cc.rtt),
-                                           .rtt_min = p->cc.rtt.min,
-                                           .room = room_of(p, conn->now),
-                                           .cwnd = tvl_path_cc_cwnd(&p->cc),
-                                           .in_flight = p->cc.in_flight,
-                                           .rate_bps = tvl_path_cc_rate_bps(&p->cc) };
+        view[i] = view_of(from[i], conn->now);
+        room = room || view[i].room > 0;
     }
-    const int i = conn->sched->pick(conn->sched_state, view, n, &pkt, conn->now);
-    const bool held = i < 0 || (size_t)i >= n || view[i].room == 0;
+    tvl_streams_look(&conn->streams, NULL, &d);
+    const uint64_t rank = d.head.rank;
+    int i = ask(conn, view, n, &d);
 
-    tvl_trace_scheduler(conn, view, n, held ? TVL_SCHED_NONE : i, d.head.rank, kind);
-    if (!held)
+    for (unsigned k = 1; i < 0 && room && k < TVL_ROUTE_ASKS; k++) {
+        const struct tvl_streams_head held = d.head;
+
+        tvl_streams_look(&conn->streams, &held, &d);
+        if (d.head.rank == UINT64_MAX)
+            break;
+        i = ask(conn, view, n, &d);
+        conn->send_from = d.head;
+    }
+    tvl_trace_scheduler(conn, view, n, i, i < 0 ? rank : d.head.rank, kind);
+    if (i >= 0)
         return from[i];
     for (size_t k = 0; k < n; k++) /* it had room and got nothing: that is no measure of it */
         if (view[k].room > 0)
@@ -99,6 +122,7 @@ struct tvl_path *tvl_route_data(struct tvl_conn *conn)
     size_t n = 0;
 
     ask_stale(conn);
+    conn->send_from = (struct tvl_streams_head){ .rank = 0 };
     int k = 0;
     while (k < KINDS && (n = gather(conn, (enum kind)k, from)) == 0)
         k++;

@@ -19,6 +19,12 @@
     10 /* datagrams in flight on a path that has proved nothing lately \
         */
 
+/*
+ * What the scheduler holds back for a faster path must not keep a slower one idle: it is then asked
+ * about the next stream in the order of sending, and so on. conn->send_from says which it was.
+ */
+#define TVL_ROUTE_ASKS 16 /* streams asked about for one packet */
+
 /* The path for what waits first; NULL: it waits on, for room or because the scheduler says so. */
 struct tvl_path *tvl_route_data(struct tvl_conn *conn);
 

@@ -497,7 +497,8 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
         const uint64_t dgrams_before = conn->dgrams.sent;
         write_datagrams(&b, room);
         b.w.lends = true;
-        const uint32_t n = tvl_streams_write_frames(&conn->streams, &b.w, &b.list);
+        const uint32_t n = tvl_streams_write_from(
+            &conn->streams, what == SEND_BOUND ? NULL : &conn->send_from, &b.w, &b.list);
         b.w.lends = false;
         b.eliciting = b.eliciting || n > 0;
         b.leading = b.leading || n > 0;

@@ -114,13 +114,18 @@ struct tvl_streams_demand {
     uint64_t waiting; /* bytes that wait and are no less urgent, itself included */
     uint64_t credit;  /* bytes the peer takes before it must read; UINT64_MAX: no new data first */
 };
-void tvl_streams_look(const struct tvl_streams *ss, struct tvl_streams_demand *out);
+/* `after`: of what comes after that in the order of sending; NULL: of all. */
+void tvl_streams_look(const struct tvl_streams *ss, const struct tvl_streams_head *after,
+                      struct tvl_streams_demand *out);
 bool tvl_streams_has_data(const struct tvl_streams *ss); /* anything to send, control included */
 struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss);
 /* Append as many frames as fit and as `sent` has room to record. How many were appended. What `w`
  * was lent stays where it is until the next call. */
 uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
                                   struct tvl_sent_list *sent);
+/* The same, but no data of streams that come before `from`. */
+uint32_t tvl_streams_write_from(struct tvl_streams *ss, const struct tvl_streams_head *from,
+                                struct tvl_wr *w, struct tvl_sent_list *sent);
 /* For every record of an own kind; other kinds do nothing. Harmless when told twice, both ways
  * round, or for streams long gone. */
 void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec, tvl_time now);

@@ -122,10 +122,17 @@ static void put_wanted(struct tvl_stream *s, struct out *o)
     }
 }
 
-static struct tvl_stream *first_sendable(const struct tvl_streams *ss)
+static struct tvl_heap_node *next_in(const struct tvl_heap *h, const struct tvl_streams_head *after)
 {
-    struct tvl_heap_node *a = tvl_heap_first(&ss->again);
-    struct tvl_heap_node *f = tvl_streams_credit(ss) > 0 ? tvl_heap_first(&ss->fresh) : NULL;
+    return after != NULL ? tvl_heap_after(h, after->rank, after->id) : tvl_heap_first(h);
+}
+
+/* The next stream with something to send after `after`; NULL: from the beginning. */
+static struct tvl_stream *next_sendable(const struct tvl_streams *ss,
+                                        const struct tvl_streams_head *after)
+{
+    struct tvl_heap_node *a = next_in(&ss->again, after);
+    struct tvl_heap_node *f = tvl_streams_credit(ss) > 0 ? next_in(&ss->fresh, after) : NULL;
     if (a != NULL && f != NULL && (f->key < a->key || (f->key == a->key && f->tie < a->tie)))
         a = NULL;
     if (a != NULL)
@@ -187,8 +194,27 @@ static bool put_data(struct tvl_streams *ss, struct tvl_stream *s, struct out *o
     return true;
 }
 
+/* The first stream not before `from`. */
+static struct tvl_stream *first_from(const struct tvl_streams *ss,
+                                     const struct tvl_streams_head *from)
+{
+    struct tvl_streams_head before;
+    if (from == NULL || from->rank == 0)
+        return next_sendable(ss, NULL);
+    before = *from;
+    before.rank -= from->id == 0;
+    before.id--;
+    return next_sendable(ss, &before);
+}
+
 uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
                                   struct tvl_sent_list *sent)
+{
+    return tvl_streams_write_from(ss, NULL, w, sent);
+}
+
+uint32_t tvl_streams_write_from(struct tvl_streams *ss, const struct tvl_streams_head *from,
+                                struct tvl_wr *w, struct tvl_sent_list *sent)
 {
     struct out o = { .w = w, .sent = sent };
     struct tvl_stream *s, *next;
@@ -206,7 +232,7 @@ uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
         if (full)
             break;
     }
-    while (has_record_room(&o) && (s = first_sendable(ss)) != NULL)
+    while (has_record_room(&o) && (s = first_from(ss, from)) != NULL)
         if (!put_data(ss, s, &o))
             break;
     tvl_streams_note_blocked(ss);
@@ -217,7 +243,7 @@ uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
 
 bool tvl_streams_has_data(const struct tvl_streams *ss)
 {
-    return tvl_streams_first(ss).rank != UINT64_MAX || first_sendable(ss) != NULL;
+    return tvl_streams_first(ss).rank != UINT64_MAX || next_sendable(ss, NULL) != NULL;
 }
 
 struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
@@ -227,18 +253,24 @@ struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
         ss->dir[0].want_blocked || ss->dir[1].want_max || ss->dir[1].want_blocked ||
         ss->want_list != NULL)
         return head;
-    const struct tvl_stream *s = first_sendable(ss);
+    const struct tvl_stream *s = next_sendable(ss, NULL);
     head.rank = UINT64_MAX;
     if (s != NULL)
         head = (struct tvl_streams_head){ s->rank, s->deadline, s->id };
     return head;
 }
 
-void tvl_streams_look(const struct tvl_streams *ss, struct tvl_streams_demand *out)
+void tvl_streams_look(const struct tvl_streams *ss, const struct tvl_streams_head *after,
+                      struct tvl_streams_demand *out)
 {
-    const struct tvl_stream *s = first_sendable(ss), *u;
+    const struct tvl_stream *s = next_sendable(ss, after), *u;
     unsigned looked = 0;
-    *out = (struct tvl_streams_demand){ .head = tvl_streams_first(ss), .credit = UINT64_MAX };
+    *out = (struct tvl_streams_demand){ .head = { .rank = UINT64_MAX, .deadline = TVL_TIME_NEVER },
+                                        .credit = UINT64_MAX };
+    if (after == NULL)
+        out->head = tvl_streams_first(ss);
+    else if (s != NULL)
+        out->head = (struct tvl_streams_head){ s->rank, s->deadline, s->id };
     if (s == NULL || out->head.rank != s->rank)
         return;
     out->again = tvl_stream_has_again(s);

@@ -1,7 +1,7 @@
 /*
  * bonding.c - the sum of the links, never less than the best one, and dead paths left in time.
  *
- *     bonding [share|profiles|death]...    these parts only (default: all)
+ *     bonding [share|live|profiles|death]...    these parts only (default: all)
  *     --seeds N    per figure [5]          --trials N    of death [100]
  *     --cc NAME, --sched NAME              instead of the library's defaults
  *     --check      exit 1 when a figure misses its demand
@@ -15,7 +15,6 @@
 #include "bonding.h"
 
 #define SHARE_BYTES 100000000u
-#define SEEDS_MAX 32
 
 static int compare(const void *a, const void *b)
 {
@@ -35,10 +34,10 @@ struct spread spread_of(double *v, size_t n)
 /* Stream bytes a second over the sum of the links' rates; `overhead` bytes are added per packet. */
 static struct spread share(const struct plan *plan, uint32_t loss_ppm, uint32_t overhead)
 {
-    double v[SEEDS_MAX];
+    double v[PLAN_SEEDS_MAX];
     unsigned n = 0;
 
-    for (; n < plan->seeds && n < SEEDS_MAX; n++) {
+    for (; n < plan->seeds && n < PLAN_SEEDS_MAX; n++) {
         const struct net_config cfg = {
             .cc = plan->cc,
             .sched = plan->sched,
@@ -65,13 +64,14 @@ static struct spread share(const struct plan *plan, uint32_t loss_ppm, uint32_t 
     return spread_of(v, n);
 }
 
+enum part { PART_SHARE, PART_LIVE, PART_PROFILES, PART_DEATH, PARTS };
+
 struct options {
     struct plan plan;
-    unsigned trials;
-    bool check, part[3];
+    bool check, part[PARTS];
 };
 
-static const char *const parts[] = { "share", "profiles", "death" };
+static const char *const parts[PARTS] = { "share", "live", "profiles", "death" };
 
 static int parse(struct options *o, int argc, char **argv)
 {
@@ -87,14 +87,14 @@ static int parse(struct options *o, int argc, char **argv)
     int c;
     bool any = false;
 
-    *o = (struct options){ .plan = { .seeds = 5 }, .trials = 100 };
+    *o = (struct options){ .plan = { .seeds = 5, .trials = 100 } };
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
         case 's':
             o->plan.seeds = (unsigned)strtoul(optarg, NULL, 0);
             break;
         case 't':
-            o->trials = (unsigned)strtoul(optarg, NULL, 0);
+            o->plan.trials = (unsigned)strtoul(optarg, NULL, 0);
             break;
         case 'c':
             o->plan.cc = optarg;
@@ -113,10 +113,10 @@ static int parse(struct options *o, int argc, char **argv)
         }
     }
     for (; optind < argc; optind++)
-        for (unsigned i = 0; i < 3; i++)
+        for (unsigned i = 0; i < PARTS; i++)
             if (strcmp(argv[optind], parts[i]) == 0)
                 any = o->part[i] = true;
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < PARTS; i++)
         o->part[i] = o->part[i] || !any;
     return 0;
 }
@@ -148,6 +148,19 @@ static bool show_share(const struct plan *plan, FILE *json)
     return good;
 }
 
+static bool show_profiles(const struct plan *plan, FILE *json)
+{
+    const unsigned below = profiles_below_best(plan, json);
+
+    fprintf(json, ", \"below_best_single\": %u", below);
+    printf("%u of 16 profiles below the best single path\n", below);
+    return below == 0;
+}
+
+static bool (*const show[PARTS])(const struct plan *plan, FILE *json) = { show_share, live_show,
+                                                                          show_profiles,
+                                                                          deaths_show };
+
 int main(int argc, char **argv)
 {
     const struct test_pki_config pc = { .kind = TEST_PKI_ED25519 };
@@ -164,19 +177,11 @@ int main(int argc, char **argv)
     if (!json || test_pki_init(&pki, &pc) != 0)
         return 1;
     o.plan.pki = &pki;
-    if (o.part[0])
-        good = show_share(&o.plan, json);
-    if (o.part[1]) {
-        fprintf(json, "%s", o.part[0] ? ", " : "");
-        const unsigned below = profiles_below_best(&o.plan, json);
-
-        fprintf(json, ", \"below_best_single\": %u", below);
-        printf("%u of 16 profiles below the best single path\n", below);
-        good = good && below == 0;
-    }
-    if (o.part[2]) {
-        fprintf(json, "%s", o.part[0] || o.part[1] ? ", " : "");
-        good = deaths_show(&o.plan, o.trials, json) && good;
+    for (unsigned i = 0; i < PARTS; i++) {
+        if (!o.part[i])
+            continue;
+        fprintf(json, "%s", ftell(json) > 0 ? ", " : "");
+        good = show[i](&o.plan, json) && good;
     }
     fclose(json);
     printf("{%s}\n", text);

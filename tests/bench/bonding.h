@@ -11,9 +11,12 @@
 #define MS 1000000u /* ns */
 #define MBIT 1000000u
 
+#define PLAN_SEEDS_MAX 32
+
 struct plan {               /* what to measure with */
     const char *cc, *sched; /* NULL: the library's default */
-    unsigned seeds;
+    unsigned seeds;         /* [1, PLAN_SEEDS_MAX] */
+    unsigned trials;        /* of death */
     bool verbose;
     const struct test_pki *pki;
 };
@@ -38,6 +41,21 @@ struct transferred {
 };
 struct transferred transfer_run(const struct net_config *cfg, const struct transfer *t);
 
+/* ---- live.c: layered live video from the server's policy to what a viewer sees ---- */
+struct live {
+    tvl_time latency;       /* us from a picture to its showing */
+    tvl_time warm_up, span; /* us of the clip: judged from the one to the other */
+};
+struct lived {
+    bool whole;
+    double shown_bps;   /* media of pictures shown */
+    double full_share;  /* of pictures, shown with every layer [0, 1] */
+    unsigned base_lost; /* pictures of which nothing was shown */
+};
+uint64_t live_bps(void); /* of the whole clip */
+struct lived live_run(const struct net_config *cfg, const struct live *live);
+bool live_show(const struct plan *plan, FILE *json);
+
 /* ---- profiles.c: sixteen pairs of links ---- */
 struct profile {
     const char *name;
@@ -58,7 +76,7 @@ struct deaths {
     double return_p50, return_p99, return_max;
     uint64_t frames, frames_late, frames_lost; /* from the death to a second after the return */
 };
-void deaths_run(const struct plan *plan, unsigned trials, struct deaths *out);
-bool deaths_show(const struct plan *plan, unsigned trials, FILE *json);
+void deaths_run(const struct plan *plan, struct deaths *out);
+bool deaths_show(const struct plan *plan, FILE *json);
 
 #endif

@@ -311,7 +311,7 @@ static void count_frames(const struct trial *t, struct deaths *out)
     }
 }
 
-void deaths_run(const struct plan *plan, unsigned trials, struct deaths *out)
+void deaths_run(const struct plan *plan, struct deaths *out)
 {
     static struct series evacuation, resent, gap, back;
     const struct net_app app = {
@@ -319,8 +319,8 @@ void deaths_run(const struct plan *plan, unsigned trials, struct deaths *out)
     };
 
     evacuation.n = resent.n = gap.n = back.n = 0;
-    *out = (struct deaths){ .trials = trials };
-    for (unsigned i = 0; i < trials && i < TRIALS_MAX; i++) {
+    *out = (struct deaths){ .trials = plan->trials };
+    for (unsigned i = 0; i < plan->trials && i < TRIALS_MAX; i++) {
         static struct trial t;
 
         draw(&t, plan, i + 1);
@@ -360,11 +360,11 @@ void deaths_run(const struct plan *plan, unsigned trials, struct deaths *out)
     out->return_max = quantile(&back, 1);
 }
 
-bool deaths_show(const struct plan *plan, unsigned trials, FILE *json)
+bool deaths_show(const struct plan *plan, FILE *json)
 {
     struct deaths d;
 
-    deaths_run(plan, trials, &d);
+    deaths_run(plan, &d);
     printf("%u deaths, %u failed\n", d.trials, d.failed);
     printf("  left after           %6.1f ms, p99 %.1f, max %.1f\n", d.evacuation_p50,
            d.evacuation_p99, d.evacuation_max);

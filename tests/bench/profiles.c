@@ -41,8 +41,6 @@ const struct profile profiles[] = {
     { NULL, { { .down = true } } },
 };
 
-#define SEEDS_MAX 32
-
 struct outcome {
     struct spread single[2], both;
     double resent;
@@ -72,10 +70,10 @@ static struct outcome measure(const struct plan *plan, const struct profile *p)
     struct spread *to[] = { &o.single[0], &o.single[1], &o.both };
 
     for (unsigned k = 0; k < 3; k++) {
-        double v[SEEDS_MAX];
+        double v[PLAN_SEEDS_MAX];
         unsigned n = 0;
 
-        for (; n < plan->seeds && n < SEEDS_MAX; n++)
+        for (; n < plan->seeds && n < PLAN_SEEDS_MAX; n++)
             v[n] = run_one(plan, p, n + 1, skips[k], &o.resent);
         *to[k] = spread_of(v, n);
     }

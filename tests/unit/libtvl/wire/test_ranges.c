@@ -94,6 +94,39 @@ static void looks_upwards(void **state)
     tvl_ranges_fini(&r);
 }
 
+static bool is_above(const struct tvl_heap_node *n, uint64_t key, uint64_t tie)
+{
+    return n->key > key || (n->key == key && n->tie > tie);
+}
+
+static void heap_gives_the_next(void **state)
+{
+    (void)state;
+    uint64_t dice = 11;
+    struct tvl_heap h = { 0 };
+    struct tvl_heap_node nodes[40] = { { 0 } };
+    assert_int_equal(tvl_heap_reserve(&h, COUNT(nodes)), 0);
+    assert_null(tvl_heap_after(&h, 0, 0));
+    for (unsigned step = 0; step < 20000; step++) {
+        struct tvl_heap_node *n = &nodes[seeded_below(&dice, COUNT(nodes))];
+        const uint64_t key = seeded_below(&dice, 11), tie = seeded_below(&dice, COUNT(nodes));
+        if (n->pos != 0) {
+            tvl_heap_remove(&h, n);
+        } else {
+            n->key = seeded_below(&dice, 10);
+            n->tie = (uint64_t)(n - nodes);
+            tvl_heap_push(&h, n);
+        }
+        const struct tvl_heap_node *best = NULL;
+        for (size_t i = 0; i < COUNT(nodes); i++)
+            if (nodes[i].pos != 0 && is_above(&nodes[i], key, tie) &&
+                (best == NULL || is_above(best, nodes[i].key, nodes[i].tie)))
+                best = &nodes[i];
+        assert_ptr_equal(tvl_heap_after(&h, key, tie), best);
+    }
+    tvl_heap_fini(&h);
+}
+
 static void heap_gives_the_smallest(void **state)
 {
     (void)state;
@@ -122,10 +155,9 @@ static void heap_gives_the_smallest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_a_bitmap),
-        cmocka_unit_test(a_full_set_refuses_or_forgets),
-        cmocka_unit_test(looks_upwards),
-        cmocka_unit_test(heap_gives_the_smallest),
+        cmocka_unit_test(agrees_with_a_bitmap), cmocka_unit_test(a_full_set_refuses_or_forgets),
+        cmocka_unit_test(looks_upwards),        cmocka_unit_test(heap_gives_the_smallest),
+        cmocka_unit_test(heap_gives_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,6 +294,42 @@ static void rank_orders_then_id(void **state)
     pair_end(&p);
 }
 
+/* What is held back for another path is left out, and what comes after it is not. */
+static void a_packet_may_begin_further_back(void **state)
+{
+    (void)state;
+    struct pair p;
+    uint64_t id[4];
+    static const uint64_t rank[4] = { 30, 10, 20, 10 };
+    static const unsigned order[4] = { 1, 3, 2, 0 };
+    struct tvl_streams_demand d;
+    struct packet k, before;
+    pair_start(&p, usual);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(tvl_streams_open(&p.client, TVL_UNI, &id[i]), 0);
+        assert_int_equal(tvl_streams_write(&p.client, id[i], zeroes, 200, true), 200);
+        assert_int_equal(tvl_streams_set_rank(&p.client, id[i], rank[i]), 0);
+    }
+    assert_true(build(&p.client, &before, 120)); /* a piece of the first is lost later */
+    lost(&p.client, &before);
+    tvl_streams_look(&p.client, NULL, &d);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct tvl_streams_head at = d.head;
+        assert_int_equal(at.id, id[order[i]]);
+        assert_int_equal(at.rank, rank[order[i]]);
+        assert_int_equal(d.again, i == 0);
+        tvl_streams_look(&p.client, &at, &d);
+    }
+    assert_int_equal(d.head.rank, UINT64_MAX);
+    struct tvl_wr w = tvl_wr_over(k.bytes, sizeof k.bytes);
+    struct tvl_sent_list list = { k.rec, 0, RECORDS };
+    const struct tvl_streams_head from = { .rank = 20, .id = id[2] };
+    assert_int_equal(tvl_streams_write_from(&p.client, &from, &w, &list), 2);
+    assert_int_equal(k.rec[0].id, id[2]);
+    assert_int_equal(k.rec[1].id, id[0]);
+    pair_end(&p);
+}
+
 static void deadlines_expire_unless_acknowledged(void **state)
 {
     (void)state;
@@ -649,6 +685,7 @@ int main(void)
         cmocka_unit_test(stream_limits_rise_as_streams_close),
         cmocka_unit_test(a_higher_id_opens_the_lower_ones),
         cmocka_unit_test(rank_orders_then_id),
+        cmocka_unit_test(a_packet_may_begin_further_back),
         cmocka_unit_test(deadlines_expire_unless_acknowledged),
         cmocka_unit_test(a_short_write_is_followed_by_writable),
         cmocka_unit_test(bytes_can_be_taken_without_a_copy),
