@@ -759,6 +759,39 @@ static struct tvl_cc_limit bbr_limit(const void *cc)
     return (struct tvl_cc_limit){ .cwnd = b->cwnd, .pacing_bps = b->pacing_bps, .rate_bps = b->bw };
 }
 
+/* A window for those who know no rate: the path filled, and a little in its queue. */
+static void bbr_save(const void *cc, struct tvl_cc_learnt *out)
+{
+    const struct bbr *b = cc;
+    const uint64_t bw = peak(&b->max_bw);
+
+    if (b->min_rtt == 0 || bw == 0)
+        return;
+    out->rate_bps = bw;
+    out->rtt_min = b->min_rtt;
+    out->cwnd = larger(times(UP_GAIN, bdp_of(b, bw)), pipe_min(b));
+    out->ssthresh = b->full_reached ? out->cwnd : INFINITE;
+    out->w_max = b->inflight_long == INFINITE ? 0 : b->inflight_long;
+}
+
+static void bbr_load(void *cc, const struct tvl_cc_learnt *from)
+{
+    struct bbr *b = cc;
+
+    b->cwnd = larger(from->cwnd, pipe_min(b));
+    if (from->rate_bps == 0 || from->rtt_min == 0)
+        return;
+    b->rtt_known = true;
+    b->min_rtt = b->probe_rtt_min = from->rtt_min;
+    b->max_bw.now = b->bw = from->rate_bps;
+    b->full_reached = from->ssthresh != INFINITE;
+    if (b->full_reached) {
+        enter_down(b, 0, from->now);
+        b->acks = ACKS_INIT; /* no probe is under way whose echo would be awaited */
+    }
+    b->pacing_bps = times(pacing_gain(b), b->bw);
+}
+
 static const char *bbr_state(const void *cc)
 {
     static const char *const name[] = {
@@ -780,5 +813,7 @@ const struct tvl_cc_ops tvl_cc_bbr = {
     .on_packet_spurious = bbr_on_packet_spurious,
     .on_mtu = bbr_on_mtu,
     .limit = bbr_limit,
+    .save = bbr_save,
+    .load = bbr_load,
     .state = bbr_state,
 };

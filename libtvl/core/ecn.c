@@ -3,17 +3,32 @@
 
 void tvl_ecn_init(struct tvl_ecn *e, bool want)
 {
-    *e = (struct tvl_ecn){ .state = want ? TVL_ECN_TESTING : TVL_ECN_FAILED };
+    *e = (struct tvl_ecn){ .state = want ? TVL_ECN_TESTING : TVL_ECN_FAILED,
+                           .code = TVL_ECN_ECT0 };
+}
+
+void tvl_ecn_use(struct tvl_ecn *e, uint8_t code)
+{
+    if (e->code == code)
+        return;
+    e->code = code;
+    if (e->state == TVL_ECN_FAILED)
+        return;
+    e->state = TVL_ECN_TESTING;
+    e->tested = e->lost = 0;
 }
 
 void tvl_ecn_latch(struct tvl_ecn *e)
 {
-    e->on = e->state == TVL_ECN_TESTING || e->state == TVL_ECN_CAPABLE;
+    e->on = e->state == TVL_ECN_TESTING || e->state == TVL_ECN_CAPABLE ? e->code : 0;
 }
 
-void tvl_ecn_sent(struct tvl_ecn *e, struct tvl_ecn_space *s)
+void tvl_ecn_sent(struct tvl_ecn *e, struct tvl_ecn_space *s, uint8_t code)
 {
-    s->marked++;
+    if (code == TVL_ECN_ECT1)
+        s->ect1++;
+    else
+        s->ect0++;
     if (e->state == TVL_ECN_TESTING && ++e->tested >= TVL_ECN_TEST_PACKETS)
         e->state = TVL_ECN_WAITING;
     else if (e->state == TVL_ECN_WAITING)
@@ -41,30 +56,34 @@ static bool counts_are_right(const struct tvl_ecn_space *s, const struct tvl_ecn
     const struct tvl_ecn_counts *now = &ack->counts, *before = &s->told;
 
     if (!ack->has_counts)
-        return ack->marked == 0 && before->ect0 == 0 && before->ce == 0;
+        return ack->ect0 + ack->ect1 == 0 && before->ect0 + before->ect1 + before->ce == 0;
     if (now->ect0 < before->ect0 || now->ect1 < before->ect1 || now->ce < before->ce)
         return false;
-    if (now->ect0 - before->ect0 + now->ce - before->ce < ack->marked)
-        return false; /* marks were taken off, or turned into ECT(1) */
-    return now->ect1 == 0 && now->ect0 <= s->marked; /* ECT(1) is never sent */
+    const uint64_t ce = now->ce - before->ce;
+
+    if (now->ect0 - before->ect0 + ce < ack->ect0 || now->ect1 - before->ect1 + ce < ack->ect1)
+        return false; /* marks were taken off, or turned into others */
+    if (now->ect0 - before->ect0 + now->ect1 - before->ect1 + ce < ack->ect0 + ack->ect1)
+        return false;
+    return now->ect0 <= s->ect0 && now->ect1 <= s->ect1;
 }
 
-bool tvl_ecn_on_ack(struct tvl_ecn *e, struct tvl_ecn_space *s, const struct tvl_ecn_ack *ack)
+uint64_t tvl_ecn_on_ack(struct tvl_ecn *e, struct tvl_ecn_space *s, const struct tvl_ecn_ack *ack)
 {
     const uint64_t ce = s->told.ce;
 
     if (e->state == TVL_ECN_FAILED)
-        return false;
+        return 0;
     if (!counts_are_right(s, ack)) {
         e->state = TVL_ECN_FAILED;
-        return false;
+        return 0;
     }
     if (!ack->has_counts)
-        return false;
+        return 0;
     s->told = ack->counts;
-    if (ack->marked > 0)
+    if ((e->code == TVL_ECN_ECT1 ? ack->ect1 : ack->ect0) > 0)
         e->state = TVL_ECN_CAPABLE;
-    return s->told.ce > ce;
+    return s->told.ce - ce;
 }
 
 const char *tvl_ecn_name(enum tvl_ecn_state state)

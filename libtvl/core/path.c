@@ -104,8 +104,7 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     p->forget_at = TVL_TIME_NEVER;
     p->received_at = now;
     tvl_path_cc_init(&p->cc, tvl_cc_find(conn->cfg->cc), TVL_MTU, now);
-    p->cc.ecn_wanted = !conn->cfg->no_ecn;
-    tvl_ecn_init(&p->cc.ecn, p->cc.ecn_wanted);
+    tvl_path_cc_test_ecn(&p->cc, !conn->cfg->no_ecn);
     p->ecn_told = p->cc.ecn.state;
     tvl_recovery_init(&p->app.sent, &p->cc, &tvl_control_fate, conn, now);
     p->app.sent.max_ack_delay =

@@ -35,6 +35,18 @@ void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint
     tvl_pacer_init(&pc->pacer, datagram_bytes, now);
 }
 
+static uint8_t ecn_code(const struct tvl_cc_ops *ops)
+{
+    return ops->l4s ? TVL_ECN_ECT1 : TVL_ECN_ECT0;
+}
+
+void tvl_path_cc_test_ecn(struct tvl_path_cc *pc, bool want)
+{
+    pc->ecn_wanted = want;
+    tvl_ecn_init(&pc->ecn, want);
+    tvl_ecn_use(&pc->ecn, ecn_code(pc->ops));
+}
+
 void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
 {
     memset(pc->state, 0, sizeof pc->state);
@@ -44,12 +56,40 @@ void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
     pc->pto_count = 0;
 }
 
+struct tvl_cc_learnt tvl_path_cc_learnt(const struct tvl_path_cc *pc, tvl_time now)
+{
+    struct tvl_cc_learnt k = {
+        .now = now,
+        .cwnd = tvl_path_cc_cwnd(pc),
+        .ssthresh = UINT64_MAX,
+        .rate_bps = tvl_rtt_known(&pc->rtt) ? tvl_path_cc_rate_bps(pc) : 0,
+        .srtt = tvl_rtt_known(&pc->rtt) ? tvl_rtt_srtt(&pc->rtt) : 0,
+        .rtt_min = pc->rtt.min,
+    };
+
+    if (pc->ops->save)
+        pc->ops->save(pc->state, &k);
+    return k;
+}
+
+void tvl_path_cc_swap(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, tvl_time now)
+{
+    const struct tvl_cc_learnt k = tvl_path_cc_learnt(pc, now);
+
+    memset(pc->state, 0, sizeof pc->state);
+    pc->ops = ops;
+    ops->init(pc->state, pc->datagram_bytes, now);
+    if (ops->load)
+        ops->load(pc->state, &k);
+    tvl_ecn_use(&pc->ecn, ecn_code(ops));
+    tvl_pacer_set_rate(&pc->pacer, tvl_path_cc_pacing_bps(pc), now);
+}
+
 void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now)
 {
     pc->rtt = (struct tvl_rtt){ .smoothed = 0 };
     pc->since = now;
-    if (pc->ecn_wanted)
-        tvl_ecn_init(&pc->ecn, true);
+    tvl_path_cc_test_ecn(pc, pc->ecn_wanted);
     tvl_path_cc_restart(pc, now);
 }
 
@@ -287,8 +327,8 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
     s->p = *p;
     s->p.time = now;
     s->p.lost = s->p.copied = false;
-    if (p->ect0)
-        tvl_ecn_sent(&cc->ecn, &r->ecn);
+    if (p->ecn)
+        tvl_ecn_sent(&cc->ecn, &r->ecn, p->ecn);
     if (!p->in_flight)
         return 0;
     tvl_rate_sent(&cc->rate, &s->p.rate, cc->in_flight, p->bytes, now);
@@ -411,7 +451,7 @@ static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time n
     s->state = SLOT_LOST;
     s->lost_at = now;
     land(r, &s->p);
-    if (s->p.ect0)
+    if (s->p.ecn)
         tvl_ecn_lost(&r->cc->ecn);
     if (!s->p.mtu_probe) {
         lose_large(&r->large, &s->p);
@@ -503,7 +543,7 @@ static bool is_lie(const struct tvl_recovery *r, const struct tvl_recovery_ack *
 
 struct gains {
     struct tvl_rate_sample rate;
-    uint64_t packets, bytes, marked;
+    uint64_t packets, bytes, ect0, ect1, ce;
     bool eliciting, largest_is_new;
     tvl_time largest_sent_at, newest_sent_at;
 };
@@ -524,7 +564,8 @@ static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t l
     }
     s->state = SLOT_DONE;
     pass_large(&r->large, p);
-    g->marked += p->ect0;
+    g->ect0 += p->ecn == TVL_ECN_ECT0;
+    g->ect1 += p->ecn == TVL_ECN_ECT1;
     g->packets++;
     if (p->time > g->newest_sent_at)
         g->newest_sent_at = p->time;
@@ -576,6 +617,9 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
         .sent_lost = g->rate.newest.lost,
         .sent_in_flight = g->rate.newest.in_flight,
         .app_limited = g->rate.any && g->rate.newest.app_limited,
+        .packets = cc->ecn.state == TVL_ECN_CAPABLE ? g->packets : 0,
+        .marked = g->ce,
+        .growth = 1,
     };
 
     if (g->bytes > 0 && g->newest_sent_at >= cc->since)
@@ -585,13 +629,14 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
 
 /* Marks of congestion count as a loss of nothing: RFC 9002 7.1. */
 static void take_ecn(struct tvl_recovery *r, const struct tvl_recovery_ack *ack,
-                     const struct gains *g, struct losses *l)
+                     struct gains *g, struct losses *l)
 {
-    const struct tvl_ecn_ack a = { .has_counts = ack->has_ecn,
-                                   .counts = ack->ecn,
-                                   .marked = g->marked };
+    const struct tvl_ecn_ack a = {
+        .has_counts = ack->has_ecn, .counts = ack->ecn, .ect0 = g->ect0, .ect1 = g->ect1
+    };
 
-    if (!tvl_ecn_on_ack(&r->cc->ecn, &r->ecn, &a))
+    g->ce = tvl_ecn_on_ack(&r->cc->ecn, &r->ecn, &a);
+    if (g->ce == 0 || r->cc->ops->l4s)
         return;
     l->marked = true;
     if (g->newest_sent_at > l->newest_sent_at)

@@ -42,7 +42,7 @@ struct tvl_path_cc {
     struct tvl_rtt rtt;
     struct tvl_pacer pacer;
     struct tvl_rate rate;
-    struct tvl_ecn ecn; /* off until tvl_ecn_init */
+    struct tvl_ecn ecn; /* off until tvl_path_cc_test_ecn */
     bool ecn_wanted;    /* test every new way */
     uint64_t in_flight; /* bytes, all spaces */
     uint32_t datagram_bytes;
@@ -53,10 +53,16 @@ struct tvl_path_cc {
 
 void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
                       tvl_time now);
+/* Find out whether the path carries marks, if they are wanted: now, and wherever it will lead. */
+void tvl_path_cc_test_ecn(struct tvl_path_cc *pc, bool want);
 /* The path returned or changed: begin at the initial window again; RTT and counts are kept. */
 void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now);
 /* It leads elsewhere now: window and RTT begin anew, and what was sent before teaches nothing. */
 void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now);
+/* Another controller from the next packet on, with what the last one has learnt. */
+void tvl_path_cc_swap(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, tvl_time now);
+/* What the controller in force has learnt. */
+struct tvl_cc_learnt tvl_path_cc_learnt(const struct tvl_path_cc *pc, tvl_time now);
 /* Datagrams of another size from now on. */
 void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes);
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc);
@@ -85,7 +91,7 @@ struct tvl_sent_packet {
     bool in_flight; /* counts for congestion control: ack-eliciting or has PADDING */
     bool copied;    /* tvl_recovery_copy had it */
     bool mtu_probe; /* its loss says nothing of congestion, and nobody waits for its answer */
-    bool ect0;      /* its datagram is marked */
+    uint8_t ecn;    /* the bits its datagram is marked with: 0 or TVL_ECN_ECT* */
     bool lost;      /* in acked(): it had been declared lost before (spurious) */
     uint8_t n_frames;
     struct tvl_rate_snapshot rate;      /* filled by tvl_recovery_sent */

@@ -75,7 +75,7 @@ static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_
     b->start = bytes;
     b->w = tvl_wr_over(bytes, room - TVL_TAG_SIZE);
     b->packet.pn = pn;
-    b->packet.ect0 = how.place == &path->at && path->cc.ecn.on;
+    b->packet.ecn = how.place == &path->at ? path->cc.ecn.on : 0;
     b->list = (struct tvl_sent_list){ .v = b->record, .cap = TVL_PACKET_FRAMES_MAX };
     if (tvl_packet_write_head(&b->w, &head, &b->mark) != 0)
         return false;
@@ -562,8 +562,8 @@ static int leave(struct tvl_path *p, struct tvl_place *to, size_t len, struct tv
     *dgram = (struct tvl_datagram){
         .local = to->local, .remote = to->remote, .len = len, .tag = to->tag
     };
-    if (to == &p->at && p->cc.ecn.on)
-        dgram->ecn = TVL_ECN_ECT0;
+    if (to == &p->at)
+        dgram->ecn = p->cc.ecn.on;
     p->bytes_sent += len;
     p->conn->bytes_sent += len;
     if (!to->validated)

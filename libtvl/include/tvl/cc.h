@@ -39,6 +39,10 @@ struct tvl_cc_ack {
     uint64_t sent_delivered, sent_lost; /* `delivered` and `lost` when it left */
     uint64_t sent_in_flight;            /* bytes when it left, it counted */
     bool app_limited;                   /* the window was not full then: do not grow */
+    /* since the last acknowledgement; both 0 where the path carries no marks: */
+    uint64_t packets, marked; /* newly acknowledged; of them marked CE (RFC 9000 13.4) */
+    double growth; /* [0, 1] of its own growth that the path may take, 1: it is not coupled to
+                      another that shares its bottleneck */
 };
 
 /* One packet was declared lost, or was declared lost and is acknowledged after all. */
@@ -57,6 +61,21 @@ struct tvl_cc_loss {
     uint64_t bytes;     /* lost; 0 when only ECN marks were seen */
     uint64_t in_flight; /* bytes before the loss */
     bool persistent;    /* persistent congestion, RFC 9002 7.6 */
+};
+
+/*
+ * What was learnt of a path, in words that every controller understands, so that one can go on where
+ * another stopped. 0 (ssthresh: UINT64_MAX) is "not known".
+ */
+struct tvl_cc_learnt {
+    tvl_time now;
+    uint64_t cwnd;          /* bytes in force */
+    uint64_t ssthresh;      /* bytes up to which the path may be filled fast; UINT64_MAX: its
+                               capacity has not been found yet */
+    uint64_t w_max;         /* bytes in flight when it last lost for want of room */
+    uint64_t rate_bps;      /* bits/s it is believed to carry */
+    tvl_time srtt, rtt_min; /* us */
+    tvl_time recovery_from; /* losses of packets sent before have been answered; 0: none */
 };
 
 struct tvl_cc_limit {
@@ -78,9 +97,17 @@ struct tvl_cc_ops {
     /* It was not lost at all; before on_ack; optional. */
     void (*on_packet_spurious)(void *cc, const struct tvl_cc_packet *p);
     struct tvl_cc_limit (*limit)(const void *cc);
+    /* Correct in `out`, filled from limit() and the path's round trips, what this controller knows
+     * better; optional. */
+    void (*save)(const void *cc, struct tvl_cc_learnt *out);
+    /* After init: go on from there instead of from the initial window. Required of all that libtvl
+     * brings; a controller without it starts afresh. */
+    void (*load)(void *cc, const struct tvl_cc_learnt *from);
     /* Optional, for the trace: what it is doing, a static word, qlog's where that has one:
      * "slow_start", "congestion_avoidance", "recovery", "application_limited". */
     const char *(*state)(const void *cc);
+    /* Packets are sent as ECT(1) and marks are told in on_ack only, however many (RFC 9331). */
+    bool l4s;
 };
 
 extern const struct tvl_cc_ops *const tvl_cc_all[];     /* ends with NULL */
