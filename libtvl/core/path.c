@@ -103,7 +103,8 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     p->phase.first = p->phase.sent = TVL_PN_NONE;
     p->forget_at = TVL_TIME_NEVER;
     p->received_at = now;
-    tvl_path_cc_init(&p->cc, tvl_cc_find(conn->cfg->cc), TVL_MTU, now);
+    tvl_path_cc_init(&p->cc, conn->cfg->cc_ops ? conn->cfg->cc_ops : tvl_cc_find(conn->cfg->cc),
+                     TVL_MTU, now);
     tvl_path_cc_test_ecn(&p->cc, !conn->cfg->no_ecn);
     p->ecn_told = p->cc.ecn.state;
     tvl_recovery_init(&p->app.sent, &p->cc, &tvl_control_fate, conn, now);
@@ -542,6 +543,29 @@ int tvl_path_hint_down(struct tvl_conn *conn, uint32_t path_id, tvl_time now)
         suspect(p, "interface_down", now);
     tvl_endpoint_touch(conn->ep, conn);
     return 0;
+}
+
+int tvl_path_set_cc_ops(struct tvl_conn *conn, uint32_t path_id, const struct tvl_cc_ops *ops,
+                        tvl_time now)
+{
+    struct tvl_path *p = tvl_path_find(conn, path_id);
+
+    if (!p || p->state == TVL_PATH_ABANDONED || !ops)
+        return TVL_ERR_ARG;
+    if (!tvl_conn_alive(conn))
+        return TVL_ERR_STATE;
+    conn->now = now;
+    if (p->cc.ops == ops)
+        return 0;
+    tvl_path_cc_swap(&p->cc, ops, now);
+    p->left.set = false; /* it held the former one's state */
+    tvl_conn_touch(conn);
+    return 0;
+}
+
+int tvl_path_set_cc(struct tvl_conn *conn, uint32_t path_id, const char *name, tvl_time now)
+{
+    return tvl_path_set_cc_ops(conn, path_id, name ? tvl_cc_find(name) : NULL, now);
 }
 
 int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tvl_time now)

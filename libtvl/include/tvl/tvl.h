@@ -129,10 +129,13 @@ int tvl_lb_decode(const struct tvl_lb_config *lb, const uint8_t *cid, size_t len
                   uint8_t server_id[TVL_SERVER_ID_MAX]);
 
 struct tvl_trace_event; /* <tvl/trace.h> */
+struct tvl_cc_ops;      /* <tvl/cc.h> */
 
 struct tvl_config {
     struct tvl_tls *tls;        /* a reference is taken */
     const char *cc;             /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
+    const struct tvl_cc_ops *cc_ops; /* one of the caller's own instead; NULL: none. Must outlive
+                                        the endpoint */
     const char *sched;          /* path scheduler by name, see <tvl/sched.h> ["ecf"] */
     uint64_t seed[4];           /* all of libtvl's randomness; a driver fills it from the kernel */
     tvl_time idle_timeout;      /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
@@ -303,6 +306,16 @@ int tvl_conn_update_keys(struct tvl_conn *conn, tvl_time now);
 
 /* Ask the peer to prefer (available) or to spare (backup) the path; PATH_STATUS_*. */
 int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tvl_time now);
+
+/*
+ * Another congestion controller for the path, from the next packet on: what the last one has
+ * learnt goes over to it (struct tvl_cc_learnt in <tvl/cc.h>). The choice stays until the next
+ * call. TVL_ERR_ARG: no such path, or no such controller; TVL_ERR_STATE: closing. The second takes
+ * one of the caller's own, which must outlive the connection.
+ */
+int tvl_path_set_cc(struct tvl_conn *conn, uint32_t path_id, const char *name, tvl_time now);
+int tvl_path_set_cc_ops(struct tvl_conn *conn, uint32_t path_id, const struct tvl_cc_ops *ops,
+                        tvl_time now);
 
 /* Say goodbye with an application error code [0, 2^62). Keep driving until TVL_EVENT_CLOSED. */
 int tvl_close(struct tvl_conn *conn, uint64_t code, const char *reason, tvl_time now);

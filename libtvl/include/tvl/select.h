@@ -1,0 +1,114 @@
+/*
+ * select.h - which congestion controller suits a path: a model of the path, what formulas say every
+ * controller would make of it, what has been measured on paths like it, and the choice.
+ *
+ *     path ── acknowledgements ──► tvl_path_model ──► tvl_predict()            by formula
+ *                                        │       └──► tvl_knowledge_predict()  by measurement
+ *                                        ▼
+ *                       selector: knowledge, corrected by formula and by experience on this path
+ *                                        │
+ *                                        ▼ tvl_path_set_cc
+ *
+ * All of it is pure: no file, no clock. Times in us, rates in bits/s, shares in [0, 1].
+ */
+#ifndef TVL_SELECT_H
+#define TVL_SELECT_H
+
+#include <tvl/tvl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * What is known of a path, estimated while it is used. A field that has not been seen yet is 0, and
+ * `rtt_min` 0 means that nothing is known at all.
+ */
+struct tvl_path_model {
+    uint64_t capacity_bps; /* fastest delivery of the last 10 s */
+    tvl_time rtt_min, rtt; /* shortest of the last 10 s; smoothed now */
+    tvl_time jitter;       /* mean difference of two round trips in a row (RFC 3550 6.4.1) */
+    double loss;           /* share of packets lost for good, over about the last 10 s */
+    double loss_burst;     /* packets lost in a row, mean; at least 1 where anything was lost */
+    double loss_congestive; /* share of the loss events that met a queue more than half as long as
+                               the longest seen: those of a full buffer; the others are random */
+    tvl_time buffer;        /* delay of the longest queue seen: the bottleneck's buffer when losses
+                               are congestive, a lower bound of it otherwise */
+    tvl_time aggregation;   /* between bunches of acknowledgements, mean */
+    double marked;          /* share of packets marked CE */
+    double change;          /* mean relative change of the delivery rate from one second to the
+                               next while there was enough to send */
+    bool ecn;               /* the path carries marks */
+};
+/* 0, or TVL_ERR_ARG: no such path. */
+int tvl_path_get_model(const struct tvl_conn *conn, uint32_t path_id, struct tvl_path_model *out);
+
+struct tvl_prediction {
+    uint64_t rate_bps;     /* a long transfer's mean, at most capacity_bps */
+    tvl_time queue;        /* us a packet waits at the bottleneck on average */
+    const char *formula;   /* static: which, and where it is from */
+};
+
+/*
+ * By the published response functions: sources in libtvl/cc/predict.c. `datagram_bytes` is the size
+ * of a packet [1200, TVL_DATAGRAM_MAX]. 0; TVL_ERR_ARG: no such controller; TVL_ERR_STATE: the
+ * model is empty.
+ */
+int tvl_predict(const char *cc, const struct tvl_path_model *m, uint32_t datagram_bytes,
+                struct tvl_prediction *out);
+
+/* ---- what was measured before ---- */
+
+struct tvl_knowledge; /* a table of path models and what each controller made of them */
+
+/*
+ * From the text of a knowledge file (configs/knowledge.tsv; its form is described at its head).
+ * 0, TVL_ERR_ARG (`why`, `why_size` bytes, gets one line that names the line) or TVL_ERR_NOMEM.
+ * One may serve many endpoints; it must outlive them.
+ */
+int tvl_knowledge_new(struct tvl_knowledge **out, const char *text, size_t len, char *why,
+                      size_t why_size);
+void tvl_knowledge_free(struct tvl_knowledge *k);
+/* From the nearest models, weighted by distance; `*distance` (may be NULL) in [0, any]: how far the
+ * nearest is, 1 being a factor of two in one dimension. 0, or TVL_ERR_ARG: `cc` is not in it. */
+int tvl_knowledge_predict(const struct tvl_knowledge *k, const char *cc,
+                          const struct tvl_path_model *m, struct tvl_prediction *out,
+                          double *distance);
+
+/* ---- the choice ---- */
+
+enum tvl_objective {
+    TVL_OBJECTIVE_NONE,       /* nothing is chosen: the configured controller stays */
+    TVL_OBJECTIVE_THROUGHPUT, /* rate */
+    TVL_OBJECTIVE_DELAY,      /* rate less what queues cost: log rate - 0.5 log (queue + rtt_min) */
+    TVL_OBJECTIVE_VIDEO,      /* rate that arrives within the deadline */
+};
+
+#define TVL_SELECT_MAX 16 /* controllers that take part */
+
+struct tvl_select_row { /* one controller on one path */
+    const char *cc;     /* static */
+    double score;       /* of all below; higher is better, 1 is the whole capacity without a queue */
+    double by_knowledge, by_formula, by_experience; /* scores; negative: not known */
+    tvl_time tried;     /* us it was in use on this path */
+    bool chosen;
+};
+
+/*
+ * Why the path runs what it runs: the controllers by falling score, and a line for a person in
+ * `reason` (`reason_size` bytes). Result: rows [0, TVL_SELECT_MAX]; 0: nothing is chosen there.
+ */
+size_t tvl_path_explain(const struct tvl_conn *conn, uint32_t path_id,
+                        struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
+                        size_t reason_size);
+
+/* The same for a model alone, without experience: what would be chosen. `k` may be NULL. */
+size_t tvl_select_explain(const struct tvl_path_model *m, const struct tvl_knowledge *k,
+                          enum tvl_objective objective, tvl_time deadline,
+                          struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
+                          size_t reason_size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
