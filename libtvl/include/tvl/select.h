@@ -69,9 +69,14 @@ struct tvl_knowledge; /* a table of path models and what each controller made of
 int tvl_knowledge_new(struct tvl_knowledge **out, const char *text, size_t len, char *why,
                       size_t why_size);
 void tvl_knowledge_free(struct tvl_knowledge *k);
-/* From the nearest models, weighted by distance; `*distance` (may be NULL) in [0, any]: how far the
- * nearest is, 1 being a factor of two in one dimension. 0, or TVL_ERR_ARG: `cc` is not in it. */
-int tvl_knowledge_predict(const struct tvl_knowledge *k, const char *cc,
+/*
+ * From the nearest models, weighted by distance; `*distance` (may be NULL) in [0, any]: how far the
+ * nearest is, 1 being a factor of two in one dimension. `seen_by`: the controller in use while `m`
+ * was estimated (one that is shy of losses sees less capacity than there is), NULL: unknown. The
+ * rate may be above m->capacity_bps for that reason. 0; TVL_ERR_ARG: `cc` is not in it;
+ * TVL_ERR_STATE: the model is empty.
+ */
+int tvl_knowledge_predict(const struct tvl_knowledge *k, const char *cc, const char *seen_by,
                           const struct tvl_path_model *m, struct tvl_prediction *out,
                           double *distance);
 
@@ -102,9 +107,10 @@ size_t tvl_path_explain(const struct tvl_conn *conn, uint32_t path_id,
                         struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
                         size_t reason_size);
 
-/* The same for a model alone, without experience: what would be chosen. `k` may be NULL. */
+/* The same for a model alone, without experience: what would be chosen. `k` and `seen_by` may be
+ * NULL. */
 size_t tvl_select_explain(const struct tvl_path_model *m, const struct tvl_knowledge *k,
-                          enum tvl_objective objective, tvl_time deadline,
+                          const char *seen_by, enum tvl_objective objective, tvl_time deadline,
                           struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
                           size_t reason_size);
 
