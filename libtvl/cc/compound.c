@@ -29,6 +29,7 @@
 struct compound {
     struct tvl_window w; /* cwnd is the whole window; dwnd is part of it */
     double dwnd;         /* bytes */
+    double gain; /* bytes a round trip it grows by now, spread: in one piece it is a burst */
     tvl_time round_from; /* a packet sent after this ends the round */
     tvl_time round_rtt;  /* us, smallest of this round; 0: none yet */
 };
@@ -71,12 +72,16 @@ static void compound_on_ack(void *cc, const struct tvl_cc_ack *ack)
         if (ended && c->round_rtt) {
             const double change = step(c, ack);
 
-            c->dwnd += change;
-            if (change >= 0)
-                tvl_window_grow(&c->w, change);
-            else
+            c->gain = change > 0 ? change : 0;
+            if (change < 0) {
+                c->dwnd += change;
                 c->w.cwnd -= (uint64_t)-change;
+            }
         }
+        const double share = c->gain * (double)ack->bytes / (double)c->w.cwnd;
+
+        c->dwnd += share;
+        tvl_window_grow(&c->w, share);
     }
     if (ended) {
         c->round_from = ack->now;
@@ -89,6 +94,7 @@ static void compound_on_loss(void *cc, const struct tvl_cc_loss *loss)
     struct compound *c = cc;
     const double whole = (double)c->w.cwnd;
 
+    c->gain = 0;
     if (tvl_window_on_loss(&c->w, loss, BETA)) {
         tvl_window_shrink(&c->w, (1 - BETA) * whole, loss->now);
         c->dwnd *= 0.5; /* W (1 - beta) less half of the loss window */

@@ -16,13 +16,18 @@
 
 #include "window.h"
 
-#define DELTA 0.5               /* the paper's default mode */
-#define RTT_MIN_WINDOW 10000000u /* us */
-#define EMPTY_ROUNDS 5          /* round trips within which our own queue runs dry */
-#define NEARLY_EMPTY 0.1        /* of the span of delays seen lately */
-#define VELOCITY_ROUNDS 3       /* in one direction, before it grows */
+#define DELTA 0.5 /* the paper's default mode */
+#define RTT_MIN_WINDOW                                                          \
+    10000000u /* us, and at least as many round trips as it takes to drain what \
+                 slow start left in the queue of a satellite: */
+#define RTT_MIN_ROUNDS 40
+#define UNSEEN 2          /* datagrams in the queue that are always there while we send */
+#define EMPTY_ROUNDS 5    /* round trips within which our own queue runs dry */
+#define DRAIN_ROUNDS 16   /* what slow start left behind is ours, and takes so long to go */
+#define NEARLY_EMPTY 0.1  /* of the span of delays seen lately */
+#define VELOCITY_ROUNDS 3 /* in one direction, before it grows */
 #define VELOCITY_MAX 65536.0
-#define INVERSE_DELTA_MAX 64.0  /* no more than so many ordinary flows */
+#define INVERSE_DELTA_MAX 64.0 /* no more than so many ordinary flows */
 #define SLOTS 4
 
 /* The least of the last span, in SLOTS steps. */
@@ -37,7 +42,8 @@ struct copa {
     tvl_time round_from, round_max, round_min;
     tvl_time seen_max[EMPTY_ROUNDS], seen_min[EMPTY_ROUNDS];
     double velocity, inverse_delta;
-    uint64_t round_cwnd; /* bytes at the beginning of the round */
+    uint64_t round_cwnd;   /* bytes at the beginning of the round */
+    unsigned drained_by;   /* round by which the queue is gone that slow start has left */
     unsigned rounds, same; /* round trips so far; in one direction */
     bool up, lost;
 };
@@ -66,12 +72,18 @@ static tvl_time lowest_get(const struct lowest *l, tvl_time now, tvl_time span)
     return least;
 }
 
+static tvl_time long_window(const struct tvl_cc_ack *ack)
+{
+    return ack->srtt > RTT_MIN_WINDOW / RTT_MIN_ROUNDS ? RTT_MIN_ROUNDS * ack->srtt
+                                                       : RTT_MIN_WINDOW;
+}
+
 static void take_rtt(struct copa *c, const struct tvl_cc_ack *ack)
 {
     if (ack->rtt == 0)
         return;
     lowest_take(&c->standing, ack->rtt, ack->now, ack->srtt / 2);
-    lowest_take(&c->ever, ack->rtt, ack->now, RTT_MIN_WINDOW);
+    lowest_take(&c->ever, ack->rtt, ack->now, long_window(ack));
     if (c->round_max == 0 || ack->rtt > c->round_max)
         c->round_max = ack->rtt;
     if (c->round_min == 0 || ack->rtt < c->round_min)
@@ -83,13 +95,18 @@ static bool alone(const struct copa *c, tvl_time rtt_min)
 {
     tvl_time high = 0, low = UINT64_MAX;
 
-    if (c->rounds < EMPTY_ROUNDS)
+    if (c->w.ssthresh != 0 || c->rounds < EMPTY_ROUNDS)
         return true;
     for (unsigned i = 0; i < EMPTY_ROUNDS; i++) {
         high = c->seen_max[i] > high ? c->seen_max[i] : high;
         low = c->seen_min[i] < low ? c->seen_min[i] : low;
     }
-    return (double)(low - rtt_min) <= NEARLY_EMPTY * (double)(high - rtt_min);
+    const double unseen = UNSEEN * (double)rtt_min * c->w.datagram / (double)c->w.cwnd; /* us */
+    const double nearly = NEARLY_EMPTY * (double)(high - rtt_min);
+
+    const bool empty = (double)low - (double)rtt_min <= (nearly > unseen ? nearly : unseen);
+
+    return empty || c->rounds < c->drained_by;
 }
 
 /* ---- rounds ---- */
@@ -135,14 +152,20 @@ static void copa_init(void *cc, uint32_t datagram_bytes, tvl_time now)
     c->round_cwnd = c->w.cwnd;
 }
 
-static void move(struct copa *c, const struct tvl_cc_ack *ack, bool up)
+/* `queued`: share of the window that stands in the queue [0, 1]. */
+static void move(struct copa *c, const struct tvl_cc_ack *ack, bool up, double queued)
 {
     const double least = (double)TVL_WINDOW_MIN * c->w.datagram;
     const double cwnd = (double)c->w.cwnd;
-    double step = c->velocity * c->inverse_delta * c->w.datagram * (double)ack->bytes / cwnd;
+    const double slow = c->inverse_delta * c->w.datagram * (double)ack->bytes / cwnd;
+    double step = c->velocity * slow;
 
     /* no faster than slow start, in either direction */
     step = step < (double)ack->bytes ? step : (double)ack->bytes;
+    /* What stands in the queue is seen a round trip late: a velocity that takes more than half of
+     * it in one round trip empties the path before the next look. */
+    if (!up && step > slow && step > queued / 2 * (double)ack->bytes)
+        step = queued / 2 * (double)ack->bytes > slow ? queued / 2 * (double)ack->bytes : slow;
     if (up)
         tvl_window_grow(&c->w, step * ack->growth);
     else
@@ -159,7 +182,7 @@ static void copa_on_ack(void *cc, const struct tvl_cc_ack *ack)
 
     take_rtt(c, ack);
     const tvl_time standing = lowest_get(&c->standing, ack->now, ack->srtt / 2);
-    const tvl_time rtt_min = lowest_get(&c->ever, ack->now, RTT_MIN_WINDOW);
+    const tvl_time rtt_min = lowest_get(&c->ever, ack->now, long_window(ack));
 
     if (standing == 0)
         return;
@@ -167,13 +190,15 @@ static void copa_on_ack(void *cc, const struct tvl_cc_ack *ack)
     const double rate = (double)c->w.cwnd / c->w.datagram / (double)standing;
     const bool up = rate * queued <= c->inverse_delta;
 
-    if (!up)
-        c->w.ssthresh = 0; /* slow start is over for good */
+    if (!up && c->w.ssthresh != 0) { /* slow start is over for good */
+        c->w.ssthresh = 0;
+        c->drained_by = c->rounds + DRAIN_ROUNDS;
+    }
     if (!ack->app_limited || !up) {
         if (c->w.ssthresh != 0 && up)
             tvl_window_grow(&c->w, (double)ack->bytes);
         else
-            move(c, ack, up);
+            move(c, ack, up, queued / (double)standing);
     }
     if (ack->sent_at >= c->round_from)
         end_round(c, ack, rtt_min);

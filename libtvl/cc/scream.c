@@ -19,19 +19,20 @@
 /* The draft's section 4.1.1 */
 #define QUEUE_TARGET 60000.0 /* us */
 #define QUEUE_MARK (QUEUE_TARGET / 2)
-#define QUEUE_GAIN 0.25       /* of the mean, per sample */
+#define QUEUE_GAIN 0.25 /* of the mean, per sample */
 #define LOSS_BETA 0.7
 #define ECN_BETA 0.8
-#define GROWTH 0.02           /* of the window, beside one datagram, per round trip */
-#define NEAR_LEAST 0.2        /* of that growth, at the window where it last shrank */
+#define GROWTH 0.02    /* of the window, beside one datagram, per round trip */
+#define NEAR_LEAST 0.2 /* of that growth, at the window where it last shrank */
 #define NEAR_SLOPE 4.0
-#define PACING_HEADROOM 1.5   /* pictures are sent in bursts of one size or another */
+#define PACING_HEADROOM 1.5 /* pictures are sent in bursts of one size or another */
 
 struct scream {
     struct tvl_window w;
-    double queue;        /* us, mean */
-    double inflexion;    /* bytes: the window before it last shrank; 0: none */
+    double queue;     /* us, mean */
+    double inflexion; /* bytes: the window before it last shrank; 0: none */
     tvl_time cut_at, srtt;
+    bool fresh; /* `queue` knows what came of the last cut */
 };
 _Static_assert(sizeof(struct scream) <= TVL_CC_STATE_MAX, "raise TVL_CC_STATE_MAX");
 
@@ -58,6 +59,7 @@ static void cut(struct scream *s, double keep, tvl_time now)
     tvl_window_shrink(&s->w, keep * (double)s->w.cwnd, now);
     s->w.recovery_from = recovery_from; /* delay needs no round trip without growth */
     s->cut_at = now;
+    s->fresh = false;
 }
 
 /* How much of the growth is wise at this distance from where it went wrong. */
@@ -77,6 +79,11 @@ static void scream_on_ack(void *cc, const struct tvl_cc_ack *ack)
     if (ack->rtt) {
         const double queue = ack->rtt > ack->rtt_min ? (double)(ack->rtt - ack->rtt_min) : 0;
 
+        /* what was measured before the last cut must not cause the next */
+        if (!s->fresh && ack->sent_at > s->cut_at) {
+            s->queue = queue;
+            s->fresh = true;
+        }
         s->queue += QUEUE_GAIN * (queue - s->queue);
     }
     const double v = made_up_marks(s);
@@ -102,6 +109,7 @@ static void scream_on_loss(void *cc, const struct tvl_cc_loss *loss)
     s->inflexion = (double)s->w.cwnd;
     tvl_window_shrink(&s->w, keep * (double)s->w.cwnd, loss->now);
     s->cut_at = loss->now;
+    s->fresh = false;
 }
 
 static struct tvl_cc_limit scream_limit(const void *cc)

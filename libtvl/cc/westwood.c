@@ -5,6 +5,8 @@
  *
  *     b   = 7/8 b + 1/8 (bytes acknowledged in a round trip / its time), one sample a round trip
  *     loss: W = b RTTmin;   growth as NewReno
+ *     slow start doubles the rate in each sample, and a mean lags behind by two of them: there b is
+ *     the newest sample, so that its end leaves the window at what the path delivers
  *
  *     rate = sqrt((1 - p) / (p RTT (RTT - RTTmin))) datagrams a second: a random loss costs no more
  *     than the queue
@@ -47,8 +49,9 @@ static void measure(struct westwood *v, const struct tvl_cc_ack *ack)
     v->sample_bytes = 0;
     if (ack->app_limited && sample < v->bytes_per_us)
         return; /* that was the application's rate, not the path's */
-    v->bytes_per_us =
-        v->bytes_per_us > 0 ? v->bytes_per_us + FILTER * (sample - v->bytes_per_us) : sample;
+    v->bytes_per_us = v->bytes_per_us > 0 && v->w.cwnd >= v->w.ssthresh
+                          ? v->bytes_per_us + FILTER * (sample - v->bytes_per_us)
+                          : sample;
 }
 
 static void westwood_on_ack(void *cc, const struct tvl_cc_ack *ack)

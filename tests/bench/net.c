@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define ROUNDS_MAX 1000000
+#define ECN_CE 3 /* RFC 3168 5 */
 
 struct slot {
     struct tvl_datagram dgram;
@@ -89,6 +90,8 @@ static bool make_side(struct net *n, enum net_side side)
     cfg.seed[1] = (uint64_t)side + 1;
     cfg.keepalive = n->cfg.keepalive;
     cfg.handshake_timeout = 60000000;
+    if (n->cfg.window)
+        cfg.stream_window = cfg.conn_window = n->cfg.window;
     if (n->cfg.cc)
         cfg.cc = n->cfg.cc;
     if (n->cfg.sched)
@@ -100,8 +103,10 @@ static bool make_links(struct net *n)
 {
     for (unsigned i = 0; i < n->cfg.links; i++)
         for (unsigned k = 0; k < 2; k++) {
-            n->dir[i][k] =
-                vlink_dir_new(&n->cfg.link[i], n->cfg.seed * 64 + i * 2 + k, n->now * 1000);
+            const struct vlink_config *back = k == NET_SERVER ? n->cfg.back[i] : NULL;
+
+            n->dir[i][k] = vlink_dir_new(back ? back : &n->cfg.link[i],
+                                         n->cfg.seed * 64 + i * 2 + k, n->now * 1000);
             if (!n->dir[i][k])
                 return false;
         }
@@ -165,12 +170,13 @@ void net_free(struct net *n)
 
 void net_set_down(struct net *n, unsigned link, enum net_ways ways, bool down)
 {
-    struct vlink_config c = n->cfg.link[link];
+    for (unsigned to = 0; to < 2; to++) {
+        struct vlink_config c = *vlink_dir_config(n->dir[link][to]);
 
-    c.down = down;
-    for (unsigned to = 0; to < 2; to++)
+        c.down = down;
         if (ways == NET_BOTH_WAYS || (ways == NET_TO_CLIENT) == (to == NET_CLIENT))
             vlink_dir_configure(n->dir[link][to], n->now * 1000, &c);
+    }
 }
 
 /* ---- the network ---- */
@@ -222,6 +228,13 @@ static void deliver(struct net *n, unsigned link, unsigned to)
     while (vlink_dir_take(n->dir[link][to], n->now * 1000, &o)) {
         struct slot *s = &n->slot[o.tag];
         uint8_t bytes[TVL_DATAGRAM_MAX]; /* received in place, and a copy may follow */
+
+        if (n->app.passed)
+            n->app.passed(n->user, (enum net_side)to, link, &o);
+        if (o.marked && s->dgram.ecn != 0) {
+            s->dgram.ecn = ECN_CE;
+            n->totals.marked++;
+        }
 
         memcpy(bytes, s->bytes, s->dgram.len);
         if (o.fate == VLINK_PASS)

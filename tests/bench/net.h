@@ -31,21 +31,25 @@ struct net_app {
     /* optional: `side` sends a datagram on a link; `fresh` and `again` stream bytes are in it */
     void (*sent)(void *user, struct net *n, enum net_side side, unsigned link, uint64_t fresh,
                  uint64_t again);
+    /* optional: a datagram has left a link's queue, delivered or not */
+    void (*passed)(void *user, enum net_side to, unsigned link, const struct vlink_out *o);
     bool (*done)(void *user);
 };
 
 struct net_config {
     const char *cc, *sched; /* NULL: the library's default */
     unsigned links;
-    struct vlink_config link[NET_LINKS_MAX]; /* both directions alike */
+    struct vlink_config link[NET_LINKS_MAX];        /* both directions alike, unless */
+    const struct vlink_config *back[NET_LINKS_MAX]; /* is set: towards the server; borrowed */
     uint64_t seed;
     uint64_t skip; /* bit N: link N is not used by the client */
     tvl_time keepalive;
+    uint64_t window; /* bytes of flow control, streams and connection; 0: the library's default */
     const struct test_pki *pki;
 };
 
 struct net_totals {
-    uint64_t datagrams, lost, queue_drops;
+    uint64_t datagrams, lost, queue_drops, marked;
 };
 
 struct net *net_new(const struct net_config *cfg, const struct net_app *app, void *user);

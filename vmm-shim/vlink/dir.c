@@ -19,6 +19,7 @@ __extension__ typedef unsigned __int128 wide;
 
 struct waiting {
     uint64_t tag;
+    vlink_time came;
     uint32_t bytes; /* without overhead */
     uint32_t cost;  /* with overhead */
 };
@@ -141,6 +142,8 @@ static uint64_t draw_delay(struct vlink_dir *d)
 static void depart(struct vlink_dir *d, const struct waiting *w, vlink_time at)
 {
     struct vlink_out out = { .at = at, .tag = w->tag, .bytes = w->bytes, .last = true };
+    out.waited_ns = at - w->came;
+    out.marked = d->cfg.mark_ns && out.waited_ns > d->cfg.mark_ns;
     if (is_lost(d)) {
         out.fate = VLINK_DROP_LOSS;
         fly(d, &out);
@@ -275,7 +278,7 @@ static enum vlink_fate admit(struct vlink_dir *d, vlink_time now, uint32_t bytes
     if (!queue_make_room(d) || !heap_make_room(d))
         return VLINK_DROP_BOUND;
     size_t at = (d->queue_head + d->queue_n) % d->queue_room;
-    d->queue[at] = (struct waiting){ .tag = tag, .bytes = bytes, .cost = cost };
+    d->queue[at] = (struct waiting){ .tag = tag, .came = now, .bytes = bytes, .cost = cost };
     d->queue_n++;
     d->queue_bytes += cost;
     if (d->queue_n == 1)

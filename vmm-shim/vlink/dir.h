@@ -44,7 +44,9 @@ struct vlink_config {
     uint32_t ge_good_ppm, ge_bad_ppm; /* loss in each state */
     uint64_t queue_bytes;             /* packets beyond are dropped; 0: no limit in bytes */
     uint64_t queue_ns;                /* packets that would wait longer are dropped; 0: no limit */
-    uint32_t reorder_ppm;             /* held back by reorder_ns; later ones overtake */
+    uint64_t mark_ns;     /* packets that waited longer come out marked (RFC 9332 5.5.2's step, at
+                             the dequeue), for callers that carry ECN; 0: none */
+    uint32_t reorder_ppm; /* held back by reorder_ns; later ones overtake */
     uint64_t reorder_ns;
     uint32_t duplicate_ppm;  /* delivered twice */
     uint32_t overhead_bytes; /* added to each packet's size on the link */
@@ -64,7 +66,9 @@ struct vlink_out {
     uint64_t tag;
     uint32_t bytes; /* without overhead */
     enum vlink_fate fate;
-    bool last; /* the tag does not come again (false: a duplicate follows) */
+    uint64_t waited_ns; /* from its push until its last bit left the queue */
+    bool marked;        /* it waited longer than mark_ns */
+    bool last;          /* the tag does not come again (false: a duplicate follows) */
 };
 
 struct vlink_counts {

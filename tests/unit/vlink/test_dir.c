@@ -58,6 +58,23 @@ static void test_serialisation_and_delay(void **state)
     vlink_dir_free(d);
 }
 
+/* 10 ms each: the second waits 20 ms until its last bit has left, the third 30. */
+static void test_marks_what_waited(void **state)
+{
+    (void)state;
+    struct vlink_dir *d =
+        make(&(struct vlink_config){ .rate_bps = 1000000, .delay_ns = 5 * MS, .mark_ns = 20 * MS });
+    for (uint64_t tag = 1; tag <= 3; tag++)
+        vlink_dir_push(d, 1 * MS, 1250, tag);
+    for (uint64_t tag = 1; tag <= 3; tag++) {
+        struct vlink_out out;
+        assert_true(vlink_dir_take(d, 100 * MS, &out));
+        assert_int_equal(out.waited_ns, tag * 10 * MS);
+        assert_true(out.marked == (tag == 3));
+    }
+    vlink_dir_free(d);
+}
+
 static void test_overhead_counts(void **state)
 {
     (void)state;
@@ -444,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_serialisation_and_delay),
+        cmocka_unit_test(test_marks_what_waited),
         cmocka_unit_test(test_overhead_counts),
         cmocka_unit_test(test_no_rate_passes_at_once),
         cmocka_unit_test(test_queue_in_bytes),

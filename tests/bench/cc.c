@@ -1,0 +1,149 @@
+/*
+ * cc.c - controllers over paths, on virtual time: a row of tab-separated figures for each.
+ *
+ *     cc table [--cc NAME] [--path NAME] [--traces DIR] [--part K/N]
+ *     cc window --cc NAME --path NAME [--every MS]       the sender's state over time
+ *
+ * cc.py runs it on all cores and makes the report. --part K/N does every Nth row, beginning at K.
+ */
+#include <tvl/cc.h>
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow.h"
+#include "paths.h"
+
+struct options {
+    const char *cc, *path, *traces;
+    unsigned part, parts, every_ms;
+    uint64_t seed;
+};
+
+static int do_table(const struct options *o, const struct cc_paths *paths)
+{
+    unsigned row = 0;
+    int bad = 0;
+
+    printf(
+        "path\tkind\theldout\tcc\twhole\tgoodput_bps\tcapacity_bps\tqueue_mean_ms\tqueue_p95_ms\t"
+        "loss\tmarked\n");
+    for (unsigned i = 0; i < paths->n; i++)
+        for (unsigned k = 0; tvl_cc_all[k]; k++) {
+            const struct cc_path *p = &paths->path[i];
+            const struct flow_job job = { .cc = tvl_cc_all[k]->name,
+                                          .link = &p->link,
+                                          .seed = o->seed,
+                                          .span = p->span_s * 1000000u };
+
+            if ((o->cc && strcmp(o->cc, job.cc) != 0) || (o->path && strcmp(o->path, p->name) != 0))
+                continue;
+            if (row++ % o->parts != o->part)
+                continue;
+            const struct run_result r = flow_run(&job);
+
+            bad = bad || !r.whole;
+            printf("%s\t%s\t%d\t%s\t%d\t%.0f\t%.0f\t%.3f\t%.3f\t%.6f\t%.6f\n", p->name, p->kind,
+                   p->heldout, job.cc, r.whole, r.goodput_bps, r.capacity_bps, r.queue_mean_ms,
+                   r.queue_p95_ms, r.loss, r.marked);
+            fflush(stdout);
+        }
+    return bad;
+}
+
+static void show_sample(void *user, const struct flow_sample *s)
+{
+    (void)user;
+    printf("%.3f\t%llu\t%llu\t%.3f\t%.3f\t%llu\t%llu\n", (double)s->at / 1e6,
+           (unsigned long long)s->cwnd, (unsigned long long)s->in_flight, (double)s->srtt / 1e3,
+           (double)s->queue / 1e3, (unsigned long long)s->goodput_bps, (unsigned long long)s->lost);
+}
+
+static int do_window(const struct options *o, const struct cc_paths *paths)
+{
+    const struct cc_path *p = paths_find(paths, o->path ? o->path : "");
+
+    if (!o->cc || !tvl_cc_find(o->cc) || !p) {
+        fprintf(stderr, "cc: window wants --cc NAME and --path NAME that exist\n");
+        return 64;
+    }
+    const struct flow_job job = { .cc = o->cc,
+                                  .link = &p->link,
+                                  .seed = o->seed,
+                                  .span = p->span_s * 1000000u,
+                                  .every = o->every_ms * 1000u,
+                                  .sample = show_sample };
+
+    printf("t_s\tcwnd\tin_flight\tsrtt_ms\tqueue_ms\tgoodput_bps\tlost\n");
+    return flow_run(&job).whole ? 0 : 1;
+}
+
+static int parse(struct options *o, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        { "cc", required_argument, NULL, 'c' },
+        { "path", required_argument, NULL, 'p' },
+        { "traces", required_argument, NULL, 't' },
+        { "part", required_argument, NULL, 'k' },
+        { "every", required_argument, NULL, 'e' },
+        { "seed", required_argument, NULL, 's' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    *o = (struct options){ .parts = 1, .every_ms = 20, .seed = 1 };
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            o->cc = optarg;
+            break;
+        case 'p':
+            o->path = optarg;
+            break;
+        case 't':
+            o->traces = optarg;
+            break;
+        case 'e':
+            o->every_ms = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 's':
+            o->seed = strtoul(optarg, NULL, 10);
+            break;
+        case 'k':
+            if (sscanf(optarg, "%u/%u", &o->part, &o->parts) != 2 || o->parts == 0)
+                return 64;
+            break;
+        default:
+            return 64;
+        }
+    }
+    return optind == argc - 1 ? 0 : 64;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct verb {
+        const char *name;
+        int (*run)(const struct options *o, const struct cc_paths *paths);
+    } verbs[] = { { "table", do_table }, { "window", do_window } };
+    struct options o;
+    struct cc_paths paths;
+    int status = 64;
+
+    if (parse(&o, argc, argv) != 0) {
+        fprintf(stderr, "usage: cc table|window [--cc NAME] [--path NAME] [--traces DIR] "
+                        "[--part K/N] [--every MS] [--seed N]\n");
+        return 64;
+    }
+    if (!paths_init(&paths, o.traces)) {
+        paths_fini(&paths);
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(argv[optind], verbs[i].name) == 0)
+            status = verbs[i].run(&o, &paths);
+    paths_fini(&paths);
+    return status;
+}

@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+"""cc.py - `./run bench-cc`: congestion controllers over paths, as table, JSON and two pictures.
+
+Runs the program `cc` (cc.c) on all cores, over the made-up paths and, where ../shared/traces is,
+over the recorded ones. Writes build/reports/cc.json, cc.png (goodput and queueing delay of every
+controller by kind of path) and cc-window.png (each one's window on 20 Mbit/s, 80 ms).
+
+usage: cc.py BUILD-DIR [--no-traces] [--cc NAME] [--path NAME]
+"""
+import argparse
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+REPORTS = os.path.join(ROOT, "build", "reports")
+TRACES = os.path.join(os.path.dirname(ROOT), "shared", "traces")
+WINDOW_PATH = "20mbit-80ms"
+# What the report promises; null until something fills it in.
+KEYS = ["oracle_share", "best_fixed_share", "swap_dip", "swaps_per_minute", "formula_ratio_min",
+        "formula_ratio_max", "layered_oracle_share", "base_in_time_share"]
+NUMBERS = ("goodput_bps", "capacity_bps", "queue_mean_ms", "queue_p95_ms", "loss", "marked")
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text), delimiter="\t"))
+
+
+def run_all(commands):
+    """Standard output of each, as many at once as there are cores."""
+    cores = os.cpu_count() or 1
+    running, done = [], {}
+    waiting = list(enumerate(commands))
+    while waiting or running:
+        while waiting and len(running) < cores:
+            i, command = waiting.pop(0)
+            running.append((i, subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
+        i, process = running.pop(0)
+        done[i] = process.communicate()[0]
+        if process.returncode not in (0, 1):
+            sys.exit(f"cc.py: {' '.join(commands[i])}: exit status {process.returncode}")
+    return [done[i] for i in range(len(commands))]
+
+
+def measure_table(program, options):
+    """A list of dicts, one per path and controller, in the program's order of paths."""
+    parts = 8 * (os.cpu_count() or 1)
+    texts = run_all([[program, "table", "--part", f"{k}/{parts}"] + options for k in range(parts)])
+    rows = []
+    for text in texts:
+        for row in rows_of(text):
+            row.update({key: float(row[key]) for key in NUMBERS})
+            row["heldout"], row["whole"] = row["heldout"] == "1", row["whole"] == "1"
+            row["utilisation"] = row["goodput_bps"] / row["capacity_bps"] if row["capacity_bps"] else 0
+            rows.append(row)
+    return rows
+
+
+def show_table(rows):
+    paths = list(dict.fromkeys(r["path"] for r in rows))
+    names = sorted({r["cc"] for r in rows})
+    by = {(r["path"], r["cc"]): r for r in rows}
+    print("goodput as a share of the capacity / 95th-percentile queueing delay in ms\n")
+    print(f"{'path':28}" + "".join(f"{n:>12}" for n in names))
+    for path in paths:
+        cells = []
+        for n in names:
+            r = by.get((path, n))
+            cells.append("-" if r is None else f"{r['utilisation']:.2f}/{r['queue_p95_ms']:.0f}"
+                         + ("" if r["whole"] else "!"))
+        print(f"{path[:27]:28}" + "".join(f"{c:>12}" for c in cells))
+
+
+def by_kind(rows, names, kinds, key):
+    """Mean of `key` per controller and kind."""
+    grid = []
+    for n in names:
+        line = []
+        for kind in kinds:
+            values = [r[key] for r in rows if r["cc"] == n and r["kind"] == kind]
+            line.append(sum(values) / len(values) if values else float("nan"))
+        grid.append(line)
+    return grid
+
+
+def draw_table(rows, path):
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+    from matplotlib.colors import LogNorm
+    names = sorted({r["cc"] for r in rows})
+    kinds = list(dict.fromkeys(r["kind"] for r in rows))
+    figure, axes = plt.subplots(2, 1, figsize=(1.0 + 0.85 * len(kinds), 9), dpi=110)
+    for axis, key, title, colours, norm, form in (
+            (axes[0], "utilisation", "goodput as a share of the capacity", "YlGn", None, "{:.2f}"),
+            (axes[1], "queue_p95_ms", "95th percentile of the queueing delay (ms)", "OrRd",
+             LogNorm(1, 2000), "{:.0f}")):
+        grid = np.array(by_kind(rows, names, kinds, key))
+        shown = np.clip(grid, 1, None) if norm else grid
+        axis.imshow(shown, aspect="auto", cmap=colours, norm=norm,
+                    **({} if norm else {"vmin": 0, "vmax": 1.15}))
+        for y in range(len(names)):
+            for x in range(len(kinds)):
+                axis.text(x, y, form.format(grid[y][x]), ha="center", va="center", fontsize=8)
+        axis.set_xticks(range(len(kinds)), kinds, rotation=25, ha="right", fontsize=8)
+        axis.set_yticks(range(len(names)), names, fontsize=9)
+        axis.set_title(title, loc="left", fontsize=11)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def draw_windows(program, names, path):
+    """Each controller's window, and the queue it makes, on one standard path."""
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    bdp_kib = 20e6 * 0.08 / 8 / 1024
+    texts = run_all([[program, "window", "--cc", n, "--path", WINDOW_PATH] for n in names])
+    figure, axes = plt.subplots(len(names), 1, figsize=(11, 1.45 * len(names)), dpi=110, sharex=True)
+    for axis, name, text in zip(axes, names, texts):
+        rows = rows_of(text)
+        t = [float(r["t_s"]) for r in rows]
+        axis.plot(t, [int(r["cwnd"]) / 1024 for r in rows], color="#2f6fb7", lw=1, label="window")
+        axis.axhline(bdp_kib, color="#8b949e", lw=0.8, ls="--")
+        axis.axhline(2 * bdp_kib, color="#8b949e", lw=0.8, ls=":")
+        axis.set_ylim(0, 3 * bdp_kib)
+        axis.set_ylabel(f"{name}\n(KiB)", fontsize=9)
+        other = axis.twinx()
+        other.fill_between(t, [float(r["queue_ms"]) for r in rows], color="#e08b3a", alpha=0.35, lw=0)
+        other.set_ylim(0, 160)
+        other.set_yticks([0, 80], ["0", "80 ms"], fontsize=7, color="#b5651d")
+        axis.tick_params(labelsize=7)
+        axis.set_xlim(0, 30)
+    axes[0].set_title("window (blue) and queueing delay (orange) on 20 Mbit/s, 80 ms, a buffer of 80 ms; "
+                      "dashed: the path's product, dotted: with a full buffer", loc="left", fontsize=9)
+    axes[-1].set_xlabel("seconds", fontsize=9)
+    figure.subplots_adjust(left=0.08, right=0.94, top=0.965, bottom=0.05, hspace=0.12)
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def old_report(file):
+    try:
+        with open(file, encoding="utf-8") as f:
+            return json.load(f)
+    except (OSError, ValueError):
+        return {}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./run bench-cc")
+    parser.add_argument("build")
+    parser.add_argument("--no-traces", action="store_true", help="made-up paths only")
+    parser.add_argument("--cc", help="this controller only")
+    parser.add_argument("--path", help="this path only")
+    args = parser.parse_args()
+    program = os.path.join(args.build, "tests", "bench", "cc")
+    os.makedirs(REPORTS, exist_ok=True)
+    began = time.monotonic()
+    options = [x for key in ("cc", "path") if getattr(args, key) for x in ("--" + key, getattr(args, key))]
+    traces = not args.no_traces and os.path.isfile(os.path.join(TRACES, "index.json"))
+    if traces:
+        options += ["--traces", TRACES]
+    elif not args.no_traces:
+        print("bench-cc: ../shared/traces is not there: no recorded links, made-up ones only")
+    rows = measure_table(program, options)
+    show_table(rows)
+    if args.cc or args.path:
+        return
+    names = sorted({r["cc"] for r in rows})
+    draw_table(rows, os.path.join(REPORTS, "cc.png"))
+    draw_windows(program, names, os.path.join(REPORTS, "cc-window.png"))
+    file = os.path.join(REPORTS, "cc.json")
+    report = dict.fromkeys(KEYS)
+    report.update({k: v for k, v in old_report(file).items() if k in KEYS})
+    report.update(traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
+                  seconds=round(time.monotonic() - began, 1), table=rows)
+    with open(file, "w", encoding="utf-8") as f:
+        json.dump(report, f, indent=1)
+        f.write("\n")
+    print()
+    for key in report:
+        if key != "table":
+            print(f"{key:24} {report[key]}")
+    sys.exit(1 if report["runs_broken"] else 0)
+
+
+if __name__ == "__main__":
+    main()
