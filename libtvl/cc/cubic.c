@@ -6,6 +6,10 @@
  *   after it:   W(t) = C (t - K)^3 + W_max, with K the time at which W(t) is W_max again: fast
  *               towards the old window, slow around it, fast beyond; never slower than Reno.
  *
+ * Coupled (tvl_cc_ack.growth g below 1), it slows down in time, not in the last step, which the
+ * target would make up for: Reno's average window goes with the root of its growth and CUBIC's with
+ * the fourth root of C (RFC 9438 5.1), so C g^2 and alpha g give both the same share.
+ *
  * Windows are in bytes, the cubic in datagrams and seconds as in the RFC.
  */
 #include "all.h"
@@ -24,6 +28,7 @@ struct cubic {
     uint64_t w_max; /* bytes: where the cubic is flat */
     double w_est;   /* bytes, what Reno would have */
     double k;       /* s */
+    double c;       /* C of this epoch */
     tvl_time epoch; /* start of the current growth; 0: none */
     tvl_time last_ack;
 };
@@ -37,13 +42,13 @@ static void cubic_init(void *cc, uint32_t datagram_bytes, tvl_time now)
     tvl_window_init(&c->w, datagram_bytes, now);
 }
 
-static void begin_epoch(struct cubic *c, tvl_time now)
+static void begin_epoch(struct cubic *c, tvl_time now, double growth)
 {
-    const double gap =
-        c->w_max > c->w.cwnd ? (double)(c->w_max - c->w.cwnd) / c->w.datagram : 0;
+    const double gap = c->w_max > c->w.cwnd ? (double)(c->w_max - c->w.cwnd) / c->w.datagram : 0;
 
     c->epoch = now;
-    c->k = cbrt(gap / C);
+    c->c = C * growth * growth;
+    c->k = c->c > 0 ? cbrt(gap / c->c) : 0;
     c->w_est = (double)c->w.cwnd;
     if (c->w_max < c->w.cwnd)
         c->w_max = c->w.cwnd;
@@ -53,25 +58,25 @@ static double window_at(const struct cubic *c, tvl_time at)
 {
     const double t = (double)(at - c->epoch) / 1e6 - c->k;
 
-    return (C * t * t * t) * c->w.datagram + (double)c->w_max;
+    return (c->c * t * t * t) * c->w.datagram + (double)c->w_max;
 }
 
 static void avoid(struct cubic *c, const struct tvl_cc_ack *ack)
 {
     if (c->epoch == 0)
-        begin_epoch(c, ack->now);
+        begin_epoch(c, ack->now, ack->growth);
     const double cwnd = (double)c->w.cwnd;
     const double share = (double)ack->bytes / cwnd;
     double target = window_at(c, ack->now + ack->srtt);
 
     target = target < cwnd ? cwnd : target;
     target = target > GROWTH_MAX * cwnd ? GROWTH_MAX * cwnd : target;
-    c->w_est += (c->w_est < (double)c->w_max ? ALPHA : 1.0) * c->w.datagram * share;
+    c->w_est += ack->growth * (c->w_est < (double)c->w_max ? ALPHA : 1.0) * c->w.datagram * share;
     const double grown = cwnd + (target - cwnd) * share;
     const double next = grown > c->w_est ? grown : c->w_est;
 
     if (next > cwnd)
-        tvl_window_grow(&c->w, ack->growth * (next - cwnd));
+        tvl_window_grow(&c->w, next - cwnd);
 }
 
 static void cubic_on_ack(void *cc, const struct tvl_cc_ack *ack)

@@ -104,12 +104,16 @@ bool tvl_window_on_loss(struct tvl_window *w, const struct tvl_cc_loss *loss, do
         forget_rounds(w);
         return false;
     }
+    w->harsher = loss->harsher;
     return w->recovery_from == 0 || loss->sent_at > w->recovery_from;
 }
 
 void tvl_window_shrink(struct tvl_window *w, double bytes, tvl_time now)
 {
     w->w_max = w->cwnd;
+    if (bytes < (double)w->cwnd)
+        bytes -= w->harsher * ((double)w->cwnd - bytes);
+    w->harsher = 0;
     w->cwnd = bytes > (double)least(w) ? (uint64_t)bytes : least(w);
     w->ssthresh = w->cwnd;
     w->recovery_from = now;

@@ -21,6 +21,7 @@ struct tvl_window {
     uint64_t cwnd, ssthresh; /* bytes; UINT64_MAX: no loss yet */
     uint64_t w_max;          /* bytes, before the last reduction; 0: none yet */
     double owed;             /* bytes of growth, less than one */
+    double harsher;          /* of the loss event being answered, as in struct tvl_cc_loss */
     tvl_time recovery_from;  /* losses of packets sent before this are the same event */
     uint32_t datagram;
     /* HyStart++ */
@@ -42,7 +43,7 @@ void tvl_window_add(struct tvl_window *w, const struct tvl_cc_ack *ack, double f
 /* True: a new loss event, and the controller shall call tvl_window_shrink. False: the same event as
  * before; or persistent congestion, which is done with: ssthresh is `keep` of the window. */
 bool tvl_window_on_loss(struct tvl_window *w, const struct tvl_cc_loss *loss, double keep);
-/* To `bytes`, at least two datagrams, and into recovery. */
+/* To `bytes`, or below where the path is coupled; at least two datagrams; and into recovery. */
 void tvl_window_shrink(struct tvl_window *w, double bytes, tvl_time now);
 
 void tvl_window_on_mtu(void *w, uint32_t datagram_bytes);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coupling.h"
 #include "endpoint.h"
 #include "trace.h"
 
@@ -74,6 +75,7 @@ static int conn_new(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
     conn->side = side;
     conn->began_at = conn->now = conn->idle_since = now;
     conn->idle_timeout = conn->cfg->idle_timeout;
+    conn->coupling = tvl_couple_find(conn->cfg->coupling);
     conn->sched = tvl_sched_find(conn->cfg->sched);
     for (size_t i = 0; i < TVL_LEVELS; i++) {
         tvl_sendbuf_init(&conn->crypto[i].out);
@@ -443,6 +445,7 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .packets_received = p->packets_received,
         .packets_lost = p->app.sent.packets_lost,
         .bytes_lost = p->app.sent.bytes_lost,
+        .bottleneck = tvl_coupling_group(p),
         .proof_at = p->health.proof_at,
         .packets_spurious = p->app.sent.spurious,
         .mtu = p->mtu.current,

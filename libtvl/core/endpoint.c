@@ -47,6 +47,7 @@ void tvl_config_init(struct tvl_config *cfg)
 {
     *cfg = (struct tvl_config){
         .cc = "cubic",
+        .coupling = "lia",
         .sched = "ecf",
         .idle_timeout = 30000000,
         .handshake_timeout = 10000000,
@@ -71,6 +72,7 @@ static bool within(uint64_t v, uint64_t low, uint64_t high)
 static bool config_valid(const struct tvl_config *c)
 {
     return c->tls && c->cc && tvl_cc_find(c->cc) && c->sched && tvl_sched_find(c->sched) &&
+           c->coupling && (c->coupling[0] == 0 || tvl_couple_find(c->coupling)) &&
            within(c->idle_timeout, 1000000, 600000000) &&
            within(c->handshake_timeout, 1000000, 60000000) &&
            (c->keepalive == 0 || within(c->keepalive, 50000, 60000000)) &&

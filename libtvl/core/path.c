@@ -7,6 +7,7 @@
 #include <tvl/cc.h>
 
 #include "conn.h"
+#include "coupling.h"
 #include "endpoint.h"
 #include "mpath.h"
 #include "trace.h"
@@ -119,6 +120,7 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
     }
     conn->path[at] = p;
     conn->n_paths++;
+    tvl_coupling_forget(conn);
     tvl_path_ids_use(&conn->path_ids, id);
     conn->cids_due = true;
     tvl_mpath_recall_status(p);
@@ -130,6 +132,7 @@ void tvl_path_free(struct tvl_path *p)
     if (!p)
         return;
     tvl_recovery_fini(&p->app.sent);
+    free(p->shared);
     free(p);
 }
 
@@ -288,6 +291,7 @@ static void forget(struct tvl_path *p)
         at++;
     conn->n_paths--;
     memmove(&conn->path[at], &conn->path[at + 1], (conn->n_paths - at) * sizeof conn->path[0]);
+    tvl_coupling_forget(conn);
     tvl_path_free(p);
 }
 
@@ -368,6 +372,7 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
         tvl_health_acked(&p->health, r->newest_sent_at, p->app.sent.n_eliciting, now);
 
     p->answered_at = now;
+    tvl_coupling_heard(p, r, now);
     if (doubted && !p->health.doubted) {
         p->copies_owed = false;
         for (size_t i = 0; i < p->conn->n_paths; i++)

@@ -46,6 +46,7 @@ struct tvl_path {
     uint64_t rebindings;     /* moves, by either side */
     struct tvl_space app;
     struct tvl_path_cc cc;
+    struct tvl_shared *shared; /* coupling.h; owned, NULL: nothing is known */
     struct tvl_mtu mtu;
     enum tvl_ecn_state ecn_told; /* to the trace */
     struct tvl_health health;

@@ -30,6 +30,7 @@ void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint
     memset(pc, 0, sizeof *pc);
     pc->ops = ops;
     pc->datagram_bytes = datagram_bytes;
+    pc->growth = 1;
     tvl_ecn_init(&pc->ecn, false);
     ops->init(pc->state, datagram_bytes, now);
     tvl_pacer_init(&pc->pacer, datagram_bytes, now);
@@ -519,7 +520,8 @@ static void tell_loss(struct tvl_recovery *r, const struct losses *l, uint64_t i
                                       .sent_at = l->newest_sent_at,
                                       .bytes = l->bytes,
                                       .in_flight = in_flight,
-                                      .persistent = l->run_max > period };
+                                      .persistent = l->run_max > period,
+                                      .harsher = r->cc->harsher };
 
     if ((l->packets > 0 || l->marked) && l->newest_sent_at >= r->cc->since)
         r->cc->ops->on_loss(r->cc->state, &loss);
@@ -619,7 +621,7 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
         .app_limited = g->rate.any && g->rate.newest.app_limited,
         .packets = cc->ecn.state == TVL_ECN_CAPABLE ? g->packets : 0,
         .marked = g->ce,
-        .growth = 1,
+        .growth = cc->growth,
     };
 
     if (g->bytes > 0 && g->newest_sent_at >= cc->since)
@@ -628,8 +630,8 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
 }
 
 /* Marks of congestion count as a loss of nothing: RFC 9002 7.1. */
-static void take_ecn(struct tvl_recovery *r, const struct tvl_recovery_ack *ack,
-                     struct gains *g, struct losses *l)
+static void take_ecn(struct tvl_recovery *r, const struct tvl_recovery_ack *ack, struct gains *g,
+                     struct losses *l)
 {
     const struct tvl_ecn_ack a = {
         .has_counts = ack->has_ecn, .counts = ack->ecn, .ect0 = g->ect0, .ect1 = g->ect1
@@ -651,7 +653,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
     const uint64_t largest = ack->range[0].last;
     struct losses l = { .run_from = TVL_TIME_NEVER };
     struct gains g = { .packets = 0 };
-    tvl_time sample = 0;
+    tvl_time sample = 0, pure = 0;
 
     if (out)
         *out = (struct tvl_recovery_result){ .any = false };
@@ -670,6 +672,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
 
         sample = now - g.largest_sent_at;
         tvl_rtt_update(&cc->rtt, sample, delay, now);
+        pure = sample >= cc->rtt.min + delay ? sample - delay : sample;
     }
     detect(r, now, &l);
     tell_loss(r, &l, in_flight, now);
@@ -684,7 +687,8 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
         *out = (struct tvl_recovery_result){ .any = g.packets > 0,
                                              .newest_sent_at = g.newest_sent_at,
                                              .acked = g.packets,
-                                             .lost = l.packets };
+                                             .lost = l.packets,
+                                             .rtt = pure };
     return 0;
 }
 

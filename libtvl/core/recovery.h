@@ -46,9 +46,10 @@ struct tvl_path_cc {
     bool ecn_wanted;    /* test every new way */
     uint64_t in_flight; /* bytes, all spaces */
     uint32_t datagram_bytes;
-    unsigned pto_count; /* consecutive, without an acknowledgement */
-    tvl_time pto_at;    /* when it was last raised */
-    tvl_time since;     /* packets sent earlier went another way */
+    unsigned pto_count;     /* consecutive, without an acknowledgement */
+    tvl_time pto_at;        /* when it was last raised */
+    tvl_time since;         /* packets sent earlier went another way */
+    double growth, harsher; /* as in struct tvl_cc_ack and struct tvl_cc_loss; set by coupling */
 };
 
 void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
@@ -181,6 +182,7 @@ struct tvl_recovery_result {
     bool any;                /* something was newly acknowledged */
     tvl_time newest_sent_at; /* of the newest such packet: for tvl_health_acked */
     uint64_t acked, lost;    /* packets */
+    tvl_time rtt;            /* us, a sample without the peer's delay; 0: none */
 };
 
 /*

@@ -13,6 +13,7 @@ struct slot {
     struct tvl_datagram dgram;
     uint8_t bytes[TVL_DATAGRAM_MAX];
     uint32_t next_free;
+    unsigned link;
 };
 
 struct net {
@@ -20,11 +21,12 @@ struct net {
     struct net_app app;
     void *user;
     struct vlink_dir *dir[NET_LINKS_MAX][2]; /* towards client, towards server */
+    struct vlink_dir *common[2];
     struct slot *slot;
     uint32_t free_slot;
     struct tvl_tls *tls[2];
     struct tvl_endpoint *ep[2];
-    struct tvl_conn *conn[2];
+    struct tvl_conn *conn[2], *rival[2];
     struct tvl_conn_stats before[2];
     tvl_time now;
     bool closed;
@@ -39,6 +41,11 @@ tvl_time net_now(const struct net *n)
 struct tvl_conn *net_conn(struct net *n, enum net_side side)
 {
     return n->conn[side];
+}
+
+struct tvl_conn *net_rival(struct net *n, enum net_side side)
+{
+    return n->rival[side];
 }
 
 const struct net_totals *net_totals(const struct net *n)
@@ -94,6 +101,8 @@ static bool make_side(struct net *n, enum net_side side)
         cfg.stream_window = cfg.conn_window = n->cfg.window;
     if (n->cfg.cc)
         cfg.cc = n->cfg.cc;
+    if (n->cfg.coupling)
+        cfg.coupling = n->cfg.coupling;
     if (n->cfg.sched)
         cfg.sched = n->cfg.sched;
     return tvl_endpoint_new(&n->ep[side], &cfg) == 0;
@@ -110,6 +119,11 @@ static bool make_links(struct net *n)
             if (!n->dir[i][k])
                 return false;
         }
+    for (unsigned k = 0; n->cfg.shared && k < 2; k++) {
+        n->common[k] = vlink_dir_new(&n->cfg.common, n->cfg.seed * 64 + 63 - k, n->now * 1000);
+        if (!n->common[k])
+            return false;
+    }
     return true;
 }
 
@@ -129,7 +143,10 @@ static bool connect_paths(struct net *n)
             return false;
         first = false;
     }
-    return true;
+    if (!n->cfg.rival)
+        return true;
+    const struct tvl_path_config path = path_over(n->cfg.rival_link);
+    return tvl_connect(n->ep[NET_CLIENT], &path, "localhost", &n->rival[NET_CLIENT], n->now) == 0;
 }
 
 struct net *net_new(const struct net_config *cfg, const struct net_app *app, void *user)
@@ -164,6 +181,8 @@ void net_free(struct net *n)
     for (unsigned i = 0; i < NET_LINKS_MAX; i++)
         for (unsigned k = 0; k < 2; k++)
             vlink_dir_free(n->dir[i][k]);
+    for (unsigned k = 0; k < 2; k++)
+        vlink_dir_free(n->common[k]);
     free(n->slot);
     free(n);
 }
@@ -200,25 +219,53 @@ static void tell_sent(struct net *n, enum net_side side, unsigned link)
     n->before[side] = s;
 }
 
+static bool leads_over(const struct net *n, unsigned link)
+{
+    return n->cfg.shared >> link & 1;
+}
+
 static void send_one(struct net *n, enum net_side from, const struct tvl_datagram *d,
                      const uint8_t *bytes)
 {
     const unsigned link = link_of(from, d), to = from == NET_CLIENT ? NET_SERVER : NET_CLIENT;
     const uint32_t i = n->free_slot;
+    struct vlink_dir *dir = leads_over(n, link) ? n->common[to] : n->dir[link][to];
 
     tell_sent(n, from, link);
     n->totals.datagrams++;
-    if (i >= NET_SLOTS ||
-        vlink_dir_push(n->dir[link][to], n->now * 1000, (uint32_t)d->len, i) != VLINK_PASS) {
+    if (i >= NET_SLOTS || vlink_dir_push(dir, n->now * 1000, (uint32_t)d->len, i) != VLINK_PASS) {
         n->totals.queue_drops++;
         return;
     }
     n->free_slot = n->slot[i].next_free;
+    n->slot[i].link = link;
     n->slot[i].dgram = *d;
     n->slot[i].dgram.local = d->remote;
     n->slot[i].dgram.remote = d->local;
     n->slot[i].dgram.tag = to == NET_CLIENT ? link : 0;
     memcpy(n->slot[i].bytes, bytes, d->len);
+}
+
+static void give_back(struct net *n, uint32_t tag)
+{
+    n->slot[tag].next_free = n->free_slot;
+    n->free_slot = tag;
+}
+
+/* From the common link to the one behind it. */
+static void pass_on(struct net *n, unsigned to)
+{
+    struct vlink_out o;
+
+    while (n->common[to] && vlink_dir_take(n->common[to], n->now * 1000, &o)) {
+        const struct slot *s = &n->slot[o.tag];
+
+        if (o.fate == VLINK_PASS &&
+            vlink_dir_push(n->dir[s->link][to], n->now * 1000, o.bytes, o.tag) == VLINK_PASS)
+            continue;
+        n->totals.lost++;
+        give_back(n, (uint32_t)o.tag);
+    }
 }
 
 static void deliver(struct net *n, unsigned link, unsigned to)
@@ -241,20 +288,18 @@ static void deliver(struct net *n, unsigned link, unsigned to)
             (void)tvl_endpoint_recv(n->ep[to], &s->dgram, bytes, n->now);
         else
             n->totals.lost++;
-        if (o.last) {
-            s->next_free = n->free_slot;
-            n->free_slot = (uint32_t)o.tag;
-        }
+        if (o.last)
+            give_back(n, (uint32_t)o.tag);
     }
 }
 
 static void on_event(struct net *n, enum net_side side, const struct tvl_event *ev)
 {
     if (ev->type == TVL_EVENT_ACCEPTED)
-        n->conn[side] = ev->conn;
+        *(n->conn[side] ? &n->rival[side] : &n->conn[side]) = ev->conn; /* it came later */
     n->app.event(n->user, n, side, ev);
     if (ev->type == TVL_EVENT_CLOSED) {
-        n->conn[side] = NULL;
+        *(n->conn[side] == ev->conn ? &n->conn[side] : &n->rival[side]) = NULL;
         n->closed = true;
     }
 }
@@ -283,6 +328,13 @@ static void settle(struct net *n)
     }
 }
 
+static tvl_time earlier_of(const struct vlink_dir *d, tvl_time t)
+{
+    const vlink_time ns = vlink_dir_next(d);
+
+    return ns != VLINK_NEVER && (ns + 999) / 1000 < t ? (ns + 999) / 1000 : t;
+}
+
 static tvl_time next_time(const struct net *n)
 {
     tvl_time next = n->app.next ? n->app.next(n->user) : TVL_TIME_NEVER;
@@ -292,13 +344,12 @@ static tvl_time next_time(const struct net *n)
 
         next = t < next ? t : next;
     }
-    for (unsigned link = 0; link < n->cfg.links; link++)
-        for (unsigned to = 0; to < 2; to++) {
-            const vlink_time ns = vlink_dir_next(n->dir[link][to]);
-
-            if (ns != VLINK_NEVER && (ns + 999) / 1000 < next)
-                next = (ns + 999) / 1000;
-        }
+    for (unsigned to = 0; to < 2; to++) {
+        if (n->common[to])
+            next = earlier_of(n->common[to], next);
+        for (unsigned link = 0; link < n->cfg.links; link++)
+            next = earlier_of(n->dir[link][to], next);
+    }
     return next > n->now ? next : n->now + 1; /* what was due has been done: time goes on */
 }
 
@@ -311,6 +362,8 @@ bool net_run(struct net *n, tvl_time limit)
         if (n->closed || next > limit)
             return false;
         n->now = next;
+        for (unsigned to = 0; to < 2; to++)
+            pass_on(n, to);
         for (unsigned link = 0; link < n->cfg.links; link++)
             for (unsigned to = 0; to < 2; to++)
                 deliver(n, link, to);

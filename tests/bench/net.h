@@ -3,6 +3,9 @@
  *
  *     client 10.0.N.1 ==link N== server 10.9.9.9:4433        N in [0, NET_LINKS_MAX)
  *
+ * Links may have one more in common, between them and the server; and a second connection of the
+ * client, the rival, may use one of them.
+ *
  * The links are vlink's own core, the endpoints libtvl as it ships, TLS included. What is sent and
  * when is the business of the struct net_app: it gets the events, a tick at the time it asks for,
  * and a look at every datagram that leaves. The same configuration and seed give the same run.
@@ -42,7 +45,12 @@ struct net_config {
     struct vlink_config link[NET_LINKS_MAX];        /* both directions alike, unless */
     const struct vlink_config *back[NET_LINKS_MAX]; /* is set: towards the server; borrowed */
     uint64_t seed;
-    uint64_t skip; /* bit N: link N is not used by the client */
+    uint64_t skip;              /* bit N: link N is not used by the client */
+    uint64_t shared;            /* bit N: link N leads over `common` */
+    struct vlink_config common; /* both directions alike */
+    bool rival;                 /* there is a second connection, */
+    unsigned rival_link;        /* over this link alone; not one of those above, or skipped there */
+    const char *coupling;       /* NULL: the library's default */
     tvl_time keepalive;
     uint64_t window; /* bytes of flow control, streams and connection; 0: the library's default */
     const struct test_pki *pki;
@@ -59,7 +67,8 @@ bool net_run(struct net *n, tvl_time limit);
 void net_set_down(struct net *n, unsigned link, enum net_ways ways, bool down);
 
 tvl_time net_now(const struct net *n);
-struct tvl_conn *net_conn(struct net *n, enum net_side side); /* NULL: not there yet */
+struct tvl_conn *net_conn(struct net *n, enum net_side side);  /* NULL: not there yet */
+struct tvl_conn *net_rival(struct net *n, enum net_side side); /* its events come as the others */
 const struct net_totals *net_totals(const struct net *n);
 
 #endif

@@ -41,8 +41,8 @@ struct tvl_cc_ack {
     bool app_limited;                   /* the window was not full then: do not grow */
     /* since the last acknowledgement; both 0 where the path carries no marks: */
     uint64_t packets, marked; /* newly acknowledged; of them marked CE (RFC 9000 13.4) */
-    double growth; /* [0, 1] of its own growth that the path may take, 1: it is not coupled to
-                      another that shares its bottleneck */
+    double growth; /* [0, 1] of its own growth that the path may take: 1 unless it is coupled to
+                      others that share its bottleneck, see struct tvl_couple_ops */
 };
 
 /* One packet was declared lost, or was declared lost and is acknowledged after all. */
@@ -61,11 +61,12 @@ struct tvl_cc_loss {
     uint64_t bytes;     /* lost; 0 when only ECN marks were seen */
     uint64_t in_flight; /* bytes before the loss */
     bool persistent;    /* persistent congestion, RFC 9002 7.6 */
+    double harsher; /* [0, 0.5] of its own reduction to be taken on top of it; 0 unless coupled */
 };
 
 /*
- * What was learnt of a path, in words that every controller understands, so that one can go on where
- * another stopped. 0 (ssthresh: UINT64_MAX) is "not known".
+ * What was learnt of a path, in words that every controller understands, so that one can go on
+ * where another stopped. 0 (ssthresh: UINT64_MAX) is "not known".
  */
 struct tvl_cc_learnt {
     tvl_time now;
@@ -109,6 +110,32 @@ struct tvl_cc_ops {
     /* Packets are sent as ECT(1) and marks are told in on_ack only, however many (RFC 9331). */
     bool l4s;
 };
+
+/*
+ * Coupling: paths of one connection that share a bottleneck shall together take no more of it than
+ * one path would (RFC 6356 goal 2). A coupling answers how much of its own growth each of them may
+ * take, from their windows; it keeps no state. libtvl asks it for each group of paths that shared
+ * bottleneck detection (RFC 8382) has found, and only then.
+ *
+ * It works on controllers that grow by acknowledgements and shrink by losses: newreno, cubic,
+ * compound, westwood, veno, hybla, prague. Those that aim at a rate or a delay of the path (bbr,
+ * copa, scream) are not coupled: they get factors and have little or no use for them.
+ */
+struct tvl_couple_path {
+    uint64_t cwnd;          /* bytes, [1, any] */
+    tvl_time rtt;           /* us, smoothed, [1, any] */
+    uint64_t between;       /* bytes acknowledged between the last two losses, */
+    uint64_t since;         /* and since the last one */
+    double growth, harsher; /* out: as in struct tvl_cc_ack and struct tvl_cc_loss */
+};
+
+struct tvl_couple_ops {
+    const char *name;
+    void (*couple)(struct tvl_couple_path *path, size_t n); /* n [2, TVL_PATHS_MAX] */
+};
+
+extern const struct tvl_couple_ops *const tvl_couple_all[];     /* ends with NULL */
+const struct tvl_couple_ops *tvl_couple_find(const char *name); /* NULL when unknown */
 
 extern const struct tvl_cc_ops *const tvl_cc_all[];     /* ends with NULL */
 const struct tvl_cc_ops *tvl_cc_find(const char *name); /* NULL when unknown */

@@ -44,11 +44,11 @@ typedef uint64_t tvl_time; /* us */
 #define TVL_DATAGRAM_MAX 1472 /* bytes of UDP payload, either direction: Ethernet, IPv4 */
 #define TVL_REASON_MAX 128    /* bytes of a close reason, with its NUL */
 #define TVL_STREAM_BUFFER_MAX (16u << 20) /* bytes a stream holds unsent or unacknowledged */
-#define TVL_CONN_BUFFER_MAX (64u << 20)  /* same, all streams of a connection */
-#define TVL_FLOWS_MAX 64                 /* flows of one connection that are counted apart */
-#define TVL_SESSION_MAX 8192             /* bytes of an exported session */
-#define TVL_SERVER_ID_MAX 15             /* bytes of a server ID, draft-ietf-quic-load-balancers */
-#define TVL_WORKERS_MAX 32               /* endpoints that may share one UDP port */
+#define TVL_CONN_BUFFER_MAX (64u << 20)   /* same, all streams of a connection */
+#define TVL_FLOWS_MAX 64                  /* flows of one connection that are counted apart */
+#define TVL_SESSION_MAX 8192              /* bytes of an exported session */
+#define TVL_SERVER_ID_MAX 15              /* bytes of a server ID, draft-ietf-quic-load-balancers */
+#define TVL_WORKERS_MAX 32                /* endpoints that may share one UDP port */
 
 enum tvl_error {
     TVL_ERR_ARG = -1,    /* an argument is outside its stated range */
@@ -132,10 +132,16 @@ struct tvl_trace_event; /* <tvl/trace.h> */
 struct tvl_cc_ops;      /* <tvl/cc.h> */
 
 struct tvl_config {
-    struct tvl_tls *tls;        /* a reference is taken */
-    const char *cc;             /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
+    struct tvl_tls *tls;             /* a reference is taken */
+    const char *cc;                  /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
     const struct tvl_cc_ops *cc_ops; /* one of the caller's own instead; NULL: none. Must outlive
                                         the endpoint */
+    /* How paths that share a bottleneck are kept from taking more of it than one would: "lia" (RFC
+     * 6356), "olia", "balia", see <tvl/cc.h>; "": they are not. Only paths that RFC 8382's
+     * detection groups together are coupled, after about eight seconds under load. Default "lia":
+     * the only one of them that is an RFC, and it leaves losses to the controller; the others
+     * move traffic better between paths of unlike congestion, which here the scheduler does. */
+    const char *coupling;
     const char *sched;          /* path scheduler by name, see <tvl/sched.h> ["ecf"] */
     uint64_t seed[4];           /* all of libtvl's randomness; a driver fills it from the kernel */
     tvl_time idle_timeout;      /* us [1 s, 10 min], default 30 s; RFC 9000 10.1 */
@@ -479,6 +485,8 @@ struct tvl_path_stats {
     uint64_t ecn_ce_sent;      /* packets of ours that were marked CE on the way */
     uint64_t ecn_ce_received;  /* of the peer's */
     uint64_t evacuations;      /* times the path was left for want of proof of delivery */
+    unsigned bottleneck;       /* paths of one number share theirs, as it seems, and are coupled; 0:
+                                  with none */
     uint64_t rebindings;       /* times the peer's address changed, or ours by migration */
     tvl_time proof_at;         /* of the last acknowledgement that proved delivery; 0: none */
 };
