@@ -4,9 +4,9 @@
 #include <string.h>
 
 const struct tvl_cc_ops *const tvl_cc_all[] = {
-    &tvl_cc_cubic,    &tvl_cc_newreno, &tvl_cc_bbr,   &tvl_cc_compound, &tvl_cc_westwood,
-    &tvl_cc_veno,     &tvl_cc_hybla,   &tvl_cc_copa,  &tvl_cc_scream,   &tvl_cc_prague,
-    NULL,
+    &tvl_cc_cubic,    &tvl_cc_newreno, &tvl_cc_bbr,   &tvl_cc_compound,
+    &tvl_cc_westwood, &tvl_cc_veno,    &tvl_cc_hybla, &tvl_cc_copa,
+    &tvl_cc_scream,   &tvl_cc_prague,  NULL,
 };
 
 const struct tvl_cc_ops *tvl_cc_find(const char *name)

@@ -26,14 +26,14 @@
 #define NAMES_MAX TVL_SELECT_MAX
 #define NUMBER_DIGITS 15
 #define MILLION 1000000u
-#define NEAREST 4       /* that speak for a path */
-#define OTHER_EYES 1.0  /* octaves: the model was seen by another controller */
-#define CLOSE 0.05      /* octaves below which nearer is no better */
+#define NEAREST 4      /* that speak for a path */
+#define OTHER_EYES 1.0 /* octaves: the model was seen by another controller */
+#define CLOSE 0.05     /* octaves below which nearer is no better */
 
 struct entry {
     struct tvl_path_model m;
-    int seen_by;               /* index of a name */
-    float rate[NAMES_MAX];     /* of the capacity seen; negative: not known */
+    int seen_by;           /* index of a name */
+    float rate[NAMES_MAX]; /* of the capacity seen; negative: not known */
     float queue_us[NAMES_MAX];
 };
 
@@ -262,8 +262,8 @@ static size_t nearest(const struct tvl_knowledge *k, int which, int seen_by,
 
         if (e->rate[which] < 0)
             continue;
-        const double d = distance_of(m, &e->m) +
-                         (seen_by >= 0 && e->seen_by != seen_by ? OTHER_EYES : 0);
+        const double d =
+            distance_of(m, &e->m) + (seen_by >= 0 && e->seen_by != seen_by ? OTHER_EYES : 0);
         size_t at = n;
 
         for (; at > 0 && out[at - 1].distance > d; at--)

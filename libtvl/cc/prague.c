@@ -14,15 +14,15 @@
 
 #include "window.h"
 
-#define GAIN (1.0 / 16)      /* the draft's g */
+#define GAIN (1.0 / 16) /* the draft's g */
 #define BETA 0.5
-#define RTT_VIRTUAL 25000u   /* us, the draft's reference: flows of unlike RTT share alike */
+#define RTT_VIRTUAL 25000u /* us, the draft's reference: flows of unlike RTT share alike */
 
 struct prague {
     struct tvl_window w;
     double alpha;        /* [0, 1] */
     tvl_time round_from; /* a packet sent after this ends the round */
-    tvl_time cut_at;     /* marks of packets sent before this are the same event */
+    bool cut;            /* in this round, for marks: once in each, as RFC 8257 3.3 */
     uint64_t packets, marked;
 };
 _Static_assert(sizeof(struct prague) <= TVL_CC_STATE_MAX, "raise TVL_CC_STATE_MAX");
@@ -44,6 +44,7 @@ static void count_marks(struct prague *p, const struct tvl_cc_ack *ack)
     p->alpha += GAIN * ((double)p->marked / (double)p->packets - p->alpha);
     p->packets = p->marked = 0;
     p->round_from = ack->now;
+    p->cut = false;
 }
 
 static void prague_on_ack(void *cc, const struct tvl_cc_ack *ack)
@@ -51,14 +52,14 @@ static void prague_on_ack(void *cc, const struct tvl_cc_ack *ack)
     struct prague *p = cc;
     const double ratio = (double)ack->srtt / RTT_VIRTUAL;
 
-    if (ack->marked && ack->sent_at > p->cut_at) {
+    if (ack->marked && !p->cut) {
         /* at the first mark of a round trip, not at its end; growth goes on meanwhile, so it is no
          * recovery */
         const tvl_time recovery_from = p->w.recovery_from;
 
         tvl_window_shrink(&p->w, (double)p->w.cwnd * (1 - p->alpha / 2), ack->now);
         p->w.recovery_from = recovery_from;
-        p->cut_at = ack->now;
+        p->cut = true;
     }
     count_marks(p, ack);
     if (tvl_window_on_ack(&p->w, ack, 1) && ack->marked == 0)

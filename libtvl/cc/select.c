@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FORMULA_WEIGHT 0.3   /* beside knowledge of a path exactly alike, which has 1 */
-#define PRIOR_WEIGHT 2.0     /* looks of experience that outweigh it */
-#define EXPERIENCE_MAX 10.0  /* looks */
-#define LATE_SLOPE 1.0       /* deadlines over which the share in time falls to nothing */
+#define FORMULA_WEIGHT 0.3  /* beside knowledge of a path exactly alike, which has 1 */
+#define PRIOR_WEIGHT 2.0    /* looks of experience that outweigh it */
+#define EXPERIENCE_MAX 10.0 /* looks */
+#define LATE_SLOPE 1.0      /* deadlines over which the share in time falls to nothing */
 
 static size_t count_all(void)
 {

@@ -19,8 +19,8 @@
 
 struct veno {
     struct tvl_window w;
-    tvl_time round_from;        /* a packet sent after this ends the round */
-    tvl_time round_rtt, base;   /* us, smallest of this round so far, and ever */
+    tvl_time round_from;      /* a packet sent after this ends the round */
+    tvl_time round_rtt, base; /* us, smallest of this round so far, and ever */
     unsigned samples;
     bool queued; /* more than QUEUED_MAX in the last round */
 };

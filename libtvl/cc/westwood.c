@@ -4,7 +4,7 @@
  * delivering is the window, not a half.
  *
  *     b   = 7/8 b + 1/8 (bytes acknowledged in a round trip / its time), one sample a round trip
- *     loss: W = b RTTmin;   growth as NewReno
+ *     loss: W = max(b, newest sample) RTTmin;   growth as NewReno
  *     slow start doubles the rate in each sample, and a mean lags behind by two of them: there b is
  *     the newest sample, so that its end leaves the window at what the path delivers
  *
@@ -21,8 +21,10 @@
 struct westwood {
     struct tvl_window w;
     tvl_time sample_from, base; /* us; shortest round trip */
+    tvl_time round_from;        /* a packet sent after this ends the round */
     uint64_t sample_bytes;
-    double bytes_per_us; /* 0: none yet */
+    double bytes_per_us; /* mean; 0: none yet */
+    double newest;       /* the newest sample */
 };
 _Static_assert(sizeof(struct westwood) <= TVL_CC_STATE_MAX, "raise TVL_CC_STATE_MAX");
 
@@ -30,23 +32,26 @@ static void westwood_init(void *cc, uint32_t datagram_bytes, tvl_time now)
 {
     struct westwood *v = cc;
 
-    *v = (struct westwood){ .sample_from = now };
+    *v = (struct westwood){ .sample_from = now, .round_from = now };
     tvl_window_init(&v->w, datagram_bytes, now);
 }
 
 static void measure(struct westwood *v, const struct tvl_cc_ack *ack)
 {
-    const tvl_time span = ack->srtt > SAMPLE_TIME_MIN ? ack->srtt : SAMPLE_TIME_MIN;
     const tvl_time took = ack->now - v->sample_from;
 
     v->base = ack->rtt_min;
     v->sample_bytes += ack->bytes;
-    if (took < span)
+    if (ack->sent_at < v->round_from)
+        return; /* whole round trips only: what is sent in bunches comes once in each */
+    v->round_from = ack->now;
+    if (took < SAMPLE_TIME_MIN)
         return;
     const double sample = (double)v->sample_bytes / (double)took;
 
     v->sample_from = ack->now;
     v->sample_bytes = 0;
+    v->newest = sample;
     if (ack->app_limited && sample < v->bytes_per_us)
         return; /* that was the application's rate, not the path's */
     v->bytes_per_us = v->bytes_per_us > 0 && v->w.cwnd >= v->w.ssthresh
@@ -67,7 +72,10 @@ static void westwood_on_loss(void *cc, const struct tvl_cc_loss *loss)
 {
     struct westwood *v = cc;
     const double cwnd = (double)v->w.cwnd;
-    double kept = v->base ? v->bytes_per_us * (double)v->base : cwnd / 2;
+    /* The formula above has the rate at the loss. The mean lags behind a window that climbs, the
+     * more the shorter its climb is; a sample of a whole round trip knows no bunched answers. */
+    const double rate = v->newest > v->bytes_per_us ? v->newest : v->bytes_per_us;
+    double kept = v->base ? rate * (double)v->base : cwnd / 2;
 
     kept = kept < cwnd ? kept : cwnd; /* a loss is no reason to grow */
     if (tvl_window_on_loss(&v->w, loss, kept / cwnd))
@@ -90,6 +98,7 @@ static void westwood_load(void *cc, const struct tvl_cc_learnt *from)
     tvl_window_load(&v->w, from);
     v->base = from->rtt_min;
     v->bytes_per_us = (double)from->rate_bps / 8e6;
+    v->sample_from = v->round_from = from->now;
 }
 
 const struct tvl_cc_ops tvl_cc_westwood = {

@@ -2,6 +2,7 @@
  * cc.c - controllers over paths, on virtual time: a row of tab-separated figures for each.
  *
  *     cc table [--cc NAME] [--path NAME] [--traces DIR] [--part K/N]
+ *     cc response [--thin]      windows against the published response functions
  *     cc window --cc NAME --path NAME [--every MS]       the sender's state over time
  *
  * cc.py runs it on all cores and makes the report. --part K/N does every Nth row, beginning at K.
@@ -15,11 +16,13 @@
 
 #include "flow.h"
 #include "paths.h"
+#include "response.h"
 
 struct options {
     const char *cc, *path, *traces;
     unsigned part, parts, every_ms;
     uint64_t seed;
+    bool thin;
 };
 
 static int do_table(const struct options *o, const struct cc_paths *paths)
@@ -80,16 +83,33 @@ static int do_window(const struct options *o, const struct cc_paths *paths)
     return flow_run(&job).whole ? 0 : 1;
 }
 
+static void show_ratio(const struct response_job *job, const struct response *r)
+{
+    printf("%s\t%.5f\t%.0f\t%d\t%.2f\t%.2f\t%.3f\n", job->cc, job->p, (double)job->rtt / 1e3,
+           job->marks, r->window, r->formula, r->ratio);
+    fflush(stdout);
+}
+
+static int do_response(const struct options *o, const struct cc_paths *paths)
+{
+    struct response_spread s;
+
+    (void)paths;
+    printf("cc\tp\trtt_ms\tmarks\twindow\tformula\tratio\n");
+    if (!response_grid(o->thin, show_ratio, &s))
+        return 1;
+    fprintf(stderr, "ratio to the formula: least %.3f (%s), most %.3f (%s)\n", s.min, s.min_cc,
+            s.max, s.max_cc);
+    return s.min >= 0.8 && s.max <= 1.25 ? 0 : 1;
+}
+
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "cc", required_argument, NULL, 'c' },
-        { "path", required_argument, NULL, 'p' },
-        { "traces", required_argument, NULL, 't' },
-        { "part", required_argument, NULL, 'k' },
-        { "every", required_argument, NULL, 'e' },
-        { "seed", required_argument, NULL, 's' },
-        { NULL, 0, NULL, 0 },
+        { "cc", required_argument, NULL, 'c' },     { "path", required_argument, NULL, 'p' },
+        { "traces", required_argument, NULL, 't' }, { "part", required_argument, NULL, 'k' },
+        { "every", required_argument, NULL, 'e' },  { "seed", required_argument, NULL, 's' },
+        { "thin", no_argument, NULL, 'n' },         { NULL, 0, NULL, 0 },
     };
     int c;
 
@@ -111,6 +131,9 @@ static int parse(struct options *o, int argc, char **argv)
         case 's':
             o->seed = strtoul(optarg, NULL, 10);
             break;
+        case 'n':
+            o->thin = true;
+            break;
         case 'k':
             if (sscanf(optarg, "%u/%u", &o->part, &o->parts) != 2 || o->parts == 0)
                 return 64;
@@ -127,14 +150,15 @@ int main(int argc, char **argv)
     static const struct verb {
         const char *name;
         int (*run)(const struct options *o, const struct cc_paths *paths);
-    } verbs[] = { { "table", do_table }, { "window", do_window } };
+    } verbs[] = { { "table", do_table }, { "window", do_window }, { "response", do_response } };
     struct options o;
     struct cc_paths paths;
     int status = 64;
 
     if (parse(&o, argc, argv) != 0) {
-        fprintf(stderr, "usage: cc table|window [--cc NAME] [--path NAME] [--traces DIR] "
-                        "[--part K/N] [--every MS] [--seed N]\n");
+        fprintf(stderr,
+                "usage: cc table|window|response [--thin] [--cc NAME] [--path NAME] [--traces DIR] "
+                "[--part K/N] [--every MS] [--seed N]\n");
         return 64;
     }
     if (!paths_init(&paths, o.traces)) {

@@ -145,6 +145,19 @@ def draw_windows(program, names, path):
     plt.close(figure)
 
 
+def measure_response(program):
+    """Rows of `cc response`: simulated over published windows."""
+    rows = rows_of(run_all([[program, "response"]])[0])
+    return [{**{k: float(v) for k, v in row.items() if k != "cc"}, "cc": row["cc"]} for row in rows]
+
+
+def show_response(rows):
+    print("\nsimulated window over the published response, least and most by controller\n")
+    for name in sorted({r["cc"] for r in rows}):
+        ratios = [r["ratio"] for r in rows if r["cc"] == name]
+        print(f"{name:12} {min(ratios):.2f} .. {max(ratios):.2f}   of {len(ratios)}")
+
+
 def old_report(file):
     try:
         with open(file, encoding="utf-8") as f:
@@ -176,17 +189,21 @@ def main():
     names = sorted({r["cc"] for r in rows})
     draw_table(rows, os.path.join(REPORTS, "cc.png"))
     draw_windows(program, names, os.path.join(REPORTS, "cc-window.png"))
+    response = measure_response(program)
+    show_response(response)
     file = os.path.join(REPORTS, "cc.json")
     report = dict.fromkeys(KEYS)
     report.update({k: v for k, v in old_report(file).items() if k in KEYS})
+    report.update(formula_ratio_min=min(r["ratio"] for r in response),
+                  formula_ratio_max=max(r["ratio"] for r in response))
     report.update(traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
-                  seconds=round(time.monotonic() - began, 1), table=rows)
+                  seconds=round(time.monotonic() - began, 1), table=rows, response=response)
     with open(file, "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)
         f.write("\n")
     print()
     for key in report:
-        if key != "table":
+        if key not in ("table", "response"):
             print(f"{key:24} {report[key]}")
     sys.exit(1 if report["runs_broken"] else 0)
 

@@ -23,7 +23,7 @@ PUBLIC = ["libtvl/include", "moq/include", "svc/include"]
 RULES = {
     "libtvl/include": [],
     "libtvl/core": ["libtvl/include"],
-    "libtvl/cc": ["libtvl/include/tvl/cc.h"],
+    "libtvl/cc": ["libtvl/include/tvl/cc.h", "libtvl/include/tvl/select.h"],
     "libtvl/sched": ["libtvl/include/tvl/sched.h"],
     "libtvl/driver": ["libtvl/include"],
     "moq/include": ["libtvl/include/tvl/tvl.h"],
