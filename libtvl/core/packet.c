@@ -268,3 +268,8 @@ bool tvl_packet_key_phase(uint8_t first)
 {
     return (first & BIT_KEY_PHASE) != 0;
 }
+
+bool tvl_packet_spin(uint8_t first)
+{
+    return (first & BIT_SPIN) != 0;
+}

@@ -18,6 +18,7 @@
 #include "mtu.h"
 #include "place.h"
 #include "recovery.h"
+#include "spin.h"
 
 #define TVL_STANDBY_PROBE 2000000u /* us an idle path goes unasked while others carry data */
 #define TVL_PLACES 3               /* at, was, aside: see place.h */
@@ -51,6 +52,7 @@ struct tvl_path {
     struct tvl_health health;
     bool copies_owed; /* it is doubted, and its flight has not been sent again elsewhere */
     struct tvl_phase_pns phase;
+    struct tvl_spin spin;
     tvl_time received_at; /* last packet */
     tvl_time answered_at; /* the last acknowledgement of one of ours; at first, the validation */
     bool ping_wanted;

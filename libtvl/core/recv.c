@@ -312,6 +312,8 @@ static int take_packet(struct incoming *in)
         }
     }
     const bool newest = in->pn >= tvl_ack_largest_next(&in->space->received);
+    if (newest && in->level == TVL_LEVEL_APP)
+        tvl_spin_heard(&in->path->spin, conn->side == TVL_SERVER, tvl_packet_spin(in->bytes[0]));
     on_payload(in, in->bytes + payload_at, (size_t)len);
     /* keys of this level may just have been discarded: then there is nothing to acknowledge */
     if (tvl_keys_present(&conn->read[in->level])) {

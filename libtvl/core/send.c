@@ -60,6 +60,8 @@ static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_
         .scid = conn->local_scid,
         .pn = pn,
         .pn_len = tvl_pn_size(pn, tvl_recovery_largest_acked(&space->sent)),
+        .spin = level == TVL_LEVEL_APP && how.place == &path->at &&
+                tvl_spin_next(&path->spin, tvl_endpoint_rng(conn->ep), path->at.cid_seq),
         .key_phase = tvl_keyphase_bit(&conn->phase),
     };
     if (level == TVL_LEVEL_INITIAL) {
