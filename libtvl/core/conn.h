@@ -114,6 +114,8 @@ struct tvl_conn {
     struct tvl_space initial, handshake;
     struct tvl_params own, peer;
     bool have_peer_params, confirmed; /* RFC 9001 4.1.2 */
+    uint64_t fixed_bits;              /* at random, one a packet (RFC 9287 3.1), */
+    unsigned fixed_bits_left;         /* and how many are left of them */
     bool done_wanted;                 /* HANDSHAKE_DONE is to be written */
     struct tvl_streams_head send_from; /* tvl_route_data: what goes on the path it gave */
     bool control_idle;                /* tvl_control_write found nothing, in the send under way */

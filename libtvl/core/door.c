@@ -93,10 +93,13 @@ static bool reset(struct tvl_door *d, const struct tvl_question *q)
 
 static bool offer_versions(struct tvl_door *d, const struct tvl_question *q)
 {
-    static const uint32_t version = TVL_VERSION_1;
+    /* 0x?a?a?a?a is reserved: nobody may be surprised by one he does not know (RFC 9000 6.3) */
+    const uint32_t reserved = ((uint32_t)tvl_rng_u64(d->rng) & 0xf0f0f0f0u) | 0x0a0a0a0au;
+    const uint32_t versions[] = { TVL_VERSION_1, reserved };
+    const size_t n = d->cfg->no_grease || reserved == q->packet->version ? 1 : 2;
 
     return q->dgram->len >= TVL_INITIAL_DATAGRAM_MIN &&
-           tvl_stateless_versions(&d->answers, q, &version, 1);
+           tvl_stateless_versions(&d->answers, q, versions, n);
 }
 
 /* Not let in. Counted by its reason, answered as far as answers go. */
@@ -135,7 +138,8 @@ static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, cons
     const struct tvl_packet *p = q->packet;
 
     *first = (struct tvl_first){ .dgram = q->dgram, .packet = p };
-    if (q->dgram->len < TVL_INITIAL_DATAGRAM_MIN || !first_dcid_is_long_enough(d, p)) {
+    if (q->dgram->len < TVL_INITIAL_DATAGRAM_MIN || !first_dcid_is_long_enough(d, p) ||
+        (!tvl_packet_fixed(p->first) && d->cfg->no_grease)) {
         d->stats.datagrams_unroutable++;
         return false;
     }

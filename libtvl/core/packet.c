@@ -273,3 +273,8 @@ bool tvl_packet_spin(uint8_t first)
 {
     return (first & BIT_SPIN) != 0;
 }
+
+bool tvl_packet_fixed(uint8_t first)
+{
+    return (first & BIT_FIXED) != 0;
+}

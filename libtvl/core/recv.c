@@ -274,7 +274,7 @@ static int take_packet(struct incoming *in)
     struct tvl_conn *conn = in->conn;
     size_t payload_at;
 
-    if (!(in->head.first & 0x40)) /* the fixed bit: we do not offer RFC 9287 */
+    if (!tvl_packet_fixed(in->head.first) && !conn->own.grease_quic_bit) /* RFC 9287 3 */
         return drop(in, "invalid");
     if (!level_of(in))
         return drop(in, "unsupported");

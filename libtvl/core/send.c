@@ -35,6 +35,18 @@ static enum tvl_packet_type packet_type(enum tvl_level level)
     }
 }
 
+/* A peer that does not mind gets the fixed bit as it comes, lest something between rely on it. */
+static bool clears_fixed_bit(struct tvl_conn *conn)
+{
+    if (!conn->have_peer_params || !conn->peer.grease_quic_bit || conn->cfg->no_grease)
+        return false;
+    if (conn->fixed_bits_left == 0) {
+        conn->fixed_bits = tvl_rng_u64(tvl_endpoint_rng(conn->ep));
+        conn->fixed_bits_left = 64;
+    }
+    return conn->fixed_bits >> --conn->fixed_bits_left & 1;
+}
+
 struct begin {
     struct tvl_path *path;
     struct tvl_place *place;
@@ -63,6 +75,7 @@ static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_
         .spin = level == TVL_LEVEL_APP && how.place == &path->at &&
                 tvl_spin_next(&path->spin, tvl_endpoint_rng(conn->ep), path->at.cid_seq),
         .key_phase = tvl_keyphase_bit(&conn->phase),
+        .fixed_bit_clear = clears_fixed_bit(conn),
     };
     if (level == TVL_LEVEL_INITIAL) {
         head.token = conn->token;

@@ -125,6 +125,7 @@ static struct puppet_options options_of(const struct row *row, enum tvl_side vic
         .scid_len = row->flags & EMPTY_SCID ? 255 : 0,
         .no_multipath = row->flags & NO_MULTIPATH,
         .victim_multipath = !(row->flags & VICTIM_NO_MULTIPATH),
+        .victim_no_grease = row->flags & NO_GREASE,
         .retries = row->flags & PUPPET_RETRIES,
         .mute = row->flags & MUTE,
         .borrowed_keys = row->flags & BORROWED_KEYS,

@@ -136,12 +136,46 @@ static void one_path_in_sixteen_hides_it(void **state)
     tvl_rng_fini(&rng);
 }
 
+/* ---- fixed bit ---- */
+
+static int greasing; /* bit 0: the client, bit 1: the server */
+
+static void grease(const struct pair *p, int side, struct tvl_tls_config *tls,
+                   struct tvl_config *cfg)
+{
+    (void)p;
+    (void)tls;
+    cfg->no_grease = !(greasing >> side & 1);
+}
+
+/* Free where both say so: to one side because it offers, from the other because it likes to. */
+static void fixed_bit_is_free_between_those_who_offer(void **state)
+{
+    const struct pair_options o = { .adjust = grease };
+
+    (void)state;
+    for (greasing = 0; greasing < 4; greasing++) {
+        struct seen s;
+
+        watch(&s, &o);
+        for (int side = 0; side < 2; side++) {
+            const unsigned n = s.packets[side];
+
+            if (greasing == 3)
+                assert_in_range(s.clear_short[side], n / 4, n / 4 * 3);
+            else
+                assert_int_equal(s.clear_short[side] + s.clear_long[side], 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spin_turns_once_a_round_trip),
         cmocka_unit_test(spin_can_be_switched_off),
         cmocka_unit_test(one_path_in_sixteen_hides_it),
+        cmocka_unit_test(fixed_bit_is_free_between_those_who_offer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
