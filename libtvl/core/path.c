@@ -112,6 +112,8 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
         conn->have_peer_params ? conn->peer.max_ack_delay_ms * 1000 : TVL_ACK_DELAY_MAX;
     tvl_ack_init(&p->app.received, TVL_ACK_DELAYED);
     tvl_health_init(&p->health);
+    p->skip_gap = TVL_SKIP_FIRST;
+    p->skip_at = p->skip_gap + tvl_rng_below(tvl_endpoint_rng(conn->ep), p->skip_gap);
     tvl_spin_init(&p->spin, tvl_endpoint_rng(conn->ep), conn->cfg->no_spin);
     tvl_mtu_init(&p->mtu, TVL_MTU_BASE); /* no probes before tvl_path_limit_mtu */
     while (at > 0 && conn->path[at - 1]->id > id) {

@@ -22,6 +22,8 @@
 
 #define TVL_STANDBY_PROBE 2000000u /* us an idle path goes unasked while others carry data */
 #define TVL_PLACES 3               /* at, was, aside: see place.h */
+#define TVL_SKIP_FIRST 32u  /* packets before a number is left out, at least; twice as many */
+#define TVL_SKIP_MOST 8192u /* before the next, up to this: see send.c */
 
 struct tvl_space { /* a packet number space */
     struct tvl_recovery sent;
@@ -53,7 +55,8 @@ struct tvl_path {
     bool copies_owed; /* it is doubted, and its flight has not been sent again elsewhere */
     struct tvl_phase_pns phase;
     struct tvl_spin spin;
-    tvl_time received_at; /* last packet */
+    uint64_t skip_at, skip_gap; /* the next number left out, and how many go before the one after */
+    tvl_time received_at;       /* last packet */
     tvl_time answered_at; /* the last acknowledgement of one of ours; at first, the validation */
     bool ping_wanted;
     const char *cc_state_told; /* to the trace */

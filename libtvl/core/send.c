@@ -53,6 +53,22 @@ struct begin {
     enum tvl_level level;
 };
 
+/*
+ * Now and then a number is left out, where the peer cannot know: one that acknowledges what it has
+ * not received, for a window that grows faster, is found out (RFC 9000 21.4).
+ */
+static void skip_number(struct tvl_path *p)
+{
+    const uint64_t next = tvl_recovery_next_pn(&p->app.sent);
+
+    if (next < p->skip_at)
+        return;
+    (void)tvl_recovery_skip_pn(&p->app.sent, p->conn->now); /* without memory: another time */
+    if (p->skip_gap < TVL_SKIP_MOST)
+        p->skip_gap *= 2;
+    p->skip_at = next + p->skip_gap + tvl_rng_below(tvl_endpoint_rng(p->conn->ep), p->skip_gap);
+}
+
 static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_t room)
 {
     struct tvl_path *path = how.path;
@@ -65,6 +81,8 @@ static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_
     if (!dcid || room < smallest || !tvl_keys_present(&conn->write[level]) ||
         !tvl_recovery_can_send(&space->sent))
         return false;
+    if (level == TVL_LEVEL_APP)
+        skip_number(path);
     const uint64_t pn = tvl_recovery_next_pn(&space->sent);
     struct tvl_packet_head head = {
         .type = packet_type(level),

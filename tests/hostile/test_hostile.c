@@ -229,11 +229,10 @@ static bool run_row(const struct row *row, enum tvl_side victim, const char *gro
     if (why)
         print_error("%s, %s, against a %s: %s\n    %s\n    close: seen %d, code 0x%llx, frame "
                     "0x%llx, level %d, \"%s\"; connected %d, closed %d (%s)\n",
-                    group, row->section,
-                    victim == TVL_CLIENT ? "client" : "server", why, row->what, p->close.seen,
-                    (unsigned long long)p->close.code, (unsigned long long)p->close.frame_type,
-                    (int)p->close.level, p->close.reason, p->connected, p->closed,
-                    p->closed ? p->closed_event.closed.reason : "");
+                    group, row->section, victim == TVL_CLIENT ? "client" : "server", why, row->what,
+                    p->close.seen, (unsigned long long)p->close.code,
+                    (unsigned long long)p->close.frame_type, (int)p->close.level, p->close.reason,
+                    p->connected, p->closed, p->closed ? p->closed_event.closed.reason : "");
     puppet_fini(p);
     free(p);
     return why == NULL;

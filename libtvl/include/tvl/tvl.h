@@ -44,11 +44,11 @@ typedef uint64_t tvl_time; /* us */
 #define TVL_DATAGRAM_MAX 1472 /* bytes of UDP payload, either direction: Ethernet, IPv4 */
 #define TVL_REASON_MAX 128    /* bytes of a close reason, with its NUL */
 #define TVL_STREAM_BUFFER_MAX (16u << 20) /* bytes a stream holds unsent or unacknowledged */
-#define TVL_CONN_BUFFER_MAX (64u << 20)  /* same, all streams of a connection */
-#define TVL_FLOWS_MAX 64                 /* flows of one connection that are counted apart */
-#define TVL_SESSION_MAX 8192             /* bytes of an exported session */
-#define TVL_SERVER_ID_MAX 15             /* bytes of a server ID, draft-ietf-quic-load-balancers */
-#define TVL_WORKERS_MAX 32               /* endpoints that may share one UDP port */
+#define TVL_CONN_BUFFER_MAX (64u << 20)   /* same, all streams of a connection */
+#define TVL_FLOWS_MAX 64                  /* flows of one connection that are counted apart */
+#define TVL_SESSION_MAX 8192              /* bytes of an exported session */
+#define TVL_SERVER_ID_MAX 15              /* bytes of a server ID, draft-ietf-quic-load-balancers */
+#define TVL_WORKERS_MAX 32                /* endpoints that may share one UDP port */
 
 enum tvl_error {
     TVL_ERR_ARG = -1,    /* an argument is outside its stated range */

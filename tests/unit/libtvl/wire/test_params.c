@@ -189,10 +189,13 @@ static void damage_never_harms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_come_back),        cmocka_unit_test(a_reserved_one_is_skipped),
+        cmocka_unit_test(all_come_back),
+        cmocka_unit_test(a_reserved_one_is_skipped),
         cmocka_unit_test(absent_ones_have_defaults),
-        cmocka_unit_test(rules_are_enforced),   cmocka_unit_test(server_only_values_are_checked),
-        cmocka_unit_test(too_many_are_refused), cmocka_unit_test(damage_never_harms),
+        cmocka_unit_test(rules_are_enforced),
+        cmocka_unit_test(server_only_values_are_checked),
+        cmocka_unit_test(too_many_are_refused),
+        cmocka_unit_test(damage_never_harms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
