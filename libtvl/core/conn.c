@@ -108,6 +108,7 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     conn->path[0]->peer_backup = path->backup;
     conn->path[0]->status_seq = path->backup;
     conn->original_dcid = conn->first_dcid = conn->remote_cid = random_cid(ep);
+    conn->version = conn->cfg->first_version;
     r = issue_first(conn);
     if (r == 0)
         r = tvl_keys_initial(&conn->write[TVL_LEVEL_INITIAL], &conn->read[TVL_LEVEL_INITIAL],

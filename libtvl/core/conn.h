@@ -127,7 +127,8 @@ struct tvl_conn {
     struct tvl_cid remote_cid; /* the peer's, during the handshake */
     struct tvl_cid retry_scid;
     bool retried;
-    uint8_t *token; /* client: to be shown in Initial packets; owned */
+    uint32_t version; /* client: the reserved one it began with, until negotiated; 0: version 1 */
+    uint8_t *token;   /* client: to be shown in Initial packets; owned */
     size_t token_len;
     bool token_wanted; /* server: a NEW_TOKEN is to be written */
     uint64_t open_failures;

@@ -73,6 +73,7 @@ struct tvl_packet_mark {
 
 struct tvl_packet_head {
     enum tvl_packet_type type; /* INITIAL, ZERO_RTT, HANDSHAKE, ONE_RTT */
+    uint32_t version;          /* long header only; 0: version 1 */
     struct tvl_cid dcid, scid; /* scid: long header only */
     const uint8_t *token;      /* Initial only */
     size_t token_len;

@@ -340,16 +340,31 @@ static void after_packets(struct tvl_conn *conn)
         tvl_control_issue_cids(conn);
 }
 
+static bool lists_version(const struct tvl_packet *p, uint32_t version)
+{
+    for (size_t i = 0; i < p->versions_count; i++) {
+        const uint8_t *v = p->versions + 4 * i;
+
+        if (((uint32_t)v[0] << 24 | (uint32_t)v[1] << 16 | (uint32_t)v[2] << 8 | v[3]) == version)
+            return true;
+    }
+    return false;
+}
+
 static void on_version_negotiation(struct tvl_conn *conn, const struct tvl_packet *p)
 {
     if (conn->side != TVL_CLIENT || conn->state != TVL_CONN_HANDSHAKE || conn->cids.n_remote > 0 ||
         !tvl_cid_equal(&p->scid, &conn->remote_cid))
         return;
-    for (size_t i = 0; i < p->versions_count; i++)
-        if (memcmp(p->versions + 4 * i, "\0\0\0\1", 4) == 0)
-            return; /* RFC 9000 6.2: it offers what we asked for, so this is not about us */
+    if (lists_version(p, conn->version ? conn->version : TVL_VERSION_1))
+        return; /* RFC 9000 6.2: it offers what we asked for, so this is not about us */
     tvl_trace_unnumbered(conn, p);
     tvl_trace_heeded(conn, p);
+    if (conn->version != 0 && lists_version(p, TVL_VERSION_1)) {
+        conn->version = 0;
+        (void)tvl_recovery_take_all(&conn->initial.sent, conn->now, "version_negotiation");
+        return;
+    }
     tvl_close_silent(conn, TVL_CLOSED_PEER, "the server does not speak QUIC version 1");
 }
 

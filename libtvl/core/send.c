@@ -86,6 +86,7 @@ static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_
     const uint64_t pn = tvl_recovery_next_pn(&space->sent);
     struct tvl_packet_head head = {
         .type = packet_type(level),
+        .version = conn->version,
         .dcid = *dcid,
         .scid = conn->local_scid,
         .pn = pn,

@@ -342,6 +342,43 @@ static void versions_are_offered_to_full_datagrams(void **state)
     pair_fini(&p);
 }
 
+static void reserved_version(const struct pair *p, int side, struct tvl_tls_config *tls,
+                             struct tvl_config *cfg)
+{
+    (void)p, (void)tls;
+    if (side == PAIR_CLIENT)
+        cfg->first_version = 0x1a2a3a4a;
+    else
+        cfg->retry = TVL_RETRY_ALWAYS;
+}
+
+static unsigned reserved_seen;
+
+static void count_reserved(struct pair *p, int from, unsigned link, const struct tvl_datagram *d,
+                           const uint8_t *bytes)
+{
+    (void)p, (void)link, (void)d;
+    reserved_seen += from == PAIR_CLIENT && memcmp(bytes + 1, "\x1a\x2a\x3a\x4a", 4) == 0;
+}
+
+/* A client that begins with a version nobody speaks is told better, and goes on; even to a Retry.
+ */
+static void versions_are_negotiated(void **state)
+{
+    const struct pair_options o = { .adjust = reserved_version };
+    struct pair p;
+
+    (void)state;
+    reserved_seen = 0;
+    pair_init(&p, &o);
+    p.on_datagram = count_reserved;
+    meet(&p, 0);
+    assert_int_equal(reserved_seen, stats_of(&p).versions_sent);
+    assert_true(reserved_seen >= 1);
+    assert_int_equal(stats_of(&p).retries_sent, 1);
+    pair_fini(&p);
+}
+
 /* ---- floods ---- */
 
 static void few_handshakes(const struct pair *p, int side, struct tvl_tls_config *tls,
@@ -458,6 +495,7 @@ int main(void)
         cmocka_unit_test(forgotten_connection_is_reset),
         cmocka_unit_test(resets_are_small_and_few),
         cmocka_unit_test(versions_are_offered_to_full_datagrams),
+        cmocka_unit_test(versions_are_negotiated),
         cmocka_unit_test(spoofed_initials),
         cmocka_unit_test(junk_initials),
     };
