@@ -121,8 +121,8 @@ LOSSY = "rate=50mbit,delay=5ms,queue=100ms,loss=5%"
 
 
 def dying(way, path):
-    link, which = ("a", "first") if path == 0 else ("b", "second")
-    return Case(f"{which} path dies, {way}", f"12,000,000 bytes over two vlinks of 20 Mbit/s; the one "
+    link = "ab"[path]
+    return Case(f"path {path} dies ({way})", f"12,000,000 bytes over two vlinks of 20 Mbit/s; the one "
                 f"of path {path} is dead from 1 s to 2.5 s, then carries again",
                 server=("multipath",), client=("multipath",), down=way == "down", up=way == "up",
                 size=12000000, links=TWINS, at=(f"{TWIN_DIES_AT_S}s:{link}.down", f"2500ms:{link}.up"),
@@ -130,7 +130,7 @@ def dying(way, path):
 
 
 def both_carry(way):
-    return Case(f"multipath, {way}", "6,000,000 bytes over two vlinks of 20 Mbit/s, both carry",
+    return Case(f"multipath ({way})", "6,000,000 bytes over two vlinks of 20 Mbit/s, both carry",
                 server=("multipath",), client=("multipath",), down=way == "down", up=way == "up",
                 size=6000000, links=TWINS, saw=saw_two_paths)
 
@@ -149,7 +149,7 @@ CASES = [
          down=True, saw=saw_chacha),
     Case("key update", "the client begins a new key phase in mid-transfer", client=("key_update",),
          down=True, saw=saw_key_update),
-    Case("key update, server", "the server begins it", server=("key_update",), down=True,
+    Case("key update by server", "the server begins it", server=("key_update",), down=True,
          saw=saw_key_update),
     Case("version negotiation", "the client begins with a version nobody speaks",
          client=("unknown_version",), saw=saw_negotiation),
@@ -175,7 +175,8 @@ def lossy(case):
     if case.links:
         return dataclasses.replace(case, loss=True, links=SLOW_TWINS,
                                    size=3000000 if case.at else 1500000)
-    few = not (case.down or case.up or case.many or case.connections > 1)
+    small = not (case.down or case.up or case.many)
     once = "early_data" in case.client  # of one ticket only one connection can be made
-    return dataclasses.replace(case, loss=True, link=LOSSY, size=1000000,
-                               connections=5 if few and not once else case.connections)
+    return dataclasses.replace(
+        case, loss=True, link=LOSSY, size=1000000,
+        connections=max(5, case.connections) if small and not once else case.connections)

@@ -51,7 +51,7 @@ def notes(entries):
         if e.result == "not offered":
             cases = by.setdefault((e.peer, e.role, e.note), [])
             cases += [e.case] if e.case not in cases else []
-    return "\n".join(f"- {peer} as {role}, {'; '.join(cases)}: {note}"
+    return "\n".join(f"- {peer} as {role}, {', '.join(cases)}: {note}"
                      for (peer, role, note), cases in by.items())
 
 
