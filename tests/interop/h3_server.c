@@ -141,17 +141,21 @@ static void begin(struct server *server, struct tvl_conn *conn)
     h3_print(json_pack("{s:s, s:o}", "event", "connected", "connection", h3_stats(conn)));
 }
 
+static void forget(struct served *s)
+{
+    *(s->prev ? &s->prev->next : &s->server->first) = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    h3_free(s->h3);
+    free(s);
+}
+
 static void finish(struct server *server, const struct tvl_event *ev)
 {
     struct served *s = tvl_conn_user(ev->conn);
 
-    if (s) {
-        h3_free(s->h3);
-        *(s->prev ? &s->prev->next : &server->first) = s->next;
-        if (s->next)
-            s->next->prev = s->prev;
-    }
-    free(s);
+    if (s)
+        forget(s);
     tvl_conn_set_user(ev->conn, NULL);
     h3_print(json_pack("{s:s, s:i, s:I, s:s, s:o}", "event", "closed", "kind", (int)ev->closed.kind,
                        "code", (json_int_t)ev->closed.code, "reason", ev->closed.reason,
@@ -299,12 +303,16 @@ static int take_option(int option, struct server *server, struct setup *c)
     }
 }
 
-static void say_end(const struct server *server)
+static void say_end(struct server *server)
 {
     struct tvl_endpoint_stats stats;
 
-    for (const struct served *s = server->first; s; s = s->next) /* its goodbye was lost, maybe */
-        h3_print(json_pack("{s:s, s:o}", "event", "open", "connection", h3_stats(s->conn)));
+    while (server->first) { /* its goodbye was lost, maybe */
+        h3_print(
+            json_pack("{s:s, s:o}", "event", "open", "connection", h3_stats(server->first->conn)));
+        tvl_conn_set_user(server->first->conn, NULL);
+        forget(server->first);
+    }
     tvl_endpoint_get_stats(tvl_ev_endpoint(server->driver), &stats);
     h3_print(json_pack("{s:s, s:I, s:I, s:I}", "event", "end", "accepted",
                        (json_int_t)stats.accepted, "retries_sent", (json_int_t)stats.retries_sent,
