@@ -340,6 +340,13 @@ static void copy_doubted(struct tvl_path *p)
     tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_again, p->conn);
 }
 
+bool tvl_path_is_ageing(const struct tvl_path *p, tvl_time now)
+{
+    const struct tvl_health_env env = health_env(p);
+
+    return tvl_health_is_ageing(&p->health, &env, now);
+}
+
 static void check_health(struct tvl_path *p, tvl_time now)
 {
     const struct tvl_health_env env = health_env(p);

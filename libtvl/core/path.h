@@ -86,6 +86,8 @@ bool tvl_path_is_trusted(const struct tvl_path *p);
 bool tvl_path_has_better(const struct tvl_path *p);
 /* It has proved nothing for TVL_HEALTH_STALE: what is known of it may be old. */
 bool tvl_path_is_stale(const struct tvl_path *p, tvl_time now);
+/* It will be so before the answer to a question comes. */
+bool tvl_path_is_ageing(const struct tvl_path *p, tvl_time now);
 /* Something may be sent on it at all: it has an address, an ID of the peer, and is not over. */
 bool tvl_path_is_usable(const struct tvl_path *p);
 /* Bytes the amplification limit leaves; UINT64_MAX when validated. */

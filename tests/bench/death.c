@@ -263,6 +263,8 @@ static void on_sent(void *user, struct net *n, enum net_side side, unsigned link
         t->proved = t->proved || (t->ways == NET_TO_SERVER && proof_of(n, link) > t->death);
         if (fresh > 0 && !t->proved)
             t->last_on_dead = net_now(n);
+        if (t->proved && t->resent_at == 0) /* it arrived after all, and the server heard so */
+            t->resent_at = net_now(n);
         return;
     }
     t->again_elsewhere += again;
