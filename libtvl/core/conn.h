@@ -113,13 +113,13 @@ struct tvl_conn {
     struct tvl_crypto crypto[TVL_LEVELS];
     struct tvl_space initial, handshake;
     struct tvl_params own, peer;
-    bool have_peer_params, confirmed; /* RFC 9001 4.1.2 */
-    uint64_t fixed_bits;              /* at random, one a packet (RFC 9287 3.1), */
-    unsigned fixed_bits_left;         /* and how many are left of them */
-    bool done_wanted;                 /* HANDSHAKE_DONE is to be written */
+    bool have_peer_params, confirmed;  /* RFC 9001 4.1.2 */
+    uint64_t fixed_bits;               /* at random, one a packet (RFC 9287 3.1), */
+    unsigned fixed_bits_left;          /* and how many are left of them */
+    bool done_wanted;                  /* HANDSHAKE_DONE is to be written */
     struct tvl_streams_head send_from; /* tvl_route_data: what goes on the path it gave */
-    bool control_idle;                /* tvl_control_write found nothing, in the send under way */
-    bool discard_handshake;           /* once this call's packets are processed */
+    bool control_idle;                 /* tvl_control_write found nothing, in the send under way */
+    bool discard_handshake;            /* once this call's packets are processed */
     struct sockaddr_storage handshake_remote; /* client: the server's first address */
     struct tvl_cid original_dcid;             /* of the client's first Initial */
     struct tvl_cid first_dcid; /* of the Initial its keys come from: after a Retry another */
