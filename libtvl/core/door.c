@@ -131,6 +131,20 @@ static bool first_dcid_is_long_enough(const struct tvl_door *d, const struct tvl
     return p->dcid.len >= FIRST_DCID_MIN || (p->token_len > 0 && p->dcid.len == d->ids->len);
 }
 
+/* The keys the packet asks for, if it was sealed with them; false: none are left behind. */
+static bool open_first(struct tvl_door *d, struct tvl_first *first, const uint8_t *bytes)
+{
+    const struct tvl_cid *dcid = &first->packet->dcid;
+
+    if (tvl_keys_initial(&first->client, &first->server, dcid->b, dcid->len) != 0)
+        return false;
+    if (tvl_initial_is_genuine(&first->client, first->packet, bytes))
+        return true;
+    tvl_first_fini(first);
+    d->stats.datagrams_unroutable++;
+    return false;
+}
+
 /* A client's first Initial, RFC 9000 14.1 and 7.2: a full datagram and an unpredictable ID. */
 static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, const uint8_t *bytes,
                           struct tvl_first *first)
@@ -145,8 +159,10 @@ static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, cons
     }
     const enum tvl_token_verdict v = read_token(d, q, first);
     d->stats.tokens_bad += p->token_len > 0 && v != TVL_TOKEN_PROOF;
-    if (v == TVL_TOKEN_BAD) {
-        (void)tvl_stateless_refuse(&d->answers, q, TVL_WIRE_INVALID_TOKEN);
+    if (v == TVL_TOKEN_BAD) { /* unless it broke on the way: that must not end the handshake */
+        if (open_first(d, first, bytes))
+            (void)tvl_stateless_refuse(&d->answers, q, TVL_WIRE_INVALID_TOKEN);
+        tvl_first_fini(first);
         return false;
     }
     const enum tvl_admit a =
@@ -155,13 +171,7 @@ static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, cons
         turn_away(d, q, a);
         return false;
     }
-    if (tvl_keys_initial(&first->client, &first->server, p->dcid.b, p->dcid.len) != 0)
-        return false;
-    if (tvl_initial_is_genuine(&first->client, p, bytes))
-        return true;
-    tvl_first_fini(first);
-    d->stats.datagrams_unroutable++;
-    return false;
+    return open_first(d, first, bytes);
 }
 
 bool tvl_door_knock(struct tvl_door *d, const struct tvl_question *q, const uint8_t *bytes,
