@@ -78,6 +78,22 @@ uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place 
     return TVL_AMPLIFICATION * in > out ? TVL_AMPLIFICATION * in - out : 0;
 }
 
+void tvl_path_leave_ledger(const struct tvl_path *p, const struct tvl_place *pl)
+{
+    for (size_t i = 0; i < p->conn->n_paths; i++) {
+        struct tvl_path *q = p->conn->path[i];
+        struct tvl_place *place[TVL_PLACES] = { &q->at, &q->was, &q->aside };
+
+        for (int k = 0; k < TVL_PLACES && pl->set; k++) {
+            if (place[k] == pl || !place[k]->set || !tvl_place_same_remote(place[k], pl))
+                continue;
+            place[k]->unproved_in += pl->unproved_in;
+            place[k]->unproved_out += pl->unproved_out;
+            return;
+        }
+    }
+}
+
 struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id)
 {
     for (size_t i = 0; i < conn->n_paths; i++)
@@ -291,6 +307,9 @@ static void forget(struct tvl_path *p)
         at++;
     conn->n_paths--;
     memmove(&conn->path[at], &conn->path[at + 1], (conn->n_paths - at) * sizeof conn->path[0]);
+    tvl_path_leave_ledger(p, &p->at);
+    tvl_path_leave_ledger(p, &p->was);
+    tvl_path_leave_ledger(p, &p->aside);
     tvl_path_free(p);
 }
 

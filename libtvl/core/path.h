@@ -95,6 +95,9 @@ uint64_t tvl_path_allowance(const struct tvl_path *p);
 /* Bytes of the datagram being received that no place has counted yet; now they are counted. */
 uint64_t tvl_path_count_once(struct tvl_conn *conn, const struct tvl_datagram *dgram);
 uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place *pl);
+/* `pl` of `p` is given up: what it has counted goes to another place with its remote address, if
+ * there is one, as the two have lived on one allowance. */
+void tvl_path_leave_ledger(const struct tvl_path *p, const struct tvl_place *pl);
 
 /* ---- the connection's side (conn is where the path lives) ---- */
 
