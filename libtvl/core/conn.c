@@ -178,6 +178,22 @@ static void unmap(struct tvl_conn *conn, const struct tvl_cid *cid)
         tvl_endpoint_unmap(conn->ep, cid);
 }
 
+void tvl_conn_shed(struct tvl_conn *conn)
+{
+    tvl_tls_conn_free(conn->tls);
+    conn->tls = NULL;
+    for (size_t i = 0; i < TVL_LEVELS; i++) {
+        tvl_sendbuf_fini(&conn->crypto[i].out);
+        tvl_recvbuf_fini(&conn->crypto[i].in);
+    }
+    tvl_recovery_fini(&conn->initial.sent);
+    tvl_recovery_fini(&conn->handshake.sent);
+    for (size_t i = 0; i < conn->n_paths; i++)
+        tvl_recovery_fini(&conn->path[i]->app.sent);
+    tvl_streams_fini(&conn->streams);
+    tvl_dgrams_fini(&conn->dgrams);
+}
+
 void tvl_conn_free(struct tvl_conn *conn)
 {
     if (!conn)
@@ -187,20 +203,14 @@ void tvl_conn_free(struct tvl_conn *conn)
     for (size_t i = 0; i < conn->cids.n_local; i++)
         unmap(conn, &conn->cids.local[i].cid);
     tvl_cids_fini(&conn->cids);
-    tvl_tls_conn_free(conn->tls);
     for (size_t i = 0; i < TVL_LEVELS; i++) {
         tvl_keys_fini(&conn->read[i]);
         tvl_keys_fini(&conn->write[i]);
-        tvl_sendbuf_fini(&conn->crypto[i].out);
-        tvl_recvbuf_fini(&conn->crypto[i].in);
     }
     tvl_keyphase_fini(&conn->phase);
-    tvl_recovery_fini(&conn->initial.sent);
-    tvl_recovery_fini(&conn->handshake.sent);
+    tvl_conn_shed(conn);
     for (size_t i = 0; i < conn->n_paths; i++)
         tvl_path_free(conn->path[i]);
-    tvl_streams_fini(&conn->streams);
-    tvl_dgrams_fini(&conn->dgrams);
     free(conn->server_name);
     free(conn->token);
     free(conn);

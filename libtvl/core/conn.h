@@ -174,6 +174,8 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
 int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
                         struct tvl_first *first, tvl_time now); /* takes first's keys */
 void tvl_conn_free(struct tvl_conn *conn);
+/* Its end was told: gives back all but what the closing period needs (RFC 9000 10.2). */
+void tvl_conn_shed(struct tvl_conn *conn);
 /* From the front of dgram->len bytes of datagrams of dgram->segment each: one, or several that
  * belong together. How many were ours or TVL_ERR_PACKET; *taken: their bytes. In recv.c. */
 int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,

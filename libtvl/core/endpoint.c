@@ -478,6 +478,8 @@ int tvl_endpoint_poll(struct tvl_endpoint *ep, struct tvl_event *ev)
 {
     struct tvl_turn *turn;
 
+    if (ep->polled_closed) /* nobody may ask it anything from now on */
+        tvl_conn_shed(ep->polled_closed);
     ep->polled_closed = NULL;
     while ((turn = tvl_turns_teller(&ep->turns)) != NULL) {
         struct tvl_conn *conn = conn_of(turn);
