@@ -462,6 +462,7 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .ecn_ce_sent = p->app.sent.ecn.told.ce,
         .ecn_ce_received = p->app.received.ecn.ce,
         .rebindings = p->rebindings,
+        .evacuations = p->evacuations,
     };
 }
 

@@ -346,6 +346,7 @@ static void suspect(struct tvl_path *p, const char *why, tvl_time now)
     (void)tvl_recovery_take_all(&p->app.sent, now, "path_suspect");
     p->app.probes = 0;
     p->app.sent.pto_off = true;
+    p->evacuations++;
     tvl_path_set_state(p, TVL_PATH_SUSPECT, why);
     p->ping_wanted = true;
 }

@@ -47,6 +47,7 @@ struct tvl_path {
     struct tvl_cid heard_as; /* our ID in the newest packet that was not for probing */
     bool waiting;            /* client: for connection IDs before it can be opened */
     uint64_t rebindings;     /* moves, by either side */
+    uint64_t evacuations;    /* times it became SUSPECT */
     struct tvl_space app;
     struct tvl_path_cc cc;
     struct tvl_mtu mtu;

@@ -163,6 +163,9 @@ static void test_path_death(void **state)
             pair_run(&p, 2 * SECOND, NULL);
             assert_int_equal(p.last_path[1].path.id, dead);
             assert_int_equal(p.last_path[1].path.state, TVL_PATH_UP);
+            struct tvl_path_stats ps[2];
+            assert_int_equal(tvl_paths(p.conn[1], ps, 2), 2);
+            assert_true(!cuts[i][0] || ps[dead].evacuations > 0);
             pair_fini(&p);
         }
     }
