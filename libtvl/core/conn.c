@@ -186,6 +186,7 @@ void tvl_conn_shed(struct tvl_conn *conn)
         tvl_sendbuf_fini(&conn->crypto[i].out);
         tvl_recvbuf_fini(&conn->crypto[i].in);
     }
+    tvl_held_fini(&conn->held);
     tvl_recovery_fini(&conn->initial.sent);
     tvl_recovery_fini(&conn->handshake.sent);
     for (size_t i = 0; i < conn->n_paths; i++)

@@ -28,6 +28,7 @@
 #include "dgrams.h"
 #include "door.h"
 #include "frame.h"
+#include "held.h"
 #include "keyphase.h"
 #include "params.h"
 #include "path.h"
@@ -112,6 +113,7 @@ struct tvl_conn {
     struct tvl_keyphase phase;
     struct tvl_crypto crypto[TVL_LEVELS];
     struct tvl_space initial, handshake;
+    struct tvl_held held; /* until the handshake is complete */
     struct tvl_params own, peer;
     bool have_peer_params, confirmed;  /* RFC 9001 4.1.2 */
     uint64_t fixed_bits;               /* at random, one a packet (RFC 9287 3.1), */

@@ -4,6 +4,7 @@
  * Until a packet is authenticated nothing in it changes anything; from then on every violation ends
  * the connection with the code RFC 9000 gives it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conn.h"
@@ -164,8 +165,6 @@ static bool path_of(struct incoming *in)
 
     in->path = conn->path[0];
     if (in->level == TVL_LEVEL_APP) {
-        if (!tvl_handshake_is_done(conn))
-            return false;
         if (!in->id_known && !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &in->id))
             return false;
         in->path = tvl_path_find(conn, in->id);
@@ -254,6 +253,26 @@ static int drop(const struct incoming *in, const char *trigger)
     return TVL_ERR_PACKET;
 }
 
+/* The keys for packets of the level are there, and the packets may be taken: RFC 9001 5.7. */
+static bool readable(const struct tvl_conn *conn, enum tvl_level level)
+{
+    return tvl_keys_present(&conn->read[level]) &&
+           (level != TVL_LEVEL_APP || tvl_handshake_is_done(conn));
+}
+
+/* It came before its keys: 0 when it is kept for them. */
+static int hold(const struct incoming *in)
+{
+    struct tvl_conn *conn = in->conn;
+
+    if (conn->state == TVL_CONN_HANDSHAKE && in->level != TVL_LEVEL_INITIAL &&
+        tvl_held_keep(&conn->held, in->dgram, in->level, in->bytes, in->head.len)) {
+        tvl_trace_buffered(conn, &in->head);
+        return 0;
+    }
+    return drop(in, "key_unavailable");
+}
+
 static void trace_arrival(const struct incoming *in, const uint8_t *payload, size_t len)
 {
     const struct tvl_trace_arrival a = {
@@ -278,6 +297,8 @@ static int take_packet(struct incoming *in)
         return drop(in, "invalid");
     if (!level_of(in))
         return drop(in, "unsupported");
+    if (in->level == TVL_LEVEL_APP && !readable(conn, in->level))
+        return hold(in);
     if (!path_of(in))
         return drop(in, "connection_unknown");
     if (in->head.type == TVL_PACKET_INITIAL && conn->side == TVL_CLIENT && in->head.token_len > 0)
@@ -288,8 +309,8 @@ static int take_packet(struct incoming *in)
     if (in->head.type != TVL_PACKET_ONE_RTT && conn->cids.n_remote > 0 &&
         !tvl_cid_equal(&in->head.scid, &conn->remote_cid))
         return drop(in, "invalid");
-    if (!tvl_keys_present(&conn->read[in->level]))
-        return drop(in, "key_unavailable");
+    if (!readable(conn, in->level))
+        return hold(in);
     const int len = decrypt(in, &payload_at);
     if (len < 0)
         return drop(in, "decryption_failure");
@@ -422,6 +443,30 @@ static int take_datagram(struct tvl_conn *conn, const struct tvl_datagram *dgram
     return any;
 }
 
+/* What was kept for keys that have come since; with the handshake all that is left goes. */
+static void take_held(struct tvl_conn *conn)
+{
+    for (enum tvl_level level = TVL_LEVEL_HANDSHAKE; level <= TVL_LEVEL_APP; level++) {
+        struct tvl_held_packet *h;
+
+        while (tvl_conn_alive(conn) && readable(conn, level) &&
+               (h = tvl_held_take(&conn->held, level)) != NULL) {
+            struct incoming in = { .conn = conn, .dgram = &h->dgram, .bytes = h->bytes };
+
+            conn->dgram = &h->dgram;
+            conn->dgram_counted = true; /* when it came */
+            if (tvl_packet_parse(&in.head, in.bytes, h->dgram.len,
+                                 tvl_endpoint_ids(conn->ep)->len) == 0) {
+                conn->dcid = in.head.dcid;
+                (void)take_packet(&in);
+            }
+            free(h);
+        }
+    }
+    if (conn->state != TVL_CONN_HANDSHAKE)
+        tvl_held_fini(&conn->held);
+}
+
 struct run { /* datagrams of one short-header packet each, all to one of our IDs */
     size_t n;
     uint8_t mask[TVL_RUN_MAX][TVL_SAMPLE_SIZE];
@@ -474,6 +519,8 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
         part.len = dgram->len - at < dgram->segment ? dgram->len - at : dgram->segment;
         credit_bytes(conn, &part);
         ours += take_datagram(conn, &part, bytes + at, &in) == 0;
+        if (conn->held.n > 0)
+            take_held(conn);
         at += part.len;
     } while (++i < run.n);
     *taken = at;
