@@ -168,6 +168,7 @@ static void begin(struct app *a, const struct tvl_tls_config *tls, const char *l
     cfg.on_event = listen ? on_server_event : on_client_event;
     if (tvl_ev_new(&a->driver, &cfg, why, sizeof why) != 0)
         die(listen ? listen : "driver", why);
+    tvl_tls_free(cfg.tvl.tls); /* the driver holds its own reference */
 }
 
 static int serve(struct app *a, char **argv)

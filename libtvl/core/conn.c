@@ -110,6 +110,7 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
     conn->path[0]->peer_backup = path->backup;
     conn->path[0]->status_seq = path->backup;
     conn->original_dcid = conn->first_dcid = conn->remote_cid = random_cid(ep);
+    conn->version = conn->cfg->first_version;
     r = issue_first(conn);
     if (r == 0)
         r = tvl_keys_initial(&conn->write[TVL_LEVEL_INITIAL], &conn->read[TVL_LEVEL_INITIAL],
@@ -179,6 +180,23 @@ static void unmap(struct tvl_conn *conn, const struct tvl_cid *cid)
         tvl_endpoint_unmap(conn->ep, cid);
 }
 
+void tvl_conn_shed(struct tvl_conn *conn)
+{
+    tvl_tls_conn_free(conn->tls);
+    conn->tls = NULL;
+    for (size_t i = 0; i < TVL_LEVELS; i++) {
+        tvl_sendbuf_fini(&conn->crypto[i].out);
+        tvl_recvbuf_fini(&conn->crypto[i].in);
+    }
+    tvl_held_fini(&conn->held);
+    tvl_recovery_fini(&conn->initial.sent);
+    tvl_recovery_fini(&conn->handshake.sent);
+    for (size_t i = 0; i < conn->n_paths; i++)
+        tvl_recovery_fini(&conn->path[i]->app.sent);
+    tvl_streams_fini(&conn->streams);
+    tvl_dgrams_fini(&conn->dgrams);
+}
+
 void tvl_conn_free(struct tvl_conn *conn)
 {
     if (!conn)
@@ -188,20 +206,14 @@ void tvl_conn_free(struct tvl_conn *conn)
     for (size_t i = 0; i < conn->cids.n_local; i++)
         unmap(conn, &conn->cids.local[i].cid);
     tvl_cids_fini(&conn->cids);
-    tvl_tls_conn_free(conn->tls);
     for (size_t i = 0; i < TVL_LEVELS; i++) {
         tvl_keys_fini(&conn->read[i]);
         tvl_keys_fini(&conn->write[i]);
-        tvl_sendbuf_fini(&conn->crypto[i].out);
-        tvl_recvbuf_fini(&conn->crypto[i].in);
     }
     tvl_keyphase_fini(&conn->phase);
-    tvl_recovery_fini(&conn->initial.sent);
-    tvl_recovery_fini(&conn->handshake.sent);
+    tvl_conn_shed(conn);
     for (size_t i = 0; i < conn->n_paths; i++)
         tvl_path_free(conn->path[i]);
-    tvl_streams_fini(&conn->streams);
-    tvl_dgrams_fini(&conn->dgrams);
     free(conn->server_name);
     free(conn->token);
     free(conn);
@@ -454,6 +466,7 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .ecn_ce_sent = p->app.sent.ecn.told.ce,
         .ecn_ce_received = p->app.received.ecn.ce,
         .rebindings = p->rebindings,
+        .evacuations = p->evacuations,
     };
 }
 

@@ -28,6 +28,7 @@
 #include "dgrams.h"
 #include "door.h"
 #include "frame.h"
+#include "held.h"
 #include "keyphase.h"
 #include "params.h"
 #include "path.h"
@@ -112,8 +113,11 @@ struct tvl_conn {
     struct tvl_keyphase phase;
     struct tvl_crypto crypto[TVL_LEVELS];
     struct tvl_space initial, handshake;
+    struct tvl_held held; /* until the handshake is complete */
     struct tvl_params own, peer;
     bool have_peer_params, confirmed;  /* RFC 9001 4.1.2 */
+    uint64_t fixed_bits;               /* at random, one a packet (RFC 9287 3.1), */
+    unsigned fixed_bits_left;          /* and how many are left of them */
     bool done_wanted;                  /* HANDSHAKE_DONE is to be written */
     struct tvl_streams_head send_from; /* tvl_route_data: what goes on the path it gave */
     bool control_idle;                 /* tvl_control_write found nothing, in the send under way */
@@ -125,7 +129,8 @@ struct tvl_conn {
     struct tvl_cid remote_cid; /* the peer's, during the handshake */
     struct tvl_cid retry_scid;
     bool retried;
-    uint8_t *token; /* client: to be shown in Initial packets; owned */
+    uint32_t version; /* client: the reserved one it began with, until negotiated; 0: version 1 */
+    uint8_t *token;   /* client: to be shown in Initial packets; owned */
     size_t token_len;
     bool token_wanted; /* server: a NEW_TOKEN is to be written */
     uint64_t open_failures;
@@ -172,6 +177,8 @@ int tvl_conn_new_client(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t
 int tvl_conn_new_server(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
                         struct tvl_first *first, tvl_time now); /* takes first's keys */
 void tvl_conn_free(struct tvl_conn *conn);
+/* Its end was told: gives back all but what the closing period needs (RFC 9000 10.2). */
+void tvl_conn_shed(struct tvl_conn *conn);
 /* From the front of dgram->len bytes of datagrams of dgram->segment each: one, or several that
  * belong together. How many were ours or TVL_ERR_PACKET; *taken: their bytes. In recv.c. */
 int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8_t *bytes,

@@ -93,10 +93,13 @@ static bool reset(struct tvl_door *d, const struct tvl_question *q)
 
 static bool offer_versions(struct tvl_door *d, const struct tvl_question *q)
 {
-    static const uint32_t version = TVL_VERSION_1;
+    /* 0x?a?a?a?a is reserved: nobody may be surprised by one he does not know (RFC 9000 6.3) */
+    const uint32_t reserved = ((uint32_t)tvl_rng_u64(d->rng) & 0xf0f0f0f0u) | 0x0a0a0a0au;
+    const uint32_t versions[] = { TVL_VERSION_1, reserved };
+    const size_t n = d->cfg->no_grease || reserved == q->packet->version ? 1 : 2;
 
     return q->dgram->len >= TVL_INITIAL_DATAGRAM_MIN &&
-           tvl_stateless_versions(&d->answers, q, &version, 1);
+           tvl_stateless_versions(&d->answers, q, versions, n);
 }
 
 /* Not let in. Counted by its reason, answered as far as answers go. */
@@ -128,6 +131,20 @@ static bool first_dcid_is_long_enough(const struct tvl_door *d, const struct tvl
     return p->dcid.len >= FIRST_DCID_MIN || (p->token_len > 0 && p->dcid.len == d->ids->len);
 }
 
+/* The keys the packet asks for, if it was sealed with them; false: none are left behind. */
+static bool open_first(struct tvl_door *d, struct tvl_first *first, const uint8_t *bytes)
+{
+    const struct tvl_cid *dcid = &first->packet->dcid;
+
+    if (tvl_keys_initial(&first->client, &first->server, dcid->b, dcid->len) != 0)
+        return false;
+    if (tvl_initial_is_genuine(&first->client, first->packet, bytes))
+        return true;
+    tvl_first_fini(first);
+    d->stats.datagrams_unroutable++;
+    return false;
+}
+
 /* A client's first Initial, RFC 9000 14.1 and 7.2: a full datagram and an unpredictable ID. */
 static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, const uint8_t *bytes,
                           struct tvl_first *first)
@@ -135,14 +152,17 @@ static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, cons
     const struct tvl_packet *p = q->packet;
 
     *first = (struct tvl_first){ .dgram = q->dgram, .packet = p };
-    if (q->dgram->len < TVL_INITIAL_DATAGRAM_MIN || !first_dcid_is_long_enough(d, p)) {
+    if (q->dgram->len < TVL_INITIAL_DATAGRAM_MIN || !first_dcid_is_long_enough(d, p) ||
+        (!tvl_packet_fixed(p->first) && d->cfg->no_grease)) {
         d->stats.datagrams_unroutable++;
         return false;
     }
     const enum tvl_token_verdict v = read_token(d, q, first);
     d->stats.tokens_bad += p->token_len > 0 && v != TVL_TOKEN_PROOF;
-    if (v == TVL_TOKEN_BAD) {
-        (void)tvl_stateless_refuse(&d->answers, q, TVL_WIRE_INVALID_TOKEN);
+    if (v == TVL_TOKEN_BAD) { /* unless it broke on the way: that must not end the handshake */
+        if (open_first(d, first, bytes))
+            (void)tvl_stateless_refuse(&d->answers, q, TVL_WIRE_INVALID_TOKEN);
+        tvl_first_fini(first);
         return false;
     }
     const enum tvl_admit a =
@@ -151,13 +171,7 @@ static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, cons
         turn_away(d, q, a);
         return false;
     }
-    if (tvl_keys_initial(&first->client, &first->server, p->dcid.b, p->dcid.len) != 0)
-        return false;
-    if (tvl_initial_is_genuine(&first->client, p, bytes))
-        return true;
-    tvl_first_fini(first);
-    d->stats.datagrams_unroutable++;
-    return false;
+    return open_first(d, first, bytes);
 }
 
 bool tvl_door_knock(struct tvl_door *d, const struct tvl_question *q, const uint8_t *bytes,

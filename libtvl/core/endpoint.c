@@ -82,6 +82,7 @@ static bool config_valid(const struct tvl_config *c)
            c->streams_uni <= 1u << 16 && within(c->conns_max, 1, 65536) &&
            within(c->handshakes_max, 1, 65536) && within(c->workers, 1, TVL_WORKERS_MAX) &&
            c->worker < c->workers && within(c->mtu_max, 1200, TVL_DATAGRAM_MAX) &&
+           (c->first_version == 0 || (c->first_version & 0x0f0f0f0f) == 0x0a0a0a0a) &&
            c->datagram_max <= 65535 && c->retry <= TVL_RETRY_NEVER && tvl_lb_valid(&c->lb);
 }
 
@@ -479,6 +480,8 @@ int tvl_endpoint_poll(struct tvl_endpoint *ep, struct tvl_event *ev)
 {
     struct tvl_turn *turn;
 
+    if (ep->polled_closed) /* nobody may ask it anything from now on */
+        tvl_conn_shed(ep->polled_closed);
     ep->polled_closed = NULL;
     while ((turn = tvl_turns_teller(&ep->turns)) != NULL) {
         struct tvl_conn *conn = conn_of(turn);

@@ -46,6 +46,7 @@ static void fill_params(struct tvl_conn *conn)
     p->max_ack_delay_ms = TVL_ACK_DELAY_MAX / 1000;
     p->active_connection_id_limit = TVL_REMOTE_PER_PATH_MAX;
     p->max_datagram_frame_size = cfg->datagram_max;
+    p->grease_quic_bit = !cfg->no_grease;
     if (cfg->max_path_id != UINT32_MAX) {
         p->has_initial_max_path_id = true;
         p->initial_max_path_id = cfg->max_path_id;
@@ -65,9 +66,13 @@ static void fill_params(struct tvl_conn *conn)
 static int encode_params(struct tvl_conn *conn, uint8_t *out, size_t cap, size_t *len)
 {
     struct tvl_wr w = tvl_wr_over(out, cap);
+    uint64_t random[3];
 
     fill_params(conn);
     if (tvl_params_encode(&w, &conn->own) != 0)
+        return TVL_ERR_FULL;
+    tvl_rng_bytes(tvl_endpoint_rng(conn->ep), (uint8_t *)random, sizeof random);
+    if (!conn->cfg->no_grease && tvl_params_grease(&w, random) != 0)
         return TVL_ERR_FULL;
     *len = (size_t)(w.p - out);
     return 0;

@@ -38,6 +38,15 @@ bool tvl_health_is_stale(const struct tvl_health *h, tvl_time now)
     return now > h->proof_at + TVL_HEALTH_STALE;
 }
 
+bool tvl_health_is_ageing(const struct tvl_health *h, const struct tvl_health_env *env,
+                          tvl_time now)
+{
+    const tvl_time answer = env->srtt + 4 * env->rttvar + env->max_ack_delay;
+    const tvl_time most = TVL_HEALTH_STALE / 4 * 3; /* a question a quarter of it at most */
+
+    return now + (answer < most ? answer : most) > h->proof_at + TVL_HEALTH_STALE;
+}
+
 void tvl_health_hint(struct tvl_health *h, tvl_time now)
 {
     if (h->suspect && now + h->probe_interval >= h->probe_at + TVL_HEALTH_HINT_GAP &&

@@ -17,8 +17,8 @@
  *               acknowledgement. Being wrong costs a few bytes; waiting costs the viewer a picture
  *     suspect   silence for 3 * (srtt + 4 rttvar), at most TVL_HEALTH_SILENCE_MAX while other paths
  *               live, though never before the oldest could honestly have been acknowledged
- *     stale     no proof for TVL_HEALTH_STALE: what is known may be old. It is asked before it is
- *               given more than a first flight
+ *     stale     no proof for TVL_HEALTH_STALE: what is known may be old. It is asked in time
+ *               while others carry data, and before it is given more than a first flight
  */
 #ifndef TVL_CORE_HEALTH_H
 #define TVL_CORE_HEALTH_H
@@ -72,6 +72,9 @@ bool tvl_health_acked(struct tvl_health *h, tvl_time sent_at, uint64_t outstandi
 /* The path was shown to deliver by other means: its challenge was answered. */
 void tvl_health_proved(struct tvl_health *h, tvl_time now);
 bool tvl_health_is_stale(const struct tvl_health *h, tvl_time now);
+/* The answer to a question asked now would come about when it becomes stale: ask. */
+bool tvl_health_is_ageing(const struct tvl_health *h, const struct tvl_health_env *env,
+                          tvl_time now);
 /* A packet of the peer came on the path: if it is suspect, probe it soon. */
 void tvl_health_hint(struct tvl_health *h, tvl_time now);
 /* Everything outstanding was declared lost or taken away: the path is idle. */

@@ -90,6 +90,7 @@ static void drop(struct tvl_path *p, struct tvl_place *pl)
     }
     if (pl->set && pl->has_cid && !shared && c && c->cid.len > 0)
         tvl_cids_retire(&p->conn->cids, c);
+    tvl_path_leave_ledger(p, pl);
     *pl = (struct tvl_place){ .set = false };
 }
 

@@ -164,7 +164,7 @@ int tvl_packet_write_head(struct tvl_wr *w, const struct tvl_packet_head *h,
         tvl_wr_bytes(w, h->dcid.b, h->dcid.len);
     } else {
         tvl_wr_u8(w, (uint8_t)(first | BIT_LONG | (unsigned)h->type << 4));
-        tvl_wr_u32(w, TVL_VERSION_1);
+        tvl_wr_u32(w, h->version ? h->version : TVL_VERSION_1);
         write_cid(w, h->dcid.b, h->dcid.len);
         write_cid(w, h->scid.b, h->scid.len);
         if (h->type == TVL_PACKET_INITIAL) {
@@ -267,4 +267,14 @@ bool tvl_packet_reserved_set(uint8_t first)
 bool tvl_packet_key_phase(uint8_t first)
 {
     return (first & BIT_KEY_PHASE) != 0;
+}
+
+bool tvl_packet_spin(uint8_t first)
+{
+    return (first & BIT_SPIN) != 0;
+}
+
+bool tvl_packet_fixed(uint8_t first)
+{
+    return (first & BIT_FIXED) != 0;
 }

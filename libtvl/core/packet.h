@@ -73,6 +73,7 @@ struct tvl_packet_mark {
 
 struct tvl_packet_head {
     enum tvl_packet_type type; /* INITIAL, ZERO_RTT, HANDSHAKE, ONE_RTT */
+    uint32_t version;          /* long header only; 0: version 1 */
     struct tvl_cid dcid, scid; /* scid: long header only */
     const uint8_t *token;      /* Initial only */
     size_t token_len;
@@ -122,5 +123,7 @@ struct tvl_packet_number tvl_packet_unmask(uint8_t *packet, size_t pn_offset,
 /* Reserved bits of an unmasked first byte; non-zero is PROTOCOL_VIOLATION once decrypted. */
 bool tvl_packet_reserved_set(uint8_t first);
 bool tvl_packet_key_phase(uint8_t first); /* of an unmasked short header */
+bool tvl_packet_fixed(uint8_t first);     /* its bit is set: RFC 9000 17.2, 17.3.1 */
+bool tvl_packet_spin(uint8_t first);      /* of a short header, masked or not */
 
 #endif

@@ -115,6 +115,14 @@ int tvl_params_encode(struct tvl_wr *w, const struct tvl_params *p)
     return w->full ? TVL_ERR_FULL : 0;
 }
 
+int tvl_params_grease(struct tvl_wr *w, const uint64_t random[3])
+{
+    const uint64_t n = random[0] % (TVL_VARINT_MAX / 31 - 1);
+
+    write_bytes(w, 31 * n + 27, (const uint8_t *)&random[1], (size_t)(random[0] >> 60));
+    return w->full ? TVL_ERR_FULL : 0;
+}
+
 /* ---- decoding ---- */
 
 static const struct number *find_number(uint64_t id)

@@ -54,6 +54,9 @@ void tvl_params_init(struct tvl_params *p);
 /* Append all that differ from the default; 0, or TVL_ERR_FULL with `w` full. */
 int tvl_params_encode(struct tvl_wr *w, const struct tvl_params *p);
 
+/* Append a reserved parameter (RFC 9000 18.1), which a peer must skip, made from `random`. */
+int tvl_params_grease(struct tvl_wr *w, const uint64_t random[3]);
+
 /*
  * Take what `sender` sent; unknown ones are skipped. 0, or -TVL_WIRE_TRANSPORT_PARAMETER_ERROR: out
  * of range, twice, too many, malformed, or one that this side must not send. Whether the IDs match

@@ -79,6 +79,22 @@ uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place 
     return TVL_AMPLIFICATION * in > out ? TVL_AMPLIFICATION * in - out : 0;
 }
 
+void tvl_path_leave_ledger(const struct tvl_path *p, const struct tvl_place *pl)
+{
+    for (size_t i = 0; i < p->conn->n_paths; i++) {
+        struct tvl_path *q = p->conn->path[i];
+        struct tvl_place *place[TVL_PLACES] = { &q->at, &q->was, &q->aside };
+
+        for (int k = 0; k < TVL_PLACES && pl->set; k++) {
+            if (place[k] == pl || !place[k]->set || !tvl_place_same_remote(place[k], pl))
+                continue;
+            place[k]->unproved_in += pl->unproved_in;
+            place[k]->unproved_out += pl->unproved_out;
+            return;
+        }
+    }
+}
+
 struct tvl_path *tvl_path_find(struct tvl_conn *conn, uint32_t id)
 {
     for (size_t i = 0; i < conn->n_paths; i++)
@@ -113,6 +129,9 @@ struct tvl_path *tvl_path_new(struct tvl_conn *conn, uint32_t id, tvl_time now)
         conn->have_peer_params ? conn->peer.max_ack_delay_ms * 1000 : TVL_ACK_DELAY_MAX;
     tvl_ack_init(&p->app.received, TVL_ACK_DELAYED);
     tvl_health_init(&p->health);
+    p->skip_gap = TVL_SKIP_FIRST;
+    p->skip_at = p->skip_gap + tvl_rng_below(tvl_endpoint_rng(conn->ep), p->skip_gap);
+    tvl_spin_init(&p->spin, tvl_endpoint_rng(conn->ep), conn->cfg->no_spin);
     tvl_mtu_init(&p->mtu, TVL_MTU_BASE); /* no probes before tvl_path_limit_mtu */
     while (at > 0 && conn->path[at - 1]->id > id) {
         conn->path[at] = conn->path[at - 1];
@@ -292,6 +311,9 @@ static void forget(struct tvl_path *p)
     conn->n_paths--;
     memmove(&conn->path[at], &conn->path[at + 1], (conn->n_paths - at) * sizeof conn->path[0]);
     tvl_coupling_forget(conn);
+    tvl_path_leave_ledger(p, &p->at);
+    tvl_path_leave_ledger(p, &p->was);
+    tvl_path_leave_ledger(p, &p->aside);
     tvl_path_free(p);
 }
 
@@ -328,6 +350,7 @@ static void suspect(struct tvl_path *p, const char *why, tvl_time now)
     (void)tvl_recovery_take_all(&p->app.sent, now, "path_suspect");
     p->app.probes = 0;
     p->app.sent.pto_off = true;
+    p->evacuations++;
     tvl_path_set_state(p, TVL_PATH_SUSPECT, why);
     p->ping_wanted = true;
 }
@@ -339,6 +362,13 @@ static void copy_doubted(struct tvl_path *p)
         return;
     p->copies_owed = false;
     tvl_recovery_oldest(&p->app.sent, TVL_SENT_MAX, tvl_control_again, p->conn);
+}
+
+bool tvl_path_is_ageing(const struct tvl_path *p, tvl_time now)
+{
+    const struct tvl_health_env env = health_env(p);
+
+    return tvl_health_is_ageing(&p->health, &env, now);
 }
 
 static void check_health(struct tvl_path *p, tvl_time now)

@@ -18,9 +18,12 @@
 #include "mtu.h"
 #include "place.h"
 #include "recovery.h"
+#include "spin.h"
 
 #define TVL_STANDBY_PROBE 2000000u /* us an idle path goes unasked while others carry data */
 #define TVL_PLACES 3               /* at, was, aside: see place.h */
+#define TVL_SKIP_FIRST 32u  /* packets before a number is left out, at least; twice as many */
+#define TVL_SKIP_MOST 8192u /* before the next, up to this: see send.c */
 
 struct tvl_space { /* a packet number space */
     struct tvl_recovery sent;
@@ -44,6 +47,7 @@ struct tvl_path {
     struct tvl_cid heard_as; /* our ID in the newest packet that was not for probing */
     bool waiting;            /* client: for connection IDs before it can be opened */
     uint64_t rebindings;     /* moves, by either side */
+    uint64_t evacuations;    /* times it became SUSPECT */
     struct tvl_space app;
     struct tvl_path_cc cc;
     struct tvl_shared *shared; /* coupling.h; owned, NULL: nothing is known */
@@ -52,7 +56,9 @@ struct tvl_path {
     struct tvl_health health;
     bool copies_owed; /* it is doubted, and its flight has not been sent again elsewhere */
     struct tvl_phase_pns phase;
-    tvl_time received_at; /* last packet */
+    struct tvl_spin spin;
+    uint64_t skip_at, skip_gap; /* the next number left out, and how many go before the one after */
+    tvl_time received_at;       /* last packet */
     tvl_time answered_at; /* the last acknowledgement of one of ours; at first, the validation */
     bool ping_wanted;
     const char *cc_state_told; /* to the trace */
@@ -82,6 +88,8 @@ bool tvl_path_is_trusted(const struct tvl_path *p);
 bool tvl_path_has_better(const struct tvl_path *p);
 /* It has proved nothing for TVL_HEALTH_STALE: what is known of it may be old. */
 bool tvl_path_is_stale(const struct tvl_path *p, tvl_time now);
+/* It will be so before the answer to a question comes. */
+bool tvl_path_is_ageing(const struct tvl_path *p, tvl_time now);
 /* Something may be sent on it at all: it has an address, an ID of the peer, and is not over. */
 bool tvl_path_is_usable(const struct tvl_path *p);
 /* Bytes the amplification limit leaves; UINT64_MAX when validated. */
@@ -89,6 +97,9 @@ uint64_t tvl_path_allowance(const struct tvl_path *p);
 /* Bytes of the datagram being received that no place has counted yet; now they are counted. */
 uint64_t tvl_path_count_once(struct tvl_conn *conn, const struct tvl_datagram *dgram);
 uint64_t tvl_path_allowance_of(const struct tvl_path *p, const struct tvl_place *pl);
+/* `pl` of `p` is given up: what it has counted goes to another place with its remote address, if
+ * there is one, as the two have lived on one allowance. */
+void tvl_path_leave_ledger(const struct tvl_path *p, const struct tvl_place *pl);
 
 /* ---- the connection's side (conn is where the path lives) ---- */
 

@@ -237,7 +237,6 @@ static bool forgettable(const struct tvl_recovery *r, const struct tvl_recovery_
     case SLOT_DONE:
         return true;
     case SLOT_SKIPPED:
-        return crowded;
     case SLOT_LOST:
         return crowded || now >= s->lost_at + TOMBSTONE_PTOS * tvl_rtt_pto_base(&r->cc->rtt);
     case SLOT_OUT:
@@ -357,7 +356,11 @@ int tvl_recovery_skip_pn(struct tvl_recovery *r, tvl_time now)
 
     if (error)
         return error;
-    at(r, r->next_pn++)->state = SLOT_SKIPPED;
+    struct tvl_recovery_slot *s = at(r, r->next_pn++);
+
+    s->state = SLOT_SKIPPED;
+    s->p = (struct tvl_sent_packet){ .time = now };
+    s->lost_at = now; /* who lies about it does so within a few round trips */
     return 0;
 }
 

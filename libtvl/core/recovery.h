@@ -166,7 +166,8 @@ bool tvl_recovery_can_send(const struct tvl_recovery *r);
  * 0, TVL_ERR_FULL (see can_send) or TVL_ERR_NOMEM: then it must not be sent.
  */
 int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, tvl_time now);
-/* Leave a number out; a peer that acknowledges it is lying (RFC 9000 21.4). Same errors. */
+/* Leave a number out; a peer that acknowledges it is lying (RFC 9000 21.4). Remembered for three
+ * PTOs, so not for long after what was sent beside it. Same errors. */
 int tvl_recovery_skip_pn(struct tvl_recovery *r, tvl_time now);
 
 struct tvl_recovery_ack {

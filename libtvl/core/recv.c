@@ -4,6 +4,7 @@
  * Until a packet is authenticated nothing in it changes anything; from then on every violation ends
  * the connection with the code RFC 9000 gives it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conn.h"
@@ -164,8 +165,6 @@ static bool path_of(struct incoming *in)
 
     in->path = conn->path[0];
     if (in->level == TVL_LEVEL_APP) {
-        if (!tvl_handshake_is_done(conn))
-            return false;
         if (!in->id_known && !tvl_endpoint_lookup(conn->ep, &in->head.dcid, conn, &in->id))
             return false;
         in->path = tvl_path_find(conn, in->id);
@@ -254,6 +253,26 @@ static int drop(const struct incoming *in, const char *trigger)
     return TVL_ERR_PACKET;
 }
 
+/* The keys for packets of the level are there, and the packets may be taken: RFC 9001 5.7. */
+static bool readable(const struct tvl_conn *conn, enum tvl_level level)
+{
+    return tvl_keys_present(&conn->read[level]) &&
+           (level != TVL_LEVEL_APP || tvl_handshake_is_done(conn));
+}
+
+/* It came before its keys: 0 when it is kept for them. */
+static int hold(const struct incoming *in)
+{
+    struct tvl_conn *conn = in->conn;
+
+    if (conn->state == TVL_CONN_HANDSHAKE && in->level != TVL_LEVEL_INITIAL &&
+        tvl_held_keep(&conn->held, in->dgram, in->level, in->bytes, in->head.len)) {
+        tvl_trace_buffered(conn, &in->head);
+        return 0;
+    }
+    return drop(in, "key_unavailable");
+}
+
 static void trace_arrival(const struct incoming *in, const uint8_t *payload, size_t len)
 {
     const struct tvl_trace_arrival a = {
@@ -274,10 +293,12 @@ static int take_packet(struct incoming *in)
     struct tvl_conn *conn = in->conn;
     size_t payload_at;
 
-    if (!(in->head.first & 0x40)) /* the fixed bit: we do not offer RFC 9287 */
+    if (!tvl_packet_fixed(in->head.first) && !conn->own.grease_quic_bit) /* RFC 9287 3 */
         return drop(in, "invalid");
     if (!level_of(in))
         return drop(in, "unsupported");
+    if (in->level == TVL_LEVEL_APP && !readable(conn, in->level))
+        return hold(in);
     if (!path_of(in))
         return drop(in, "connection_unknown");
     if (in->head.type == TVL_PACKET_INITIAL && conn->side == TVL_CLIENT && in->head.token_len > 0)
@@ -288,8 +309,8 @@ static int take_packet(struct incoming *in)
     if (in->head.type != TVL_PACKET_ONE_RTT && conn->cids.n_remote > 0 &&
         !tvl_cid_equal(&in->head.scid, &conn->remote_cid))
         return drop(in, "invalid");
-    if (!tvl_keys_present(&conn->read[in->level]))
-        return drop(in, "key_unavailable");
+    if (!readable(conn, in->level))
+        return hold(in);
     const int len = decrypt(in, &payload_at);
     if (len < 0)
         return drop(in, "decryption_failure");
@@ -312,6 +333,8 @@ static int take_packet(struct incoming *in)
         }
     }
     const bool newest = in->pn >= tvl_ack_largest_next(&in->space->received);
+    if (newest && in->level == TVL_LEVEL_APP)
+        tvl_spin_heard(&in->path->spin, conn->side == TVL_SERVER, tvl_packet_spin(in->bytes[0]));
     on_payload(in, in->bytes + payload_at, (size_t)len);
     /* keys of this level may just have been discarded: then there is nothing to acknowledge */
     if (tvl_keys_present(&conn->read[in->level])) {
@@ -338,16 +361,31 @@ static void after_packets(struct tvl_conn *conn)
         tvl_control_issue_cids(conn);
 }
 
+static bool lists_version(const struct tvl_packet *p, uint32_t version)
+{
+    for (size_t i = 0; i < p->versions_count; i++) {
+        const uint8_t *v = p->versions + 4 * i;
+
+        if (((uint32_t)v[0] << 24 | (uint32_t)v[1] << 16 | (uint32_t)v[2] << 8 | v[3]) == version)
+            return true;
+    }
+    return false;
+}
+
 static void on_version_negotiation(struct tvl_conn *conn, const struct tvl_packet *p)
 {
     if (conn->side != TVL_CLIENT || conn->state != TVL_CONN_HANDSHAKE || conn->cids.n_remote > 0 ||
         !tvl_cid_equal(&p->scid, &conn->remote_cid))
         return;
-    for (size_t i = 0; i < p->versions_count; i++)
-        if (memcmp(p->versions + 4 * i, "\0\0\0\1", 4) == 0)
-            return; /* RFC 9000 6.2: it offers what we asked for, so this is not about us */
+    if (lists_version(p, conn->version ? conn->version : TVL_VERSION_1))
+        return; /* RFC 9000 6.2: it offers what we asked for, so this is not about us */
     tvl_trace_unnumbered(conn, p);
     tvl_trace_heeded(conn, p);
+    if (conn->version != 0 && lists_version(p, TVL_VERSION_1)) {
+        conn->version = 0;
+        (void)tvl_recovery_take_all(&conn->initial.sent, conn->now, "version_negotiation");
+        return;
+    }
     tvl_close_silent(conn, TVL_CLOSED_PEER, "the server does not speak QUIC version 1");
 }
 
@@ -405,6 +443,30 @@ static int take_datagram(struct tvl_conn *conn, const struct tvl_datagram *dgram
     return any;
 }
 
+/* What was kept for keys that have come since; with the handshake all that is left goes. */
+static void take_held(struct tvl_conn *conn)
+{
+    for (enum tvl_level level = TVL_LEVEL_HANDSHAKE; level <= TVL_LEVEL_APP; level++) {
+        struct tvl_held_packet *h;
+
+        while (tvl_conn_alive(conn) && readable(conn, level) &&
+               (h = tvl_held_take(&conn->held, level)) != NULL) {
+            struct incoming in = { .conn = conn, .dgram = &h->dgram, .bytes = h->bytes };
+
+            conn->dgram = &h->dgram;
+            conn->dgram_counted = true; /* when it came */
+            if (tvl_packet_parse(&in.head, in.bytes, h->dgram.len,
+                                 tvl_endpoint_ids(conn->ep)->len) == 0) {
+                conn->dcid = in.head.dcid;
+                (void)take_packet(&in);
+            }
+            free(h);
+        }
+    }
+    if (conn->state != TVL_CONN_HANDSHAKE)
+        tvl_held_fini(&conn->held);
+}
+
 struct run { /* datagrams of one short-header packet each, all to one of our IDs */
     size_t n;
     uint8_t mask[TVL_RUN_MAX][TVL_SAMPLE_SIZE];
@@ -457,6 +519,8 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
         part.len = dgram->len - at < dgram->segment ? dgram->len - at : dgram->segment;
         credit_bytes(conn, &part);
         ours += take_datagram(conn, &part, bytes + at, &in) == 0;
+        if (conn->held.n > 0)
+            take_held(conn);
         at += part.len;
     } while (++i < run.n);
     *taken = at;

@@ -41,14 +41,14 @@ static size_t gather(const struct tvl_conn *conn, enum kind k, struct tvl_path *
     return n;
 }
 
-/* Ask the paths that may be needed whether they still live. */
-static void ask_stale(struct tvl_conn *conn)
+/* Ask the paths that may be needed whether they still live, so that this is known when they are. */
+static void ask_ageing(struct tvl_conn *conn)
 {
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
 
         if (tvl_path_is_trusted(p) && !p->peer_backup && p->app.sent.n_eliciting == 0 &&
-            tvl_path_is_stale(p, conn->now))
+            tvl_path_is_ageing(p, conn->now))
             p->ping_wanted = true;
     }
 }
@@ -121,7 +121,7 @@ struct tvl_path *tvl_route_data(struct tvl_conn *conn)
     struct tvl_path *from[TVL_PATHS_MAX];
     size_t n = 0;
 
-    ask_stale(conn);
+    ask_ageing(conn);
     conn->send_from = (struct tvl_streams_head){ .rank = 0 };
     int k = 0;
     while (k < KINDS && (n = gather(conn, (enum kind)k, from)) == 0)

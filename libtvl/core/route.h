@@ -6,7 +6,7 @@
  *
  *     proved    they deliver, as far as is known: an acknowledgement came lately
  *     stale     nothing was sent on them for a while, so nothing is known: they get a first flight
- *               of few packets, and a PING as soon as data waits, whoever carries it
+ *               of few packets. While data flows, whoever carries it, a PING in time asks them
  *     backup    the peer asked to spare them
  *     doubted   they are silent for longer than is usual
  */

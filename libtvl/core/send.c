@@ -35,11 +35,39 @@ static enum tvl_packet_type packet_type(enum tvl_level level)
     }
 }
 
+/* A peer that does not mind gets the fixed bit as it comes, lest something between rely on it. */
+static bool clears_fixed_bit(struct tvl_conn *conn)
+{
+    if (!conn->have_peer_params || !conn->peer.grease_quic_bit || conn->cfg->no_grease)
+        return false;
+    if (conn->fixed_bits_left == 0) {
+        conn->fixed_bits = tvl_rng_u64(tvl_endpoint_rng(conn->ep));
+        conn->fixed_bits_left = 64;
+    }
+    return conn->fixed_bits >> --conn->fixed_bits_left & 1;
+}
+
 struct begin {
     struct tvl_path *path;
     struct tvl_place *place;
     enum tvl_level level;
 };
+
+/*
+ * Now and then a number is left out, where the peer cannot know: one that acknowledges what it has
+ * not received, for a window that grows faster, is found out (RFC 9000 21.4).
+ */
+static void skip_number(struct tvl_path *p)
+{
+    const uint64_t next = tvl_recovery_next_pn(&p->app.sent);
+
+    if (next < p->skip_at)
+        return;
+    (void)tvl_recovery_skip_pn(&p->app.sent, p->conn->now); /* without memory: another time */
+    if (p->skip_gap < TVL_SKIP_MOST)
+        p->skip_gap *= 2;
+    p->skip_at = next + p->skip_gap + tvl_rng_below(tvl_endpoint_rng(p->conn->ep), p->skip_gap);
+}
 
 static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_t room)
 {
@@ -53,14 +81,20 @@ static bool begin(struct tvl_builder *b, struct begin how, uint8_t *bytes, size_
     if (!dcid || room < smallest || !tvl_keys_present(&conn->write[level]) ||
         !tvl_recovery_can_send(&space->sent))
         return false;
+    if (level == TVL_LEVEL_APP)
+        skip_number(path);
     const uint64_t pn = tvl_recovery_next_pn(&space->sent);
     struct tvl_packet_head head = {
         .type = packet_type(level),
+        .version = conn->version,
         .dcid = *dcid,
         .scid = conn->local_scid,
         .pn = pn,
         .pn_len = tvl_pn_size(pn, tvl_recovery_largest_acked(&space->sent)),
+        .spin = level == TVL_LEVEL_APP && how.place == &path->at &&
+                tvl_spin_next(&path->spin, tvl_endpoint_rng(conn->ep), path->at.cid_seq),
         .key_phase = tvl_keyphase_bit(&conn->phase),
+        .fixed_bit_clear = clears_fixed_bit(conn),
     };
     if (level == TVL_LEVEL_INITIAL) {
         head.token = conn->token;

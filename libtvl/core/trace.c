@@ -296,16 +296,27 @@ void tvl_trace_write_unnumbered(const struct tvl_conn *conn, const struct tvl_pa
     tell(conn, &ev);
 }
 
-void tvl_trace_write_dropped(const struct tvl_conn *conn, const struct tvl_packet *p,
-                             const char *trigger)
+static void tell_unread(const struct tvl_conn *conn, enum tvl_trace_type type,
+                        const struct tvl_packet *p, const char *trigger)
 {
     struct tvl_trace_event ev;
 
-    begin(&ev, conn, TVL_TRACE_PACKET_DROPPED, 0);
+    begin(&ev, conn, type, 0);
     ev.dropped.level = packet_name(p->type);
     ev.dropped.bytes = (uint32_t)p->len;
     ev.dropped.trigger = trigger;
     tell(conn, &ev);
+}
+
+void tvl_trace_write_dropped(const struct tvl_conn *conn, const struct tvl_packet *p,
+                             const char *trigger)
+{
+    tell_unread(conn, TVL_TRACE_PACKET_DROPPED, p, trigger);
+}
+
+void tvl_trace_write_buffered(const struct tvl_conn *conn, const struct tvl_packet *p)
+{
+    tell_unread(conn, TVL_TRACE_PACKET_BUFFERED, p, "keys_unavailable");
 }
 
 void tvl_trace_write_heeded(const struct tvl_conn *conn, const struct tvl_packet *p)

@@ -43,6 +43,7 @@ void tvl_trace_write_received(const struct tvl_conn *conn, const struct tvl_trac
 void tvl_trace_write_unnumbered(const struct tvl_conn *conn, const struct tvl_packet *p);
 void tvl_trace_write_dropped(const struct tvl_conn *conn, const struct tvl_packet *p,
                              const char *trigger);
+void tvl_trace_write_buffered(const struct tvl_conn *conn, const struct tvl_packet *p);
 void tvl_trace_write_heeded(const struct tvl_conn *conn, const struct tvl_packet *p);
 void tvl_trace_write_metrics(struct tvl_path *path);
 void tvl_trace_write_timer(const struct tvl_conn *conn, const struct tvl_path *path,
@@ -110,6 +111,13 @@ static inline void tvl_trace_dropped(const struct tvl_conn *conn, const struct t
 {
     if (tvl_traced(conn))
         tvl_trace_write_dropped(conn, p, trigger);
+}
+
+/* It waits for its keys. */
+static inline void tvl_trace_buffered(const struct tvl_conn *conn, const struct tvl_packet *p)
+{
+    if (tvl_traced(conn))
+        tvl_trace_write_buffered(conn, p);
 }
 
 /* A Retry or Version Negotiation packet that was heeded. */

@@ -315,6 +315,7 @@ static const struct {
     [TVL_TRACE_PACKET_SENT] = { "quic:packet_sent", write_packet },
     [TVL_TRACE_PACKET_RECEIVED] = { "quic:packet_received", write_packet },
     [TVL_TRACE_PACKET_DROPPED] = { "quic:packet_dropped", write_dropped },
+    [TVL_TRACE_PACKET_BUFFERED] = { "quic:packet_buffered", write_dropped },
     [TVL_TRACE_PACKET_LOST] = { "quic:packet_lost", write_lost },
     [TVL_TRACE_PACKET_SPURIOUS] = { "tvl:packet_spurious", write_lost },
     [TVL_TRACE_RECOVERY_METRICS] = { "quic:recovery_metrics_updated", write_metrics },

@@ -14,6 +14,7 @@
 
 #include "bonding.h"
 
+#define LOSSY_CC "bbr" /* for links that lose packets without being full: decision 7 */
 #define SHARE_BYTES 100000000u
 
 static int compare(const void *a, const void *b)
@@ -126,26 +127,47 @@ static bool show_share(const struct plan *plan, FILE *json)
     static const struct {
         const char *key, *what;
         uint32_t loss_ppm, overhead;
+        const char *cc; /* unless the command line names one; NULL: the library's default */
         double least;
     } rows[] = {
-        { "bonding_share", "50 + 20 Mbit/s, no loss", 0, 0, 0.95 },
-        { "bonding_share_loss1", "the same, 1 % loss on each", 10000, 0, 0.85 },
+        { "bonding_share", "50 + 20 Mbit/s, no loss", 0, 0, NULL, 0.95 },
+        { "bonding_share_loss1", "the same, 1 % loss on each", 10000, 0, LOSSY_CC, 0.85 },
+        { "bonding_share_loss1_default", "the same, the default's", 10000, 0, NULL, 0 },
         { "bonding_share_ip", "no loss, links count IP and UDP headers", 0, VLINK_OVERHEAD_BYTES,
-          0 },
+          NULL, 0 },
         { "bonding_share_loss1_ip", "1 % loss, links count IP and UDP headers", 10000,
-          VLINK_OVERHEAD_BYTES, 0 },
+          VLINK_OVERHEAD_BYTES, LOSSY_CC, 0 },
     };
     bool good = true;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const struct spread s = share(plan, rows[i].loss_ppm, rows[i].overhead);
+        struct plan with = *plan;
 
-        printf("%-42s share of the sum %.3f (%.3f..%.3f)\n", rows[i].what, s.median, s.min, s.max);
+        with.cc = plan->cc ? plan->cc : rows[i].cc;
+        const struct spread s = share(&with, rows[i].loss_ppm, rows[i].overhead);
+
+        printf("%-42s %-8s share of the sum %.3f (%.3f..%.3f)\n", rows[i].what,
+               with.cc ? with.cc : "default", s.median, s.min, s.max);
         fprintf(json, "%s\"%s\": %.4f, \"%s_min\": %.4f, \"%s_max\": %.4f", i ? ", " : "",
                 rows[i].key, s.median, rows[i].key, s.min, rows[i].key, s.max);
         good = good && s.median >= rows[i].least;
     }
+    fprintf(json, ", \"bonding_loss1_cc\": \"%s\"", plan->cc ? plan->cc : LOSSY_CC);
     return good;
+}
+
+/* The deaths of the default, and of the controller for lossy links. */
+static bool show_deaths(const struct plan *plan, FILE *json)
+{
+    struct plan lossy = *plan;
+    const bool good = deaths_show(plan, "", json);
+
+    if (plan->cc)
+        return good;
+    lossy.cc = LOSSY_CC;
+    fprintf(json, ", ");
+    printf("with " LOSSY_CC ": ");
+    return deaths_show(&lossy, LOSSY_CC "_", json) && good;
 }
 
 static bool show_profiles(const struct plan *plan, FILE *json)
@@ -159,7 +181,7 @@ static bool show_profiles(const struct plan *plan, FILE *json)
 
 static bool (*const show[PARTS])(const struct plan *plan, FILE *json) = { show_share, live_show,
                                                                           show_profiles,
-                                                                          deaths_show };
+                                                                          show_deaths };
 
 int main(int argc, char **argv)
 {

@@ -77,6 +77,7 @@ struct deaths {
     uint64_t frames, frames_late, frames_lost; /* from the death to a second after the return */
 };
 void deaths_run(const struct plan *plan, struct deaths *out);
-bool deaths_show(const struct plan *plan, FILE *json);
+/* Keys begin with `prefix`. */
+bool deaths_show(const struct plan *plan, const char *prefix, FILE *json);
 
 #endif

@@ -263,6 +263,8 @@ static void on_sent(void *user, struct net *n, enum net_side side, unsigned link
         t->proved = t->proved || (t->ways == NET_TO_SERVER && proof_of(n, link) > t->death);
         if (fresh > 0 && !t->proved)
             t->last_on_dead = net_now(n);
+        if (t->proved && t->resent_at == 0) /* it arrived after all, and the server heard so */
+            t->resent_at = net_now(n);
         return;
     }
     t->again_elsewhere += again;
@@ -360,7 +362,7 @@ void deaths_run(const struct plan *plan, struct deaths *out)
     out->return_max = quantile(&back, 1);
 }
 
-bool deaths_show(const struct plan *plan, FILE *json)
+bool deaths_show(const struct plan *plan, const char *prefix, FILE *json)
 {
     struct deaths d;
 
@@ -374,13 +376,25 @@ bool deaths_show(const struct plan *plan, FILE *json)
            d.return_max);
     printf("  frames %llu, late %llu, lost %llu\n", (unsigned long long)d.frames,
            (unsigned long long)d.frames_late, (unsigned long long)d.frames_lost);
-    fprintf(json,
-            "\"deaths\": %u, \"deaths_failed\": %u, \"evacuation_p50_ms\": %.1f, "
-            "\"evacuation_p99_ms\": %.1f, \"evacuation_max_ms\": %.1f, \"resent_p99_ms\": %.1f, "
-            "\"transfer_gap_p99_ms\": %.1f, \"return_p50_ms\": %.1f, \"return_p99_ms\": %.1f, "
-            "\"death_frames\": %llu, \"death_frames_late\": %llu, \"death_frames_lost\": %llu",
-            d.trials, d.failed, d.evacuation_p50, d.evacuation_p99, d.evacuation_max, d.resent_p99,
-            d.gap_p99, d.return_p50, d.return_p99, (unsigned long long)d.frames,
-            (unsigned long long)d.frames_late, (unsigned long long)d.frames_lost);
+    const struct {
+        const char *key;
+        double value;
+    } keys[] = {
+        { "deaths", d.trials },
+        { "deaths_failed", d.failed },
+        { "evacuation_p50_ms", d.evacuation_p50 },
+        { "evacuation_p99_ms", d.evacuation_p99 },
+        { "evacuation_max_ms", d.evacuation_max },
+        { "resent_p99_ms", d.resent_p99 },
+        { "transfer_gap_p99_ms", d.gap_p99 },
+        { "return_p50_ms", d.return_p50 },
+        { "return_p99_ms", d.return_p99 },
+        { "death_frames", (double)d.frames },
+        { "death_frames_late", (double)d.frames_late },
+        { "death_frames_lost", (double)d.frames_lost },
+    };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        fprintf(json, "%s\"%s%s\": %.10g", i ? ", " : "", prefix, keys[i].key, keys[i].value);
     return d.failed == 0 && d.evacuation_p99 <= 200 && d.return_p99 <= 1000;
 }

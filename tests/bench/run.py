@@ -26,7 +26,7 @@ BENCHES = [
     ("flood", ["{build}/tests/bench/flood"], 300,
      ["flood_rss_growth_kib", "flood_limit_kib", "flood_established_alive"]),
     ("bonding", ["{build}/tests/bench/bonding"], 1800,
-     ["bonding_share", "below_best_single", "evacuation_p99_ms"]),
+     ["bonding_share", "bonding_share_loss1", "below_best_single", "evacuation_p99_ms"]),
     ("worlds", ["{root}/run", "worlds", "1000"], 3600, ["worlds_run", "worlds_violations"]),
     ("coverage", [PYTHON, "{root}/tests/bench/coverage.py"], 3600, ["core_line_coverage"]),
 ]

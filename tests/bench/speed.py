@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""speed.py - CPU seconds per gigabyte on loopback: the limit, libtvl on 1 and 4 paths, ngtcp2.
+"""speed.py - CPU seconds per gigabyte on loopback: the limit, libtvl on 1 and 4 paths, others.
 
 Each is run ROUNDS times in turn, so that a disturbance meets all of them; the median counts. The
 limit is raw UDP with GSO and GRO and AES-128-GCM on packets of the same size (limit.c). Foreign
-peers are run where they are installed. The last line is a JSON object.
+peers are run where they are installed: ngtcp2's programs, and picoquicdemo where SVC_PICOQUIC names
+it. The last line is a JSON object.
 
 usage: speed.py BUILD-DIR [MEGABYTES [ROUNDS]]
 """
@@ -47,57 +48,87 @@ def children_cpu():
     return used.ru_utime + used.ru_stime
 
 
-def ngtcp2(megabytes):
-    """gtlsserver sends a file to gtlsclient, each on its core. {} where they are not installed."""
-    server, client = shutil.which("gtlsserver"), shutil.which("gtlsclient")
-    if not server or not client:
-        return {}
-    with tempfile.TemporaryDirectory() as folder:
-        key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-days", "2",
-                        "-keyout", key, "-out", cert], check=True, stderr=subprocess.DEVNULL)
-        with open(os.path.join(folder, "bulk"), "wb") as bulk:
-            bulk.truncate(megabytes * 1000000)
-        port = "24433"
-        sending = subprocess.Popen(
-            [server, "-q", "-d", folder, "--max-data=64M", "127.0.0.1", port, key, cert],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pin(SENDER_CORE))
+def cpu_of(server, client):
+    """(seconds of the server, seconds of the client), each on its core; None: the client failed."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    before = children_cpu()
+    sending = subprocess.Popen(server, preexec_fn=pin(SENDER_CORE), **quiet)
+    try:
         time.sleep(0.5)
-        before = children_cpu()
-        got = subprocess.run(
-            [client, "-q", "--exit-on-all-streams-close", "--max-data=16M",
-             "--max-stream-data-bidi-local=8M", "127.0.0.1", port,
-             f"https://localhost:{port}/bulk"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600, check=False,
-            preexec_fn=pin(RECEIVER_CORE))
+        got = subprocess.run(client, timeout=600, check=False, preexec_fn=pin(RECEIVER_CORE), **quiet)
+    finally:
         received = children_cpu() - before
         sending.terminate()
         sending.wait()
-        sent = children_cpu() - before - received
-    if got.returncode != 0 or received < 0.2:
-        return {}
-    gb = megabytes / 1000
-    return {"ngtcp2_send": round(sent / gb, 3), "ngtcp2_recv": round(received / gb, 3)}
+    sent = children_cpu() - before - received
+    return (sent, received) if got.returncode == 0 and received >= 0.2 else None
+
+
+def ngtcp2(at):
+    """gtlsserver sends a file to gtlsclient. None where they are not installed."""
+    server, client = shutil.which("gtlsserver"), shutil.which("gtlsclient")
+    if not server or not client:
+        return None
+    return ([server, "-q", "-d", at["folder"], "--max-data=64M", "127.0.0.1", PORT, at["key"],
+             at["cert"]],
+            [client, "-q", "--exit-on-all-streams-close", "--max-data=16M",
+             "--max-stream-data-bidi-local=8M", "127.0.0.1", PORT,
+             f"https://localhost:{PORT}/bulk"])
+
+
+def picoquic(at):
+    """picoquicdemo both times, which SVC_PICOQUIC names. None where it does not."""
+    program = os.environ.get("SVC_PICOQUIC", "")
+    if not program:
+        return None
+    there = ["/usr/bin/env", "-C", at["folder"], program]  # where it leaves tickets
+    return (there + ["-p", PORT, "-c", at["cert"], "-k", at["key"], "-w", at["folder"]],
+            there + ["-D", "-n", "localhost", "-t", at["cert"], "127.0.0.1", PORT, "0:-:bulk"])
+
+
+FOREIGN = {"ngtcp2": ngtcp2, "picoquic": picoquic}
+PORT = "24433"
+
+
+def foreign(commands, megabytes):
+    """CPU seconds per gigabyte; {} where the peer is not there, or failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        at = {"folder": folder, "key": os.path.join(folder, "key.pem"),
+              "cert": os.path.join(folder, "cert.pem")}
+        pair = commands(at)
+        if not pair:
+            return {}
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-days", "2",
+                        "-addext", "subjectAltName=DNS:localhost",
+                        "-keyout", at["key"], "-out", at["cert"]], check=True,
+                       stderr=subprocess.DEVNULL)
+        with open(os.path.join(folder, "bulk"), "wb") as bulk:
+            bulk.truncate(megabytes * 1000000)
+        used = cpu_of(*pair)
+    return {way: cpu * 1000 / megabytes for way, cpu in zip(("send", "recv"), used)} if used else {}
 
 
 def main():
     build = os.path.join(os.path.abspath(sys.argv[1]), "tests", "bench")
     megabytes = sys.argv[2] if len(sys.argv) > 2 else str(MEGABYTES)
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else ROUNDS
-    limit, one, four, foreign = [], [], [], []
+    limit, one, four = [], [], []
+    others = {name: [] for name in FOREIGN}
     for _ in range(rounds):
         limit.append(last_object([os.path.join(build, "limit"), megabytes]))
         one.append(last_object([os.path.join(build, "speed"), "1", megabytes]))
         four.append(last_object([os.path.join(build, "speed"), "4", megabytes]))
-        foreign.append(ngtcp2(int(megabytes)))
+        for name, commands in FOREIGN.items():
+            others[name].append(foreign(commands, int(megabytes)))
     report = {"limit_send": median(limit, "limit_send"), "limit_recv": median(limit, "limit_recv")}
     for rows, suffix in ((one, ""), (four, "_4paths")):
         for key in ("cpu_s_per_gb_send", "cpu_s_per_gb_recv", "gbit_per_s"):
             report[key + suffix] = median(rows, key)
-    for key in ("ngtcp2_send", "ngtcp2_recv"):
-        report[key] = median(foreign, key)
-    report["peers"] = "ngtcp2" if report["ngtcp2_send"] else "none installed"
+    for name, rows in others.items():
+        for way in ("send", "recv"):
+            report[f"{name}_{way}"] = median(rows, way)
+    report["peers"] = " ".join(n for n in FOREIGN if report[n + "_send"]) or "none installed"
     for suffix in ("", "_4paths"):
         pairs = [(report[f"cpu_s_per_gb_{way}{suffix}"], report[f"limit_{way}"])
                  for way in ("send", "recv")]
@@ -108,7 +139,8 @@ def main():
             ("limit", "limit_send", "limit_recv"),
             ("libtvl, 1 path", "cpu_s_per_gb_send", "cpu_s_per_gb_recv"),
             ("libtvl, 4 paths", "cpu_s_per_gb_send_4paths", "cpu_s_per_gb_recv_4paths"),
-            ("ngtcp2 (gtls*)", "ngtcp2_send", "ngtcp2_recv")):
+            ("ngtcp2 (gtls*)", "ngtcp2_send", "ngtcp2_recv"),
+            ("picoquic (picoquicdemo)", "picoquic_send", "picoquic_recv")):
         print(f"{name:24} {report[send] or '-':>7} {report[recv] or '-':>7}")
     print(json.dumps(report))
     sys.exit(0 if "cpu_ratio_to_limit" in report else 1)

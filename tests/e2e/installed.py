@@ -3,9 +3,11 @@
 
 Installs into a folder of its own, compiles the guide's example against that, and fetches ten
 million bytes with it over two paths. The shared libraries show the names of the headers and no
-others; the guide's text of the example's heart is what the example says.
+others; the guide's text of the example's heart is what the example says. Where the build has
+sanitizers the example is compiled with them too: a library that has them runs in no other program.
 """
 import glob
+import json
 import os
 import re
 import shutil
@@ -56,9 +58,17 @@ def check_names(lib):
             sys.exit(f"FAILED: {so} has no SONAME {so}.0")
 
 
+def sanitizers():
+    """The compiler's option for what the build has of them."""
+    with open(os.path.join(BUILD, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as f:
+        chosen = [o["value"] for o in json.load(f) if o["name"] == "b_sanitize"]
+    names = [n for n in chosen if n and n != "none"]
+    return ["-fsanitize=" + ",".join(names)] if names else []
+
+
 def build_example(folder, env):
     out = os.path.join(folder, "two_paths")
-    flags = run(["pkg-config", "--cflags", "--libs", "tvl-ev"], env=env).split()
+    flags = run(["pkg-config", "--cflags", "--libs", "tvl-ev"], env=env).split() + sanitizers()
     source = os.path.join(ROOT, "docs", "examples", "two_paths.c")
     run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", source, *flags, "-lev", "-o", out])
     return out

@@ -118,6 +118,7 @@ static int make_victim(struct puppet *p)
     cfg.stream_window = 16u << 10;
     cfg.conn_window = 64u << 10;
     cfg.max_path_id = p->o.victim_multipath ? 3 : UINT32_MAX;
+    cfg.no_grease = p->o.victim_no_grease;
     cfg.keepalive = p->o.keepalive;
     cfg.datagram_max = p->o.datagram_max;
     cfg.retry = p->o.victim_retries ? TVL_RETRY_ALWAYS : TVL_RETRY_NEVER;

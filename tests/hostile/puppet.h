@@ -53,6 +53,7 @@ struct puppet_options {
     bool borrowed_keys;    /* Handshake keys of its own making */
     bool victim_retries;   /* server: always asks for Retry */
     bool victim_multipath; /* off: the victim does not offer it */
+    bool victim_no_grease;
     tvl_time keepalive;    /* of the victim */
     uint32_t datagram_max; /* of the victim */
     /* The puppet's TLS bytes on their way out; may change them. NULL: as they are. */

@@ -36,7 +36,7 @@ enum row_flag {
     PUPPET_RETRIES = 512,    /* the puppet, a server, asks for Retry first */
     MUTE = 1024,             /* the puppet acknowledges nothing from the start */
     BORROWED_KEYS = 2048,    /* it has Handshake keys of its own making from the start */
-    OWED = 4096,             /* the library does not do so yet: told, not counted as a failure */
+    NO_GREASE = 4096,        /* the victim does not offer grease_quic_bit */
 };
 
 struct row {

@@ -1,6 +1,7 @@
 /* rows_frames.c - frames: encoding, and where they may stand (RFC 9000 12.4, 12.5, 13, 19). */
 #include "error.h"
 #include "rows.h"
+#include "script.h"
 
 #define OPEN STAGE_OPEN
 #define VIOLATION TVL_WIRE_PROTOCOL_VIOLATION
@@ -9,6 +10,20 @@
 static bool challenge_answered(struct puppet *p)
 {
     return memcmp(p->response, "12345678", 8) == 0;
+}
+
+/* The victim is made to send hundreds of packets; then all are acknowledged that may exist. */
+static bool acknowledge_ahead(struct puppet *p)
+{
+    static const uint8_t ping[] = { TVL_FRAME_PING };
+
+    p->mute = true;
+    for (unsigned i = 0; i < 400 && !p->close.seen; i++) {
+        puppet_say(p, ping, sizeof ping);
+        puppet_say(p, ping, sizeof ping);
+        puppet_pump(p);
+    }
+    return script_run(p, "1: 2 $sent 0 0 $sent");
 }
 
 const struct row rows_frames[] = {
@@ -60,6 +75,8 @@ const struct row rows_frames[] = {
       "I: 0x02 4000 0 0 0", CLOSES, VIOLATION },
     { "RFC 9000 13.1", "ACK of the largest packet number there is", BOTH, OPEN,
       "1: 0x02 0x3fffffffffffffff/8 0 0 0", CLOSES, VIOLATION },
+    { "RFC 9000 13.1, 21.4", "ACK of all packets up to the newest, one of which was left out", BOTH,
+      OPEN, NULL, CLOSES, VIOLATION, .act = acknowledge_ahead },
     { "RFC 9000 19.3", "ACK with an absurd delay", BOTH, OPEN,
       "1: 0x02 $sent 0x3fffffffffffffff/8 0 0", IGNORES },
     { "RFC 9000 13.4.2", "ACK whose ECN counts were never earned", BOTH, OPEN,

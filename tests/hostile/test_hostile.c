@@ -125,6 +125,7 @@ static struct puppet_options options_of(const struct row *row, enum tvl_side vic
         .scid_len = row->flags & EMPTY_SCID ? 255 : 0,
         .no_multipath = row->flags & NO_MULTIPATH,
         .victim_multipath = !(row->flags & VICTIM_NO_MULTIPATH),
+        .victim_no_grease = row->flags & NO_GREASE,
         .retries = row->flags & PUPPET_RETRIES,
         .mute = row->flags & MUTE,
         .borrowed_keys = row->flags & BORROWED_KEYS,
@@ -226,16 +227,15 @@ static bool run_row(const struct row *row, enum tvl_side victim, const char *gro
     if (!why && row->check && !row->check(p))
         why = "its check failed";
     if (why)
-        print_error("%s%s, %s, against a %s: %s\n    %s\n    close: seen %d, code 0x%llx, frame "
+        print_error("%s, %s, against a %s: %s\n    %s\n    close: seen %d, code 0x%llx, frame "
                     "0x%llx, level %d, \"%s\"; connected %d, closed %d (%s)\n",
-                    row->flags & OWED ? "owed: " : "", group, row->section,
-                    victim == TVL_CLIENT ? "client" : "server", why, row->what, p->close.seen,
-                    (unsigned long long)p->close.code, (unsigned long long)p->close.frame_type,
-                    (int)p->close.level, p->close.reason, p->connected, p->closed,
-                    p->closed ? p->closed_event.closed.reason : "");
+                    group, row->section, victim == TVL_CLIENT ? "client" : "server", why, row->what,
+                    p->close.seen, (unsigned long long)p->close.code,
+                    (unsigned long long)p->close.frame_type, (int)p->close.level, p->close.reason,
+                    p->connected, p->closed, p->closed ? p->closed_event.closed.reason : "");
     puppet_fini(p);
     free(p);
-    return why == NULL || (row->flags & OWED);
+    return why == NULL;
 }
 
 /* All rows of a group run, so that one failure does not hide the next. */
@@ -338,7 +338,7 @@ static unsigned print_group(const struct row *rows, const char *title)
     for (; rows->section; rows++) {
         printf("| %s | %s | %s | ", rows->section, against[rows->victim], rows->what);
         print_answer(rows);
-        printf("%s |\n", rows->flags & OWED ? " (owed)" : "");
+        printf(" |\n");
         n += rows->victim == BOTH ? 2 : 1;
     }
     return n;

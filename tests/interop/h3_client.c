@@ -132,7 +132,7 @@ static int connect_server(struct client *c)
     c->received = 0;
     c->migrated = false;
     c->good = true;
-    c->logs->retries_seen = 0;
+    c->logs->retries_seen = c->logs->negotiations_seen = 0;
     r = tvl_ev_connect(c->driver, c->server, c->name, &c->first, &c->conn, why, sizeof why);
     if (r != 0) {
         fprintf(stderr, "h3_client: %s\n", why[0] ? why : tvl_strerror(r));
@@ -150,8 +150,9 @@ static void connected(struct client *c)
         (void)tvl_close(c->conn, H3_NO_ERROR, "no room", tvl_ev_now(c->driver));
         return;
     }
-    h3_print(json_pack("{s:s, s:o, s:i}", "event", "connected", "connection", h3_stats(c->conn),
-                       "retries", (int)c->logs->retries_seen));
+    h3_print(json_pack("{s:s, s:o, s:i, s:i}", "event", "connected", "connection",
+                       h3_stats(c->conn), "retries", (int)c->logs->retries_seen, "negotiations",
+                       (int)c->logs->negotiations_seen));
     for (size_t i = 0; i < c->n_extra; i++)
         if (tvl_ev_path_add(c->driver, c->conn, &c->extra[i], why, sizeof why) < 0)
             fprintf(stderr, "path: %s\n", why);
@@ -226,6 +227,8 @@ static const char usage[] =
     "  --plain                no multipath\n"
     "  --local ADDRESS        of the first path\n"
     "  --path [LOCAL][@ADDRESS:PORT]  a further path (up to 7)\n"
+    "  --first-version HEX    begin with this reserved version (0x?a?a?a?a)\n"
+    "  --key-packets N        a new key after N packets\n"
     "  --migrate BYTES        go on from a new socket once so many bytes have come\n"
     "  --keepalive MS         ask silent paths for a sign of life\n"
     "  --cc NAME              congestion controller\n"
@@ -247,6 +250,8 @@ enum choice {
     PLAIN,
     LOCAL,
     PATH,
+    FIRST_VERSION,
+    KEY_PACKETS,
     MIGRATE,
     KEEPALIVE,
     CC,
@@ -269,6 +274,8 @@ static const struct option options[] = {
     { "plain", no_argument, NULL, PLAIN },
     { "local", required_argument, NULL, LOCAL },
     { "path", required_argument, NULL, PATH },
+    { "first-version", required_argument, NULL, FIRST_VERSION },
+    { "key-packets", required_argument, NULL, KEY_PACKETS },
     { "migrate", required_argument, NULL, MIGRATE },
     { "keepalive", required_argument, NULL, KEEPALIVE },
     { "cc", required_argument, NULL, CC },
@@ -322,6 +329,12 @@ static int take_transport_option(int option, struct setup *s)
         return 0;
     case GROUPS:
         s->tls.groups = optarg;
+        return 0;
+    case FIRST_VERSION:
+        s->ev.tvl.first_version = (uint32_t)strtoul(optarg, NULL, 16);
+        return 0;
+    case KEY_PACKETS:
+        s->ev.tvl.key_update_packets = strtoull(optarg, NULL, 10);
         return 0;
     case PLAIN:
         s->ev.tvl.max_path_id = UINT32_MAX;

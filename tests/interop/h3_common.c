@@ -24,6 +24,8 @@ static void on_trace(void *user, const struct tvl_trace_event *ev)
 
     if (ev->type == TVL_TRACE_PACKET_RECEIVED && ev->packet.level == TVL_TRACE_RETRY)
         logs->retries_seen++;
+    if (ev->type == TVL_TRACE_PACKET_RECEIVED && ev->packet.level == TVL_TRACE_VERSION_NEGOTIATION)
+        logs->negotiations_seen++;
     if (logs->qlog)
         tvl_qlog_trace(logs->qlog, ev);
 }

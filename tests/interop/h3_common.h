@@ -19,8 +19,8 @@ extern const char *const h3_alpn[];
 struct h3_logs { /* options of both programs */
     const char *keylog_file;
     FILE *keylog;
-    struct tvl_qlog *qlog; /* into the folder QLOGDIR names; NULL: none */
-    unsigned retries_seen; /* Retry packets received */
+    struct tvl_qlog *qlog;                    /* into the folder QLOGDIR names; NULL: none */
+    unsigned retries_seen, negotiations_seen; /* Retry, Version Negotiation packets received */
 };
 
 /* Open what is asked for and enter it into the configurations. 0, or -1 and a line on stderr. */

@@ -2,8 +2,9 @@
  * h3_server.c - a small HTTP/3 server over libtvl, to be met by foreign clients.
  *
  * GET gives a file of --root; POST and PUT keep the body in --uploads under the last part of the
- * path and answer how many bytes came. Each connection's begin and end, and each request, is a JSON
- * line on standard output. Runs until SIGTERM, or --connections have ended.
+ * path and answer how many bytes came. Each connection's begin and end (or that it lives at the
+ * program's end), and each request, is a JSON line on standard output. Runs until SIGTERM, or
+ * --connections have ended.
  */
 #include <ev.h>
 #include <getopt.h>
@@ -14,7 +15,10 @@
 #include "h3.h"
 #include "h3_common.h"
 
+struct served;
+
 struct server {
+    struct served *first; /* of the connections that live */
     struct ev_loop *loop;
     struct tvl_ev *driver;
     const char *root, *uploads;
@@ -24,6 +28,7 @@ struct server {
 
 struct served { /* user pointer of a connection */
     struct server *server;
+    struct served *prev, *next;
     struct tvl_conn *conn;
     struct h3 *h3; /* NULL before the handshake is complete */
     unsigned long requests;
@@ -128,8 +133,21 @@ static void begin(struct server *server, struct tvl_conn *conn)
     }
     s->server = server;
     s->conn = conn;
+    s->next = server->first;
+    if (s->next)
+        s->next->prev = s;
+    server->first = s;
     tvl_conn_set_user(conn, s);
     h3_print(json_pack("{s:s, s:o}", "event", "connected", "connection", h3_stats(conn)));
+}
+
+static void forget(struct served *s)
+{
+    *(s->prev ? &s->prev->next : &s->server->first) = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    h3_free(s->h3);
+    free(s);
 }
 
 static void finish(struct server *server, const struct tvl_event *ev)
@@ -137,8 +155,7 @@ static void finish(struct server *server, const struct tvl_event *ev)
     struct served *s = tvl_conn_user(ev->conn);
 
     if (s)
-        h3_free(s->h3);
-    free(s);
+        forget(s);
     tvl_conn_set_user(ev->conn, NULL);
     h3_print(json_pack("{s:s, s:i, s:I, s:s, s:o}", "event", "closed", "kind", (int)ev->closed.kind,
                        "code", (json_int_t)ev->closed.code, "reason", ev->closed.reason,
@@ -286,10 +303,16 @@ static int take_option(int option, struct server *server, struct setup *c)
     }
 }
 
-static void say_end(const struct server *server)
+static void say_end(struct server *server)
 {
     struct tvl_endpoint_stats stats;
 
+    while (server->first) { /* its goodbye was lost, maybe */
+        h3_print(
+            json_pack("{s:s, s:o}", "event", "open", "connection", h3_stats(server->first->conn)));
+        tvl_conn_set_user(server->first->conn, NULL);
+        forget(server->first);
+    }
     tvl_endpoint_get_stats(tvl_ev_endpoint(server->driver), &stats);
     h3_print(json_pack("{s:s, s:I, s:I, s:I}", "event", "end", "accepted",
                        (json_int_t)stats.accepted, "retries_sent", (json_int_t)stats.retries_sent,

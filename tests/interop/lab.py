@@ -18,8 +18,8 @@ sys.path.insert(0, os.path.join(ROOT, "tools", "demo"))
 import programs as demo_programs  # noqa: E402
 from programs import ProgramFailed, Programs, free_udp_ports, openssl  # noqa: E402
 
-SMALL, BIG = 1000, 3000000  # bytes of the files that are moved
-TIMEOUT_S = 40
+SMALL = 1000  # bytes of a small file
+TIMEOUT_S = 60
 
 
 class NotOffered(Exception):
@@ -107,7 +107,7 @@ class Lab:
         self.upload = os.path.join(folder, "up.bin")
         self.ipv6 = case.ipv6
         self.host = "[::1]" if self.ipv6 else "127.0.0.1"
-        self.port, self.link_port = free_udp_ports(2)
+        self.port, self.link_port, self.nat_port = free_udp_ports(3)
         self.running = Programs(folder)
         self.nat = None
         dice = random.Random(case.name)
@@ -118,7 +118,7 @@ class Lab:
         for i in range(case.many):
             self.write(f"f{i}.bin", dice.randbytes(SMALL))
         with open(self.upload, "wb") as f:
-            f.write(client.fill * BIG if client.fill else dice.randbytes(BIG))
+            f.write(client.fill * case.size if client.fill else dice.randbytes(case.size))
 
     def make(self, name):
         path = os.path.join(self.folder, name)
@@ -191,25 +191,23 @@ class Lab:
 
     def begin_link(self):
         """Whatever lies between the two; afterwards clients go to the port `connect_port`."""
-        if self.case.link:
-            spec = (f"name=l,listen=127.0.0.1:{self.link_port},to=127.0.0.1:{self.port},"
-                    + self.case.link)
-            vlink = self.running.start("vlink", [
-                os.path.join(self.build, "vmm-shim", "vlink", "vlink"), "--link", spec, "--seed", "7"])
-            demo_programs.wait_for_udp(vlink, self.link_port)
-        elif self.case.links:
-            command = [os.path.join(self.build, "vmm-shim", "vlink", "vlink"), "--seed", "7",
-                       "--start-on-traffic"]
-            for name, host, keys in zip("ab", (self.host, self.second_host), self.case.links):
-                command += ["--link", f"name={name},listen={host}:{self.link_port},"
-                            f"to=127.0.0.1:{self.port},{keys}"]
-            for change in self.case.at:
-                command += ["--at", change]
-            vlink = self.running.start("vlink", command)
-            demo_programs.wait_for_udp(vlink, self.link_port)
-        elif self.case.rebind:
-            self.nat = Rebinder(self.link_port, self.port)
+        target = self.port
+        if self.case.rebind:
+            target = self.nat_port if self.case.link else self.link_port
+            self.nat = Rebinder(target, self.port)
             self.nat.start()
+        links = self.case.links or ([self.case.link] if self.case.link else [])
+        if not links:
+            return
+        command = [os.path.join(self.build, "vmm-shim", "vlink", "vlink"), "--seed", "7",
+                   "--start-on-traffic"]
+        for name, host, keys in zip("ab", (self.host, self.second_host), links):
+            command += ["--link", f"name={name},listen={host}:{self.link_port},"
+                        f"to={self.host}:{target},{keys}"]
+        for change in self.case.at:
+            command += ["--at", change]
+        vlink = self.running.start("vlink", command)
+        demo_programs.wait_for_udp(vlink, self.link_port)
 
     @property
     def connect_port(self):

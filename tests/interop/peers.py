@@ -6,9 +6,10 @@ client that can verify a certificate does.
 import json
 import os
 import shutil
+import subprocess
 import time
 
-from lab import BIG, Failed, NotOffered, version_of
+from lab import Failed, NotOffered, version_of
 
 IDLE_S = 20
 
@@ -48,6 +49,7 @@ class Peer:
 
     upload_path = "/up.bin"
     hrr_groups = "P-384"  # as client: what it does not guess, but has
+    hrr_guess = ""  # as server: groups of which it lacks the first, when it cannot be told to
     fill = b""  # as client: it can send only this byte up
     wants = {}  # as client: word -> what our server has to do for it
 
@@ -56,8 +58,7 @@ class Libtvl(Peer):
     """Both sides are ours."""
     name = "libtvl"
     no_client = {
-        "unknown_version": "our client speaks version 1 only",
-        "early_data": "our client has no 0-RTT",
+        "early_data": "OpenSSL 3.0 gives a QUIC client no keys for 0-RTT",
     }
 
     def version(self):
@@ -83,17 +84,20 @@ class Libtvl(Peer):
     def request(self, lab, server):
         words = lab.case.client
         command = [lab.tool("h3_client"), "--ca", lab.pki["ca.pem"], "--connections",
-                   str(lab.case.connections), "--timeout", str(IDLE_S + 10)]
+                   str(lab.case.connections), "--timeout", str(2 * IDLE_S)]
         more = {
             "chacha": ["--suites", "TLS_CHACHA20_POLY1305_SHA256"],
             "cert": ["--cert", lab.pki["client.pem"], "--key", lab.pki["client.key"]],
-            "key_update": ["--update-keys", str(BIG // 10)],
-            "migrate": ["--migrate", str(BIG // 10)],
+            "key_update": ["--key-packets", "10"],
+            "unknown_version": ["--first-version", "1a2a3a4a"],
+            "migrate": ["--migrate", str(lab.case.size // 10)],
             "multipath": ["--path", f"@{lab.second_host}:{lab.link_port}"] if lab.case.links
             else ["--local", "127.0.0.1", "--path", "127.0.0.2"],
         }
         for word in words:
             command += more.get(word, [])
+        if "hrr" in lab.case.server and server.hrr_guess:
+            command += ["--groups", server.hrr_guess]
         target = f"{lab.host}:{lab.connect_port}"
         paths = ["/" + name for name in lab.downloads]
         if lab.case.up:
@@ -105,7 +109,10 @@ class Libtvl(Peer):
 class Ngtcp2(Peer):
     """ngtcp2's example programs on GnuTLS. Its client verifies no certificate."""
     name, package = "ngtcp2", "ngtcp2-server"
-    no_server = {"multipath": "no multipath"}
+    no_server = {
+        "key_update": "gtlsserver has no option for it",
+        "multipath": "no multipath",
+    }
     no_client = {"multipath": "no multipath"}
     upload_path = "/index.html"
 
@@ -134,6 +141,7 @@ class Ngtcp2(Peer):
 
     def request(self, lab, server):
         words = lab.case.client
+        after = "100ms" if lab.case.loss else "5ms"  # of the handshake, but before the end
         session, params = (os.path.join(lab.folder, n) for n in ("session", "params"))
         command = [shutil.which("gtlsclient"), "--quiet", "--exit-on-all-streams-close",
                    f"--timeout={IDLE_S}s", "--download", lab.saved, "--sni", "localhost"]
@@ -142,8 +150,8 @@ class Ngtcp2(Peer):
             "early_data": ["--session-file", session, "--tp-file", params],
             "chacha": ["--ciphers=NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305"],
             "cert": ["--cert", lab.pki["client.pem"], "--key", lab.pki["client.key"]],
-            "key_update": ["--key-update=5ms"],
-            "migrate": ["--change-local-addr=5ms"],
+            "key_update": [f"--key-update={after}"],
+            "migrate": [f"--change-local-addr={after}"],
             "unknown_version": ["-v", "0x1a2a3a4a", "--preferred-versions", "v1"],
         }
         for word in words:
@@ -171,6 +179,7 @@ class Caddy(Peer):
     kinds = ("server",)
     no_server = {
         "retry": "Caddy has no setting for it",
+        "key_update": "quic-go begins one after 100,000 packets, and Caddy has no setting for it",
         "follow": "quic-go forbids it by disable_active_migration",
         "rebind": "quic-go 0.29 goes on sending to the old port; ngtcp2's client fails there too",
         "multipath": "no multipath",
@@ -204,20 +213,25 @@ class Caddy(Peer):
 
 PAGE = """<!doctype html><title>interop</title><script>
 const down = %s, up = %s, rounds = %d;
+// Between rounds the server closes the connection, maybe while a request is on its way to it.
+const ask = async (...what) => {
+  for (let left = rounds > 1 ? 3 : 1; ; left--)
+    try { return await fetch(...what); } catch (e) { if (left <= 1) throw e; }
+};
 (async () => {
   const out = {};
   try {
     for (let round = 0; round < rounds; round++)
       await Promise.all(down.map(async name => {
-        const b = await (await fetch("/" + name, {cache: "no-store"})).arrayBuffer();
-        await fetch("/" + name, {method: "POST", body: b});
+        const b = await (await ask("/" + name, {cache: "no-store"})).arrayBuffer();
+        await ask("/" + name, {method: "POST", body: b});
       }));
     if (up) {
       const b = await (await fetch("/up.bin")).arrayBuffer();
       out.up = await (await fetch("/up.bin", {method: "POST", body: b})).text();
     }
   } catch (e) { out.error = String(e); }
-  await fetch("/result.json", {method: "POST", body: JSON.stringify(out)});
+  await ask("/result.json", {method: "POST", body: JSON.stringify(out)});
 })();
 </script>
 """
@@ -230,6 +244,7 @@ class Chromium(Peer):
     wants = {"again": "close"}  # it keeps a connection as long as it lives
     no_client = {
         "unknown_version": "no switch for it",
+        "key_update": "no switch for it",
         "early_data": "no way to give it another server's ticket",
         "cert": "headless, it offers a certificate only by an administrator's policy",
         "migrate": "no switch for it",
@@ -282,11 +297,12 @@ class Picoquic(Peer):
     """picoquicdemo, which no distribution has: SVC_PICOQUIC names the program."""
     name = "picoquic"
     hrr_groups = "P-256"
+    hrr_guess = "X448:P-256"
     fill = b"Z"
     wants = {}
     no_server = {
-        "hrr": "its server takes every group that its client guesses, and ours",
         "client_ca": "no option for it",
+        "key_update": "no option for it",
     }
     no_client = {
         "cert": "no option for it",
@@ -301,13 +317,18 @@ class Picoquic(Peer):
         return "" if self.program else "picoquic by hand, and take SVC_PICOQUIC=PROGRAM"
 
     def version(self):
-        return os.environ.get("SVC_PICOQUIC_VERSION", "")
+        """The commit of the tree it was built in."""
+        done = subprocess.run(["git", "-C", os.path.dirname(self.program), "log", "-1",
+                               "--format=commit %h of %cs"], capture_output=True, text=True,
+                              check=False)
+        return done.stdout.strip()
 
     def check_upload(self, lab):
         with open(os.path.join(lab.saved, "post"), encoding="utf-8") as f:
             said = f.read()
         # It counts the 512 bytes of room for its answer, too; with ngtcp2's client as well.
-        if said.strip() not in (f"Received {BIG} bytes.", f"Received {BIG + 512} bytes."):
+        if said.strip() not in (f"Received {lab.case.size} bytes.",
+                                f"Received {lab.case.size + 512} bytes."):
             raise Failed(f"the server says: {said.strip()}")
 
     def command(self, lab, folder):
@@ -338,7 +359,7 @@ class Picoquic(Peer):
             command += more.get(word, [])
         if "hrr" in lab.case.server:
             command.append("-z")
-        scenario = [f"0:-:up.bin:{BIG}"] if lab.case.up else \
+        scenario = [f"0:-:up.bin:{lab.case.size}"] if lab.case.up else \
             [f"{4 * i}:-:{name}" for i, name in enumerate(lab.downloads)]
 
         def target(port):

@@ -200,15 +200,47 @@ static uint64_t buffered(const struct tvl_conn *conn)
     return sum;
 }
 
+/* An end in use: what is said below, its stream bytes, and the records of a window of packets. */
+static uint64_t allowed_in_use(const struct check *c, unsigned app, int who)
+{
+    const struct tvl_conn *conn = c->app[app].side[who].conn;
+    uint64_t sum = CHECK_MEMORY_CONN + buffered(conn);
+
+    for (size_t i = 0; i < conn->n_paths; i++)
+        sum += c->path[app][who][conn->path[i]->id % TVL_PATH_SLOTS].window;
+    return sum;
+}
+
+static uint64_t conns_of(const struct sim_host *h)
+{
+    struct tvl_endpoint_stats st = { .conns = 0 };
+
+    if (h->ep)
+        tvl_endpoint_get_stats(h->ep, &st);
+    return st.conns;
+}
+
 static void check_memory(struct check *c)
 {
     const size_t now = sim_memory_bytes();
-    uint64_t allowed = CHECK_MEMORY_BASE;
+    uint64_t conns = conns_of(c->server), live = c->n_ghosts;
+    uint64_t allowed = CHECK_MEMORY_HOST;
 
-    for (unsigned i = 0; i < c->n_apps; i++)
+    for (unsigned i = 0; i < c->n_apps; i++) {
+        const struct sim_host *client = c->app[i].side[APP_CLIENT].host;
+
+        if (i == 0 || client != c->app[i - 1].side[APP_CLIENT].host) {
+            conns += conns_of(client);
+            allowed += CHECK_MEMORY_HOST;
+        }
         for (int who = 0; who < 2; who++)
-            if (c->app[i].side[who].conn)
-                allowed += CHECK_MEMORY_CONN + buffered(c->app[i].side[who].conn);
+            if (c->app[i].side[who].conn) {
+                live++;
+                allowed += allowed_in_use(c, i, who);
+            }
+    }
+    allowed += c->n_ghosts * CHECK_MEMORY_CONN;
+    allowed += conns > live ? (conns - live) * CHECK_MEMORY_CLOSED : 0;
     if (now > c->memory_peak)
         c->memory_peak = now;
     if (now > allowed)

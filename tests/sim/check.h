@@ -22,9 +22,11 @@
 #define CHECK_GHOSTS_MAX 256
 /* Bytes beyond the window: probes and what RFC 9002 lets through it. */
 #define CHECK_BEYOND_WINDOW (64 * TVL_DATAGRAM_MAX)
-#define CHECK_DEEP_EVERY 64          /* steps between looks at every packet outstanding */
-#define CHECK_MEMORY_BASE (2u << 20) /* bytes of one endpoint, tables included */
-#define CHECK_MEMORY_CONN (2u << 20) /* bytes of one end of a connection beside stream bytes */
+#define CHECK_DEEP_EVERY 64            /* steps between looks at every packet outstanding */
+#define CHECK_MEMORY_HOST (256u << 10) /* bytes of one endpoint, tables included */
+#define CHECK_MEMORY_CONN \
+    (384u << 10) /* of an end of a connection, beside what depends on windows */
+#define CHECK_MEMORY_CLOSED (32u << 10) /* of an end whose end was told, RFC 9000 10.2 */
 
 struct check_peer { /* an address, as the server sees it */
     uint64_t key, in, out;
@@ -51,7 +53,8 @@ struct check {
     bool may_fall_idle; /* not everybody keeps himself alive */
     bool may_be_refused;
     bool may_lose_handshake; /* an address may change in the midst of one */
-    bool may_refuse_token;   /* Retry, and the client's address or the clock may change after it */
+    bool may_refuse_token; /* a Retry's, where the client's address or the time may change after it
+                            */
     uint64_t steps;
     size_t memory_peak;
 };

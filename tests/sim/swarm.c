@@ -15,6 +15,14 @@
 #define END_BASE (10 * SECOND)   /* beyond the idle time-out, for every end to be known */
 #define MEMORY_REST (256u << 10) /* bytes an endpoint may keep when no connection is left */
 
+/* Faults that bring a Retry, and those after which its token may come too late or from elsewhere:
+ * a client whose server has forgotten it, or said goodbye unheard, asks on for its time-out. */
+#define RETRIES (SWARM_BIT(SWARM_RETRY) | SWARM_BIT(SWARM_ADMISSION))
+#define HANDSHAKE_DRAGS                                                            \
+    (SWARM_BIT(SWARM_NAT) | SWARM_BIT(SWARM_ADDRESS) | SWARM_BIT(SWARM_CLOCK) |    \
+     SWARM_BIT(SWARM_RESTART) | SWARM_BIT(SWARM_CLOSES) | SWARM_BIT(SWARM_SLEEP) | \
+     SWARM_BIT(SWARM_DOWN) | SWARM_BIT(SWARM_PARTITION))
+
 #define fail(w, ...) sim_fail(&(w)->g, __VA_ARGS__)
 
 /* ---- events of the library ---- */
@@ -391,9 +399,7 @@ void swarm_run(const struct swarm_order *order, struct swarm_result *out)
     w->check.may_fall_idle = w->no_keepalive;
     w->check.may_be_refused = swarm_has(w, SWARM_ADMISSION);
     w->check.may_lose_handshake = swarm_has(w, SWARM_NAT) || swarm_has(w, SWARM_ADDRESS);
-    w->check.may_refuse_token =
-        swarm_has(w, SWARM_RETRY) &&
-        (w->drawn & (SWARM_BIT(SWARM_NAT) | SWARM_BIT(SWARM_ADDRESS) | SWARM_BIT(SWARM_CLOCK)));
+    w->check.may_refuse_token = (w->drawn & RETRIES) && (w->drawn & HANDSHAKE_DRAGS);
     if (!w->g.why[0])
         talk(w);
     if (!w->g.why[0])

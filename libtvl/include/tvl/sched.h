@@ -2,10 +2,10 @@
  * sched.h - how to write a path scheduler.
  *
  * One question, asked once per packet: on which path does this packet leave now? None means "hold
- * it"; the question then comes again for what is to be sent after it. What to send, in which order, and what to send again is decided before the question is
- * asked. A scheduler reads path views and never changes a path. Suspect and unvalidated paths are
- * not shown to it; backup paths, and paths that have not proved for long that they deliver, only
- * when there is no other.
+ * it"; the question then comes again for what is to be sent after it. What to send, in which order,
+ * and what to send again is decided before the question is asked. A scheduler reads path views and
+ * never changes a path. Suspect and unvalidated paths are not shown to it; backup paths, and paths
+ * that have not proved for long that they deliver, only when there is no other.
  */
 #ifndef TVL_SCHED_H
 #define TVL_SCHED_H

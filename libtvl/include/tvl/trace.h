@@ -25,6 +25,7 @@ enum tvl_trace_type {
     TVL_TRACE_PACKET_SENT,        /* .packet */
     TVL_TRACE_PACKET_RECEIVED,    /* .packet */
     TVL_TRACE_PACKET_DROPPED,     /* .dropped */
+    TVL_TRACE_PACKET_BUFFERED,    /* .dropped, but only for now: its keys are not there yet */
     TVL_TRACE_PACKET_LOST,        /* .lost */
     TVL_TRACE_PACKET_SPURIOUS,    /* .lost: acknowledged after all */
     TVL_TRACE_RECOVERY_METRICS,   /* .metrics: after an acknowledgement or a loss */

@@ -175,6 +175,8 @@ struct tvl_config {
     bool no_spin;            /* never show the spin bit (RFC 9000 17.4); else on 15 paths of 16 */
     bool no_grease;          /* no reserved versions, parameters, nor a free fixed bit (RFC 9287) */
     bool no_resumption;      /* client: begin every connection afresh, without ticket and token */
+    uint32_t first_version;  /* client: a reserved version 0x?a?a?a?a to begin with, so that servers
+                                negotiate (RFC 9000 6.3); then version 1. 0 (default): version 1 */
     uint64_t key_update_packets; /* packets sent under one key before a new one, at most the
                                     cipher's limit (RFC 9001 6.6); 0: that limit */
     /* Server: where clients go on once the handshake is confirmed (RFC 9000 9.6); port 0 (default):

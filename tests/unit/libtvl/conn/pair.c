@@ -86,7 +86,7 @@ static void make_endpoint(struct pair *p, int side, const struct pair_options *o
 
 void pair_init(struct pair *p, const struct pair_options *o)
 {
-    const struct test_pki_config pc = { .kind = TEST_PKI_ED25519 };
+    const struct test_pki_config pc = { .kind = TEST_PKI_ED25519, .extra_names = o->extra_names };
 
     memset(p, 0, sizeof *p);
     p->now = 1000000;

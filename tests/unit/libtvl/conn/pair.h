@@ -69,6 +69,7 @@ struct pair_options {
     uint32_t max_path_id;           /* both sides; 0: the default */
     tvl_time keepalive;
     bool ipv6;
+    size_t extra_names; /* of the server's certificate: it grows by about 27 bytes each */
     /* Changes what is not above, before anything is made of it. */
     void (*adjust)(const struct pair *p, int side, struct tvl_tls_config *tls,
                    struct tvl_config *cfg);

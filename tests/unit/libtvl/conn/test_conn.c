@@ -126,6 +126,70 @@ static void test_two_paths_share(void **state)
     pair_fini(&p);
 }
 
+/* ---- packets before their keys, RFC 9000 5.7 ---- */
+
+static bool server_spoke(struct pair *p)
+{
+    return p->sent[PAIR_SERVER][0] > 0;
+}
+
+static bool client_connected(struct pair *p)
+{
+    return p->seen[PAIR_CLIENT][TVL_EVENT_CONNECTED] > 0;
+}
+
+/* The first datagram on its way to `side` is overtaken by all others; how many are under way. */
+static unsigned overtake(struct pair *p, int side)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < p->n_queue; i++)
+        if (p->queue[i].to == side && n++ == 0)
+            p->queue[i].at += 3000;
+    return n;
+}
+
+static void write_at_once(struct pair *p, int side, const struct tvl_event *ev)
+{
+    uint64_t id;
+
+    if (side != PAIR_CLIENT || ev->type != TVL_EVENT_CONNECTED)
+        return;
+    assert_int_equal(tvl_stream_open(p->conn[side], TVL_UNI, &id), 0);
+    assert_int_equal(tvl_stream_write(p->conn[side], id, (const uint8_t *)"now", 3, true), 3);
+}
+
+/* Each flight of the handshake arrives back to front: three milliseconds are lost each way, no
+ * packet, and no probe time-out. */
+static void test_keys_come_late(void **state)
+{
+    const struct pair_options o = { .extra_names = 40 };
+    struct tvl_path_stats ps;
+    struct tvl_conn_stats cs;
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    p.on_event = write_at_once;
+    pair_connect(&p, &o);
+    const tvl_time began = p.now;
+    pair_run(&p, SECOND, server_spoke);
+    assert_true(overtake(&p, PAIR_CLIENT) >= 2); /* Handshake before Initial */
+    pair_run(&p, SECOND, client_connected);
+    assert_int_equal(p.now - began, 23000);
+    assert_true(overtake(&p, PAIR_SERVER) >= 2); /* 1-RTT before Handshake */
+    pair_run(&p, 13000, NULL);
+    assert_int_equal(p.seen[PAIR_SERVER][TVL_EVENT_STREAM_READABLE], 1);
+    pair_run(&p, SECOND, NULL);
+    for (int side = 0; side < 2; side++) {
+        tvl_conn_get_stats(p.conn[side], &cs);
+        assert_int_equal(cs.packets_dropped, 0);
+        assert_int_equal(tvl_paths(p.conn[side], &ps, 1), 1);
+        assert_int_equal(ps.packets_lost, 0);
+    }
+    pair_fini(&p);
+}
+
 /* One path dies in the middle, in both directions or in one; the data arrives, and it returns. */
 static void test_path_death(void **state)
 {
@@ -163,6 +227,9 @@ static void test_path_death(void **state)
             pair_run(&p, 2 * SECOND, NULL);
             assert_int_equal(p.last_path[1].path.id, dead);
             assert_int_equal(p.last_path[1].path.state, TVL_PATH_UP);
+            struct tvl_path_stats ps[2];
+            assert_int_equal(tvl_paths(p.conn[1], ps, 2), 2);
+            assert_true(!cuts[i][0] || ps[dead].evacuations > 0);
             pair_fini(&p);
         }
     }
@@ -371,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_keys_come_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,8 @@ static void test_margins(void **state)
     pair_run(&p, SECOND, NULL);
     assert_int_equal(tvl_flow_get_stats(p.conn[0], 1, &fs), 0);
     assert_int_equal(fs.streams, 200);
-    assert_true(fs.in_time >= 150 && fs.in_time < 200);
+    /* a loss of one, or of its acknowledgement, may take two or three beyond 50 ms */
+    assert_true(fs.in_time >= 130 && fs.in_time < 200);
     assert_int_equal(fs.in_time + fs.expired, 200);
     assert_int_equal(fs.bytes_in_time, 900 * fs.in_time);
     assert_in_range(fs.margin_mean, 10000, 30000); /* a round trip of 20 ms, acks held up to 5 */

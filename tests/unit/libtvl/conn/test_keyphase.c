@@ -9,6 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../../../libtvl/core/conn.h"
+#include "../../../../libtvl/core/error.h"
 #include "transfer.h"
 
 static uint64_t updates(const struct pair *p, int side)
@@ -139,12 +141,71 @@ static void test_over_paths(void **state)
     }
 }
 
+/* ---- the limits of a cipher, RFC 9001 6.6: counters are set near them by hand ---- */
+
+static void test_a_used_up_key_ends_it(void **state)
+{
+    const struct pair_options o = { .ipv6 = false };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, SECOND, NULL);
+    struct tvl_conn *c = p.conn[PAIR_CLIENT];
+    const uint64_t limit = tvl_keys_seal_limit(&c->write[TVL_LEVEL_APP]);
+    uint64_t id;
+
+    c->phase.sealed = limit - TVL_KEYPHASE_MARGIN; /* a new key is due, and may be had */
+    assert_int_equal(tvl_stream_open(c, TVL_UNI, &id), 0);
+    assert_int_equal(tvl_stream_write(c, id, (const uint8_t *)"x", 1, false), 1);
+    pair_run(&p, 1000, NULL);
+    assert_int_equal(updates(&p, PAIR_CLIENT), 1);
+    p.link[0].cut[PAIR_CLIENT] = true; /* no acknowledgement: no further one */
+    c->phase.sealed = limit;
+    assert_int_equal(tvl_stream_write(c, id, (const uint8_t *)"y", 1, false), 1);
+    pair_run(&p, 5 * SECOND, NULL);
+    assert_int_equal(p.closed[PAIR_CLIENT].closed.code, TVL_WIRE_AEAD_LIMIT_REACHED);
+    assert_int_equal(p.closed[PAIR_SERVER].closed.code, TVL_WIRE_AEAD_LIMIT_REACHED);
+    pair_fini(&p);
+}
+
+static void test_too_many_forgeries_end_it(void **state)
+{
+    const struct pair_options o = { .adjust = chacha };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    pair_connect(&p, &o);
+    pair_run(&p, SECOND, NULL);
+    struct tvl_conn *c = p.conn[PAIR_CLIENT];
+    const struct tvl_path_config path = pair_path(&p, 0);
+    const struct tvl_datagram d = { .local = path.local, .remote = path.remote, .len = 60 };
+    uint8_t forged[60] = { 0x40 };
+
+    memcpy(forged + 1, c->local_scid.b, c->local_scid.len);
+    c->open_failures = tvl_keys_open_limit(&c->read[TVL_LEVEL_APP]) - 2;
+    for (int i = 0; i < 2; i++) {
+        uint8_t copy[60];
+
+        memcpy(copy, forged, sizeof copy);
+        assert_int_equal(p.seen[PAIR_CLIENT][TVL_EVENT_CLOSED], 0);
+        assert_int_equal(tvl_endpoint_recv(p.ep[PAIR_CLIENT], &d, copy, p.now), TVL_ERR_PACKET);
+        pair_run(&p, 1000, NULL);
+    }
+    assert_int_equal(p.closed[PAIR_CLIENT].closed.code, TVL_WIRE_AEAD_LIMIT_REACHED);
+    pair_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_either_side),
         cmocka_unit_test(test_both_at_once),
         cmocka_unit_test(test_over_paths),
+        cmocka_unit_test(test_a_used_up_key_ends_it),
+        cmocka_unit_test(test_too_many_forgeries_end_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

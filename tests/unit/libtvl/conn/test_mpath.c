@@ -214,6 +214,36 @@ static void test_several_servers(void **state)
     pair_fini(&p);
 }
 
+/* One connection over both families: path 0 as the pair was made, path 1 of the other. */
+static void test_both_families(void **state)
+{
+    (void)state;
+    for (int six = 0; six < 2; six++) {
+        const struct pair_options o = { .ipv6 = six };
+        struct transfer t = { .total = 3000000 };
+        struct tvl_path_stats ps[2];
+        struct pair p;
+
+        pair_init(&p, &o);
+        p.user = &t;
+        p.on_event = transfer_serve;
+        p.link[1].delay = p.link[0].delay;
+        p.link[0].drop_nth = p.link[1].drop_nth = 100;
+        pair_connect(&p, &o);
+        p.ipv6 = !six;
+        assert_int_equal(pair_path_add(&p, 1), 1);
+        pair_run(&p, 30 * SECOND, transfer_finished);
+        assert_true(t.finished && !t.damaged);
+        assert_int_equal(tvl_paths(p.conn[PAIR_SERVER], ps, 2), 2);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(ps[i].remote.ss_family, six == i ? AF_INET : AF_INET6);
+            assert_int_equal(ps[i].mtu, six == i ? 1472 : 1452);
+            assert_true(ps[i].bytes_sent > 100000);
+        }
+        pair_fini(&p);
+    }
+}
+
 /* The first packets of two new paths overtake each other. */
 static void test_opened_out_of_order(void **state)
 {
@@ -242,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_a_thousand_paths), cmocka_unit_test(test_early_status),
         cmocka_unit_test(test_blocked),          cmocka_unit_test(test_standby),
         cmocka_unit_test(test_several_servers),  cmocka_unit_test(test_opened_out_of_order),
+        cmocka_unit_test(test_both_families),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,43 @@ static void bad_retry_token_is_refused(void **state)
     pair_fini(&p);
 }
 
+/* A copy of the client's Initial with a Retry's token, one bit of it flipped, is there first. */
+static void run_ahead_damaged(struct pair *p, int from, unsigned link, const struct tvl_datagram *d,
+                              const uint8_t *bytes)
+{
+    const size_t scid_at = 6u + bytes[5];
+    const size_t token_at = scid_at + 1 + bytes[scid_at]; /* its length, of one byte or two */
+    struct pair_datagram *q = &p->queue[p->n_queue];
+
+    (void)link;
+    if (from != PAIR_CLIENT || (bytes[0] & 0xf0) != 0xc0 || bytes[token_at] == 0)
+        return;
+    q->at = p->now + p->link[0].delay;
+    q->to = PAIR_SERVER;
+    q->dgram = *d;
+    q->dgram.local = d->remote;
+    q->dgram.remote = d->local;
+    q->dgram.tag = 0;
+    memcpy(q->bytes, bytes, d->len);
+    q->bytes[token_at + 10] ^= 1;
+    p->n_queue++;
+}
+
+static void damaged_retry_token_is_ignored(void **state)
+{
+    const struct pair_options o = { .adjust = always_retry };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    p.on_datagram = run_ahead_damaged;
+    connect_over(&p, 0);
+    pair_run(&p, 5 * SECOND, both_connected);
+    assert_true(both_connected(&p));
+    assert_true(stats_of(&p).tokens_bad > 0);
+    pair_fini(&p);
+}
+
 /* ---- refusals ---- */
 
 static void one_at_a_time(const struct pair *p, int side, struct tvl_tls_config *tls,
@@ -335,10 +372,47 @@ static void versions_are_offered_to_full_datagrams(void **state)
     (void)state;
     pair_init(&p, &o);
     assert_int_equal(ask(&p, bytes, 1199), 0);
-    assert_true(ask(&p, bytes, 1200) >= 1 + 4 + 1 + 1 + 8 + 4);
+    assert_int_equal(ask(&p, bytes, 1200), 1 + 4 + 1 + 1 + 8 + 4 + 4); /* one is reserved */
     assert_int_equal(stats_of(&p).versions_sent, 1);
     memset(bytes + 1, 0, 4); /* a Version Negotiation itself is not answered */
     assert_int_equal(ask(&p, bytes, 1200), 0);
+    pair_fini(&p);
+}
+
+static void reserved_version(const struct pair *p, int side, struct tvl_tls_config *tls,
+                             struct tvl_config *cfg)
+{
+    (void)p, (void)tls;
+    if (side == PAIR_CLIENT)
+        cfg->first_version = 0x1a2a3a4a;
+    else
+        cfg->retry = TVL_RETRY_ALWAYS;
+}
+
+static unsigned reserved_seen;
+
+static void count_reserved(struct pair *p, int from, unsigned link, const struct tvl_datagram *d,
+                           const uint8_t *bytes)
+{
+    (void)p, (void)link, (void)d;
+    reserved_seen += from == PAIR_CLIENT && memcmp(bytes + 1, "\x1a\x2a\x3a\x4a", 4) == 0;
+}
+
+/* A client that begins with a version nobody speaks is told better, and goes on; even to a Retry.
+ */
+static void versions_are_negotiated(void **state)
+{
+    const struct pair_options o = { .adjust = reserved_version };
+    struct pair p;
+
+    (void)state;
+    reserved_seen = 0;
+    pair_init(&p, &o);
+    p.on_datagram = count_reserved;
+    meet(&p, 0);
+    assert_int_equal(reserved_seen, stats_of(&p).versions_sent);
+    assert_true(reserved_seen >= 1);
+    assert_int_equal(stats_of(&p).retries_sent, 1);
     pair_fini(&p);
 }
 
@@ -453,11 +527,13 @@ int main(void)
         cmocka_unit_test(retry_with_loss),
         cmocka_unit_test(token_outlives_the_server),
         cmocka_unit_test(bad_retry_token_is_refused),
+        cmocka_unit_test(damaged_retry_token_is_ignored),
         cmocka_unit_test(limits_refuse),
         cmocka_unit_test(draining_refuses_the_new_only),
         cmocka_unit_test(forgotten_connection_is_reset),
         cmocka_unit_test(resets_are_small_and_few),
         cmocka_unit_test(versions_are_offered_to_full_datagrams),
+        cmocka_unit_test(versions_are_negotiated),
         cmocka_unit_test(spoofed_initials),
         cmocka_unit_test(junk_initials),
     };

@@ -169,6 +169,27 @@ static void old_proof_is_stale(void **state)
     assert_false(tvl_health_is_stale(&h, T0 + 1020 * MS));
 }
 
+/* Asked so late that the answer comes before the proof is stale, and not sooner. */
+static void proof_is_renewed_in_time(void **state)
+{
+    static const struct {
+        tvl_time srtt, rttvar, ask; /* ms; ask: after the proof */
+    } rows[] = { { 20, 5, 235 }, { 100, 20, 95 }, { 250, 50, 75 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct tvl_health_env e = { .srtt = rows[i].srtt * MS,
+                                          .rttvar = rows[i].rttvar * MS,
+                                          .max_ack_delay = 25 * MS };
+        struct tvl_health h;
+
+        tvl_health_init(&h);
+        tvl_health_proved(&h, T0);
+        assert_false(tvl_health_is_ageing(&h, &e, T0 + rows[i].ask * MS));
+        assert_true(tvl_health_is_ageing(&h, &e, T0 + rows[i].ask * MS + 1));
+    }
+}
+
 static void a_sign_of_life_brings_the_probe_forward(void **state)
 {
     struct tvl_health h;
@@ -252,6 +273,7 @@ int main(void)
         cmocka_unit_test(in_a_flow_silence_shows_at_once),
         cmocka_unit_test(late_answers_are_no_silence),
         cmocka_unit_test(old_proof_is_stale),
+        cmocka_unit_test(proof_is_renewed_in_time),
         cmocka_unit_test(a_sign_of_life_brings_the_probe_forward),
         cmocka_unit_test(probes_grow_rare_and_one_answer_revives),
         cmocka_unit_test(dies_twice),

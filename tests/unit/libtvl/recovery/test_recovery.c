@@ -357,6 +357,24 @@ static void unsent_numbers_are_a_violation(void **state)
     assert_int_equal(f->acked, 4);
 }
 
+static void a_number_left_out_is_forgotten_in_time(void **state)
+{
+    struct fixture *f = begin();
+
+    (void)state;
+    know_rtt(f);
+    const uint64_t first = tvl_recovery_next_pn(&f->r);
+    send_data(f);
+    assert_int_equal(tvl_recovery_skip_pn(&f->r, f->now), 0);
+    send_data(f);
+    must_ack(f, first + 2, first + 2);
+    assert_int_equal(ack_range(f, first, first + 2, NULL), TVL_ERR_PEER);
+    must_ack(f, first, first);
+    f->now += 1000 * MS; /* more than three PTOs */
+    tvl_recovery_quiet(&f->r, f->now);
+    assert_int_equal(f->r.cap, 0); /* it keeps no memory */
+}
+
 /* ---- PTO ---- */
 
 static void pto_backs_off_and_returns(void **state)
@@ -786,6 +804,7 @@ int main(void)
         cmocka_unit_test(late_acknowledgement_is_recognised),
         cmocka_unit_test(tombstones_do_not_stay_for_ever),
         cmocka_unit_test(unsent_numbers_are_a_violation),
+        cmocka_unit_test(a_number_left_out_is_forgotten_in_time),
         cmocka_unit_test(pto_backs_off_and_returns),
         cmocka_unit_test(pto_that_cannot_send_does_not_spin),
         cmocka_unit_test(pto_of_an_idle_space),

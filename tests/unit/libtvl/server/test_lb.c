@@ -1,8 +1,8 @@
 /*
  * test_lb.c - connection IDs that name their server: the vectors of
  * draft-ietf-quic-load-balancers (its section 5.4.2.4 and Appendix B), and every pair of lengths
- * there and back. (Two rows of the appendix are misprinted: the second lacks half a byte, the last has
- * the wrong first octet; here they are as the algorithm has them.)
+ * there and back. (Two rows of the appendix are misprinted: the second lacks half a byte, the last
+ * has the wrong first octet; here they are as the algorithm has them.)
  */
 #include "../wire/unit.h"
 
