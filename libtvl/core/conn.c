@@ -390,7 +390,14 @@ int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code)
 
 int tvl_stream_set_flow(struct tvl_conn *conn, uint64_t id, uint32_t flow)
 {
-    return tvl_streams_set_flow(&conn->streams, id, flow);
+    tvl_conn_touch(conn);
+    return tvl_streams_set_flow(&conn->streams, id, flow, conn->now);
+}
+
+int tvl_flow_set(struct tvl_conn *conn, uint32_t flow, const struct tvl_flow_config *cfg)
+{
+    tvl_conn_touch(conn);
+    return tvl_streams_set_rule(&conn->streams, flow, cfg);
 }
 
 uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank)

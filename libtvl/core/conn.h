@@ -187,6 +187,7 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
 int tvl_conn_send(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t *bytes, size_t cap,
                   tvl_time now);
 bool tvl_conn_data_waits(const struct tvl_conn *conn);    /* send.c: what only pacing holds back */
+bool tvl_conn_other_waits(const struct tvl_conn *conn);   /* send.c: of it, not streams */
 tvl_time tvl_conn_next_tick(const struct tvl_conn *conn); /* timers.c */
 void tvl_conn_tick(struct tvl_conn *conn, tvl_time now);  /* timers.c */
 /* Stateless reset, RFC 9000 10.3.1: could it be one; do we send to where it came from; and if it

@@ -342,6 +342,14 @@ static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
     }
 }
 
+static void frame_again(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
+{
+    if (rec->kind == TVL_SENT_STREAM)
+        tvl_streams_again(&conn->streams, rec);
+    else
+        frame_lost(conn, rec);
+}
+
 static void packet_acked(void *user, const struct tvl_sent_packet *p)
 {
     struct tvl_conn *conn = user;
@@ -361,7 +369,7 @@ void tvl_control_again(void *user, const struct tvl_sent_packet *p)
 
     for (size_t i = 0; i < p->n_frames; i++)
         if (p->frame[i].kind != TVL_SENT_DATAGRAM && p->frame[i].kind != TVL_SENT_MTU_PROBE)
-            frame_lost(conn, &p->frame[i]);
+            frame_again(conn, &p->frame[i]);
 }
 
 static void packet_lost(void *user, const struct tvl_sent_packet *p)

@@ -29,9 +29,11 @@ int tvl_heap_reserve(struct tvl_heap *h, size_t count)
     return 0;
 }
 
-static bool before(const struct tvl_heap_node *a, const struct tvl_heap_node *b)
+bool tvl_heap_before(const struct tvl_heap_node *a, const struct tvl_heap_node *b)
 {
-    return a->key != b->key ? a->key < b->key : a->tie < b->tie;
+    if (a->key != b->key)
+        return a->key < b->key;
+    return a->turn != b->turn ? a->turn < b->turn : a->tie < b->tie;
 }
 
 static void put(struct tvl_heap *h, size_t at, struct tvl_heap_node *n)
@@ -43,7 +45,7 @@ static void put(struct tvl_heap *h, size_t at, struct tvl_heap_node *n)
 static void sift_up(struct tvl_heap *h, size_t at)
 {
     struct tvl_heap_node *n = h->v[at];
-    while (at > 0 && before(n, h->v[(at - 1) / 2])) {
+    while (at > 0 && tvl_heap_before(n, h->v[(at - 1) / 2])) {
         put(h, at, h->v[(at - 1) / 2]);
         at = (at - 1) / 2;
     }
@@ -57,9 +59,9 @@ static void sift_down(struct tvl_heap *h, size_t at)
         size_t child = 2 * at + 1;
         if (child >= h->count)
             break;
-        if (child + 1 < h->count && before(h->v[child + 1], h->v[child]))
+        if (child + 1 < h->count && tvl_heap_before(h->v[child + 1], h->v[child]))
             child++;
-        if (!before(h->v[child], n))
+        if (!tvl_heap_before(h->v[child], n))
             break;
         put(h, at, h->v[child]);
         at = child;
@@ -94,17 +96,18 @@ struct tvl_heap_node *tvl_heap_first(const struct tvl_heap *h)
     return h->count > 0 ? h->v[0] : NULL;
 }
 
-struct tvl_heap_node *tvl_heap_after(const struct tvl_heap *h, uint64_t key, uint64_t tie)
+struct tvl_heap_node *tvl_heap_after(const struct tvl_heap *h, uint64_t key, uint64_t turn,
+                                     uint64_t tie)
 {
-    const struct tvl_heap_node bound = { .key = key, .tie = tie };
+    const struct tvl_heap_node bound = { .key = key, .turn = turn, .tie = tie };
     struct tvl_heap_node *best = NULL;
     size_t at = 0;
 
     /* In preorder. Below one that is above the bound there is none smaller: it is not entered. */
     while (at < h->count) {
-        const bool above = before(&bound, h->v[at]);
+        const bool above = tvl_heap_before(&bound, h->v[at]);
 
-        if (above && (!best || before(h->v[at], best)))
+        if (above && (!best || tvl_heap_before(h->v[at], best)))
             best = h->v[at];
         if (!above && 2 * at + 1 < h->count) {
             at = 2 * at + 1;

@@ -31,13 +31,20 @@ static uint64_t room_of(const struct tvl_path *p, tvl_time now)
     return room < allowance ? room : allowance;
 }
 
-static size_t gather(const struct tvl_conn *conn, enum kind k, struct tvl_path **from)
+/* Of the first kind there is any of; `rule` NULL: wherever they lead. */
+static size_t gather(const struct tvl_conn *conn, const struct tvl_flow_rule *rule, int *kind,
+                     struct tvl_path **from)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < conn->n_paths && n < TVL_PATHS_MAX; i++)
-        if (is_kind(conn->path[i], k, conn->now))
-            from[n++] = conn->path[i];
+    for (*kind = 0; *kind < KINDS; ++*kind) {
+        for (size_t i = 0; i < conn->n_paths && n < TVL_PATHS_MAX; i++)
+            if (is_kind(conn->path[i], (enum kind) * kind, conn->now) &&
+                tvl_flow_may(rule, conn->path[i]->id))
+                from[n++] = conn->path[i];
+        if (n > 0)
+            break;
+    }
     return n;
 }
 
@@ -116,20 +123,66 @@ static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *
     return NULL;
 }
 
-struct tvl_path *tvl_route_data(struct tvl_conn *conn)
+static struct tvl_path *by_kind(struct tvl_conn *conn)
 {
     struct tvl_path *from[TVL_PATHS_MAX];
-    size_t n = 0;
+    int k;
+    const size_t n = gather(conn, NULL, &k, from);
 
-    ask_ageing(conn);
-    conn->send_from = (struct tvl_streams_head){ .rank = 0 };
-    int k = 0;
-    while (k < KINDS && (n = gather(conn, (enum kind)k, from)) == 0)
-        k++;
     if (n == 0 || (n == 1 && room_of(from[0], conn->now) == 0))
         return NULL;
     if (n > 1)
         return schedule(conn, from, n, kind_words[k]);
     tvl_trace_only(conn, from[0], kind_words[k]);
     return from[0];
+}
+
+/* The path for what `d` describes, among those its flow may take. */
+static struct tvl_path *for_demand(struct tvl_conn *conn, const struct tvl_streams_demand *d)
+{
+    struct tvl_path *from[TVL_PATHS_MAX];
+    struct tvl_sched_path view[TVL_PATHS_MAX];
+    int k;
+    const size_t n = gather(conn, tvl_flow_rule(&conn->streams.rules, d->head.flow), &k, from);
+
+    for (size_t i = 0; i < n; i++)
+        view[i] = view_of(from[i], conn->now);
+    if (n == 1)
+        return view[0].room > 0 ? from[0] : NULL;
+    const int i = n > 0 ? ask(conn, view, n, d) : TVL_SCHED_NONE;
+
+    if (n > 0)
+        tvl_trace_scheduler(conn, view, n, i, d->head.rank, kind_words[k]);
+    return i < 0 ? NULL : from[i];
+}
+
+/*
+ * Some flow is bound to paths: each stream in the order of sending is asked for by itself. What has
+ * no flow - control frames, datagrams - is not, and must not wait for streams that do.
+ */
+static struct tvl_path *by_rules(struct tvl_conn *conn)
+{
+    struct tvl_streams_demand d;
+
+    tvl_streams_look(&conn->streams, NULL, &d);
+    if (d.head.rank == UINT64_MAX)
+        return by_kind(conn);
+    for (unsigned k = 0; k < TVL_ROUTE_ASKS && d.head.rank != UINT64_MAX; k++) {
+        struct tvl_path *p = for_demand(conn, &d);
+        const struct tvl_streams_head held = d.head;
+
+        conn->send_from = held;
+        if (p)
+            return p;
+        tvl_streams_look(&conn->streams, &held, &d);
+    }
+    conn->send_from = (struct tvl_streams_head){ .rank = UINT64_MAX };
+    return tvl_conn_other_waits(conn) ? by_kind(conn) : NULL;
+}
+
+struct tvl_path *tvl_route_data(struct tvl_conn *conn)
+{
+    ask_ageing(conn);
+    conn->send_from = (struct tvl_streams_head){ .rank = 0 };
+    return conn->streams.rules.paths ? by_rules(conn) : by_kind(conn);
 }

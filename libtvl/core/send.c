@@ -532,7 +532,7 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
         write_datagrams(&b, room);
         b.w.lends = true;
         const uint32_t n = tvl_streams_write_from(
-            &conn->streams, what == SEND_BOUND ? NULL : &conn->send_from, &b.w, &b.list);
+            &conn->streams, what == SEND_BOUND ? NULL : &conn->send_from, p->id, &b.w, &b.list);
         b.w.lends = false;
         b.eliciting = b.eliciting || n > 0;
         b.leading = b.leading || n > 0;
@@ -583,10 +583,15 @@ static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p
     return false;
 }
 
+bool tvl_conn_other_waits(const struct tvl_conn *conn)
+{
+    return tvl_dgrams_first(&conn->dgrams) || tvl_control_pending(conn) ||
+           crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
+}
+
 bool tvl_conn_data_waits(const struct tvl_conn *conn)
 {
-    return tvl_streams_has_data(&conn->streams) || tvl_dgrams_first(&conn->dgrams) ||
-           tvl_control_pending(conn) || crypto_waits(&conn->crypto[TVL_LEVEL_APP]);
+    return tvl_streams_has_data(&conn->streams) || tvl_conn_other_waits(conn);
 }
 
 static int leave(struct tvl_path *p, struct tvl_place *to, size_t len, struct tvl_datagram *dgram)

@@ -183,6 +183,11 @@ bool tvl_sendbuf_has_again(const struct tvl_sendbuf *b)
     return b->fin && b->sent == b->end && (!b->fin_sent || b->fin_lost);
 }
 
+bool tvl_sendbuf_has_lost(const struct tvl_sendbuf *b)
+{
+    return b->lost.count > 0 || b->lost_all || b->fin_lost;
+}
+
 /* ---- what became of it ---- */
 
 void tvl_sendbuf_sent(struct tvl_sendbuf *b, uint64_t offset, size_t len, bool fin)

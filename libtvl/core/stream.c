@@ -10,7 +10,7 @@ struct tvl_stream *tvl_stream_new(uint64_t id)
     if (s == NULL)
         return NULL;
     s->id = id;
-    s->rank = TVL_RANK_DEFAULT;
+    s->rank = s->asked_rank = TVL_RANK_DEFAULT;
     s->deadline = TVL_TIME_NEVER;
     tvl_sendbuf_init(&s->out);
     tvl_recvbuf_init(&s->in);

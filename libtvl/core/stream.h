@@ -58,7 +58,8 @@ enum tvl_stream_news { /* events waiting to be polled, bits, in the order they a
 
 struct tvl_stream {
     uint64_t id;
-    uint64_t rank;
+    uint64_t rank;          /* with its flow's priority */
+    uint64_t asked_rank;    /* without */
     tvl_time deadline;      /* TVL_TIME_NEVER: none */
     uint64_t deadline_code; /* of the RESET_STREAM when it passes */
     uint32_t flow;          /* that its fate is counted to */
@@ -93,6 +94,7 @@ struct tvl_stream {
     struct tvl_stream *news_prev, *news_next;
     struct tvl_stream *unsent_prev, *unsent_next;
     struct tvl_stream *short_prev, *short_next;
+    bool queued; /* again or fresh, as its flow has counted it */
     bool in_want, in_news, in_unsent, in_short;
 
     /* what the sums of tvl_streams hold of it */

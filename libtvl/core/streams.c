@@ -50,6 +50,7 @@ void tvl_streams_fini(struct tvl_streams *ss)
     tvl_heap_fini(&ss->fresh);
     tvl_heap_fini(&ss->deadlines);
     tvl_flows_fini(&ss->flows);
+    tvl_flow_rules_fini(&ss->rules);
     ss->want_list = ss->news_list = ss->unsent_list = ss->short_list = NULL;
 }
 
@@ -154,6 +155,9 @@ static void trim_rings(struct tvl_streams *ss, struct tvl_stream *s)
 static void keep_sums(struct tvl_streams *ss, struct tvl_stream *s)
 {
     trim_rings(ss, s);
+    struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+    if (r)
+        r->held += tvl_stream_held(s) - s->held_counted;
     ss->held += tvl_stream_held(s) - s->held_counted;
     s->held_counted = tvl_stream_held(s);
     ss->pieces += s->in.got.count;
@@ -164,6 +168,9 @@ static void keep_sums(struct tvl_streams *ss, struct tvl_stream *s)
 /* The stream goes: a busy one still has its rings. */
 static void drop_sums(struct tvl_streams *ss, const struct tvl_stream *s)
 {
+    struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+    if (r)
+        r->held -= s->held_counted;
     ss->held -= s->held_counted;
     ss->pieces -= s->pieces_counted;
     ss->out_rings -= s->out_counted;
@@ -173,7 +180,10 @@ static void drop_sums(struct tvl_streams *ss, const struct tvl_stream *s)
 static bool may_write_again(const struct tvl_streams *ss, const struct tvl_stream *s)
 {
     const uint64_t enough = ss->cfg.buffer_max / 4;
+    const struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
 
+    if (r && r->cfg.window && tvl_flow_room(r) < r->cfg.window / 4)
+        return false;
     return s->short_write && tvl_sendbuf_room(&s->out) >= TVL_WRITABLE_ROOM &&
            room(ss) >= (enough < TVL_WRITABLE_ROOM ? enough : TVL_WRITABLE_ROOM);
 }
@@ -238,6 +248,24 @@ void tvl_streams_note_blocked(struct tvl_streams *ss)
         ss->want_data_blocked = true;
 }
 
+void tvl_streams_place(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    place(&ss->again, &s->again_node, tvl_stream_has_again(s));
+    place(&ss->fresh, &s->fresh_node, tvl_stream_has_fresh(s));
+    const bool queued = s->again_node.pos != 0 || s->fresh_node.pos != 0;
+    struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+    if (r && queued != s->queued)
+        r->queued += queued ? 1 : (uint32_t)-1;
+    s->queued = queued;
+}
+
+static bool never_expires(const struct tvl_streams *ss, const struct tvl_stream *s)
+{
+    const struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+
+    return r && r->cfg.reliability == TVL_FLOW_RELIABLE;
+}
+
 /* Put `s` where its state says it belongs; frees it when it is over. */
 void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
 {
@@ -251,10 +279,12 @@ void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
     keep_sums(ss, s);
     if (may_write_again(ss, s))
         tell_writable(s);
-    place(&ss->again, &s->again_node, tvl_stream_has_again(s));
-    place(&ss->fresh, &s->fresh_node, tvl_stream_has_fresh(s));
+    if (s->fresh_node.pos == 0 && s->again_node.pos == 0)
+        s->fresh_node.turn = s->again_node.turn =
+            tvl_flow_turn(&ss->rules, tvl_flow_rule(&ss->rules, s->flow));
+    tvl_streams_place(ss, s);
     place(&ss->deadlines, &s->deadline_node,
-          s->deadline != TVL_TIME_NEVER && tvl_stream_awaits_ack(s));
+          s->deadline != TVL_TIME_NEVER && tvl_stream_awaits_ack(s) && !never_expires(ss, s));
     place_in_lists(ss, s);
     if (ss->full)
         wake_writers(ss);
@@ -272,6 +302,8 @@ static void set_rank(struct tvl_streams *ss, struct tvl_stream *s, uint64_t rank
 {
     tvl_heap_remove(&ss->again, &s->again_node);
     tvl_heap_remove(&ss->fresh, &s->fresh_node);
+    s->asked_rank = rank;
+    rank = tvl_flow_rank(tvl_flow_rule(&ss->rules, s->flow), rank);
     s->rank = s->again_node.key = s->fresh_node.key = rank;
     s->again_node.tie = s->fresh_node.tie = s->id;
 }
@@ -347,12 +379,57 @@ int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank)
     return 0;
 }
 
-int tvl_streams_set_flow(struct tvl_streams *ss, uint64_t id, uint32_t flow)
+/* The rule of its flow is new to the stream. */
+static void obey(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    tvl_heap_remove(&ss->deadlines, &s->deadline_node);
+    set_rank(ss, s, s->asked_rank);
+    tvl_streams_settle(ss, s);
+}
+
+int tvl_streams_set_flow(struct tvl_streams *ss, uint64_t id, uint32_t flow, tvl_time now)
 {
     struct tvl_stream *s = tvl_streams_stream(ss, id);
     if (s == NULL || s->send_state == TVL_SEND_NONE || flow >= TVL_FLOWS_MAX)
         return TVL_ERR_ARG;
+    struct tvl_flow_rule *from = tvl_flow_rule(&ss->rules, s->flow);
+    struct tvl_flow_rule *to = tvl_flow_rule(&ss->rules, flow);
     s->flow = flow;
+    if (from) {
+        from->held -= s->held_counted;
+        from->queued -= s->queued;
+    }
+    if (to) {
+        to->held += s->held_counted;
+        to->queued += s->queued;
+    }
+    if (to && to->cfg.lifetime && s->deadline == TVL_TIME_NEVER)
+        return tvl_streams_set_deadline(ss, id, now + to->cfg.lifetime, to->cfg.code);
+    if (from || to)
+        obey(ss, s);
+    return 0;
+}
+
+int tvl_streams_set_rule(struct tvl_streams *ss, uint32_t flow, const struct tvl_flow_config *cfg)
+{
+    const int error =
+        flow < TVL_FLOWS_MAX ? tvl_flow_rules_set(&ss->rules, flow, cfg) : TVL_ERR_ARG;
+    struct tvl_stream *s, *next;
+
+    if (error)
+        return error;
+    struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, flow);
+    r->held = r->queued = 0;
+    for (s = ss->table; s; s = s->hh.next) {
+        r->held += s->flow == flow ? s->held_counted : 0;
+        r->queued += s->flow == flow && s->queued;
+    }
+    HASH_ITER(hh, ss->table, s, next)
+    {
+        if (s->flow == flow)
+            obey(ss, s);
+    }
+    wake_writers(ss);
     return 0;
 }
 
@@ -375,7 +452,9 @@ int64_t tvl_streams_write(struct tvl_streams *ss, uint64_t id, const uint8_t *by
     struct tvl_stream *s = tvl_streams_stream(ss, id);
     if (s == NULL || s->send_state == TVL_SEND_NONE)
         return TVL_ERR_ARG;
-    const size_t fits = len < room(ss) ? len : (size_t)room(ss);
+    const uint64_t own = tvl_flow_room(tvl_flow_rule(&ss->rules, s->flow));
+    const uint64_t most = own < room(ss) ? own : room(ss);
+    const size_t fits = len < most ? len : (size_t)most;
     int64_t taken = tvl_stream_append(s, bytes, fits, fin && fits == len);
     if (taken >= 0 && fits < len) {
         s->short_write = ss->full = true;
@@ -747,7 +826,7 @@ int tvl_streams_get_stats(const struct tvl_streams *ss, uint64_t id, struct tvl_
         .read = s->in.base,
         .send_max = s->send_max,
         .receive_max = s->recv_max,
-        .rank = s->rank,
+        .rank = s->asked_rank,
         .deadline = s->deadline,
         .flow = s->flow,
     };

@@ -13,6 +13,7 @@
 #include <tvl/tvl.h>
 
 #include "flow.h"
+#include "flow_rules.h"
 #include "frame.h"
 #include "params.h"
 #include "sent_frame.h"
@@ -71,6 +72,7 @@ struct tvl_streams {
     uint64_t pieces;               /* held out of order */
     size_t out_rings, in_rings;    /* bytes of memory */
     struct tvl_flows flows;
+    struct tvl_flow_rules rules;
     struct tvl_streams_stats stats;
 };
 
@@ -83,7 +85,8 @@ void tvl_streams_set_peer(struct tvl_streams *ss, const struct tvl_params *peer)
 /* ---- the application's calls: results as in tvl.h ---- */
 int tvl_streams_open(struct tvl_streams *ss, enum tvl_dir dir, uint64_t *id);
 int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank);
-int tvl_streams_set_flow(struct tvl_streams *ss, uint64_t id, uint32_t flow);
+int tvl_streams_set_flow(struct tvl_streams *ss, uint64_t id, uint32_t flow, tvl_time now);
+int tvl_streams_set_rule(struct tvl_streams *ss, uint32_t flow, const struct tvl_flow_config *cfg);
 int tvl_streams_set_deadline(struct tvl_streams *ss, uint64_t id, tvl_time deadline, uint64_t code);
 int64_t tvl_streams_write(struct tvl_streams *ss, uint64_t id, const uint8_t *bytes, size_t len,
                           bool fin);
@@ -106,6 +109,8 @@ struct tvl_streams_head { /* what would be sent first; for the scheduler's quest
     uint64_t rank;        /* 0 for control frames, UINT64_MAX when there is nothing */
     tvl_time deadline;    /* of that stream, or TVL_TIME_NEVER */
     uint64_t id;          /* of that stream; 0 for control frames */
+    uint64_t turn;        /* of its flow */
+    uint32_t flow;        /* of that stream; TVL_FLOWS_MAX for control frames */
 };
 #define TVL_STREAMS_LOOK 32 /* streams looked at, at most, to say how much waits */
 struct tvl_streams_demand {
@@ -123,13 +128,16 @@ struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss);
  * was lent stays where it is until the next call. */
 uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
                                   struct tvl_sent_list *sent);
-/* The same, but no data of streams that come before `from`. */
+/* The same for a packet on a path: no data of streams that come before `from` (NULL: of all), nor
+ * of flows that may not go there. */
 uint32_t tvl_streams_write_from(struct tvl_streams *ss, const struct tvl_streams_head *from,
-                                struct tvl_wr *w, struct tvl_sent_list *sent);
+                                uint32_t path_id, struct tvl_wr *w, struct tvl_sent_list *sent);
 /* For every record of an own kind; other kinds do nothing. Harmless when told twice, both ways
  * round, or for streams long gone. */
 void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec, tvl_time now);
 void tvl_streams_on_lost(struct tvl_streams *ss, const struct tvl_sent_frame *rec);
+/* It may yet arrive, but is to be sent again. */
+void tvl_streams_again(struct tvl_streams *ss, const struct tvl_sent_frame *rec);
 
 /* ---- time ---- */
 tvl_time tvl_streams_next_deadline(const struct tvl_streams *ss); /* or TVL_TIME_NEVER */

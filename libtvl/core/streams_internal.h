@@ -13,6 +13,8 @@ void tvl_streams_note_blocked(struct tvl_streams *ss);
 /* The sending part of `s` is over: count it to its flow, if it had a deadline. */
 void tvl_streams_count_flow(struct tvl_streams *ss, const struct tvl_stream *s,
                             enum tvl_flow_end end, tvl_time now);
+/* Into the queues of what is to be sent, by rank and turn. */
+void tvl_streams_place(struct tvl_streams *ss, struct tvl_stream *s);
 /* Put `s` where its state says it belongs; frees it when it is over. */
 void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s);
 

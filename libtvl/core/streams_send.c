@@ -124,7 +124,8 @@ static void put_wanted(struct tvl_stream *s, struct out *o)
 
 static struct tvl_heap_node *next_in(const struct tvl_heap *h, const struct tvl_streams_head *after)
 {
-    return after != NULL ? tvl_heap_after(h, after->rank, after->id) : tvl_heap_first(h);
+    return after != NULL ? tvl_heap_after(h, after->rank, after->turn, after->id)
+                         : tvl_heap_first(h);
 }
 
 /* The next stream with something to send after `after`; NULL: from the beginning. */
@@ -133,7 +134,7 @@ static struct tvl_stream *next_sendable(const struct tvl_streams *ss,
 {
     struct tvl_heap_node *a = next_in(&ss->again, after);
     struct tvl_heap_node *f = tvl_streams_credit(ss) > 0 ? next_in(&ss->fresh, after) : NULL;
-    if (a != NULL && f != NULL && (f->key < a->key || (f->key == a->key && f->tie < a->tie)))
+    if (a != NULL && f != NULL && tvl_heap_before(f, a))
         a = NULL;
     if (a != NULL)
         return TVL_HEAP_OWNER(a, struct tvl_stream, again_node);
@@ -199,7 +200,7 @@ static struct tvl_stream *first_from(const struct tvl_streams *ss,
                                      const struct tvl_streams_head *from)
 {
     struct tvl_streams_head before;
-    if (from == NULL || from->rank == 0)
+    if (from == NULL || (from->rank == 0 && from->id == 0))
         return next_sendable(ss, NULL);
     before = *from;
     before.rank -= from->id == 0;
@@ -210,11 +211,64 @@ static struct tvl_stream *first_from(const struct tvl_streams *ss,
 uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
                                   struct tvl_sent_list *sent)
 {
-    return tvl_streams_write_from(ss, NULL, w, sent);
+    return tvl_streams_write_from(ss, NULL, 0, w, sent);
+}
+
+static struct tvl_streams_head head_of(const struct tvl_stream *s)
+{
+    return (struct tvl_streams_head){ .rank = s->rank,
+                                      .deadline = s->deadline,
+                                      .id = s->id,
+                                      .turn = s->fresh_node.turn,
+                                      .flow = s->flow };
+}
+
+/* Its flow's turn was over before it came to this stream. */
+static bool put_back(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+
+    if (r == NULL || r->cfg.share == 0 || s->fresh_node.turn >= r->turn)
+        return false;
+    tvl_heap_remove(&ss->again, &s->again_node);
+    tvl_heap_remove(&ss->fresh, &s->fresh_node);
+    s->fresh_node.turn = s->again_node.turn = r->turn;
+    tvl_streams_place(ss, s);
+    return true;
+}
+
+/* Data of all streams not before `from` that may go on the path, until the packet is full. */
+static void put_all_data(struct tvl_streams *ss, const struct tvl_streams_head *from,
+                         uint32_t path_id, struct out *o)
+{
+    struct tvl_streams_head at = from ? *from : (struct tvl_streams_head){ .rank = 0 };
+    struct tvl_stream *s;
+    unsigned passed = 0;
+
+    while (has_record_room(o) && (s = first_from(ss, &at)) != NULL) {
+        struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+        const uint64_t before = ss->stats.bytes_sent + ss->stats.bytes_resent;
+
+        if (put_back(ss, s))
+            continue;
+        if (!tvl_flow_may(r, path_id)) {
+            if (++passed == TVL_STREAMS_LOOK)
+                return;
+            at = head_of(s);
+            at.id++;
+            continue;
+        }
+        const bool more = put_data(ss, s, o);
+
+        tvl_flow_sent(&ss->rules, r, path_id,
+                      ss->stats.bytes_sent + ss->stats.bytes_resent - before);
+        if (!more)
+            return;
+    }
 }
 
 uint32_t tvl_streams_write_from(struct tvl_streams *ss, const struct tvl_streams_head *from,
-                                struct tvl_wr *w, struct tvl_sent_list *sent)
+                                uint32_t path_id, struct tvl_wr *w, struct tvl_sent_list *sent)
 {
     struct out o = { .w = w, .sent = sent };
     struct tvl_stream *s, *next;
@@ -232,9 +286,7 @@ uint32_t tvl_streams_write_from(struct tvl_streams *ss, const struct tvl_streams
         if (full)
             break;
     }
-    while (has_record_room(&o) && (s = first_from(ss, from)) != NULL)
-        if (!put_data(ss, s, &o))
-            break;
+    put_all_data(ss, from, path_id, &o);
     tvl_streams_note_blocked(ss);
     ss->lent =
         false; /* rings move in settle() only, and nobody settles before the packet is made */
@@ -248,7 +300,7 @@ bool tvl_streams_has_data(const struct tvl_streams *ss)
 
 struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
 {
-    struct tvl_streams_head head = { .rank = 0, .deadline = TVL_TIME_NEVER };
+    struct tvl_streams_head head = { .deadline = TVL_TIME_NEVER, .flow = TVL_FLOWS_MAX };
     if (ss->want_max_data || ss->want_data_blocked || ss->dir[0].want_max ||
         ss->dir[0].want_blocked || ss->dir[1].want_max || ss->dir[1].want_blocked ||
         ss->want_list != NULL)
@@ -256,7 +308,7 @@ struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
     const struct tvl_stream *s = next_sendable(ss, NULL);
     head.rank = UINT64_MAX;
     if (s != NULL)
-        head = (struct tvl_streams_head){ s->rank, s->deadline, s->id };
+        head = head_of(s);
     return head;
 }
 
@@ -270,7 +322,7 @@ void tvl_streams_look(const struct tvl_streams *ss, const struct tvl_streams_hea
     if (after == NULL)
         out->head = tvl_streams_first(ss);
     else if (s != NULL)
-        out->head = (struct tvl_streams_head){ s->rank, s->deadline, s->id };
+        out->head = head_of(s);
     if (s == NULL || out->head.rank != s->rank)
         return;
     out->again = tvl_stream_has_again(s);
@@ -310,12 +362,29 @@ void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *r
     tvl_streams_settle(ss, s);
 }
 
-static void stream_frame_lost(struct tvl_stream *s, const struct tvl_sent_frame *rec)
+/* Something of an unreliable stream is lost: the rest is of no use. */
+static void give_up(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    const struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+
+    if (r == NULL || r->cfg.reliability != TVL_FLOW_UNRELIABLE || !tvl_sendbuf_has_lost(&s->out) ||
+        !tvl_stream_abort(s, r->cfg.code))
+        return;
+    s->deadline_code = r->cfg.code;
+    s->news |= TVL_NEWS_EXPIRED;
+    ss->stats.expired++;
+    tvl_streams_count_flow(ss, s, TVL_FLOW_EXPIRED, 0);
+}
+
+static void stream_frame_lost(struct tvl_streams *ss, struct tvl_stream *s,
+                              const struct tvl_sent_frame *rec)
 {
     switch (rec->kind) {
     case TVL_SENT_STREAM:
-        if (tvl_stream_awaits_ack(s))
-            tvl_sendbuf_lost(&s->out, rec->offset, rec->len, rec->fin);
+        if (!tvl_stream_awaits_ack(s))
+            break;
+        tvl_sendbuf_lost(&s->out, rec->offset, rec->len, rec->fin);
+        give_up(ss, s);
         break;
     case TVL_SENT_RESET_STREAM:
         if (s->send_state == TVL_SEND_RESET_SENT)
@@ -334,6 +403,15 @@ static void stream_frame_lost(struct tvl_stream *s, const struct tvl_sent_frame 
             s->blocked_told = 0;
         break;
     }
+}
+
+void tvl_streams_again(struct tvl_streams *ss, const struct tvl_sent_frame *rec)
+{
+    struct tvl_stream *s = tvl_streams_stream(ss, rec->id);
+    if (s == NULL || !tvl_stream_awaits_ack(s))
+        return;
+    tvl_sendbuf_lost(&s->out, rec->offset, rec->len, rec->fin);
+    tvl_streams_settle(ss, s);
 }
 
 void tvl_streams_on_lost(struct tvl_streams *ss, const struct tvl_sent_frame *rec)
@@ -365,7 +443,7 @@ void tvl_streams_on_lost(struct tvl_streams *ss, const struct tvl_sent_frame *re
     case TVL_SENT_STREAM_DATA_BLOCKED:
         s = tvl_streams_stream(ss, rec->id);
         if (s != NULL) {
-            stream_frame_lost(s, rec);
+            stream_frame_lost(ss, s, rec);
             tvl_streams_settle(ss, s);
         }
         break;

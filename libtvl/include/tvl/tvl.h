@@ -376,10 +376,55 @@ int tvl_stream_reset(struct tvl_conn *conn, uint64_t id, uint64_t code); /* RESE
 int tvl_stream_stop(struct tvl_conn *conn, uint64_t id, uint64_t code);  /* STOP_SENDING */
 
 /*
- * Count the stream to a flow [0, TVL_FLOWS_MAX): one purpose, such as a layer of a video; default
- * 0. Only statistics depend on it, see tvl_flow_get_stats.
+ * Put the stream into a flow [0, TVL_FLOWS_MAX): one purpose, such as a layer of a video; default
+ * 0. It is counted there (tvl_flow_get_stats) and treated as tvl_flow_set says.
  */
 int tvl_stream_set_flow(struct tvl_conn *conn, uint64_t id, uint32_t flow);
+
+/* ---- virtual flows: how all streams of one number are sent ---- */
+
+#define TVL_FLOW_PRIORITY_MAX (INT64_C(1) << 62)
+#define TVL_FLOW_SHARE_MAX 1000
+
+enum tvl_flow_paths {
+    TVL_FLOW_ANY_PATH, /* the scheduler decides */
+    TVL_FLOW_ONLY,     /* on the paths listed; nothing leaves while none of them is up */
+    TVL_FLOW_EXCEPT,   /* on all others */
+    TVL_FLOW_METERED,  /* on all, but on those listed no more than their budget */
+};
+
+enum tvl_flow_reliability {
+    TVL_FLOW_UNTIL_DEADLINE, /* sent again until its stream's deadline, which resets it; without
+                                one, for ever */
+    TVL_FLOW_RELIABLE,       /* for ever: deadlines order and are counted, but reset nothing */
+    TVL_FLOW_UNRELIABLE,     /* never: a stream of which something was lost is reset, with
+                                TVL_EVENT_STREAM_EXPIRED; so is one whose deadline passes */
+};
+
+struct tvl_flow_config { /* all zero: nothing special */
+    uint64_t window;     /* bytes written and not acknowledged, all its streams together; beyond it
+                            writes are short, and WRITABLE follows; 0: no limit of its own */
+    int64_t priority;    /* added to the rank of each stream [-TVL_FLOW_PRIORITY_MAX, same]: below 0
+                            is earlier. Ranks stay within [0, UINT64_MAX - 1] */
+    tvl_time lifetime;   /* us: the deadline of a stream that has none when it enters the flow, from
+                            then on; 0: none */
+    uint64_t code;       /* of the RESET_STREAM at that deadline, or of an unreliable stream */
+    uint32_t share;      /* weight among flows of equal rank [1, TVL_FLOW_SHARE_MAX]: they take
+                            turns by bytes, deficit round robin; 0: none, before those that have */
+    enum tvl_flow_paths paths;
+    struct {
+        uint32_t id;     /* path ID; need not exist yet */
+        uint64_t budget; /* METERED: stream bytes, repeats too, since the path was first listed */
+    } path[TVL_PATHS_MAX];
+    uint32_t n_paths; /* [0, TVL_PATHS_MAX] */
+    enum tvl_flow_reliability reliability;
+};
+
+/*
+ * How the streams of a flow are sent from now on, those open included; `cfg` is copied. It may
+ * change at any time. TVL_ERR_ARG: something is out of range; TVL_ERR_NOMEM.
+ */
+int tvl_flow_set(struct tvl_conn *conn, uint32_t flow, const struct tvl_flow_config *cfg);
 
 /* Bytes written and not yet sent once, over all streams with a rank of `rank` or smaller. */
 uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank);

@@ -360,7 +360,7 @@ static void flows_know_their_margins(void **state)
     pair_start(&p, usual);
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(tvl_streams_open(&p.client, TVL_UNI, &id), 0);
-        assert_int_equal(tvl_streams_set_flow(&p.client, id, 7), 0);
+        assert_int_equal(tvl_streams_set_flow(&p.client, id, 7, 0), 0);
         assert_int_equal(tvl_streams_set_deadline(&p.client, id, 1000000, 1), 0);
         assert_int_equal(tvl_streams_write(&p.client, id, zeroes, 100, true), 100);
         p.now = 1000000 - 1000 * (i + 1); /* margins of 1 ms to 100 ms */
@@ -368,7 +368,7 @@ static void flows_know_their_margins(void **state)
         (void)poll_for(&p.client, TVL_EVENT_STREAM_ACKED, id);
         read_everything(&p.server);
     }
-    assert_int_equal(tvl_streams_set_flow(&p.client, id, TVL_FLOWS_MAX), TVL_ERR_ARG);
+    assert_int_equal(tvl_streams_set_flow(&p.client, id, TVL_FLOWS_MAX, 0), TVL_ERR_ARG);
     tvl_flows_get(&p.client.flows, 7, &fs);
     assert_int_equal(fs.streams, 100);
     assert_int_equal(fs.in_time, 100);
@@ -381,7 +381,7 @@ static void flows_know_their_margins(void **state)
 
     /* Acknowledged after its deadline, before the clock looked: neither in time nor expired. */
     assert_int_equal(tvl_streams_open(&p.client, TVL_UNI, &id), 0);
-    assert_int_equal(tvl_streams_set_flow(&p.client, id, 6), 0);
+    assert_int_equal(tvl_streams_set_flow(&p.client, id, 6, 0), 0);
     assert_int_equal(tvl_streams_set_deadline(&p.client, id, 10, 1), 0);
     assert_int_equal(tvl_streams_write(&p.client, id, zeroes, 100, true), 100);
     p.now = 11;

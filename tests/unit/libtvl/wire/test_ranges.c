@@ -106,7 +106,7 @@ static void heap_gives_the_next(void **state)
     struct tvl_heap h = { 0 };
     struct tvl_heap_node nodes[40] = { { 0 } };
     assert_int_equal(tvl_heap_reserve(&h, COUNT(nodes)), 0);
-    assert_null(tvl_heap_after(&h, 0, 0));
+    assert_null(tvl_heap_after(&h, 0, 0, 0));
     for (unsigned step = 0; step < 20000; step++) {
         struct tvl_heap_node *n = &nodes[seeded_below(&dice, COUNT(nodes))];
         const uint64_t key = seeded_below(&dice, 11), tie = seeded_below(&dice, COUNT(nodes));
@@ -122,7 +122,7 @@ static void heap_gives_the_next(void **state)
             if (nodes[i].pos != 0 && is_above(&nodes[i], key, tie) &&
                 (best == NULL || is_above(best, nodes[i].key, nodes[i].tie)))
                 best = &nodes[i];
-        assert_ptr_equal(tvl_heap_after(&h, key, tie), best);
+        assert_ptr_equal(tvl_heap_after(&h, key, 0, tie), best);
     }
     tvl_heap_fini(&h);
 }

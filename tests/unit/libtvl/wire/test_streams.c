@@ -324,7 +324,7 @@ static void a_packet_may_begin_further_back(void **state)
     struct tvl_wr w = tvl_wr_over(k.bytes, sizeof k.bytes);
     struct tvl_sent_list list = { k.rec, 0, RECORDS };
     const struct tvl_streams_head from = { .rank = 20, .id = id[2] };
-    assert_int_equal(tvl_streams_write_from(&p.client, &from, &w, &list), 2);
+    assert_int_equal(tvl_streams_write_from(&p.client, &from, 0, &w, &list), 2);
     assert_int_equal(k.rec[0].id, id[2]);
     assert_int_equal(k.rec[1].id, id[0]);
     pair_end(&p);
