@@ -22,7 +22,8 @@ TRACES = os.path.join(os.path.dirname(ROOT), "shared", "traces")
 WINDOW_PATH = "20mbit-80ms"
 # What the report promises; null until something fills it in.
 KEYS = ["oracle_share", "best_fixed_share", "swap_dip", "swaps_per_minute", "formula_ratio_min",
-        "formula_ratio_max", "layered_oracle_share", "base_in_time_share"]
+        "formula_ratio_max", "layered_oracle_share", "base_in_time_share", "coupled_share",
+        "uncoupled_share"]
 NUMBERS = ("goodput_bps", "capacity_bps", "queue_mean_ms", "queue_p95_ms", "loss", "marked")
 
 
@@ -158,6 +159,14 @@ def show_response(rows):
         print(f"{name:12} {min(ratios):.2f} .. {max(ratios):.2f}   of {len(ratios)}")
 
 
+def measure_fairness(build):
+    """What bench/fairness says: coupled_share, uncoupled_share."""
+    text = run_all([[os.path.join(build, "tests", "bench", "fairness"), "--verbose"]])[0]
+    lines = text.splitlines()
+    print("\ntwo paths beside one, and on bottlenecks of their own\n\n" + "\n".join(lines[:-1]))
+    return json.loads(lines[-1])
+
+
 def old_report(file):
     try:
         with open(file, encoding="utf-8") as f:
@@ -195,7 +204,8 @@ def main():
     report = dict.fromkeys(KEYS)
     report.update({k: v for k, v in old_report(file).items() if k in KEYS})
     report.update(formula_ratio_min=min(r["ratio"] for r in response),
-                  formula_ratio_max=max(r["ratio"] for r in response))
+                  formula_ratio_max=max(r["ratio"] for r in response),
+                  **measure_fairness(args.build))
     report.update(traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
                   seconds=round(time.monotonic() - began, 1), table=rows, response=response)
     with open(file, "w", encoding="utf-8") as f:
