@@ -603,6 +603,18 @@ int tvl_path_set_cc(struct tvl_conn *conn, uint32_t path_id, const char *name, t
     return tvl_path_set_cc_ops(conn, path_id, name ? tvl_cc_find(name) : NULL, now);
 }
 
+int tvl_path_get_model(const struct tvl_conn *conn, uint32_t path_id, struct tvl_path_model *out)
+{
+    const struct tvl_path *p = tvl_path_find((struct tvl_conn *)conn, path_id);
+
+    if (!p)
+        return TVL_ERR_ARG;
+    tvl_model_get(&p->cc.model, conn->now, out);
+    out->rtt = p->cc.rtt.smoothed;
+    out->ecn = p->cc.ecn.state == TVL_ECN_CAPABLE;
+    return 0;
+}
+
 int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tvl_time now)
 {
     struct tvl_path *p = tvl_path_find(conn, path_id);

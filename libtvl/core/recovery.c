@@ -89,6 +89,7 @@ void tvl_path_cc_swap(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, tvl_
 void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now)
 {
     pc->rtt = (struct tvl_rtt){ .smoothed = 0 };
+    pc->model = (struct tvl_model){ .acked_at = 0 };
     pc->since = now;
     tvl_path_cc_test_ecn(pc, pc->ecn_wanted);
     tvl_path_cc_restart(pc, now);
@@ -397,6 +398,8 @@ static void tell_packet_lost(struct tvl_recovery *r, const struct tvl_sent_packe
     r->cc->rate.lost += p->bytes;
     const struct tvl_cc_packet fate = fate_of(r, p, now);
 
+    if (!p->mtu_probe)
+        tvl_model_packet_lost(&r->cc->model, &fate);
     if (r->cc->ops->on_packet_lost)
         r->cc->ops->on_packet_lost(r->cc->state, &fate);
 }
@@ -406,6 +409,8 @@ static void tell_packet_spurious(struct tvl_recovery *r, const struct tvl_sent_p
 {
     const struct tvl_cc_packet fate = fate_of(r, p, now);
 
+    if (p->in_flight && !p->mtu_probe)
+        tvl_model_packet_spurious(&r->cc->model, &fate);
     if (p->in_flight && r->cc->ops->on_packet_spurious)
         r->cc->ops->on_packet_spurious(r->cc->state, &fate);
 }
@@ -526,8 +531,10 @@ static void tell_loss(struct tvl_recovery *r, const struct losses *l, uint64_t i
                                       .persistent = l->run_max > period,
                                       .harsher = r->cc->harsher };
 
-    if ((l->packets > 0 || l->marked) && l->newest_sent_at >= r->cc->since)
-        r->cc->ops->on_loss(r->cc->state, &loss);
+    if ((l->packets == 0 && !l->marked) || l->newest_sent_at < r->cc->since)
+        return;
+    tvl_model_lost(&r->cc->model, &loss, r->cc->rtt.latest);
+    r->cc->ops->on_loss(r->cc->state, &loss);
 }
 
 /* ---- acknowledgements ---- */
@@ -551,6 +558,7 @@ struct gains {
     uint64_t packets, bytes, ect0, ect1, ce;
     bool eliciting, largest_is_new;
     tvl_time largest_sent_at, newest_sent_at;
+    tvl_time way; /* us, the sample without the peer's delay; 0: no sample */
 };
 
 static void gain(struct tvl_recovery *r, struct tvl_recovery_slot *s, uint64_t largest,
@@ -627,8 +635,10 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
         .growth = cc->growth,
     };
 
-    if (g->bytes > 0 && g->newest_sent_at >= cc->since)
+    if (g->bytes > 0 && g->newest_sent_at >= cc->since) {
+        tvl_model_acked(&cc->model, &a, g->packets, g->way);
         cc->ops->on_ack(cc->state, &a);
+    }
     tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
 }
 
@@ -675,6 +685,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
 
         sample = now - g.largest_sent_at;
         tvl_rtt_update(&cc->rtt, sample, delay, now);
+        g.way = sample >= cc->rtt.min + delay ? sample - delay : sample;
         pure = sample >= cc->rtt.min + delay ? sample - delay : sample;
     }
     detect(r, now, &l);

@@ -21,6 +21,7 @@
 #include <tvl/tvl.h>
 #include "ack.h"
 #include "ecn.h"
+#include "model.h"
 #include "mtu.h"
 #include "pacer.h"
 #include "rate.h"
@@ -42,6 +43,7 @@ struct tvl_path_cc {
     struct tvl_rtt rtt;
     struct tvl_pacer pacer;
     struct tvl_rate rate;
+    struct tvl_model model;
     struct tvl_ecn ecn; /* off until tvl_path_cc_test_ecn */
     bool ecn_wanted;    /* test every new way */
     uint64_t in_flight; /* bytes, all spaces */

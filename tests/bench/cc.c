@@ -3,6 +3,8 @@
  *
  *     cc table [--cc NAME] [--path NAME] [--traces DIR] [--part K/N]
  *     cc response [--thin]      windows against the published response functions
+ *     cc swap         ten changes of the controller in one transfer; fails above 5 %
+ *     cc model        what the path model says of links whose truth is known
  *     cc window --cc NAME --path NAME [--every MS]       the sender's state over time
  *
  * cc.py runs it on all cores and makes the report. --part K/N does every Nth row, beginning at K.
@@ -17,6 +19,7 @@
 #include "flow.h"
 #include "paths.h"
 #include "response.h"
+#include "verbs.h"
 
 struct options {
     const char *cc, *path, *traces;
@@ -25,6 +28,17 @@ struct options {
     bool thin;
 };
 
+static void show_model(const char *cc, const struct tvl_path_model *m)
+{
+    struct tvl_prediction p = { .rate_bps = 0 };
+
+    (void)tvl_predict(cc, m, 1452, &p);
+    printf("\t%llu\t%.3f\t%.3f\t%.3f\t%.5f\t%.3f\t%.2f\t%.3f\t%.3f\t%llu\t%.3f\n",
+           (unsigned long long)m->capacity_bps, (double)m->rtt_min / 1e3, (double)m->buffer / 1e3,
+           (double)m->jitter / 1e3, m->loss, m->loss_congestive, m->loss_burst, m->change,
+           (double)m->aggregation / 1e3, (unsigned long long)p.rate_bps, (double)p.queue / 1e3);
+}
+
 static int do_table(const struct options *o, const struct cc_paths *paths)
 {
     unsigned row = 0;
@@ -32,7 +46,9 @@ static int do_table(const struct options *o, const struct cc_paths *paths)
 
     printf(
         "path\tkind\theldout\tcc\twhole\tgoodput_bps\tcapacity_bps\tqueue_mean_ms\tqueue_p95_ms\t"
-        "loss\tmarked\n");
+        "loss\tmarked\tmodel_capacity_bps\t"
+        "model_rtt_min_ms\tmodel_buffer_ms\tmodel_jitter_ms\tmodel_loss\tmodel_congestive\t"
+        "model_burst\tmodel_change\tmodel_gap_ms\tpredicted_bps\tpredicted_queue_ms\n");
     for (unsigned i = 0; i < paths->n; i++)
         for (unsigned k = 0; tvl_cc_all[k]; k++) {
             const struct cc_path *p = &paths->path[i];
@@ -48,9 +64,10 @@ static int do_table(const struct options *o, const struct cc_paths *paths)
             const struct run_result r = flow_run(&job);
 
             bad = bad || !r.whole;
-            printf("%s\t%s\t%d\t%s\t%d\t%.0f\t%.0f\t%.3f\t%.3f\t%.6f\t%.6f\n", p->name, p->kind,
+            printf("%s\t%s\t%d\t%s\t%d\t%.0f\t%.0f\t%.3f\t%.3f\t%.6f\t%.6f", p->name, p->kind,
                    p->heldout, job.cc, r.whole, r.goodput_bps, r.capacity_bps, r.queue_mean_ms,
                    r.queue_p95_ms, r.loss, r.marked);
+            show_model(job.cc, &r.model);
             fflush(stdout);
         }
     return bad;
@@ -103,6 +120,17 @@ static int do_response(const struct options *o, const struct cc_paths *paths)
     return s.min >= 0.8 && s.max <= 1.25 ? 0 : 1;
 }
 
+static int do_swap(const struct options *o, const struct cc_paths *paths)
+{
+    (void)paths;
+    return swap_show(o->seed);
+}
+
+static int do_model(const struct options *o, const struct cc_paths *paths)
+{
+    return truth_show(paths, o->seed);
+}
+
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -150,15 +178,19 @@ int main(int argc, char **argv)
     static const struct verb {
         const char *name;
         int (*run)(const struct options *o, const struct cc_paths *paths);
-    } verbs[] = { { "table", do_table }, { "window", do_window }, { "response", do_response } };
+    } verbs[] = { { "table", do_table },
+                  { "window", do_window },
+                  { "response", do_response },
+                  { "swap", do_swap },
+                  { "model", do_model } };
     struct options o;
     struct cc_paths paths;
     int status = 64;
 
     if (parse(&o, argc, argv) != 0) {
-        fprintf(stderr,
-                "usage: cc table|window|response [--thin] [--cc NAME] [--path NAME] [--traces DIR] "
-                "[--part K/N] [--every MS] [--seed N]\n");
+        fprintf(stderr, "usage: cc table|window|response|swap|model [--thin] [--cc NAME] [--path "
+                        "NAME] [--traces DIR] "
+                        "[--part K/N] [--every MS] [--seed N]\n");
         return 64;
     }
     if (!paths_init(&paths, o.traces)) {

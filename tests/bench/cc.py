@@ -152,6 +152,12 @@ def measure_response(program):
     return [{**{k: float(v) for k, v in row.items() if k != "cc"}, "cc": row["cc"]} for row in rows]
 
 
+def measure_swaps(program):
+    """The largest share of throughput lost in the two round trips after one of ten swaps."""
+    rows = rows_of(run_all([[program, "swap"]])[0])
+    return max(0.0, max(float(row["dip"]) for row in rows))
+
+
 def show_response(rows):
     print("\nsimulated window over the published response, least and most by controller\n")
     for name in sorted({r["cc"] for r in rows}):
@@ -205,7 +211,7 @@ def main():
     report.update({k: v for k, v in old_report(file).items() if k in KEYS})
     report.update(formula_ratio_min=min(r["ratio"] for r in response),
                   formula_ratio_max=max(r["ratio"] for r in response),
-                  **measure_fairness(args.build))
+                  swap_dip=measure_swaps(program), **measure_fairness(args.build))
     report.update(traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
                   seconds=round(time.monotonic() - began, 1), table=rows, response=response)
     with open(file, "w", encoding="utf-8") as f:

@@ -23,7 +23,7 @@ struct flow {
     double cwnd_sum;
     uint64_t samples;
     /* the queue */
-    uint64_t newest_ns, packets;
+    uint64_t newest_ns, packets, carried;
     double waited_sum;
     uint32_t *bin;
 };
@@ -89,6 +89,7 @@ static void on_passed(void *user, enum net_side to, unsigned link, const struct 
     if (to != NET_CLIENT || o->fate == VLINK_DROP_DOWN)
         return;
     f->newest_ns = o->waited_ns;
+    f->carried += o->bytes;
     if (!measuring(f, o->at / 1000))
         return;
     f->packets++;
@@ -116,7 +117,8 @@ static void take_sample(struct flow *f, struct net *n)
                                             .in_flight = s.in_flight,
                                             .goodput_bps = (f->read - f->read_sampled) * 8 *
                                                            SECOND_US / (now - f->sampled_at),
-                                            .lost = s.packets_lost };
+                                            .lost = s.packets_lost,
+                                            .carried = f->carried };
 
         f->job->sample(f->job->user, &sample);
     }
@@ -212,6 +214,7 @@ static void fill(struct run_result *out, const struct flow *f, struct net *n)
         return;
     out->whole = f->over && !f->damaged;
     out->loss = (double)(s.packets_lost - s.packets_spurious) / (double)s.packets_sent;
+    (void)tvl_path_get_model(conn, 0, &out->model);
     out->marked = (double)s.ecn_ce_sent / (double)s.packets_sent;
 }
 

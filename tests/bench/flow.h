@@ -16,6 +16,7 @@ struct flow_sample {               /* of the sender, now and then */
     tvl_time at;                   /* us since the first byte */
     tvl_time srtt, rtt_min, queue; /* us; how long the newest packet stood in the queue */
     uint64_t cwnd, in_flight, goodput_bps, lost; /* bytes; bits/s since the last; packets so far */
+    uint64_t carried; /* bytes that have left the link so far, whatever their order */
 };
 
 struct flow_job {

@@ -28,6 +28,7 @@ struct lab {
     uint64_t head, tail, delivered, lost_bytes;
     tvl_time now, rtt_min;
     uint64_t x, events;
+    double enough; /* datagrams: slow start is ended there by a loss; 0: it has been */
 };
 
 static double draw(struct lab *l)
@@ -44,8 +45,11 @@ static void fill(struct lab *l)
 
     while (l->tail - l->head < cwnd && l->tail - l->head < FLIGHT) {
         struct packet *p = &l->ring[l->tail++ & (FLIGHT - 1)];
-        const bool hit = draw(l) < l->job->p;
+        const bool end = l->enough > 0 && (double)(l->tail - l->head) > l->enough;
+        const bool hit = draw(l) < l->job->p || end;
 
+        if (hit)
+            l->enough = 0;
         *p = (struct packet){ l->now, l->delivered, hit && !l->job->marks, hit && l->job->marks };
         if (l->ops->on_sent) {
             const struct tvl_cc_sent s = { .now = l->now,
@@ -122,6 +126,10 @@ struct response response_run(const struct response_job *job)
         abort();
     if (strcmp(job->cc, "westwood") == 0)
         l.rtt_min -= l.rtt_min / QUEUE_SHARE;
+    const struct tvl_response_path path = { job->p, job->rtt, l.rtt_min };
+
+    r.formula = tvl_response_window(job->marks ? "prague-marks" : job->cc, &path);
+    l.enough = 2 * r.formula;
     l.ops->init(l.state, DATAGRAM, l.now);
     fill(&l);
     for (uint64_t n = 0; l.events < skip + job->events && n < PACKETS_MAX; n++) {
@@ -131,9 +139,6 @@ struct response response_run(const struct response_job *job)
             from = l.delivered;
         }
     }
-    const struct tvl_response_path path = { job->p, job->rtt, l.rtt_min };
-
-    r.formula = tvl_response_window(job->marks ? "prague-marks" : job->cc, &path);
     if (began && l.now > began)
         r.window =
             (double)(l.delivered - from) / DATAGRAM * (double)job->rtt / (double)(l.now - began);

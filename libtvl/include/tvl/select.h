@@ -25,28 +25,28 @@ extern "C" {
  * `rtt_min` 0 means that nothing is known at all.
  */
 struct tvl_path_model {
-    uint64_t capacity_bps; /* fastest delivery of the last 10 s */
-    tvl_time rtt_min, rtt; /* shortest of the last 10 s; smoothed now */
-    tvl_time jitter;       /* mean difference of two round trips in a row (RFC 3550 6.4.1) */
-    double loss;           /* share of packets lost for good, over about the last 10 s */
-    double loss_burst;     /* packets lost in a row, mean; at least 1 where anything was lost */
-    double loss_congestive; /* share of the loss events that met a queue more than half as long as
-                               the longest seen: those of a full buffer; the others are random */
-    tvl_time buffer;        /* delay of the longest queue seen: the bottleneck's buffer when losses
-                               are congestive, a lower bound of it otherwise */
-    tvl_time aggregation;   /* between bunches of acknowledgements, mean */
-    double marked;          /* share of packets marked CE */
-    double change;          /* mean relative change of the delivery rate from one second to the
-                               next while there was enough to send */
-    bool ecn;               /* the path carries marks */
+    uint64_t capacity_bps;  /* fastest delivery of the last 10 s */
+    tvl_time rtt_min, rtt;  /* shortest of the last minute or two; smoothed now */
+    tvl_time jitter;        /* mean difference of two round trips in a row (RFC 3550 6.4.1) */
+    double loss;            /* share of packets lost for good, over about the last 10 s */
+    double loss_burst;      /* packets lost in a row, mean; at least 1 where anything was lost */
+    double loss_congestive; /* share of the loss events that met a queue of 0.7 of the longest seen
+                               or more: those of a full buffer; the others are random */
+    tvl_time buffer; /* delay of the longest queue of the last 10 s: the bottleneck's buffer when
+                        losses are congestive, a lower bound of it otherwise */
+    tvl_time aggregation; /* between bunches of acknowledgements, mean */
+    double marked;        /* share of packets marked CE */
+    double change;        /* mean relative change of the delivery rate from one second to the
+                             next while there was enough to send */
+    bool ecn;             /* the path carries marks */
 };
 /* 0, or TVL_ERR_ARG: no such path. */
 int tvl_path_get_model(const struct tvl_conn *conn, uint32_t path_id, struct tvl_path_model *out);
 
 struct tvl_prediction {
-    uint64_t rate_bps;     /* a long transfer's mean, at most capacity_bps */
-    tvl_time queue;        /* us a packet waits at the bottleneck on average */
-    const char *formula;   /* static: which, and where it is from */
+    uint64_t rate_bps;   /* a long transfer's mean, at most capacity_bps */
+    tvl_time queue;      /* us a packet waits at the bottleneck on average */
+    const char *formula; /* static: which, and where it is from */
 };
 
 /*
@@ -93,9 +93,9 @@ enum tvl_objective {
 
 struct tvl_select_row { /* one controller on one path */
     const char *cc;     /* static */
-    double score;       /* of all below; higher is better, 1 is the whole capacity without a queue */
+    double score; /* of all below; higher is better, 1 is the whole capacity without a queue */
     double by_knowledge, by_formula, by_experience; /* scores; negative: not known */
-    tvl_time tried;     /* us it was in use on this path */
+    tvl_time tried;                                 /* us it was in use on this path */
     bool chosen;
 };
 
