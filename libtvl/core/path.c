@@ -1,4 +1,5 @@
 /* path.c - the life of one path. Drawing and contract in path.h. */
+#include "copies.h"
 #include "path.h"
 
 #include <stdlib.h>
@@ -152,6 +153,7 @@ void tvl_path_free(struct tvl_path *p)
         return;
     tvl_recovery_fini(&p->app.sent);
     free(p->shared);
+    tvl_copies_drop(p);
     free(p);
 }
 
@@ -162,6 +164,8 @@ void tvl_path_set_state(struct tvl_path *p, enum tvl_path_state state, const cha
     if (p->state == state)
         return;
     p->state = state;
+    if (state != TVL_PATH_UP)
+        tvl_copies_drop(p);
     if (state == TVL_PATH_UP) /* what made it so was an answer of the peer */
         tvl_health_proved(&p->health, p->conn->now);
     ev.path.id = p->id;

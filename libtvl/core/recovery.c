@@ -54,6 +54,7 @@ void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
     pc->ops->init(pc->state, pc->datagram_bytes, now);
     tvl_pacer_init(&pc->pacer, pc->datagram_bytes, now);
     tvl_pacer_set_rate(&pc->pacer, tvl_path_cc_pacing_bps(pc), now);
+    tvl_surety_restart(&pc->surety);
     pc->pto_count = 0;
 }
 
@@ -465,6 +466,7 @@ static void lose(struct tvl_recovery *r, struct tvl_recovery_slot *s, tvl_time n
     if (!s->p.mtu_probe) {
         lose_large(&r->large, &s->p);
         r->packets_lost++;
+        tvl_surety_lost(&r->cc->surety);
         r->bytes_lost += s->p.bytes;
     }
     note(r, shown(s), rule);
@@ -635,6 +637,8 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
         .growth = cc->growth,
     };
 
+    if (g->newest_sent_at >= cc->since)
+        tvl_surety_acked(&cc->surety, g->packets, a.delivery_bps, sample, cc->rtt.min);
     if (g->bytes > 0 && g->newest_sent_at >= cc->since) {
         tvl_model_acked(&cc->model, &a, g->packets, g->way);
         cc->ops->on_ack(cc->state, &a);

@@ -27,6 +27,7 @@
 #include "rate.h"
 #include "rtt.h"
 #include "sent_frame.h"
+#include "surety.h"
 
 #define TVL_PACKET_FRAMES_MAX 12 /* frames remembered per packet: close the packet at this many */
 #define TVL_SENT_MAX 16384       /* packets remembered per space */
@@ -44,6 +45,7 @@ struct tvl_path_cc {
     struct tvl_pacer pacer;
     struct tvl_rate rate;
     struct tvl_model model;
+    struct tvl_surety surety;
     struct tvl_ecn ecn; /* off until tvl_path_cc_test_ecn */
     bool ecn_wanted;    /* test every new way */
     uint64_t in_flight; /* bytes, all spaces */

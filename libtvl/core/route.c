@@ -1,6 +1,7 @@
 /* route.c - see route.h. */
 #include "route.h"
 
+#include "copies.h"
 #include "trace.h"
 
 enum kind { KIND_PROVED, KIND_STALE, KIND_BACKUP, KIND_ANY, KINDS };
@@ -63,16 +64,31 @@ static void ask_ageing(struct tvl_conn *conn)
 /* For the trace. */
 static const char *const kind_words[] = { "proved", "stale", "backup", "doubted" };
 
+static tvl_time since(tvl_time at, tvl_time now)
+{
+    return now > at ? now - at : 0;
+}
+
 static struct tvl_sched_path view_of(const struct tvl_path *p, tvl_time now)
 {
+    const uint64_t owed = tvl_copies_bytes(p), room = room_of(p, now);
+    const tvl_time unproved =
+        p->app.sent.n_eliciting > 0 ? tvl_recovery_unproved_at(&p->app.sent) : 0;
+
     return (struct tvl_sched_path){ .id = p->id,
                                     .srtt = tvl_rtt_srtt(&p->cc.rtt),
                                     .rttvar = tvl_rtt_var(&p->cc.rtt),
                                     .rtt_min = p->cc.rtt.min,
-                                    .room = room_of(p, now),
+                                    .room = room > owed ? room - owed : 0,
                                     .cwnd = tvl_path_cc_cwnd(&p->cc),
-                                    .in_flight = p->cc.in_flight,
-                                    .rate_bps = tvl_path_cc_rate_bps(&p->cc) };
+                                    .in_flight = p->cc.in_flight + owed,
+                                    .rate_bps = tvl_path_cc_rate_bps(&p->cc),
+                                    .capacity_bps = (uint64_t)p->cc.surety.capacity_bps,
+                                    .full = p->cc.surety.queued,
+                                    .swing = p->cc.surety.swing,
+                                    .loss = p->cc.surety.loss,
+                                    .proof_age = since(p->health.proof_at, now),
+                                    .unproved_age = unproved ? since(unproved, now) : 0 };
 }
 
 /* The scheduler's answer for what `d` describes: index into `view`, or TVL_SCHED_NONE. */
@@ -81,6 +97,8 @@ static int ask(struct tvl_conn *conn, const struct tvl_sched_path *view, size_t 
 {
     const struct tvl_sched_packet pkt = { .bytes = TVL_MTU,
                                           .rank = d->head.rank,
+                                          .flow = d->head.flow,
+                                          .left = d->left,
                                           .deadline = d->head.deadline,
                                           .again = d->again,
                                           .waiting = d->waiting > TVL_MTU ? d->waiting : TVL_MTU,
@@ -131,7 +149,7 @@ static struct tvl_path *by_kind(struct tvl_conn *conn)
 
     if (n == 0 || (n == 1 && room_of(from[0], conn->now) == 0))
         return NULL;
-    if (n > 1)
+    if (n > 1 || conn->sched->alone)
         return schedule(conn, from, n, kind_words[k]);
     tvl_trace_only(conn, from[0], kind_words[k]);
     return from[0];
@@ -147,7 +165,7 @@ static struct tvl_path *for_demand(struct tvl_conn *conn, const struct tvl_strea
 
     for (size_t i = 0; i < n; i++)
         view[i] = view_of(from[i], conn->now);
-    if (n == 1)
+    if (n == 1 && !conn->sched->alone)
         return view[0].room > 0 ? from[0] : NULL;
     const int i = n > 0 ? ask(conn, view, n, d) : TVL_SCHED_NONE;
 
@@ -185,4 +203,38 @@ struct tvl_path *tvl_route_data(struct tvl_conn *conn)
     ask_ageing(conn);
     conn->send_from = (struct tvl_streams_head){ .rank = 0 };
     return conn->streams.rules.paths ? by_rules(conn) : by_kind(conn);
+}
+
+size_t tvl_route_copies(const struct tvl_path *p, const struct tvl_sent_frame *f, tvl_time age,
+                        struct tvl_path **to, bool *again)
+{
+    struct tvl_conn *conn = p->conn;
+    const struct tvl_stream *s = tvl_streams_find(&conn->streams, f->id);
+    struct tvl_sched_path view[TVL_PATHS_MAX];
+    struct tvl_path *from[TVL_PATHS_MAX];
+    size_t m = 0;
+    int on = TVL_SCHED_NONE, k;
+
+    *again = false;
+    if (!s)
+        return 0;
+    const size_t n = gather(conn, tvl_flow_rule(&conn->streams.rules, s->flow), &k, from);
+
+    for (size_t i = 0; i < n; i++) {
+        view[i] = view_of(from[i], conn->now);
+        on = from[i] == p ? (int)i : on;
+    }
+    *again = true; /* if it cannot be asked now, it may be later */
+    if (on < 0)
+        return 0;
+    const struct tvl_sched_packet pkt = {
+        .bytes = f->len, .rank = s->rank, .flow = s->flow, .deadline = s->deadline, .age = age
+    };
+    const uint64_t wanted = conn->sched->also(conn->sched_state, view, n, on, &pkt, conn->now);
+
+    *again = wanted & TVL_SCHED_WATCH;
+    for (size_t i = 0; i < n; i++)
+        if ((wanted >> i & 1) && (int)i != on)
+            to[m++] = from[i];
+    return m;
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "copies.h"
 #include "endpoint.h"
 #include "reinject.h"
 #include "route.h"
@@ -485,6 +486,8 @@ static const char *bound_by(const struct tvl_path *p)
 {
     if (p->app.probes > 0)
         return "pto_probe";
+    if (tvl_copies_due(p))
+        return "copy";
     if (p->at.challenge.wanted || p->at.n_responses > 0)
         return "path_validation";
     return p->ping_wanted ? "path_probe" : "acknowledgement";
@@ -525,6 +528,9 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
         tvl_recovery_oldest(&p->app.sent, 2, tvl_control_again, conn);
         conn->control_idle = false; /* frames of them may be wanted again */
     }
+    if (tvl_copies_due(p))
+        tvl_copies_write(&b);
+    const uint32_t first = b.list.count;
     if (what != SEND_BOUND || (p->app.probes > 0 && !tvl_path_has_better(p))) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
@@ -545,7 +551,10 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
     p->ping_wanted = false;
     if (b.full_size)
         tvl_builder_pad(&b, room < TVL_MTU_BASE ? room : TVL_MTU_BASE);
-    return tvl_builder_finish(&b);
+    const size_t len = tvl_builder_finish(&b);
+    if (len > 0)
+        tvl_copies_ask(p, &(struct tvl_sent_list){ b.list.v + first, b.list.count - first, 0 });
+    return len;
 }
 
 /* A datagram larger than any that is known to pass: PING and PADDING, whose loss costs nothing. */
@@ -575,7 +584,8 @@ static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p
 {
     if (!tvl_path_is_usable(p))
         return false;
-    if (p->at.challenge.wanted || p->at.n_responses > 0 || p->ping_wanted || p->app.probes > 0)
+    if (p->at.challenge.wanted || p->at.n_responses > 0 || p->ping_wanted || p->app.probes > 0 ||
+        tvl_copies_due(p))
         return true;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (ack_is_due(conn, conn->path[i]) && ack_carrier(conn, conn->path[i]) == p)
@@ -706,6 +716,7 @@ static int send_data(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t 
     batch.cap = SIZE_MAX;
     batch.run = batch.unmasked.n = 0;
     conn->control_idle = false;
+    tvl_copies_review(conn);
     const size_t segment = send_first(conn, &batch, &p);
     size_t at = segment, last = segment;
     int count = segment > 0;

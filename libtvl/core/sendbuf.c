@@ -176,6 +176,25 @@ bool tvl_sendbuf_next(struct tvl_sendbuf *b, size_t max_len, uint64_t limit,
     return true;
 }
 
+bool tvl_sendbuf_outstanding(const struct tvl_sendbuf *b, uint64_t *from, uint64_t to,
+                             size_t max_len, struct tvl_send_chunk *out)
+{
+    struct tvl_range x = { *from > b->base ? *from : b->base, to < b->sent ? to : b->sent };
+    const struct tvl_range *a = tvl_ranges_at_or_above(&b->acked, x.from);
+
+    if (a != NULL && a->from <= x.from) {
+        x.from = a->to;
+        a = tvl_ranges_at_or_above(&b->acked, x.from);
+    }
+    if (x.from >= x.to)
+        return false;
+    if (a != NULL && a->from < x.to)
+        x.to = a->from;
+    *from = x.from;
+    fill_chunk(b, x, max_len, out);
+    return true;
+}
+
 bool tvl_sendbuf_has_again(const struct tvl_sendbuf *b)
 {
     if (b->lost.count > 0 || b->lost_all)

@@ -69,6 +69,13 @@ void tvl_sendbuf_sent(struct tvl_sendbuf *b, uint64_t offset, size_t len, bool f
 void tvl_sendbuf_acked(struct tvl_sendbuf *b, uint64_t offset, size_t len, bool fin);
 void tvl_sendbuf_lost(struct tvl_sendbuf *b, uint64_t offset, size_t len, bool fin);
 
+/*
+ * Of [*from, to), which was sent: the first bytes that are not acknowledged, at most `max_len` in
+ * one piece. *from moves on to them. false: all of it has been acknowledged.
+ */
+bool tvl_sendbuf_outstanding(const struct tvl_sendbuf *b, uint64_t *from, uint64_t to,
+                             size_t max_len, struct tvl_send_chunk *out);
+
 uint64_t tvl_sendbuf_unsent(const struct tvl_sendbuf *b); /* bytes never sent */
 uint64_t
 tvl_sendbuf_in_flight(const struct tvl_sendbuf *b); /* bytes sent, neither acked nor lost */

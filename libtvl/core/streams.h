@@ -116,6 +116,7 @@ struct tvl_streams_head { /* what would be sent first; for the scheduler's quest
 struct tvl_streams_demand {
     struct tvl_streams_head head;
     bool again;       /* it was lost before: others may be waiting for it */
+    uint64_t left;    /* bytes of that stream that wait */
     uint64_t waiting; /* bytes that wait and are no less urgent, itself included */
     uint64_t credit;  /* bytes the peer takes before it must read; UINT64_MAX: no new data first */
 };
@@ -132,6 +133,14 @@ uint32_t tvl_streams_write_frames(struct tvl_streams *ss, struct tvl_wr *w,
  * of flows that may not go there. */
 uint32_t tvl_streams_write_from(struct tvl_streams *ss, const struct tvl_streams_head *from,
                                 uint32_t path_id, struct tvl_wr *w, struct tvl_sent_list *sent);
+/* Bytes that the record `what` of a STREAM frame speaks of have not been acknowledged. */
+bool tvl_streams_is_outstanding(const struct tvl_streams *ss, const struct tvl_sent_frame *what);
+/*
+ * Once more what the record `what` of a STREAM frame says, as far as it fits and is not
+ * acknowledged. `what` keeps the rest. true: there is a rest, and it did not fit.
+ */
+bool tvl_streams_write_copy(struct tvl_streams *ss, struct tvl_sent_frame *what, struct tvl_wr *w,
+                            struct tvl_sent_list *sent);
 /* For every record of an own kind; other kinds do nothing. Harmless when told twice, both ways
  * round, or for streams long gone. */
 void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *rec, tvl_time now);

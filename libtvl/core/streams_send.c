@@ -156,6 +156,32 @@ static bool cut_to_fit(struct tvl_send_chunk *c, uint64_t id, size_t room)
     return true;
 }
 
+/* `c` as a STREAM frame of `s`; false when it does not fit. */
+static bool put_chunk(struct tvl_streams *ss, struct tvl_stream *s, const struct tvl_send_chunk *c,
+                      struct out *o)
+{
+    struct tvl_frame f;
+    f.type = TVL_FRAME_STREAM | TVL_STREAM_BIT_LEN | (c->offset > 0 ? TVL_STREAM_BIT_OFF : 0);
+    f.stream.id = s->id;
+    f.stream.offset = c->offset;
+    f.stream.bytes = c->bytes;
+    f.stream.len = c->len;
+    f.stream.fin = c->fin;
+    struct tvl_sent_frame rec = { TVL_SENT_STREAM, c->fin, (uint32_t)c->len, s->id, c->offset };
+    if (!put(o, &f, rec))
+        return false;
+    if (c->again) {
+        ss->stats.bytes_resent += c->len;
+        s->resent += c->len;
+    } else {
+        ss->sent += c->len;
+        ss->stats.bytes_sent += c->len;
+    }
+    tvl_stream_mark_sent(s, c);
+    tvl_streams_settle(ss, s);
+    return true;
+}
+
 /* One STREAM frame of `s`; false when the packet is full or nothing came of it. */
 static bool put_data(struct tvl_streams *ss, struct tvl_stream *s, struct out *o)
 {
@@ -171,28 +197,7 @@ static bool put_data(struct tvl_streams *ss, struct tvl_stream *s, struct out *o
         tvl_streams_settle(ss, s);
         return !had;
     }
-    if (!cut_to_fit(&c, s->id, room))
-        return false;
-    struct tvl_frame f;
-    f.type = TVL_FRAME_STREAM | TVL_STREAM_BIT_LEN | (c.offset > 0 ? TVL_STREAM_BIT_OFF : 0);
-    f.stream.id = s->id;
-    f.stream.offset = c.offset;
-    f.stream.bytes = c.bytes;
-    f.stream.len = c.len;
-    f.stream.fin = c.fin;
-    struct tvl_sent_frame rec = { TVL_SENT_STREAM, c.fin, (uint32_t)c.len, s->id, c.offset };
-    if (!put(o, &f, rec))
-        return false;
-    if (c.again) {
-        ss->stats.bytes_resent += c.len;
-        s->resent += c.len;
-    } else {
-        ss->sent += c.len;
-        ss->stats.bytes_sent += c.len;
-    }
-    tvl_stream_mark_sent(s, &c);
-    tvl_streams_settle(ss, s);
-    return true;
+    return cut_to_fit(&c, s->id, room) && put_chunk(ss, s, &c, o);
 }
 
 /* The first stream not before `from`. */
@@ -293,6 +298,36 @@ uint32_t tvl_streams_write_from(struct tvl_streams *ss, const struct tvl_streams
     return o.count;
 }
 
+bool tvl_streams_is_outstanding(const struct tvl_streams *ss, const struct tvl_sent_frame *what)
+{
+    const struct tvl_stream *s = tvl_streams_stream(ss, what->id);
+    uint64_t from = what->offset;
+    struct tvl_send_chunk c;
+
+    return s != NULL && tvl_stream_awaits_ack(s) &&
+           tvl_sendbuf_outstanding(&s->out, &from, from + what->len, what->len, &c);
+}
+
+bool tvl_streams_write_copy(struct tvl_streams *ss, struct tvl_sent_frame *what, struct tvl_wr *w,
+                            struct tvl_sent_list *sent)
+{
+    struct out o = { .w = w, .sent = sent };
+    struct tvl_stream *s = tvl_streams_stream(ss, what->id);
+    const uint64_t to = what->offset + what->len;
+    struct tvl_send_chunk c;
+
+    while (s != NULL && tvl_stream_awaits_ack(s) &&
+           tvl_sendbuf_outstanding(&s->out, &what->offset, to, tvl_wr_left(w), &c)) {
+        what->len = (uint32_t)(to - what->offset);
+        if (!cut_to_fit(&c, s->id, tvl_wr_left(w)) || !put_chunk(ss, s, &c, &o))
+            return true;
+        what->offset += c.len;
+        what->len -= (uint32_t)c.len;
+    }
+    what->len = 0;
+    return false;
+}
+
 bool tvl_streams_has_data(const struct tvl_streams *ss)
 {
     return tvl_streams_first(ss).rank != UINT64_MAX || next_sendable(ss, NULL) != NULL;
@@ -327,6 +362,7 @@ void tvl_streams_look(const struct tvl_streams *ss, const struct tvl_streams_hea
         return;
     out->again = tvl_stream_has_again(s);
     out->waiting = s->out.lost.total;
+    out->left = out->waiting + tvl_sendbuf_unsent(&s->out);
     if (out->again)
         return;
     DL_FOREACH2(ss->unsent_list, u, unsent_next)

@@ -18,6 +18,7 @@
  * Others report what happened; only this file asks what time it is.
  */
 #include "conn.h"
+#include "copies.h"
 #include "trace.h"
 
 #define TRIM_AFTER 1000000u /* us of silence */
@@ -69,7 +70,7 @@ static tvl_time data_next(const struct tvl_conn *conn)
 {
     tvl_time t = TVL_TIME_NEVER;
 
-    if (!tvl_handshake_is_done(conn) || !tvl_conn_data_waits(conn))
+    if (!tvl_handshake_is_done(conn) || (!tvl_conn_data_waits(conn) && !tvl_copies_wait(conn)))
         return t;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))

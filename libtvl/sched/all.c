@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-const struct tvl_sched_ops *const tvl_sched_all[] = { &tvl_sched_ecf, &tvl_sched_minrtt, NULL };
+const struct tvl_sched_ops *const tvl_sched_all[] = {
+    &tvl_sched_ecf,   &tvl_sched_minrtt,    &tvl_sched_roundrobin, &tvl_sched_weighted,
+    &tvl_sched_blest, &tvl_sched_redundant, &tvl_sched_layered,    NULL,
+};
 
 const struct tvl_sched_ops *tvl_sched_find(const char *name)
 {

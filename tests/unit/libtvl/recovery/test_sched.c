@@ -1,5 +1,5 @@
 /*
- * test_sched.c - what every scheduler owes its host, and what minrtt and ecf pick.
+ * test_sched.c - what every scheduler owes its host, and what each of them picks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -192,6 +192,208 @@ static void ecf_picks(void **state)
     }
 }
 
+/* ---- roundrobin, weighted ---- */
+
+static void roundrobin_takes_turns(void **state)
+{
+    const struct tvl_sched_ops *ops = tvl_sched_find("roundrobin");
+    struct tvl_sched_path path[] = { PATH(10000, 9000), PATH(90000, 9000), PATH(50000, 9000) };
+    const struct tvl_sched_packet pkt = { .bytes = 1200, .deadline = TVL_TIME_NEVER };
+    const int want[] = { 0, 1, 2, 0, 1, 2, 0 }, without[] = { 2, 0, 2, 0 };
+    _Alignas(8) unsigned char s[TVL_SCHED_STATE_MAX] = { 0 };
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        path[i].id = 10 + i;
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(ops->pick(s, path, 3, &pkt, 1000), want[i]);
+    path[1].room = 1199;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(ops->pick(s, path, 3, &pkt, 1000), without[i]);
+}
+
+static void weighted_shares_by_rate(void **state)
+{
+    const struct tvl_sched_ops *ops = tvl_sched_find("weighted");
+    struct tvl_sched_path path[] = { PATH(10000, 9000), PATH(90000, 9000), PATH(50000, 0) };
+    const struct tvl_sched_packet pkt = { .bytes = 1200, .deadline = TVL_TIME_NEVER };
+    _Alignas(8) unsigned char s[TVL_SCHED_STATE_MAX] = { 0 };
+    unsigned count[3] = { 0 };
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        path[i].id = i;
+        path[i].rate_bps = (i + 1) * 1000000;
+    }
+    for (unsigned i = 0; i < 300; i++)
+        count[ops->pick(s, path, 3, &pkt, 1000)]++;
+    assert_in_range(count[0], 99, 101); /* 1 : 2 */
+    assert_in_range(count[1], 199, 201);
+    memset(count, 0, sizeof count);
+    path[2].room = 9000; /* it does not get what it missed */
+    for (unsigned i = 0; i < 600; i++)
+        count[ops->pick(s, path, 3, &pkt, 1000)]++;
+    assert_in_range(count[0], 98, 102); /* 1 : 2 : 3 */
+    assert_in_range(count[1], 198, 202);
+    assert_in_range(count[2], 298, 302);
+}
+
+/* ---- blest ---- */
+
+static void blest_keeps_the_window_free(void **state)
+{
+    const struct tvl_sched_ops *ops = tvl_sched_find("blest");
+    /* meanwhile the fast one sends (30000 + 1200 * 3 / 2) * 4 = 127200 bytes */
+    struct tvl_sched_path path[] = { PATH(80000, 9000), PATH(20000, 0) };
+    struct tvl_sched_packet pkt = { .bytes = 1200, .credit = 128500, .deadline = TVL_TIME_NEVER };
+    _Alignas(8) unsigned char s[TVL_SCHED_STATE_MAX] = { 0 };
+
+    (void)state;
+    assert_int_equal(ops->pick(s, path, 2, &pkt, 1000), 0);
+    pkt.credit = 128300;
+    assert_int_equal(ops->pick(s, path, 2, &pkt, 1000), TVL_SCHED_NONE);
+    path[1].room = 1200;
+    assert_int_equal(ops->pick(s, path, 2, &pkt, 1000), 1);
+    path[1].room = 0;
+    pkt.credit = 0; /* the window was met: lambda rises to 1.01 */
+    (void)ops->pick(s, path, 2, &pkt, 30000);
+    pkt.credit = 128500;
+    assert_int_equal(ops->pick(s, path, 2, &pkt, 40000), TVL_SCHED_NONE);
+    pkt.credit = UINT64_MAX;
+    assert_int_equal(ops->pick(s, path, 2, &pkt, 40000), 0);
+}
+
+/* ---- redundant ---- */
+
+static void redundant_goes_everywhere(void **state)
+{
+    const struct tvl_sched_ops *ops = tvl_sched_find("redundant");
+    const struct tvl_sched_path path[] = { PATH(80000, 9000), PATH(20000, 9000), PATH(9000, 0),
+                                           PATH(90000, 1200) };
+    const struct tvl_sched_packet pkt = { .bytes = 1200, .deadline = TVL_TIME_NEVER };
+
+    (void)state;
+    assert_int_equal(ops->pick(NULL, path, 4, &pkt, 1000), 1);
+    assert_int_equal(ops->also(NULL, path, 4, 1, &pkt, 1000), 1 | 4 | 8);
+}
+
+/* ---- layered ---- */
+
+#define SURE(rtt, free)                                                                  \
+    {                                                                                    \
+        .srtt = (rtt), .rtt_min = (rtt), .rttvar = 1000, .room = (free), .cwnd = 100000, \
+        .rate_bps = 8000000, .capacity_bps = 8000000, .full = true                       \
+    }
+#define DUE (NOW + 300000)
+
+struct layered_row {
+    const char *what;
+    struct tvl_sched_path path[2];
+    struct tvl_sched_packet pkt;
+    tvl_time unproved_age; /* of path 0, */
+    uint64_t in_flight;    /* and its queue */
+    double loss;
+    int want;
+    uint64_t also; /* if that was picked */
+};
+
+static const struct layered_row layered_rows[] = {
+    { .what = "base: both sure, the earlier",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = DUE },
+      .want = 0,
+      .also = TVL_SCHED_WATCH },
+    { .what = "base: the earlier has no room, the other is as good",
+      .path = { SURE(40000, 0), SURE(60000, 9000) },
+      .pkt = { .deadline = DUE },
+      .want = 1,
+      .also = TVL_SCHED_WATCH },
+    { .what = "base: what is overdue is in doubt",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = DUE },
+      .unproved_age = 90000,
+      .want = 1,
+      .also = TVL_SCHED_WATCH },
+    { .what = "base: so is what waits in a long queue",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = DUE },
+      .in_flight = 250000,
+      .want = 1,
+      .also = TVL_SCHED_WATCH },
+    { .what = "base: waits for the sure one's room rather than go where it will be late",
+      .path = { SURE(40000, 9000), SURE(60000, 0) },
+      .pkt = { .deadline = DUE },
+      .in_flight = 290000,
+      .want = TVL_SCHED_NONE },
+    { .what = "base: little time is left, it goes twice",
+      .path = { SURE(40000, 9000), SURE(44000, 9000) },
+      .pkt = { .deadline = NOW + 30000 },
+      .want = 0,
+      .also = 2 },
+    { .what = "upper: the earlier",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = DUE, .flow = 3 },
+      .want = 0,
+      .also = 0 },
+    { .what = "upper: never behind more than the queue a base unit may find",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = DUE, .flow = 3 },
+      .in_flight = 95000,
+      .want = 1,
+      .also = 0 },
+    { .what = "upper: nor where it would be late",
+      .path = { SURE(40000, 9000), SURE(60000, 0) },
+      .pkt = { .deadline = NOW + 15000, .flow = 3 },
+      .want = TVL_SCHED_NONE },
+    { .what = "upper: a unit that nobody can deliver in time is held: 200 kB, 2 MB/s, 60 ms",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = NOW + 90000, .flow = 3, .left = 200000 },
+      .want = TVL_SCHED_NONE },
+};
+
+static void layered_picks(void **state)
+{
+    const struct tvl_sched_ops *ops = tvl_sched_find("layered");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof layered_rows / sizeof layered_rows[0]; i++) {
+        const struct layered_row *row = &layered_rows[i];
+        struct tvl_sched_path path[2] = { row->path[0], row->path[1] };
+        struct tvl_sched_packet pkt = row->pkt;
+
+        pkt.bytes = 1200;
+        path[0].unproved_age = row->unproved_age;
+        path[0].in_flight = row->in_flight;
+        path[0].loss = row->loss;
+        const int got = ops->pick(NULL, path, 2, &pkt, NOW);
+
+        if (got != row->want)
+            fail_msg("%s: picks %d", row->what, got);
+        if (got >= 0 && ops->also(NULL, path, 2, got, &pkt, NOW) != row->also)
+            fail_msg("%s: also %llx", row->what,
+                     (unsigned long long)ops->also(NULL, path, 2, got, &pkt, NOW));
+    }
+}
+
+/* A base frame under way is followed: its path stalls, and a copy goes to the other. */
+static void layered_copies_what_falls_behind(void **state)
+{
+    const struct tvl_sched_ops *ops = tvl_sched_find("layered");
+    struct tvl_sched_path path[] = { SURE(40000, 9000), SURE(60000, 9000) };
+    struct tvl_sched_packet pkt = { .bytes = 1200, .deadline = DUE, .age = 30000 };
+
+    (void)state;
+    path[0].unproved_age = 30000;
+    assert_int_equal(ops->also(NULL, path, 2, 0, &pkt, NOW + 30000), TVL_SCHED_WATCH);
+    pkt.age = path[0].unproved_age = 100000;
+    assert_int_equal(ops->also(NULL, path, 2, 0, &pkt, NOW + 100000), 2);
+    path[1].room = 0; /* as soon as there is room */
+    assert_int_equal(ops->also(NULL, path, 2, 0, &pkt, NOW + 100000), TVL_SCHED_WATCH);
+    pkt.flow = 2;
+    path[1].room = 9000;
+    assert_int_equal(ops->also(NULL, path, 2, 0, &pkt, NOW + 100000), 0);
+}
+
 static void every_scheduler_keeps_the_contract(void **state)
 {
     (void)state;
@@ -207,6 +409,8 @@ static void every_scheduler_keeps_the_contract(void **state)
             struct tvl_sched_path path[TVL_PATHS_MAX];
             struct tvl_sched_packet pkt = { .bytes = 1200,
                                             .deadline = k % 3 ? TVL_TIME_NEVER : 1000 * k + 50000,
+                                            .flow = k % 5,
+                                            .left = k % 7 * 1000,
                                             .waiting = k * 100,
                                             .credit = k % 2 ? UINT64_MAX : k };
 
@@ -222,12 +426,23 @@ static void every_scheduler_keeps_the_contract(void **state)
                                                    .rtt_min = (x >> p) % 300000,
                                                    .room = (x >> (3 * p)) % 4 * 1000,
                                                    .cwnd = 12000,
-                                                   .rate_bps = (x >> p) % 10000000 };
+                                                   .rate_bps = (x >> p) % 10000000,
+                                                   .capacity_bps = (x >> (2 * p)) % 10000000,
+                                                   .full = x >> p & 1,
+                                                   .swing = (double)(x >> p & 7) / 8,
+                                                   .loss = (double)(x >> p & 15) / 16,
+                                                   .unproved_age = (x >> p) % 90000 };
             const int got = ops->pick(s, path, n, &pkt, 1000 * (tvl_time)k);
 
             assert_true(got == TVL_SCHED_NONE || (got >= 0 && (size_t)got < n));
             if (got != TVL_SCHED_NONE)
                 assert_true(path[got].room >= pkt.bytes);
+            if (got != TVL_SCHED_NONE && ops->also) {
+                const uint64_t mask = ops->also(s, path, n, got, &pkt, 1000 * (tvl_time)k);
+
+                assert_true((mask & ~TVL_SCHED_WATCH) >> n == 0);
+                assert_false(mask >> got & 1);
+            }
         }
     }
     assert_null(tvl_sched_find("no such"));
@@ -239,6 +454,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(minrtt_picks),
         cmocka_unit_test(ecf_picks),
+        cmocka_unit_test(roundrobin_takes_turns),
+        cmocka_unit_test(weighted_shares_by_rate),
+        cmocka_unit_test(blest_keeps_the_window_free),
+        cmocka_unit_test(redundant_goes_everywhere),
+        cmocka_unit_test(layered_picks),
+        cmocka_unit_test(layered_copies_what_falls_behind),
         cmocka_unit_test(every_scheduler_keeps_the_contract),
     };
 

@@ -1,0 +1,36 @@
+/*
+ * surety.h - how sure a path is: what it delivers at most, how much that swings, what it loses.
+ *
+ * Capacity is the largest delivery rate seen lately: a sample above it raises it at once; one below
+ * it counts only while packets wait in the path's queue, for then the path had more to carry than
+ * it could; without a queue the sender was the limit, and what was seen before still holds.
+ *
+ *     sample >= capacity            capacity += (sample - capacity) / 2
+ *     sample <  capacity, queued    capacity += (sample - capacity) / 8
+ *     swing  += (|sample - capacity| / capacity - swing) / 32      of samples that count
+ *     loss   += (lost ? 1 : 0 - loss) / 100                        per packet
+ *
+ * Pure arithmetic; zero-initialised is "nothing is known".
+ */
+#ifndef TVL_CORE_SURETY_H
+#define TVL_CORE_SURETY_H
+
+#include <tvl/tvl.h>
+
+#define TVL_SURETY_QUEUED 5000u   /* us over the least round trip that mean a queue, */
+#define TVL_SURETY_QUEUED_SHARE 8 /* or a share of it, if that is more */
+
+struct tvl_surety {
+    double capacity_bps, swing, loss;
+    bool queued; /* at the newest sample: it carries no more than that */
+};
+
+/* Packets were acknowledged: `sample_bps` as tvl_rate_finish() gives it, `rtt` of the newest, us;
+ * 0: no sample. */
+void tvl_surety_acked(struct tvl_surety *s, uint64_t packets, uint64_t sample_bps, tvl_time rtt,
+                      tvl_time rtt_min);
+void tvl_surety_lost(struct tvl_surety *s); /* one packet */
+/* The path leads elsewhere, or was away. */
+void tvl_surety_restart(struct tvl_surety *s);
+
+#endif
