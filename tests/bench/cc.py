@@ -54,7 +54,8 @@ def measure_table(program, options):
     rows = []
     for text in texts:
         for row in rows_of(text):
-            row.update({key: float(row[key]) for key in NUMBERS})
+            row.update({key: float(row[key]) for key in row
+                        if key in NUMBERS or key.startswith(("model_", "predicted_"))})
             row["heldout"], row["whole"] = row["heldout"] == "1", row["whole"] == "1"
             row["utilisation"] = row["goodput_bps"] / row["capacity_bps"] if row["capacity_bps"] else 0
             rows.append(row)
@@ -107,7 +108,9 @@ def draw_table(rows, path):
                     **({} if norm else {"vmin": 0, "vmax": 1.15}))
         for y in range(len(names)):
             for x in range(len(kinds)):
-                axis.text(x, y, form.format(grid[y][x]), ha="center", va="center", fontsize=8)
+                dark = grid[y][x] > 250 if norm else grid[y][x] > 0.85
+                axis.text(x, y, form.format(grid[y][x]), ha="center", va="center", fontsize=8,
+                          color="white" if dark else "#22272e")
         axis.set_xticks(range(len(kinds)), kinds, rotation=25, ha="right", fontsize=8)
         axis.set_yticks(range(len(names)), names, fontsize=9)
         axis.set_title(title, loc="left", fontsize=11)
@@ -150,6 +153,13 @@ def measure_response(program):
     """Rows of `cc response`: simulated over published windows."""
     rows = rows_of(run_all([[program, "response"]])[0])
     return [{**{k: float(v) for k, v in row.items() if k != "cc"}, "cc": row["cc"]} for row in rows]
+
+
+def predicted_within(rows, share):
+    """Share of the runs whose goodput is within `share` of the formula's on the path's own model."""
+    ratios = [r["goodput_bps"] / r["predicted_bps"] for r in rows if r["predicted_bps"] > 0]
+    near = [x for x in ratios if 1 / (1 + share) <= x <= 1 + share]
+    return round(len(near) / len(ratios), 3) if ratios else None
 
 
 def measure_swaps(program):
@@ -212,7 +222,7 @@ def main():
     report.update(formula_ratio_min=min(r["ratio"] for r in response),
                   formula_ratio_max=max(r["ratio"] for r in response),
                   swap_dip=measure_swaps(program), **measure_fairness(args.build))
-    report.update(traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
+    report.update(predicted_within_25=predicted_within(rows, 0.25), traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
                   seconds=round(time.monotonic() - began, 1), table=rows, response=response)
     with open(file, "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)
