@@ -68,7 +68,7 @@ static bool ask(struct tvl_path *p, const struct tvl_sent_frame *f, tvl_time lef
 
 void tvl_copies_ask(struct tvl_path *p, const struct tvl_sent_list *left)
 {
-    if (!p->conn->sched->also || p->conn->n_paths < 2)
+    if ((!p->conn->sched->also && !p->conn->streams.rules.copies) || p->conn->n_paths < 2)
         return;
     for (uint32_t i = 0; i < left->count; i++)
         if (left->v[i].kind == TVL_SENT_STREAM && left->v[i].len > 0 &&
@@ -102,6 +102,16 @@ void tvl_copies_review(struct tvl_conn *conn)
     }
 }
 
+/* Copies cost their flow as much as what they repeat. */
+static void charge(struct tvl_builder *b, uint64_t id, uint64_t bytes)
+{
+    struct tvl_streams *ss = &b->conn->streams;
+    const struct tvl_stream *s = tvl_streams_find(ss, id);
+
+    if (s)
+        tvl_flow_sent(&ss->rules, tvl_flow_rule(&ss->rules, s->flow), b->path->id, bytes);
+}
+
 void tvl_copies_write(struct tvl_builder *b)
 {
     struct tvl_copies *c = b->path->copies;
@@ -109,11 +119,13 @@ void tvl_copies_write(struct tvl_builder *b)
     while (c && c->n > 0) {
         struct tvl_sent_frame *f = &c->v[c->first];
         const uint32_t before = b->list.count, len = f->len;
+        const uint64_t id = f->id;
         const bool more = tvl_streams_write_copy(&b->conn->streams, f, &b->w, &b->list);
 
         b->eliciting = b->eliciting || b->list.count > before;
         b->leading = b->leading || b->list.count > before;
         c->bytes -= len - f->len;
+        charge(b, id, len - f->len);
         if (more)
             return;
         c->first = (c->first + 1) % TVL_SCHED_COPIES;

@@ -1,5 +1,6 @@
 /*
- * copies.h - stream frames that the scheduler wants on a second path too (tvl_sched_ops.also).
+ * copies.h - stream frames that leave on a second path too: because the scheduler wants them there
+ * (tvl_sched_ops.also), or because their flow is protected so (TVL_FLOW_DUPLICATE).
  *
  * When a packet with new data has left, the scheduler is asked about each stream frame in it; what
  * it wants elsewhere is owed to those paths, by record, at most TVL_SCHED_COPIES of them each, and

@@ -26,6 +26,7 @@ struct tvl_flow_rules { /* zeroed: none */
     struct tvl_flow_rule **rule;
     uint64_t turn; /* the furthest that has sent */
     bool paths;    /* some flow may not go everywhere */
+    bool copies;   /* some flow wants its data on two paths */
 };
 
 void tvl_flow_rules_fini(struct tvl_flow_rules *t);

@@ -205,6 +205,21 @@ struct tvl_path *tvl_route_data(struct tvl_conn *conn)
     return conn->streams.rules.paths ? by_rules(conn) : by_kind(conn);
 }
 
+/* For the copy of what a protected flow has sent on `p`; NULL: there is no other for it. */
+static struct tvl_path *second_path(const struct tvl_path *p, const struct tvl_flow_rule *rule)
+{
+    struct tvl_path *best = NULL;
+
+    for (size_t i = 0; i < p->conn->n_paths; i++) {
+        struct tvl_path *q = p->conn->path[i];
+
+        if (q != p && tvl_path_is_trusted(q) && tvl_flow_may(rule, q->id) &&
+            (!best || tvl_rtt_srtt(&q->cc.rtt) < tvl_rtt_srtt(&best->cc.rtt)))
+            best = q;
+    }
+    return best;
+}
+
 size_t tvl_route_copies(const struct tvl_path *p, const struct tvl_sent_frame *f, tvl_time age,
                         struct tvl_path **to, bool *again)
 {
@@ -218,7 +233,15 @@ size_t tvl_route_copies(const struct tvl_path *p, const struct tvl_sent_frame *f
     *again = false;
     if (!s)
         return 0;
-    const size_t n = gather(conn, tvl_flow_rule(&conn->streams.rules, s->flow), &k, from);
+    const struct tvl_flow_rule *rule = tvl_flow_rule(&conn->streams.rules, s->flow);
+
+    if (rule && rule->cfg.protection == TVL_FLOW_DUPLICATE) { /* asked about once, as it leaves */
+        to[0] = age == 0 ? second_path(p, rule) : NULL;
+        return to[0] != NULL;
+    }
+    if (!conn->sched->also)
+        return 0;
+    const size_t n = gather(conn, rule, &k, from);
 
     for (size_t i = 0; i < n; i++) {
         view[i] = view_of(from[i], conn->now);

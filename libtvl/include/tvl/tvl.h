@@ -401,6 +401,14 @@ enum tvl_flow_reliability {
                                 TVL_EVENT_STREAM_EXPIRED; so is one whose deadline passes */
 };
 
+enum tvl_flow_protection {
+    TVL_FLOW_UNPROTECTED,
+    TVL_FLOW_DUPLICATE, /* what leaves on one path leaves on a second one too, if one is up that the
+                           flow may take: the one of the shortest round trip, as soon as it has
+                           room. Up to TVL_SCHED_COPIES pieces wait for that (<tvl/sched.h>);
+                           what is more stays single */
+};
+
 struct tvl_flow_config { /* all zero: nothing special */
     uint64_t window;     /* bytes written and not acknowledged, all its streams together; beyond it
                             writes are short, and WRITABLE follows; 0: no limit of its own */
@@ -418,6 +426,7 @@ struct tvl_flow_config { /* all zero: nothing special */
     } path[TVL_PATHS_MAX];
     uint32_t n_paths; /* [0, TVL_PATHS_MAX] */
     enum tvl_flow_reliability reliability;
+    enum tvl_flow_protection protection;
 };
 
 /*

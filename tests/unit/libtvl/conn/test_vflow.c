@@ -362,6 +362,35 @@ static void metered(void **state)
     pair_fini(&p);
 }
 
+/* One path loses everything: with a copy on the other nothing waits until that is noticed. */
+static void duplicate(void **state)
+{
+    const struct tvl_flow_config c = { .protection = TVL_FLOW_DUPLICATE };
+
+    (void)state;
+    for (unsigned cut = 0; cut < 2; cut++)
+        for (unsigned protected = 0; protected < 2; protected ++) {
+            struct flows f;
+            struct pair p;
+
+            begin(&p, &f);
+            p.link[0].delay = p.link[1].delay = 10000;
+            pair_run(&p, SECOND, NULL);
+            if (protected)
+                set(&p, 1, &c);
+            p.link[cut].cut[PAIR_SERVER] = true;
+            write_some(&p, f.id[0], 9 * KB, true);
+            pair_run(&p, 13000, NULL);
+            if (protected)
+                assert_int_equal(f.read[0], 9 * KB);
+            else if (cut == 0) /* the first choice of the scheduler */
+                assert_int_equal(f.ended[0], 0);
+            pair_run(&p, 3 * SECOND, NULL);
+            assert_int_equal(f.read[0], 9 * KB);
+            pair_fini(&p);
+        }
+}
+
 static void wrong_values(void **state)
 {
     const struct tvl_flow_config ok = { .share = 1 };
@@ -372,6 +401,7 @@ static void wrong_values(void **state)
         { .n_paths = TVL_PATHS_MAX + 1 },
         { .paths = (enum tvl_flow_paths)4 },
         { .reliability = (enum tvl_flow_reliability)3 },
+        { .protection = (enum tvl_flow_protection)2 },
         { .code = UINT64_C(1) << 62 },
     };
     struct flows f;
@@ -398,6 +428,7 @@ int main(void)
         cmocka_unit_test(pinned_and_excluded),
         cmocka_unit_test(pinned_to_a_path_that_is_not_there),
         cmocka_unit_test(metered),
+        cmocka_unit_test(duplicate),
         cmocka_unit_test(wrong_values),
     };
 
