@@ -435,7 +435,8 @@ struct tvl_flow_config { /* all zero: nothing special */
  */
 int tvl_flow_set(struct tvl_conn *conn, uint32_t flow, const struct tvl_flow_config *cfg);
 
-/* Bytes written and not yet sent once, over all streams with a rank of `rank` or smaller. */
+/* Bytes written and not yet sent once, over all streams with a rank of `rank` or smaller, their
+ * flow's priority counted. */
 uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank);
 
 /*
