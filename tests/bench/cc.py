@@ -51,9 +51,10 @@ def measure_table(program, options):
     """A list of dicts, one per path and controller, in the program's order of paths."""
     parts = 8 * (os.cpu_count() or 1)
     texts = run_all([[program, "table", "--part", f"{k}/{parts}"] + options for k in range(parts)])
+    lots = [rows_of(text) for text in texts]
     rows = []
-    for text in texts:
-        for row in rows_of(text):
+    for i in range(len(lots[0])):  # part K has rows K, K + parts, ...
+        for row in (lot[i] for lot in lots if i < len(lot)):
             row.update({key: float(row[key]) for key in row
                         if key in NUMBERS or key.startswith(("model_", "predicted_"))})
             row["heldout"], row["whole"] = row["heldout"] == "1", row["whole"] == "1"
