@@ -155,6 +155,7 @@ struct tvl_conn {
     _Alignas(8) unsigned char sched_state[TVL_SCHED_STATE_MAX];
 
     struct tvl_streams streams;
+    struct tvl_sent_frame acked; /* of a stream, not yet told to `streams`; len 0: nothing */
     struct tvl_dgrams dgrams;
 
     tvl_time idle_timeout;   /* us; of both sides the smaller */
@@ -235,6 +236,8 @@ bool tvl_control_pending(const struct tvl_conn *conn);
 extern const struct tvl_recovery_handler tvl_control_fate; /* `user` is the connection */
 /* For tvl_recovery_oldest: what the packet carries is wanted again, though it may yet arrive. */
 void tvl_control_again(void *conn, const struct tvl_sent_packet *p);
+/* After each acknowledgement: what it acknowledged of streams is told to them. */
+void tvl_control_acked_all(struct tvl_conn *conn);
 /* Issue connection IDs for paths in use and for paths to come. */
 void tvl_control_issue_cids(struct tvl_conn *conn);
 /* One more for the path, in the next sequence number; NULL: no memory or no room. */

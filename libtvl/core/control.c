@@ -350,12 +350,39 @@ static void frame_again(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
         frame_lost(conn, rec);
 }
 
+void tvl_control_acked_all(struct tvl_conn *conn)
+{
+    if (conn->acked.len > 0)
+        tvl_streams_on_acked(&conn->streams, &conn->acked, conn->now);
+    conn->acked.len = 0;
+}
+
+/* Neighbouring pieces of a stream, as acknowledgements bring them, count as one. */
+static void stream_acked(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
+{
+    struct tvl_sent_frame *run = &conn->acked;
+
+    if (run->len > 0 && !run->fin && run->id == rec->id && run->offset + run->len == rec->offset &&
+        run->len < UINT32_MAX - rec->len) {
+        run->len += rec->len;
+        run->fin = rec->fin;
+        return;
+    }
+    tvl_control_acked_all(conn);
+    if (rec->len > 0)
+        *run = *rec;
+    else
+        tvl_streams_on_acked(&conn->streams, rec, conn->now);
+}
+
 static void packet_acked(void *user, const struct tvl_sent_packet *p)
 {
     struct tvl_conn *conn = user;
 
     for (size_t i = 0; i < p->n_frames; i++) {
-        if (p->frame[i].kind == TVL_SENT_DATAGRAM)
+        if (p->frame[i].kind == TVL_SENT_STREAM)
+            stream_acked(conn, &p->frame[i]);
+        else if (p->frame[i].kind == TVL_SENT_DATAGRAM)
             tvl_dgrams_on_acked(&conn->dgrams, p->lost);
         else
             frame_acked(conn, &p->frame[i]);
@@ -376,6 +403,7 @@ static void packet_lost(void *user, const struct tvl_sent_packet *p)
 {
     struct tvl_conn *conn = user;
 
+    tvl_control_acked_all(conn); /* in the order in which it became known */
     for (size_t i = 0; i < p->n_frames; i++) {
         if (p->frame[i].kind == TVL_SENT_DATAGRAM)
             tvl_dgrams_on_lost(&conn->dgrams);

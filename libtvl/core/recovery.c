@@ -139,20 +139,33 @@ uint64_t tvl_path_cc_window_room(const struct tvl_path_cc *pc)
     return cwnd > pc->in_flight ? cwnd - pc->in_flight : 0;
 }
 
+/* Bytes the pacer must allow before the next packet leaves; the window is `window`. */
+static uint64_t quantum(const struct tvl_path_cc *pc, uint64_t window)
+{
+    const uint64_t timed = pc->pacer.rate_bps / 8 * TVL_QUANTUM_TIME / 1000000;
+    const uint64_t most = window < TVL_QUANTUM_MAX ? window : TVL_QUANTUM_MAX;
+    const uint64_t bytes = timed < most ? timed : most;
+
+    return pc->gathering && bytes > pc->datagram_bytes ? bytes : pc->datagram_bytes;
+}
+
 uint64_t tvl_path_cc_room(const struct tvl_path_cc *pc, tvl_time now)
 {
     const uint64_t window = tvl_path_cc_window_room(pc);
     const uint64_t paced = tvl_pacer_room(&pc->pacer, now);
-    const uint64_t room = window < paced ? window : paced;
 
-    return room < pc->datagram_bytes ? 0 : room;
+    if (window < pc->datagram_bytes || paced < quantum(pc, window))
+        return 0;
+    return window < paced ? window : paced;
 }
 
 tvl_time tvl_path_cc_next_send(const struct tvl_path_cc *pc, tvl_time now)
 {
-    if (tvl_path_cc_window_room(pc) < pc->datagram_bytes)
+    const uint64_t window = tvl_path_cc_window_room(pc);
+
+    if (window < pc->datagram_bytes)
         return TVL_TIME_NEVER;
-    return tvl_pacer_next(&pc->pacer, pc->datagram_bytes, now);
+    return tvl_pacer_next(&pc->pacer, quantum(pc, window), now);
 }
 
 void tvl_path_cc_app_limited(struct tvl_path_cc *pc)
@@ -311,6 +324,16 @@ static int make_room(struct tvl_recovery *r, tvl_time now)
     return 0;
 }
 
+/* A packet leaves: the pacer pays for it, and gathers again when it has no more. */
+static void pace(struct tvl_path_cc *cc, uint32_t bytes, tvl_time now)
+{
+    if (cc->gathering && tvl_pacer_room(&cc->pacer, now) >= quantum(cc, UINT64_MAX))
+        cc->gathering = false;
+    tvl_pacer_sent(&cc->pacer, bytes, now);
+    if (tvl_pacer_room(&cc->pacer, now) < cc->datagram_bytes)
+        cc->gathering = true;
+}
+
 int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, tvl_time now)
 {
     int error = make_room(r, now);
@@ -341,7 +364,7 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
         r->last_eliciting_at = now;
     }
     tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
-    tvl_pacer_sent(&cc->pacer, p->bytes, now);
+    pace(cc, p->bytes, now);
     if (cc->ops->on_sent) {
         const struct tvl_cc_sent sent = { .now = now,
                                           .bytes = p->bytes,

@@ -34,6 +34,8 @@
 #define TVL_SENT_QUIET_MAX 1024  /* packets remembered at the old end that need no answer */
 #define TVL_PACKET_THRESHOLD 3   /* RFC 9002 6.1.1 kPacketThreshold */
 #define TVL_PTO_MAX 60000000u    /* us: bound of the backoff */
+#define TVL_QUANTUM_TIME 250u    /* us */
+#define TVL_QUANTUM_MAX 65536u   /* bytes: what leaves by one system call */
 #define TVL_PTO_PROBES 2         /* packets a PTO allows beyond the window, RFC 9002 6.2.4 */
 
 /* ---- the congestion state of one path ---- */
@@ -50,6 +52,7 @@ struct tvl_path_cc {
     bool ecn_wanted;    /* test every new way */
     uint64_t in_flight; /* bytes, all spaces */
     uint32_t datagram_bytes;
+    bool gathering;         /* the pacer's credit is used up, and grows to a quantum */
     unsigned pto_count;     /* consecutive, without an acknowledgement */
     tvl_time pto_at;        /* when it was last raised */
     tvl_time since;         /* packets sent earlier went another way */
@@ -78,10 +81,14 @@ uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc);
 uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc);
 /* Bytes the window leaves, whatever the pacer says. */
 uint64_t tvl_path_cc_window_room(const struct tvl_path_cc *pc);
-/* Bytes that window and pacer allow at `now`; 0 when less than one datagram. */
-uint64_t tvl_path_cc_room(const struct tvl_path_cc *pc, tvl_time now);
-/* When a full datagram may leave: `now` or later by the pacer; TVL_TIME_NEVER: the window is full.
+/*
+ * Bytes that window and pacer allow at `now`; 0 when less than one datagram. Once the pacer's
+ * credit is used up it is 0 until a quantum has come together: what the path carries in
+ * TVL_QUANTUM_TIME. So a fast path sends many datagrams a turn, at a quantum's delay; a slow one
+ * sends each in time.
  */
+uint64_t tvl_path_cc_room(const struct tvl_path_cc *pc, tvl_time now);
+/* When that is no longer 0: `now` or later by the pacer; TVL_TIME_NEVER: the window is full. */
 tvl_time tvl_path_cc_next_send(const struct tvl_path_cc *pc, tvl_time now);
 /* Call after sending, for each path that had room left and nothing to send. */
 void tvl_path_cc_app_limited(struct tvl_path_cc *pc);

@@ -4,6 +4,7 @@
  * Until a packet is authenticated nothing in it changes anything; from then on every violation ends
  * the connection with the code RFC 9000 gives it.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,6 @@
 struct incoming { /* one packet being taken */
     struct tvl_conn *conn;
     const struct tvl_datagram *dgram;
-    struct tvl_packet head;
     enum tvl_level level;
     struct tvl_path *path;
     struct tvl_space *space;
@@ -28,6 +28,7 @@ struct incoming { /* one packet being taken */
     uint64_t pn;
     enum tvl_phase phase; /* of a 1-RTT packet */
     bool eliciting, non_probing;
+    struct tvl_packet head; /* last: not copied from what is known of a run */
 };
 
 /* ---- acknowledgements ---- */
@@ -64,6 +65,7 @@ static int on_ack(struct incoming *in, uint64_t type, const struct tvl_frame_ack
     };
     if (tvl_recovery_on_ack(&space->sent, &a, conn->now, &result) != 0)
         return -TVL_WIRE_PROTOCOL_VIOLATION;
+    tvl_control_acked_all(conn);
     if (in->level == TVL_LEVEL_APP) {
         const int error = tvl_keyphase_on_ack(conn, path, ack->largest, in->phase);
         if (error != 0)
@@ -127,9 +129,10 @@ static int on_frame(struct incoming *in, const struct tvl_frame *f)
 static void on_payload(struct incoming *in, const uint8_t *payload, size_t len)
 {
     struct tvl_rd rd = tvl_rd_over(payload, len);
-    struct tvl_frame f = { .type = TVL_FRAME_PADDING };
+    struct tvl_frame f; /* a kilobyte: parsing fills what its type has */
     int r = len == 0 ? -TVL_WIRE_PROTOCOL_VIOLATION : 0;
 
+    f.type = TVL_FRAME_PADDING;
     while (r == 0 && tvl_rd_left(&rd) > 0 && tvl_conn_alive(in->conn)) {
         r = tvl_frame_parse(&f, &rd);
         if (r == 0)
@@ -418,8 +421,9 @@ static int take_datagram(struct tvl_conn *conn, const struct tvl_datagram *dgram
 
     conn->dgram = dgram;
     while (at < dgram->len && tvl_conn_alive(conn)) {
-        struct incoming in = *run;
+        struct incoming in;
 
+        memcpy(&in, run, offsetof(struct incoming, head));
         in.bytes = bytes + at;
         if (tvl_packet_parse(&in.head, in.bytes, dgram->len - at, cid_len) != 0)
             break;
@@ -505,10 +509,13 @@ int tvl_conn_recv(struct tvl_conn *conn, const struct tvl_datagram *dgram, uint8
                   tvl_time now, size_t *taken)
 {
     struct tvl_datagram part = *dgram;
-    struct incoming in = { .conn = conn, .dgram = &part };
+    struct incoming in;
     struct run run;
     size_t at = 0, ours = 0, i = 0;
 
+    memset(&in, 0, offsetof(struct incoming, head));
+    in.conn = conn;
+    in.dgram = &part;
     find_run(conn, dgram, bytes, &run);
     conn->now = now;
     part.len = 0;

@@ -67,6 +67,8 @@ void tvl_streams_fill_params(const struct tvl_streams *ss, struct tvl_params *ow
 struct tvl_stream *tvl_streams_stream(const struct tvl_streams *ss, uint64_t id)
 {
     struct tvl_stream *s;
+    if (ss->recent != NULL && ss->recent->id == id)
+        return ss->recent;
     HASH_FIND(hh, ss->table, &id, sizeof(id), s);
     return s;
 }
@@ -269,6 +271,7 @@ static bool never_expires(const struct tvl_streams *ss, const struct tvl_stream 
 /* Put `s` where its state says it belongs; frees it when it is over. */
 void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
 {
+    ss->recent = s;
     ss->large = ss->large || s->out.cap > TVL_STREAM_KEEP || s->in.cap > TVL_STREAM_KEEP;
     if (tvl_stream_is_blocked(s) && s->blocked_told != s->send_max + 1)
         s->want |= TVL_WANT_STREAM_DATA_BLOCKED;
@@ -294,6 +297,7 @@ void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
     drop_sums(ss, s);
     if (!is_own(ss, s->id))
         count_closed(ss, s->id);
+    ss->recent = NULL;
     HASH_DEL(ss->table, s);
     tvl_stream_free(s);
 }

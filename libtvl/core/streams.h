@@ -54,7 +54,8 @@ struct tvl_streams_dir {          /* index 0: bidirectional, 1: unidirectional *
 
 struct tvl_streams {
     struct tvl_streams_config cfg;
-    struct tvl_stream *table; /* uthash by id */
+    struct tvl_stream *table;  /* uthash by id */
+    struct tvl_stream *recent; /* settled last, often asked for next; NULL: it is gone */
     struct tvl_streams_dir dir[2];
     uint64_t peer_stream_max[3]; /* the peer's initial limits: own bidi, own uni, peer's bidi */
     uint64_t send_max, sent;     /* connection credit and how much of it is used */

@@ -63,8 +63,16 @@ static void put_dir_frames(struct tvl_streams *ss, unsigned i, struct out *o)
     }
 }
 
+static bool wants_conn_frames(const struct tvl_streams *ss)
+{
+    return ss->want_max_data || ss->want_data_blocked || ss->dir[0].want_max ||
+           ss->dir[0].want_blocked || ss->dir[1].want_max || ss->dir[1].want_blocked;
+}
+
 static void put_conn_frames(struct tvl_streams *ss, struct out *o)
 {
+    if (!wants_conn_frames(ss))
+        return;
     struct tvl_sent_frame rec = { .kind = TVL_SENT_MAX_DATA,
                                   .offset = ss->consumed + ss->cfg.conn_window };
     if (ss->want_max_data && put_limit(o, TVL_FRAME_MAX_DATA, rec)) {
@@ -156,6 +164,13 @@ static bool cut_to_fit(struct tvl_send_chunk *c, uint64_t id, size_t room)
     return true;
 }
 
+/* New bytes of `s` have left, more may, and that is all there is to settle. */
+static bool stays(const struct tvl_streams *ss, const struct tvl_stream *s)
+{
+    return tvl_stream_has_fresh(s) && tvl_streams_credit(ss) > 0 &&
+           (ss->cfg.note == NULL || s->send_told == s->send_state);
+}
+
 /* `c` as a STREAM frame of `s`; false when it does not fit. */
 static bool put_chunk(struct tvl_streams *ss, struct tvl_stream *s, const struct tvl_send_chunk *c,
                       struct out *o)
@@ -178,7 +193,8 @@ static bool put_chunk(struct tvl_streams *ss, struct tvl_stream *s, const struct
         ss->stats.bytes_sent += c->len;
     }
     tvl_stream_mark_sent(s, c);
-    tvl_streams_settle(ss, s);
+    if (c->again || !stays(ss, s))
+        tvl_streams_settle(ss, s);
     return true;
 }
 
@@ -330,15 +346,14 @@ bool tvl_streams_write_copy(struct tvl_streams *ss, struct tvl_sent_frame *what,
 
 bool tvl_streams_has_data(const struct tvl_streams *ss)
 {
-    return tvl_streams_first(ss).rank != UINT64_MAX || next_sendable(ss, NULL) != NULL;
+    return wants_conn_frames(ss) || ss->want_list != NULL || next_sendable(ss, NULL) != NULL;
 }
 
 struct tvl_streams_head tvl_streams_first(const struct tvl_streams *ss)
 {
     struct tvl_streams_head head = { .deadline = TVL_TIME_NEVER, .flow = TVL_FLOWS_MAX };
-    if (ss->want_max_data || ss->want_data_blocked || ss->dir[0].want_max ||
-        ss->dir[0].want_blocked || ss->dir[1].want_max || ss->dir[1].want_blocked ||
-        ss->want_list != NULL)
+
+    if (wants_conn_frames(ss) || ss->want_list != NULL)
         return head;
     const struct tvl_stream *s = next_sendable(ss, NULL);
     head.rank = UINT64_MAX;

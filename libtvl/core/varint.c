@@ -47,15 +47,27 @@ void tvl_rd_copy(struct tvl_rd *rd, uint8_t *out, size_t len)
         memcpy(out, at, len);
 }
 
+static uint32_t be32(const uint8_t at[4])
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* `n` is 1, 2, 4 or 8. */
 static uint64_t read_be(struct tvl_rd *rd, size_t n)
 {
     const uint8_t *at = tvl_rd_bytes(rd, n);
-    uint64_t v = 0;
     if (at == NULL)
         return 0;
-    for (size_t i = 0; i < n; i++)
-        v = v << 8 | at[i];
-    return v;
+    switch (n) { /* of a fixed length each: one load and one swap */
+    case 8:
+        return (uint64_t)be32(at) << 32 | be32(at + 4);
+    case 4:
+        return be32(at);
+    case 2:
+        return (uint64_t)at[0] << 8 | at[1];
+    default:
+        return at[0];
+    }
 }
 
 uint8_t tvl_rd_u8(struct tvl_rd *rd)
@@ -111,13 +123,34 @@ static uint8_t *take_room(struct tvl_wr *w, size_t len)
     return at;
 }
 
+static void put_be32(uint8_t at[4], uint32_t v)
+{
+    at[0] = (uint8_t)(v >> 24);
+    at[1] = (uint8_t)(v >> 16);
+    at[2] = (uint8_t)(v >> 8);
+    at[3] = (uint8_t)v;
+}
+
 static void write_be(struct tvl_wr *w, uint64_t v, size_t n)
 {
     uint8_t *at = take_room(w, n);
     if (at == NULL)
         return;
-    for (size_t i = n; i-- > 0; v >>= 8)
-        at[i] = (uint8_t)v;
+    switch (n) {
+    case 8:
+        put_be32(at, (uint32_t)(v >> 32));
+        put_be32(at + 4, (uint32_t)v);
+        break;
+    case 4:
+        put_be32(at, (uint32_t)v);
+        break;
+    case 2:
+        at[0] = (uint8_t)(v >> 8);
+        at[1] = (uint8_t)v;
+        break;
+    default:
+        at[0] = (uint8_t)v;
+    }
 }
 
 void tvl_wr_u8(struct tvl_wr *w, uint8_t v)

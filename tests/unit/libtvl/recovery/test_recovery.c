@@ -643,6 +643,39 @@ static void room_is_the_smaller_of_window_and_pacer(void **state)
     assert_int_equal(tvl_path_cc_window_room(&f->cc), 0);
 }
 
+/* Credit used up, how many datagrams leave at the next instant of sending? */
+static unsigned datagrams_a_turn(uint64_t cwnd)
+{
+    struct fixture *f = begin();
+    unsigned n = 0;
+
+    know_rtt(f);
+    notes(f)->cwnd = cwnd;
+    f->now += 1000 * MS;
+    while (tvl_path_cc_room(&f->cc, f->now) > 0)
+        send_data(f);
+    f->now = tvl_path_cc_next_send(&f->cc, f->now);
+    assert_true(f->now != TVL_TIME_NEVER);
+    for (; tvl_path_cc_room(&f->cc, f->now) > 0; n++)
+        send_data(f);
+    assert_true(tvl_path_cc_next_send(&f->cc, f->now) > f->now);
+    return n;
+}
+
+/* cwnd bytes in 40 ms, and a quarter more, are the pacer's rate. */
+static void a_fast_path_sends_a_quantum_at_a_time(void **state)
+{
+    const uint64_t ms_of_1_gbps = 125000;
+
+    (void)state;
+    assert_int_equal(datagrams_a_turn(UINT64_C(100) * MTU), 1);
+    assert_int_equal(datagrams_a_turn(40 * ms_of_1_gbps * 4 / 5),
+                     ms_of_1_gbps * TVL_QUANTUM_TIME / 1000 / MTU);
+    /* the clock's last microsecond brings one more */
+    assert_in_range(datagrams_a_turn(400 * ms_of_1_gbps * 4 / 5), TVL_QUANTUM_MAX / MTU,
+                    TVL_QUANTUM_MAX / MTU + 1);
+}
+
 /* ---- bounds, and a path that dies ---- */
 
 static void take_all_gives_everything_back(void **state)
@@ -816,6 +849,7 @@ int main(void)
         cmocka_unit_test(persistent_congestion),
         cmocka_unit_test(no_persistent_congestion_before_the_first_sample),
         cmocka_unit_test(room_is_the_smaller_of_window_and_pacer),
+        cmocka_unit_test(a_fast_path_sends_a_quantum_at_a_time),
         cmocka_unit_test(take_all_gives_everything_back),
         cmocka_unit_test(a_full_space_takes_probes_after_take_all),
         cmocka_unit_test(a_listener_forgets_its_acks),

@@ -219,7 +219,7 @@ static void payload_in_parts(void **state)
     static const uint16_t suites[] = { TVL_SUITE_AES_128_GCM, TVL_SUITE_AES_256_GCM,
                                        TVL_SUITE_CHACHA20_POLY1305 };
     static const uint8_t secret[TVL_SECRET_MAX] = { 9, 8, 7 };
-    static const size_t heads[] = { 0, 1, 11, 16, 17, 40, 1300 };
+    static const size_t heads[] = { 0, 1, 11, 16, 17, 40, 96, 1300, 1390 };
     uint8_t whole[1400 + TVL_TAG_SIZE], parts[1400 + TVL_TAG_SIZE], plain[1400];
 
     (void)state;
