@@ -286,7 +286,9 @@ static void by_law(const struct law *l, const struct tvl_path_model *m, uint32_t
     const double full = 1 + (double)m->buffer / (double)m->rtt_min;
     /* What the queue of the controller in force adds to the round trip is not the path's: what is,
      * is seen in neighbouring samples. */
-    const struct tvl_response_path path = { .p = m->loss * (1 - m->loss_congestive),
+    /* RFC 5348 5.2: what counts is loss events; a burst is one */
+    const double burst = m->loss_burst > 1 ? m->loss_burst : 1;
+    const struct tvl_response_path path = { .p = m->loss * (1 - m->loss_congestive) / burst,
                                             .rtt = m->rtt_min + m->jitter,
                                             .rtt_min = m->rtt_min };
     const double mean = tvl_response_window(l->name, &path) / holds;

@@ -3,7 +3,7 @@
  * against the best that could have been done.
  *
  *     layered [--traces DIR] [--cc NAME] [--sched NAME] [--group PART] [--load SHARE]
- *             [--rows FILE] [--calm] [--check]
+ *             [--rows FILE] [--calm]
  *
  * DIR holds Mahimahi traces (mm/NAME.mm) [../shared/traces]. Each group's links were measured at
  * the same time in the same place; one-way delays are half of the mean round trips of the ping
@@ -96,7 +96,7 @@ static const char *const contenders[] = { "layered",  "minrtt", "ecf",       "ro
 struct options {
     const char *traces, *cc, *sched, *group, *rows;
     double load;
-    bool calm, check;
+    bool calm;
     const struct test_pki *pki;
 };
 
@@ -305,7 +305,6 @@ static int parse(struct options *o, int argc, char **argv)
         { "load", required_argument, NULL, 'l' },
         { "rows", required_argument, NULL, 'r' },
         { "calm", no_argument, NULL, 'q' },
-        { "check", no_argument, NULL, 'k' },
         { NULL, 0, NULL, 0 },
     };
     int c;
@@ -326,8 +325,6 @@ static int parse(struct options *o, int argc, char **argv)
             o->rows = optarg;
         else if (c == 'q')
             o->calm = true;
-        else if (c == 'k')
-            o->check = true;
         else
             return 64;
     }

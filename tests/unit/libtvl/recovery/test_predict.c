@@ -110,6 +110,11 @@ static void random_losses(void **state)
     assert_int_equal(predict("newreno", &m).queue, 0);
     expect_near((double)predict("bbr", &m).rate_bps, 99e6, 0.001);
     expect_near((double)predict("copa", &m).rate_bps, 99e6, 0.001);
+    m.loss = 0.04; /* in fours: as many events */
+    m.loss_burst = 4;
+    expect_near((double)predict("newreno", &m).rate_bps, 1123300 * 0.99, 0.03);
+    m.loss = 0.01;
+    m.loss_burst = 1;
     m.loss_congestive = 1; /* those of a full buffer come with the filling, not from the path */
     assert_true(predict("newreno", &m).rate_bps > 90000000);
     m.loss_congestive = 0;
