@@ -1,5 +1,6 @@
 /*
- * select.h - the choice of a controller for one path: pure, fed once a second, bounded.
+ * select.h - the choice of a controller for one path: pure, fed once a second, bounded. No path is
+ * wired to it yet; tvl_select_explain() asks it for a model alone.
  *
  *     prior      knowledge, the nearer the more, and formulas
  *     experience what a controller has shown on this path, the older the less
@@ -14,15 +15,15 @@
 #include <tvl/cc.h>
 #include <tvl/select.h>
 
-#define TVL_SELECT_EVERY 1000000u  /* us between two looks */
-#define TVL_SELECT_GAIN 1.2        /* a smaller difference causes no swap */
-#define TVL_SELECT_DWELL 4000000u  /* us, at least; and 20 round trips */
-#define TVL_SELECT_TRIALS 3        /* swaps to what has not been tried, per TVL_SELECT_TRIAL_SPAN */
+#define TVL_SELECT_EVERY 1000000u /* us between two looks */
+#define TVL_SELECT_GAIN 1.2       /* a smaller difference causes no swap */
+#define TVL_SELECT_DWELL 4000000u /* us, at least; and 20 round trips */
+#define TVL_SELECT_TRIALS 3       /* swaps to what has not been tried, per TVL_SELECT_TRIAL_SPAN */
 #define TVL_SELECT_TRIAL_SPAN 60000000u /* us */
 #define TVL_SELECT_FORGET 60000000u     /* us in which experience loses half its weight */
 
 struct tvl_selector_seen { /* one controller on this path */
-    double mean, weight; /* score; in looks */
+    double mean, weight;   /* score; in looks */
     tvl_time tried, last_at;
 };
 
@@ -55,7 +56,7 @@ void tvl_selector_init(struct tvl_selector *s, const struct tvl_knowledge *k,
 /* The controller to use from now on; NULL: as before. */
 const struct tvl_cc_ops *tvl_selector_look(struct tvl_selector *s,
                                            const struct tvl_selector_look *look);
-/* As tvl_path_explain. */
+/* As tvl_select_explain, with what was seen on the path. */
 size_t tvl_selector_explain(const struct tvl_selector *s, const struct tvl_path_model *m,
                             struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
                             size_t reason_size);

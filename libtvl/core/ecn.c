@@ -3,8 +3,7 @@
 
 void tvl_ecn_init(struct tvl_ecn *e, bool want)
 {
-    *e = (struct tvl_ecn){ .state = want ? TVL_ECN_TESTING : TVL_ECN_FAILED,
-                           .code = TVL_ECN_ECT0 };
+    *e = (struct tvl_ecn){ .state = want ? TVL_ECN_TESTING : TVL_ECN_FAILED, .code = TVL_ECN_ECT0 };
 }
 
 void tvl_ecn_use(struct tvl_ecn *e, uint8_t code)

@@ -19,7 +19,7 @@
 #define TVL_ECN_TEST_PACKETS 10 /* RFC 9000 A.4 */
 #define TVL_ECN_ECT1 1          /* the two bits of the IP header */
 #define TVL_ECN_ECT0 2
-#define TVL_ECN_DOUBT_PTO 2     /* probe time-outs in a row that end the test: marks may kill */
+#define TVL_ECN_DOUBT_PTO 2 /* probe time-outs in a row that end the test: marks may kill */
 
 enum tvl_ecn_state { TVL_ECN_TESTING, TVL_ECN_WAITING, TVL_ECN_CAPABLE, TVL_ECN_FAILED };
 
@@ -53,7 +53,7 @@ void tvl_ecn_use(struct tvl_ecn *e, uint8_t code);
 void tvl_ecn_latch(struct tvl_ecn *e);
 /* A packet marked with `code`. */
 void tvl_ecn_sent(struct tvl_ecn *e, struct tvl_ecn_space *s, uint8_t code);
-void tvl_ecn_lost(struct tvl_ecn *e);                          /* a marked packet */
+void tvl_ecn_lost(struct tvl_ecn *e); /* a marked packet */
 void tvl_ecn_on_pto(struct tvl_ecn *e, unsigned pto_count);
 /* Packets newly marked CE on the way; 0 also where the report cannot be believed. */
 uint64_t tvl_ecn_on_ack(struct tvl_ecn *e, struct tvl_ecn_space *s, const struct tvl_ecn_ack *ack);

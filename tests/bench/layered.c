@@ -298,14 +298,10 @@ static void run_calm(const struct options *o, struct sum *sum)
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "traces", required_argument, NULL, 't' },
-        { "cc", required_argument, NULL, 'c' },
-        { "sched", required_argument, NULL, 's' },
-        { "group", required_argument, NULL, 'g' },
-        { "load", required_argument, NULL, 'l' },
-        { "rows", required_argument, NULL, 'r' },
-        { "calm", no_argument, NULL, 'q' },
-        { NULL, 0, NULL, 0 },
+        { "traces", required_argument, NULL, 't' }, { "cc", required_argument, NULL, 'c' },
+        { "sched", required_argument, NULL, 's' },  { "group", required_argument, NULL, 'g' },
+        { "load", required_argument, NULL, 'l' },   { "rows", required_argument, NULL, 'r' },
+        { "calm", no_argument, NULL, 'q' },         { NULL, 0, NULL, 0 },
     };
     int c;
 

@@ -21,11 +21,13 @@ extern "C" {
 
 #define TVL_SCHED_STATE_MAX 256 /* bytes of private state, aligned to 8, zeroed before init */
 #define TVL_SCHED_NONE (-1)
-#define TVL_SCHED_COPIES 128 /* copies of frames that may wait for one path, or be watched on it \
-                              */
-#define TVL_SCHED_WATCH (UINT64_C(1) << 63) /* answer of also(): ask again while it is under way, \
-                                             */
-#define TVL_SCHED_REVIEW 5000u              /* us apart at least */
+#define TVL_SCHED_COPIES                                                    \
+    128 /* copies of frames that may wait for one path, or be watched on it \
+         */
+#define TVL_SCHED_WATCH                                                              \
+    (UINT64_C(1) << 63)        /* answer of also(): ask again while it is under way, \
+                                */
+#define TVL_SCHED_REVIEW 5000u /* us apart at least */
 
 struct tvl_sched_path { /* read-only view of one path that may carry data */
     uint32_t id;

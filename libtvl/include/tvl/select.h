@@ -5,9 +5,10 @@
  *     path ── acknowledgements ──► tvl_path_model ──► tvl_predict()            by formula
  *                                        │       └──► tvl_knowledge_predict()  by measurement
  *                                        ▼
- *                       selector: knowledge, corrected by formula and by experience on this path
+ *                       knowledge, corrected by formula
  *                                        │
- *                                        ▼ tvl_path_set_cc
+ *                                        ▼
+ *                       tvl_select_explain() ──► tvl_path_set_cc(), by the caller
  *
  * All of it is pure: no file, no clock. Times in us, rates in bits/s, shares in [0, 1].
  */
@@ -100,15 +101,11 @@ struct tvl_select_row { /* one controller on one path */
 };
 
 /*
- * Why the path runs what it runs: the controllers by falling score, and a line for a person in
- * `reason` (`reason_size` bytes). Result: rows [0, TVL_SELECT_MAX]; 0: nothing is chosen there.
+ * What would be chosen for such a path, and why: the controllers by falling score, and a line for a
+ * person in `reason` (`reason_size` bytes). `k` and `seen_by` may be NULL; `deadline` is us from
+ * sending to use, for video only. Result: rows [0, TVL_SELECT_MAX]; 0: the model is empty, or the
+ * objective is TVL_OBJECTIVE_NONE.
  */
-size_t tvl_path_explain(const struct tvl_conn *conn, uint32_t path_id,
-                        struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
-                        size_t reason_size);
-
-/* The same for a model alone, without experience: what would be chosen. `k` and `seen_by` may be
- * NULL. */
 size_t tvl_select_explain(const struct tvl_path_model *m, const struct tvl_knowledge *k,
                           const char *seen_by, enum tvl_objective objective, tvl_time deadline,
                           struct tvl_select_row row[TVL_SELECT_MAX], char *reason,

@@ -80,8 +80,8 @@ static void ten_swaps(void **state)
     (void)state;
     begin(&p, &t, &o);
     for (unsigned i = 0; i < 10; i++) {
-        assert_int_equal(tvl_path_set_cc(p.conn[PAIR_SERVER], 0,
-                                         tvl_cc_all[(i + 1) % 9]->name, p.now), 0);
+        assert_int_equal(
+            tvl_path_set_cc(p.conn[PAIR_SERVER], 0, tvl_cc_all[(i + 1) % 9]->name, p.now), 0);
         pair_run(&p, SECOND / 50, NULL);
     }
     end(&p, &t);

@@ -7,14 +7,14 @@
 #include <cmocka.h>
 #include <tvl/select.h>
 
-#define TWO                                                            \
-    "knowledge 1 # a comment\n"                                        \
-    "\n"                                                               \
-    "path cubic 10000000 20000 1000 0 0 0 100000 2000 0 0\n"           \
-    "cc cubic 9000000 50000\n"                                         \
-    "cc bbr 9500000 2000\n"                                            \
-    "path cubic 10000000 20000 1000 20000 1000 0 10000 2000 0 0\n"     \
-    "cc cubic 2000000 0\n"                                             \
+#define TWO                                                        \
+    "knowledge 1 # a comment\n"                                    \
+    "\n"                                                           \
+    "path cubic 10000000 20000 1000 0 0 0 100000 2000 0 0\n"       \
+    "cc cubic 9000000 50000\n"                                     \
+    "cc bbr 9500000 2000\n"                                        \
+    "path cubic 10000000 20000 1000 20000 1000 0 10000 2000 0 0\n" \
+    "cc cubic 2000000 0\n"                                         \
     "cc bbr 30000000 1000\n"
 
 static struct tvl_knowledge *taken(const char *text)
@@ -41,7 +41,8 @@ static void bad_text(void **state)
         { "knowledge 1\npath cubic 1 1 1 1 1 1 1 1 1\n", "line 2: a path has ten whole numbers" },
         { "knowledge 1\npath cubic 1 1 1 1 1 1 1 1 1 1 1\n",
           "line 2: a path has ten whole numbers" },
-        { "knowledge 1\npath cubic 1 1 1 -1 1 1 1 1 1 1\n", "line 2: a path has ten whole numbers" },
+        { "knowledge 1\npath cubic 1 1 1 -1 1 1 1 1 1 1\n",
+          "line 2: a path has ten whole numbers" },
         { "knowledge 1\npath cubic 1 1 1 1e3 1 1 1 1 1 1\n",
           "line 2: a path has ten whole numbers" },
         { "knowledge 1\npath cubic 0 1 1 1 1 1 1 1 1 1\n",
@@ -59,9 +60,8 @@ static void bad_text(void **state)
         struct tvl_knowledge *k = NULL;
         char why[128] = "";
 
-        assert_int_equal(
-            tvl_knowledge_new(&k, rows[i].text, strlen(rows[i].text), why, sizeof why),
-            TVL_ERR_ARG);
+        assert_int_equal(tvl_knowledge_new(&k, rows[i].text, strlen(rows[i].text), why, sizeof why),
+                         TVL_ERR_ARG);
         assert_string_equal(why, rows[i].why);
         assert_null(k);
     }

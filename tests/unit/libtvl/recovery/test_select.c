@@ -1,0 +1,137 @@
+/* test_select.c - which controller is chosen for a path, when it is changed, and when it is not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "select.h"
+
+#define SECOND 1000000u
+
+/* 10 Mbit/s seen by CUBIC, which loses 2 % at random and has no queue. */
+static struct tvl_path_model lossy(void)
+{
+    return (struct tvl_path_model){ .capacity_bps = 10000000,
+                                    .rtt_min = 40000,
+                                    .rtt = 41000,
+                                    .jitter = 1000,
+                                    .loss = 0.02,
+                                    .loss_burst = 1,
+                                    .buffer = 5000 };
+}
+
+static const char table[] = "knowledge 1\n"
+                            "path cubic 10000000 40000 1000 20000 1000 0 5000 0 0 0\n"
+                            "cc cubic 3000000 1000\n"
+                            "cc bbr 45000000 2000\n";
+
+static void words(void **state)
+{
+    const struct tvl_path_model m = lossy(), none = { .rtt_min = 0 };
+    struct tvl_select_row row[TVL_SELECT_MAX];
+    char reason[160];
+    const size_t n = tvl_select_explain(&m, NULL, "cubic", TVL_OBJECTIVE_THROUGHPUT, 0, row, reason,
+                                        sizeof reason);
+
+    (void)state;
+    assert_true(n >= 9);
+    for (size_t i = 1; i < n; i++)
+        assert_true(row[i - 1].score >= row[i].score);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(row[i].by_knowledge < 0 && row[i].by_experience < 0);
+        if (strcmp(row[i].cc, "newreno") == 0) /* PFTK: far from the capacity at 2 % */
+            assert_true(row[i].score < 0.5);
+    }
+    assert_true(row[0].chosen && !row[1].chosen);
+    assert_non_null(strstr(reason, row[0].cc));
+    assert_int_equal(tvl_select_explain(&none, NULL, NULL, TVL_OBJECTIVE_DELAY, 0, row, NULL, 0),
+                     0);
+    assert_int_equal(tvl_select_explain(&m, NULL, NULL, TVL_OBJECTIVE_NONE, 0, row, NULL, 0), 0);
+}
+
+static void knowledge_changes_it(void **state)
+{
+    const struct tvl_path_model m = lossy();
+    struct tvl_select_row row[TVL_SELECT_MAX];
+    struct tvl_knowledge *k = NULL;
+    char reason[160];
+
+    (void)state;
+    assert_int_equal(tvl_knowledge_new(&k, table, sizeof table - 1, reason, sizeof reason), 0);
+    assert_true(tvl_select_explain(&m, k, "cubic", TVL_OBJECTIVE_THROUGHPUT, 0, row, reason,
+                                   sizeof reason) > 0);
+    assert_string_equal(row[0].cc, "bbr");
+    assert_true(row[0].by_knowledge > 4); /* of what CUBIC saw */
+    tvl_knowledge_free(k);
+}
+
+/* One look a second for `seconds`; the controller chosen first, or NULL. */
+static const struct tvl_cc_ops *run(struct tvl_selector *s, const struct tvl_path_model *m,
+                                    uint64_t rate, bool limited, unsigned seconds, tvl_time *now)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        *now += SECOND;
+        const struct tvl_selector_look look = {
+            .model = m, .rate_bps = rate, .queue = 500, .limited = limited, .now = *now
+        };
+        const struct tvl_cc_ops *ops = tvl_selector_look(s, &look);
+
+        if (ops)
+            return ops;
+    }
+    return NULL;
+}
+
+static void a_swap_and_none(void **state)
+{
+    const struct tvl_path_model m = lossy();
+    struct tvl_knowledge *k = NULL;
+    struct tvl_selector s;
+    tvl_time now = SECOND;
+
+    (void)state;
+    assert_int_equal(tvl_knowledge_new(&k, table, sizeof table - 1, NULL, 0), 0);
+    tvl_selector_init(&s, k, TVL_OBJECTIVE_THROUGHPUT, 0, "cubic", now);
+    assert_null(run(&s, &m, 3000000, true, 20, &now)); /* the application has little to send */
+    tvl_selector_init(&s, k, TVL_OBJECTIVE_THROUGHPUT, 0, "cubic", now);
+    assert_null(run(&s, &m, 3000000, false, 3, &now)); /* not before it has dwelt */
+    const struct tvl_cc_ops *to = run(&s, &m, 3000000, false, 10, &now);
+
+    assert_non_null(to);
+    assert_string_equal(to->name, "bbr");
+    const struct tvl_path_model seen = { .capacity_bps = 45000000,
+                                         .rtt_min = 40000,
+                                         .rtt = 42000,
+                                         .loss = 0.02,
+                                         .loss_burst = 1,
+                                         .buffer = 5000 };
+
+    assert_null(run(&s, &seen, 44000000, false, 300, &now)); /* and it stays there */
+    assert_int_equal(s.swaps, 1);
+    tvl_knowledge_free(k);
+}
+
+static void nothing_is_asked_for(void **state)
+{
+    const struct tvl_path_model m = lossy();
+    struct tvl_selector s;
+    tvl_time now = SECOND;
+
+    (void)state;
+    tvl_selector_init(&s, NULL, TVL_OBJECTIVE_NONE, 0, "cubic", now);
+    assert_null(run(&s, &m, 1000000, false, 60, &now));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words),
+        cmocka_unit_test(knowledge_changes_it),
+        cmocka_unit_test(a_swap_and_none),
+        cmocka_unit_test(nothing_is_asked_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
