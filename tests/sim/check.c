@@ -338,7 +338,8 @@ void check_closed(struct check *c, const struct app_side *s)
     case TVL_CLOSED_PEER: /* before 1-RTT the application's code does not travel */
         right = (peer->close_called && s->code == TVL_WIRE_APPLICATION_ERROR) ||
                 (c->may_be_refused && s->code == TVL_WIRE_CONNECTION_REFUSED) ||
-                (c->may_refuse_token && s->code == TVL_WIRE_INVALID_TOKEN);
+                (c->may_refuse_token && s->code == TVL_WIRE_INVALID_TOKEN) ||
+                (c->may_misread_versions && s->code == 0 && s->who == APP_CLIENT && !s->connected);
         break;
     case TVL_CLOSED_NO_ANSWER:
         right = goodbye || c->may_time_out || c->may_lose_handshake || a->restarted ||

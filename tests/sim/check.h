@@ -56,7 +56,8 @@ struct check {
     bool may_time_out;  /* the drawn faults can last as long as a time-out */
     bool may_fall_idle; /* not everybody keeps himself alive */
     bool may_be_refused;
-    bool may_lose_handshake; /* an address may change in the midst of one */
+    bool may_lose_handshake;   /* an address may change in the midst of one */
+    bool may_misread_versions; /* Version Negotiation proves nothing: damage twice can end a try */
     bool may_refuse_token; /* a Retry's, where the client's address or the time may change after it
                             */
     uint64_t steps;

@@ -423,6 +423,7 @@ void swarm_run(const struct swarm_order *order, struct swarm_result *out)
     w->check.may_fall_idle = w->no_keepalive;
     w->check.may_be_refused = swarm_has(w, SWARM_ADMISSION);
     w->check.may_lose_handshake = swarm_has(w, SWARM_NAT) || swarm_has(w, SWARM_ADDRESS);
+    w->check.may_misread_versions = swarm_has(w, SWARM_CORRUPT);
     w->check.may_refuse_token = (w->drawn & RETRIES) && (w->drawn & HANDSHAKE_DRAGS);
     if (!w->g.why[0])
         talk(w);
