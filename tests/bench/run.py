@@ -27,7 +27,8 @@ BENCHES = [
      ["flood_rss_growth_kib", "flood_limit_kib", "flood_established_alive"]),
     ("bonding", ["{build}/tests/bench/bonding"], 1800,
      ["bonding_share", "bonding_share_loss1", "below_best_single", "evacuation_p99_ms"]),
-    ("worlds", ["{root}/run", "worlds", "1000"], 3600, ["worlds_run", "worlds_violations"]),
+    ("worlds", ["/bin/sh", "-c", "'{root}/run' worlds 2000 && cat '{root}/build/reports/worlds.json'"],
+     3600, ["worlds_run", "worlds_violations"]),
     ("coverage", [PYTHON, "{root}/tests/bench/coverage.py"], 3600, ["core_line_coverage"]),
 ]
 KEYS = [key for bench in BENCHES for key in bench[3]]
@@ -90,6 +91,8 @@ def main():
             continue
         filled = [part.format(build=build, root=ROOT) for part in command]
         said, problem = run_one(name, filled, limit)
+        if name == "worlds" and said: # a report of its own, with more than belongs here
+            said = {key: said.get(key) for key in keys}
         report.update(said or {key: None for key in keys})
         missing = [key for key in keys if report.get(key) is None]
         if problem or missing:

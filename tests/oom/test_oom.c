@@ -4,15 +4,21 @@
  *
  *     test_oom ours|openssl [STRIDE [all]]    every STRIDE-th n [1]; all: all from n on fail
  *
- * A life: TLS contexts, endpoints, a connection, a second path, streams and datagrams both ways, a
- * path abandoned, a goodbye. Short of memory, a call may say so and a connection may end; what must
- * not happen is a crash, a leak, wrong bytes, or an endpoint that hangs without a word.
+ * A life: TLS contexts, endpoints with a qlog each, a connection after a Retry, a second path,
+ * streams and datagrams both ways, keys updated, a path moved, another abandoned, a goodbye; then
+ * all of it again with the session resumed. Short of memory, a call may say so and a connection may
+ * end; what must not happen is a crash, a leak, wrong bytes, or an endpoint that hangs without a
+ * word.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <dirent.h>
+#include <unistd.h>
+
+#include <tvl/qlog.h>
 #include <tvl/tvl.h>
 
 #include "allocs.h"
@@ -24,6 +30,7 @@
 #define QUEUE 512           /* datagrams under way */
 #define N_MAX 2000000u      /* a life without end is a failure of its own */
 #define BAD_MAX 30          /* then it is known well enough */
+#define ROUNDS 2            /* connections of a life */
 enum { CLIENT, SERVER };
 
 struct flying {
@@ -34,20 +41,25 @@ struct flying {
 
 struct life {
     struct tvl_tls *tls[2];
+    struct tvl_qlog *qlog[2];
     struct tvl_endpoint *ep[2];
     struct tvl_conn *conn[2];
+    unsigned round;
     tvl_time now;
     struct flying *queue;
     size_t queued;
     bool connected[2], closed[2], opened[2], ended;
     uint64_t id[2], written[2], read[2];
     bool finished[2], datagram[2], damaged;
-    bool refused; /* a stream could not be opened: all that is left is to say goodbye */
-    bool left;    /* a path was abandoned */
+    bool refused;          /* a stream could not be opened: all that is left is to say goodbye */
+    bool left;             /* a path was abandoned */
+    bool moved;            /* another was moved, and keys updated */
+    bool updated, resumed; /* both came to be so */
 };
 
 static struct test_pki pki;
-static size_t bad; /* lives */
+static size_t bad;                            /* lives */
+static char folder[] = "/tmp/tvl-oom-XXXXXX"; /* the traces */
 
 static uint8_t pattern(uint64_t n)
 {
@@ -93,6 +105,11 @@ static bool make_side(struct life *l, int side)
     cfg.tls = l->tls[side];
     cfg.seed[0] = 3 + (uint64_t)side;
     cfg.keepalive = 1000000;
+    cfg.retry = TVL_RETRY_ALWAYS;
+    if (tvl_qlog_new(&l->qlog[side], folder) != 0)
+        return false;
+    cfg.trace = tvl_qlog_trace;
+    cfg.trace_user = l->qlog[side];
     return tvl_endpoint_new(&l->ep[side], &cfg) == 0;
 }
 
@@ -182,13 +199,31 @@ static bool transferred(const struct life *l)
     return l->finished[CLIENT] && l->finished[SERVER];
 }
 
-/* Once everything is across: leave a path, then say goodbye. */
+/* The client's first path goes on from elsewhere, and the next packets are under new keys. */
+static void move(struct life *l)
+{
+    const struct tvl_path_config third = path_over(2);
+    struct tvl_conn_stats st;
+
+    l->moved = true;
+    (void)tvl_path_migrate(l->conn[CLIENT], 0, &third, l->now);
+    (void)tvl_conn_update_keys(l->conn[CLIENT], l->now);
+    tvl_conn_get_stats(l->conn[CLIENT], &st);
+    l->updated = st.key_updates > 0;
+    l->resumed = st.resumed;
+}
+
+/* Once everything is across: move a path, leave another, then say goodbye. */
 static void go_on(struct life *l)
 {
     write_more(l, CLIENT);
     write_more(l, SERVER);
     if ((!transferred(l) && !l->refused) || !l->conn[CLIENT] || l->ended)
         return;
+    if (!l->moved) {
+        move(l);
+        return;
+    }
     if (!l->left) {
         l->left = true;
         (void)tvl_path_abandon(l->conn[CLIENT], 1, l->now);
@@ -231,6 +266,27 @@ static void exchange(struct life *l)
     }
 }
 
+/* The next connection of the two, if there is to be one. */
+static bool begin_again(struct life *l)
+{
+    const struct tvl_path_config path = path_over(0);
+    struct tvl_conn *conn;
+
+    if (++l->round == ROUNDS || !l->ended ||
+        tvl_connect(l->ep[CLIENT], &path, "localhost", &conn, l->now) != 0)
+        return false;
+    memset(l->connected, 0, sizeof l->connected);
+    memset(l->closed, 0, sizeof l->closed);
+    memset(l->opened, 0, sizeof l->opened);
+    memset(l->written, 0, sizeof l->written);
+    memset(l->read, 0, sizeof l->read);
+    memset(l->finished, 0, sizeof l->finished);
+    l->ended = l->refused = l->left = l->moved = l->updated = false;
+    l->conn[CLIENT] = conn;
+    l->conn[SERVER] = NULL;
+    return true;
+}
+
 static void live(struct life *l)
 {
     for (unsigned steps = 0; l->now < START + LIFE && steps < 50000; steps++) {
@@ -239,7 +295,7 @@ static void live(struct life *l)
         exchange(l);
         go_on(l);
         exchange(l);
-        if (l->closed[CLIENT] && (l->closed[SERVER] || !l->conn[SERVER]))
+        if (l->closed[CLIENT] && (l->closed[SERVER] || !l->conn[SERVER]) && !begin_again(l))
             return;
         for (int side = 0; side < 2; side++) {
             const tvl_time t = tvl_endpoint_next_tick(l->ep[side]);
@@ -252,10 +308,27 @@ static void live(struct life *l)
     }
 }
 
+/* The traces of a life. */
+static void sweep(void)
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+    char path[sizeof folder + sizeof e->d_name + 1];
+
+    while (d && (e = readdir(d)) != NULL) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (e->d_name[0] != '.')
+            (void)unlink(path);
+    }
+    if (d)
+        (void)closedir(d);
+}
+
 static void end(struct life *l)
 {
     for (int side = 0; side < 2; side++) {
         tvl_endpoint_free(l->ep[side]);
+        tvl_qlog_free(l->qlog[side]);
         tvl_tls_free(l->tls[side]);
     }
 }
@@ -266,7 +339,7 @@ static const char *judge(const struct life *l, bool begun, bool failed)
 {
     if (l->damaged)
         return "wrong bytes";
-    if (!failed && (!transferred(l) || !l->ended))
+    if (!failed && (!transferred(l) || !l->ended || !l->updated || !l->resumed))
         return "an undisturbed life does not reach its end";
     if (begun && !l->closed[CLIENT])
         return "the client hangs without a word";
@@ -294,6 +367,7 @@ static enum result run(enum allocs_whose whose, enum allocs_how how, size_t n)
     const bool failed = allocs_disarm();
     const char *why = judge(&l, begun, failed);
     free(l.queue);
+    sweep();
     if (!why && allocs_live() != before)
         why = "a leak";
     if (why)
@@ -316,7 +390,7 @@ int main(int argc, char **argv)
     const enum allocs_how how = argc > 3 ? ALLOCS_ALL_FROM : ALLOCS_ONE;
     size_t n = 1, runs = 0;
 
-    if (!allocs_init() || stride == 0 || test_pki_init(&pki, &pc) != 0)
+    if (!allocs_init() || stride == 0 || test_pki_init(&pki, &pc) != 0 || !mkdtemp(folder))
         return 2;
     (void)run(whose, how, N_MAX); /* what is made once and kept is made here */
     while (n < N_MAX && bad < BAD_MAX && run(whose, how, n) != LAST) {
@@ -324,6 +398,7 @@ int main(int argc, char **argv)
         runs++;
     }
     test_pki_fini(&pki);
+    (void)rmdir(folder);
     printf("%zu lives with one of %zu allocations failing, %zu bad\n", runs, n, bad);
     return bad > 0 || runs == 0;
 }

@@ -85,7 +85,7 @@ static void on_sent(void *user, struct sim_host *h, const struct tvl_datagram *d
         return;
     p->out += d->len;
     p->validated = p->validated || is_validated(c, &d->remote);
-    if (!p->validated && p->out > TVL_AMPLIFICATION * p->in)
+    if (!p->validated && p->out > CHECK_AMPLIFICATION * p->in)
         fail(c, "amplification: %" PRIu64 " bytes to %" PRIx64 " for %" PRIu64, p->out, p->key,
              p->in);
 }
@@ -94,6 +94,8 @@ static void on_sent(void *user, struct sim_host *h, const struct tvl_datagram *d
 
 static void check_stream(struct check *c, const struct app *a, const struct tvl_stream *s)
 {
+    if (tvl_stream_send_over(s) && tvl_stream_recv_over(s) && s->news == 0 && s->want == 0)
+        fail(c, "app %u stream %" PRIu64 ": over, and its record is still there", a->number, s->id);
     if (s->out.sent > s->send_max && s->send_state != TVL_SEND_NONE)
         fail(c, "app %u stream %" PRIu64 ": sent %" PRIu64 " above limit %" PRIu64, a->number,
              s->id, s->out.sent, s->send_max);
@@ -165,13 +167,44 @@ static void check_flight(struct check *c, const struct app *a, enum app_who who,
         fail(c, "app %u path %u: %" PRIu64 " bytes in flight, its packets are %" PRIu64, a->number,
              p->id, p->cc.in_flight, sum);
     if (!seen->known || seen->id != p->id)
-        *seen = (struct check_path){ .id = p->id, .known = true };
+        *seen = (struct check_path){ .id = p->id, .known = true, .rebindings = p->rebindings };
     if (sum <= window || window > seen->window)
         seen->window = window;
     if (sum > seen->in_flight && sum > seen->window + CHECK_BEYOND_WINDOW)
         fail(c, "app %u path %u: %" PRIu64 " bytes in flight, window %" PRIu64, a->number, p->id,
              sum, window);
     seen->in_flight = sum;
+}
+
+/* ---- what the faults bring about ---- */
+
+static void watch_path(struct check *c, struct check_path *seen, const struct tvl_path *p,
+                       enum app_who who)
+{
+    const bool moved = p->rebindings != seen->rebindings;
+
+    c->paths_back += seen->state == TVL_PATH_SUSPECT && p->state == TVL_PATH_UP;
+    c->mtu_falls += !moved && p->mtu.current < seen->mtu;
+    c->rebindings += moved && who == APP_SERVER;
+    seen->state = p->state;
+    seen->mtu = p->mtu.current;
+    seen->rebindings = p->rebindings;
+}
+
+static void watch_end(struct check *c, const struct app *a, enum app_who who,
+                      const struct tvl_conn *conn)
+{
+    bool *was = &c->dark[a->number][who];
+    bool dark = conn->state == TVL_CONN_OPEN;
+
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        const struct tvl_path *p = conn->path[i];
+
+        watch_path(c, &c->path[a->number][who][p->id % TVL_PATH_SLOTS], p, who);
+        dark = dark && !tvl_path_is_trusted(p);
+    }
+    c->darkened += dark && !*was;
+    *was = dark;
 }
 
 /* ---- bounds ---- */
@@ -305,7 +338,8 @@ void check_closed(struct check *c, const struct app_side *s)
     case TVL_CLOSED_PEER: /* before 1-RTT the application's code does not travel */
         right = (peer->close_called && s->code == TVL_WIRE_APPLICATION_ERROR) ||
                 (c->may_be_refused && s->code == TVL_WIRE_CONNECTION_REFUSED) ||
-                (c->may_refuse_token && s->code == TVL_WIRE_INVALID_TOKEN);
+                (c->may_refuse_token && s->code == TVL_WIRE_INVALID_TOKEN) ||
+                (c->may_misread_versions && s->code == 0 && s->who == APP_CLIENT && !s->connected);
         break;
     case TVL_CLOSED_NO_ANSWER:
         right = goodbye || c->may_time_out || c->may_lose_handshake || a->restarted ||
@@ -314,7 +348,9 @@ void check_closed(struct check *c, const struct app_side *s)
     case TVL_CLOSED_IDLE:
     case TVL_CLOSED_RESET:
         right = goodbye || c->may_time_out || a->restarted ||
-                (c->may_lose_handshake && !a->confirmed) || (c->may_fall_idle && app_is_content(a));
+                (c->may_lose_handshake && !a->confirmed) ||
+                (c->may_fall_idle && app_is_content(a)) ||
+                (c->may_be_refused && peer->closed); /* let in when the client had given up */
         break;
     default:
         break;
@@ -435,6 +471,7 @@ void check_step(struct check *c)
             check_bounds(c, a, conn);
             for (size_t k = 0; k < conn->n_paths; k++)
                 check_flight(c, a, (enum app_who)who, conn, conn->path[k]);
+            watch_end(c, a, (enum app_who)who, conn);
         }
     if (c->steps % CHECK_DEEP_EVERY == 0) {
         check_memory(c);
@@ -451,7 +488,8 @@ void check_init(struct check *c, struct sim_graph *g, struct sim_host *server, s
     c->app = app;
     c->n_apps = n_apps;
     c->path = calloc(n_apps, sizeof *c->path);
-    if (!c->path)
+    c->dark = calloc(n_apps, sizeof *c->dark);
+    if (!c->path || !c->dark)
         abort();
     server->watch = (struct sim_host_watch){ .sent = on_sent, .received = on_received, .user = c };
 }
@@ -459,5 +497,7 @@ void check_init(struct check *c, struct sim_graph *g, struct sim_host *server, s
 void check_fini(struct check *c)
 {
     free(c->path);
+    free(c->dark);
     c->path = NULL;
+    c->dark = NULL;
 }

@@ -20,6 +20,7 @@
 
 #define CHECK_PEERS_MAX 512
 #define CHECK_GHOSTS_MAX 256
+#define CHECK_AMPLIFICATION 3 /* RFC 9000 8.1 */
 /* Bytes beyond the window: probes and what RFC 9002 lets through it. */
 #define CHECK_BEYOND_WINDOW (64 * TVL_DATAGRAM_MAX)
 #define CHECK_DEEP_EVERY 64            /* steps between looks at every packet outstanding */
@@ -37,6 +38,9 @@ struct check_path {
     uint32_t id;
     bool known;
     uint64_t window, in_flight; /* largest window since it was kept; at the last step */
+    enum tvl_path_state state;  /* at the last step, as these */
+    uint32_t mtu;
+    uint64_t rebindings;
 };
 
 struct check {
@@ -52,11 +56,18 @@ struct check {
     bool may_time_out;  /* the drawn faults can last as long as a time-out */
     bool may_fall_idle; /* not everybody keeps himself alive */
     bool may_be_refused;
-    bool may_lose_handshake; /* an address may change in the midst of one */
+    bool may_lose_handshake;   /* an address may change in the midst of one */
+    bool may_misread_versions; /* Version Negotiation proves nothing: damage twice can end a try */
     bool may_refuse_token; /* a Retry's, where the client's address or the time may change after it
                             */
     uint64_t steps;
     size_t memory_peak;
+    /* what the faults have brought about, for the report */
+    uint64_t paths_back; /* from suspect to up */
+    uint64_t mtu_falls;  /* a black hole was noticed */
+    uint64_t rebindings; /* a server's path went on from elsewhere */
+    uint64_t darkened;   /* an end of a connection had no path left that it trusts */
+    bool (*dark)[2];     /* by app and end */
 };
 
 void check_init(struct check *c, struct sim_graph *g, struct sim_host *server, struct app *app,

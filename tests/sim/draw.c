@@ -19,6 +19,7 @@
 #define NET_SERVER 200u /* + interface */
 #define NET_NOWHERE 250u
 #define CHAIN_MAX 8
+#define LONG_PPM 50000 /* worlds of minutes and megabytes */
 
 const char *const swarm_fault_name[SWARM_FAULTS] = {
     [SWARM_LOSS] = "loss",
@@ -58,6 +59,7 @@ const char *const swarm_fault_name[SWARM_FAULTS] = {
     [SWARM_PLUGINS] = "plugins",
     [SWARM_CRYPTO] = "crypto",
     [SWARM_OPTIONS] = "options",
+    [SWARM_LONG] = "long",
 };
 
 struct draw {
@@ -212,7 +214,7 @@ static void link_events(struct draw *d, struct sim_node *n, bool traced)
 {
     tvl_time len;
 
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < (swarm_has(d->w, SWARM_LONG) ? 12 : 3); i++) { /* dies and returns */
         const bool hit = hits(d, SWARM_DOWN, 250000);
         const tvl_time at = moment(d, SWARM_DOWN, 4 * SECOND, &len);
         const unsigned which = ways(d, SWARM_DOWN);
@@ -517,7 +519,8 @@ static void draw_faults(struct draw *d)
 
     for (unsigned f = 0; f <= SWARM_FAULTS; f++) {
         vlink_rng_init(&d->rng[f], w->seed, 100 + f);
-        if (f < SWARM_FAULTS && vlink_rng_below(&d->rng[f], 2) && !(w->without >> f & 1))
+        if (f < SWARM_FAULTS && vlink_rng_chance(&d->rng[f], f == SWARM_LONG ? LONG_PPM : 500000) &&
+            !(w->without >> f & 1))
             w->drawn |= SWARM_BIT(f);
     }
 }
@@ -534,6 +537,9 @@ void swarm_draw(struct swarm *w)
     w->idle_min = UINT64_MAX;
     draw_faults(d);
     w->calm_at = w->began + swarm_log_between(&d->rng[REST], 1500, 12000) * MS;
+    const tvl_time longer = swarm_log_between(&d->rng[SWARM_LONG], 30, 180) * SECOND;
+    if (swarm_has(w, SWARM_LONG))
+        w->calm_at += longer;
     struct sim_node *core = sim_router_new(&w->g), *access = NULL;
     draw_server(d, core);
     const uint64_t clients = 1 + vlink_rng_below(&d->rng[REST], 3);

@@ -162,6 +162,10 @@ static void draw_half(struct swarm *w, struct vlink_rng *rng, struct app_half *h
     h->total = vlink_rng_chance(r, 50000)
                    ? 0
                    : swarm_log_between(r, 1, vlink_rng_chance(r, 20000) ? 2000000 : 150000);
+    const bool large = vlink_rng_chance(&rng[SWARM_LONG], 150000);
+    const uint64_t megabytes = swarm_log_between(&rng[SWARM_LONG], 1000000, 8000000);
+    if (large && swarm_has(w, SWARM_LONG))
+        h->total = megabytes;
     h->chunk = (uint32_t)swarm_log_between(r, 1000, 4096);
     h->gap = vlink_rng_chance(r, 250000) ? span * h->chunk / (h->total + h->chunk) : 0;
     h->reset_at = h->stop_at = SIM_NEVER;

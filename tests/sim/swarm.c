@@ -27,6 +27,14 @@
 
 /* ---- events of the library ---- */
 
+/* A repeated Initial was let in before the one that answers a Retry: it is nobody's after all. */
+static void disown(struct swarm *w, struct app_side *s)
+{
+    tvl_conn_set_user(s->conn, NULL);
+    check_add_ghost(&w->check, s->conn);
+    s->conn = NULL;
+}
+
 /* Whose connection is it that a client has begun? A repeated Initial belongs to nobody. */
 static struct app_side *match(struct swarm *w, const struct tvl_conn *conn)
 {
@@ -34,10 +42,14 @@ static struct app_side *match(struct swarm *w, const struct tvl_conn *conn)
         const struct tvl_conn *client = w->app[i].side[APP_CLIENT].conn;
         struct app_side *s = &w->app[i].side[APP_SERVER];
 
-        if (client && !s->conn && client->original_dcid.len > 0 &&
-            client->original_dcid.len == conn->original_dcid.len &&
-            memcmp(client->original_dcid.b, conn->original_dcid.b, client->original_dcid.len) == 0)
-            return s;
+        if (!client || (s->conn && (s->connected || !conn->retried)) ||
+            client->original_dcid.len == 0 ||
+            client->original_dcid.len != conn->original_dcid.len ||
+            memcmp(client->original_dcid.b, conn->original_dcid.b, client->original_dcid.len) != 0)
+            continue;
+        if (s->conn)
+            disown(w, s);
+        return s;
     }
     return NULL;
 }
@@ -302,6 +314,12 @@ const char *const swarm_seen_name[SWARM_SEEN] = {
     [SWARM_SEEN_PATHS_UP] = "paths_up",
     [SWARM_SEEN_PATHS_SUSPECT] = "paths_suspect",
     [SWARM_SEEN_PATHS_ABANDONED] = "paths_abandoned",
+    [SWARM_SEEN_PATHS_BACK] = "paths_back",
+    [SWARM_SEEN_MTU_FALLS] = "mtu_falls",
+    [SWARM_SEEN_REBINDINGS] = "rebindings",
+    [SWARM_SEEN_DARK] = "ends_without_a_path",
+    [SWARM_SEEN_LIVES_OF_A_MINUTE] = "lives_of_a_minute",
+    [SWARM_SEEN_STREAMS_OF_A_MEGABYTE] = "streams_of_a_megabyte",
     [SWARM_SEEN_MIGRATIONS] = "migrations",
     [SWARM_SEEN_KEY_UPDATES] = "key_updates",
     [SWARM_SEEN_RESUMED] = "resumed",
@@ -319,6 +337,7 @@ const char *const swarm_seen_name[SWARM_SEEN] = {
 static void count_half(const struct app_half *h, uint64_t *seen)
 {
     seen[SWARM_SEEN_STREAMS_DONE] += h->sender == APP_DONE;
+    seen[SWARM_SEEN_STREAMS_OF_A_MEGABYTE] += h->receiver == APP_DONE && h->read >= 1000000;
     seen[SWARM_SEEN_STREAMS_RESET] += h->sender == APP_RESET;
     seen[SWARM_SEEN_STREAMS_STOPPED] += h->sender == APP_STOPPED;
     seen[SWARM_SEEN_STREAMS_EXPIRED] += h->sender == APP_EXPIRED;
@@ -362,6 +381,11 @@ static void finish(struct swarm *w, struct swarm_result *out)
     for (unsigned i = 0; i < w->n_apps; i++)
         count_app(&w->app[i], out);
     out->seen[SWARM_SEEN_DROPPED] = w->g.packets_dropped;
+    out->seen[SWARM_SEEN_PATHS_BACK] = w->check.paths_back;
+    out->seen[SWARM_SEEN_MTU_FALLS] = w->check.mtu_falls;
+    out->seen[SWARM_SEEN_REBINDINGS] = w->check.rebindings;
+    out->seen[SWARM_SEEN_DARK] = w->check.darkened;
+    out->seen[SWARM_SEEN_LIVES_OF_A_MINUTE] = w->g.now - w->began >= 60 * SECOND;
     for (unsigned i = 0; i < w->n_hosts; i++) {
         out->datagrams += w->host[i]->datagrams;
         sim_host_end(w->host[i]);
@@ -399,6 +423,7 @@ void swarm_run(const struct swarm_order *order, struct swarm_result *out)
     w->check.may_fall_idle = w->no_keepalive;
     w->check.may_be_refused = swarm_has(w, SWARM_ADMISSION);
     w->check.may_lose_handshake = swarm_has(w, SWARM_NAT) || swarm_has(w, SWARM_ADDRESS);
+    w->check.may_misread_versions = swarm_has(w, SWARM_CORRUPT);
     w->check.may_refuse_token = (w->drawn & RETRIES) && (w->drawn & HANDSHAKE_DRAGS);
     if (!w->g.why[0])
         talk(w);

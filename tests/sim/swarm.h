@@ -62,6 +62,7 @@ enum swarm_fault {
     SWARM_PLUGINS,
     SWARM_CRYPTO,
     SWARM_OPTIONS,
+    SWARM_LONG,
     SWARM_FAULTS,
 };
 extern const char *const swarm_fault_name[SWARM_FAULTS];
@@ -120,9 +121,15 @@ enum swarm_seen { /* what came of it, counted over a world */
                   SWARM_SEEN_PATHS_UP,
                   SWARM_SEEN_PATHS_SUSPECT,
                   SWARM_SEEN_PATHS_ABANDONED,
+                  SWARM_SEEN_PATHS_BACK,
+                  SWARM_SEEN_MTU_FALLS,
+                  SWARM_SEEN_REBINDINGS,
+                  SWARM_SEEN_DARK,
                   SWARM_SEEN_MIGRATIONS,
                   SWARM_SEEN_KEY_UPDATES,
                   SWARM_SEEN_RESUMED,
+                  SWARM_SEEN_LIVES_OF_A_MINUTE,
+                  SWARM_SEEN_STREAMS_OF_A_MEGABYTE,
                   SWARM_SEEN_STREAMS_DONE,
                   SWARM_SEEN_STREAMS_RESET,
                   SWARM_SEEN_STREAMS_STOPPED,
