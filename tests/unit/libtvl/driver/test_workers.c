@@ -196,14 +196,18 @@ static void all_stay(bool no_steering)
     assert_int_equal(stats.endpoint.conns, CLIENTS);
     assert_true(stats.endpoint.retries_sent >= CLIENTS);
     assert_int_equal(s->wrong, 0);
-    assert_int_equal(stats.endpoint.datagrams_unroutable, 0);
-    assert_int_equal(stats.endpoint.resets_sent, 0);
     assert_int_equal(stats.endpoint.tokens_bad, 0);
     assert_int_equal(stats.passed_on_dropped, 0);
-    if (no_steering)
-        assert_true(stats.passed_on > 0); /* the kernel goes by addresses, and is wrong mostly */
-    else if (tvl_workers_steered(s->workers))
+    if (no_steering) {
+        /* The kernel goes by addresses, and is wrong mostly. What a moved client had sent from its
+         * old port may pass through another worker and come behind the frame that retires its ID:
+         * it gets a reset, which the client ignores (RFC 9000 10.3.1). */
+        assert_true(stats.passed_on > 0);
+    } else if (tvl_workers_steered(s->workers)) {
         assert_int_equal(stats.passed_on, 0);
+        assert_int_equal(stats.endpoint.datagrams_unroutable, 0);
+        assert_int_equal(stats.endpoint.resets_sent, 0);
+    }
     tvl_ev_free(s->driver);
     tvl_workers_free(s->workers);
     tvl_tls_free(s->client_tls);
