@@ -693,7 +693,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
     const uint64_t largest = ack->range[0].last;
     struct losses l = { .run_from = TVL_TIME_NEVER };
     struct gains g = { .packets = 0 };
-    tvl_time sample = 0, pure = 0;
+    tvl_time sample = 0;
 
     if (out)
         *out = (struct tvl_recovery_result){ .any = false };
@@ -713,7 +713,6 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
         sample = now - g.largest_sent_at;
         tvl_rtt_update(&cc->rtt, sample, delay, now);
         g.way = sample >= cc->rtt.min + delay ? sample - delay : sample;
-        pure = sample >= cc->rtt.min + delay ? sample - delay : sample;
     }
     detect(r, now, &l);
     tell_loss(r, &l, in_flight, now);
@@ -729,7 +728,7 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
                                              .newest_sent_at = g.newest_sent_at,
                                              .acked = g.packets,
                                              .lost = l.packets,
-                                             .rtt = pure };
+                                             .rtt = g.way };
     return 0;
 }
 

@@ -63,7 +63,7 @@ int tvl_predict(const char *cc, const struct tvl_path_model *m, uint32_t datagra
 struct tvl_knowledge; /* a table of path models and what each controller made of them */
 
 /*
- * From the text of a knowledge file (configs/knowledge.tsv; its form is described at its head).
+ * From text whose form libtvl/cc/knowledge.c describes at its head. None is shipped yet.
  * 0, TVL_ERR_ARG (`why`, `why_size` bytes, gets one line that names the line) or TVL_ERR_NOMEM.
  * One may serve many endpoints; it must outlive them.
  */
@@ -95,8 +95,9 @@ enum tvl_objective {
 struct tvl_select_row { /* one controller on one path */
     const char *cc;     /* static */
     double score; /* of all below; higher is better, 1 is the whole capacity without a queue */
-    double by_knowledge, by_formula, by_experience; /* scores; negative: not known */
-    tvl_time tried;                                 /* us it was in use on this path */
+    double by_knowledge, by_formula; /* scores; negative: not known */
+    double by_experience;            /* the same; never known to tvl_select_explain */
+    tvl_time tried;                  /* us it was in use on this path; 0 likewise */
     bool chosen;
 };
 
