@@ -4,7 +4,7 @@ nothing else, is visible of the shared library."""
 import re
 import sys
 
-CORE = {"tvl.h", "cc.h", "sched.h", "trace.h"}
+CORE = {"tvl.h", "cc.h", "sched.h", "select.h", "trace.h"}
 
 
 def names(path):

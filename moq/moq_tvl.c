@@ -110,6 +110,7 @@ void moq_tvl_on_event(struct moq_tvl *t, struct moq_session *s, const struct tvl
     case TVL_EVENT_CONNECTED:
     case TVL_EVENT_CLOSED:
     case TVL_EVENT_PATH:
+    case TVL_EVENT_CONTROLLER:
     case TVL_EVENT_STREAMS:
     case TVL_EVENT_STREAM_OPENED:
     case TVL_EVENT_STREAM_WRITABLE:

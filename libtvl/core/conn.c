@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "choice.h"
 #include "coupling.h"
 #include "endpoint.h"
 #include "trace.h"
@@ -76,6 +77,8 @@ static int conn_new(struct tvl_conn **out, struct tvl_endpoint *ep, uint64_t id,
     conn->began_at = conn->now = conn->idle_since = now;
     conn->idle_timeout = conn->cfg->idle_timeout;
     conn->coupling = tvl_couple_find(conn->cfg->coupling);
+    conn->objective = conn->cfg->objective;
+    conn->objective_deadline = conn->cfg->objective_deadline;
     conn->sched = tvl_sched_find(conn->cfg->sched);
     for (size_t i = 0; i < TVL_LEVELS; i++) {
         tvl_sendbuf_init(&conn->crypto[i].out);
@@ -238,7 +241,9 @@ void tvl_conn_event(struct tvl_conn *conn, const struct tvl_event *ev)
     conn->event[(conn->event_first + conn->n_events++) % TVL_EVENTS_MAX] = (struct tvl_news){
         .type = (uint8_t)ev->type,
         .state = ev->type == TVL_EVENT_PATH ? (uint8_t)ev->path.state : 0,
-        .path_id = ev->type == TVL_EVENT_PATH ? ev->path.id : 0,
+        .path_id = ev->type == TVL_EVENT_PATH         ? ev->path.id
+                   : ev->type == TVL_EVENT_CONTROLLER ? ev->controller.id
+                                                      : 0,
     };
 }
 
@@ -256,6 +261,29 @@ static bool poll_streams(struct tvl_conn *conn, struct tvl_event *ev)
         ev->stream.code = se.code;
     }
     return true;
+}
+
+static bool poll_news(struct tvl_conn *conn, struct tvl_event *ev)
+{
+    while (conn->n_events > 0) {
+        const struct tvl_news n = conn->event[conn->event_first];
+        const struct tvl_path *p;
+
+        conn->event_first = (conn->event_first + 1) % TVL_EVENTS_MAX;
+        conn->n_events--;
+        ev->type = (enum tvl_event_type)n.type;
+        if (ev->type == TVL_EVENT_PATH) {
+            ev->path.id = n.path_id;
+            ev->path.state = (enum tvl_path_state)n.state;
+        } else if (ev->type == TVL_EVENT_CONTROLLER) {
+            p = tvl_path_find(conn, n.path_id);
+            if (!p)
+                continue; /* forgotten meanwhile */
+            tvl_choice_tell(p, ev);
+        }
+        return true;
+    }
+    return false;
 }
 
 static bool poll_closed(struct tvl_conn *conn, struct tvl_event *ev)
@@ -282,18 +310,8 @@ int tvl_conn_poll(struct tvl_conn *conn, struct tvl_event *ev)
         ev->type = TVL_EVENT_ACCEPTED;
         return 1;
     }
-    if (conn->n_events > 0) {
-        const struct tvl_news *n = &conn->event[conn->event_first];
-
-        ev->type = (enum tvl_event_type)n->type;
-        if (ev->type == TVL_EVENT_PATH) {
-            ev->path.id = n->path_id;
-            ev->path.state = (enum tvl_path_state)n->state;
-        }
-        conn->event_first = (conn->event_first + 1) % TVL_EVENTS_MAX;
-        conn->n_events--;
+    if (poll_news(conn, ev))
         return 1;
-    }
     if (poll_streams(conn, ev))
         return 1;
     g = tvl_dgrams_poll(&conn->dgrams);
@@ -450,6 +468,7 @@ static void path_stats(const struct tvl_path *p, struct tvl_path_stats *out)
         .local = p->at.local,
         .remote = p->at.remote,
         .cc = p->cc.ops->name,
+        .cc_chosen = p->cc_chosen,
         .rtt_latest = rtt->latest,
         .srtt = rtt->smoothed,
         .rttvar = rtt->var,

@@ -84,7 +84,7 @@ struct tvl_early_status { /* PATH_STATUS_* for a path that is not open yet */
 };
 
 struct tvl_news {  /* an event of the connection or a path that waits to be polled */
-    uint8_t type;  /* enum tvl_event_type: CONNECTED or PATH */
+    uint8_t type;  /* enum tvl_event_type: CONNECTED, PATH or CONTROLLER */
     uint8_t state; /* enum tvl_path_state */
     uint32_t path_id;
 };
@@ -151,6 +151,8 @@ struct tvl_conn {
     struct tvl_cids cids;
     bool cids_due;                         /* some may have to be issued */
     const struct tvl_couple_ops *coupling; /* NULL: none is wanted */
+    enum tvl_objective objective;          /* of choice.h */
+    tvl_time objective_deadline;
     const struct tvl_sched_ops *sched;
     _Alignas(8) unsigned char sched_state[TVL_SCHED_STATE_MAX];
 

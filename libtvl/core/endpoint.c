@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "cid.h"
+#include "choice.h"
 #include "conn.h"
 #include "door.h"
 #include "lb.h"
@@ -47,6 +48,7 @@ void tvl_config_init(struct tvl_config *cfg)
 {
     *cfg = (struct tvl_config){
         .cc = "cubic",
+        .objective_deadline = 400000,
         .coupling = "lia",
         .sched = "ecf",
         .idle_timeout = 30000000,
@@ -73,6 +75,8 @@ static bool config_valid(const struct tvl_config *c)
 {
     return c->tls && c->cc && tvl_cc_find(c->cc) && c->sched && tvl_sched_find(c->sched) &&
            c->coupling && (c->coupling[0] == 0 || tvl_couple_find(c->coupling)) &&
+           c->objective <= TVL_OBJECTIVE_VIDEO &&
+           tvl_choice_deadline_valid(c->objective_deadline) &&
            within(c->idle_timeout, 1000000, 600000000) &&
            within(c->handshake_timeout, 1000000, 60000000) &&
            (c->keepalive == 0 || within(c->keepalive, 50000, 60000000)) &&

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "choice.h"
 #include "conn.h"
 #include "endpoint.h"
 #include "mpath.h"
@@ -113,6 +114,7 @@ static void learn_anew(struct tvl_path *p, tvl_time now)
     p->left.rtt = p->cc.rtt;
     memcpy(p->left.cc, p->cc.state, sizeof p->left.cc);
     p->left.set = true;
+    tvl_choice_forget(p);
     tvl_path_cc_move(&p->cc, now);
     tvl_mtu_init(&p->mtu, TVL_MTU_BASE);
     tvl_path_limit_mtu(p);
@@ -123,6 +125,7 @@ static void know_again(struct tvl_path *p, tvl_time now)
 {
     if (!p->left.set)
         return;
+    tvl_choice_forget(p);
     tvl_path_cc_move(&p->cc, now);
     p->cc.rtt = p->left.rtt;
     memcpy(p->cc.state, p->left.cc, sizeof p->cc.state);

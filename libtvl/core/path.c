@@ -7,6 +7,7 @@
 
 #include <tvl/cc.h>
 
+#include "choice.h"
 #include "conn.h"
 #include "coupling.h"
 #include "endpoint.h"
@@ -153,6 +154,7 @@ void tvl_path_free(struct tvl_path *p)
         return;
     tvl_recovery_fini(&p->app.sent);
     free(p->shared);
+    tvl_choice_forget(p);
     tvl_copies_drop(p);
     free(p);
 }
@@ -407,6 +409,7 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
 
     p->answered_at = now;
     tvl_coupling_heard(p, r, now);
+    tvl_choice_heard(p, r, now);
     if (doubted && !p->health.doubted) {
         p->copies_owed = false;
         for (size_t i = 0; i < p->conn->n_paths; i++)
@@ -594,6 +597,8 @@ int tvl_path_set_cc_ops(struct tvl_conn *conn, uint32_t path_id, const struct tv
     if (!tvl_conn_alive(conn))
         return TVL_ERR_STATE;
     conn->now = now;
+    p->cc_by_hand = true;
+    tvl_choice_forget(p);
     if (p->cc.ops == ops)
         return 0;
     tvl_path_cc_swap(&p->cc, ops, now);

@@ -51,6 +51,9 @@ struct tvl_path {
     struct tvl_space app;
     struct tvl_path_cc cc;
     struct tvl_shared *shared; /* coupling.h; owned, NULL: nothing is known */
+    struct tvl_choice *choice; /* choice.h; owned, NULL: none is made, or not yet */
+    bool cc_by_hand;           /* no controller is chosen: the caller has */
+    uint64_t cc_chosen;        /* times it was */
     struct tvl_mtu mtu;
     enum tvl_ecn_state ecn_told; /* to the trace */
     struct tvl_health health;

@@ -453,6 +453,25 @@ void tvl_trace_scheduler(struct tvl_conn *conn, const struct tvl_sched_path *off
     tell(conn, &ev);
 }
 
+void tvl_trace_controller(const struct tvl_path *path, const char *from,
+                          const struct tvl_path_model *model, const struct tvl_select_row *row,
+                          size_t n, const char *reason)
+{
+    struct tvl_trace_event ev;
+
+    if (!tvl_traced(path->conn))
+        return;
+    begin(&ev, path->conn, TVL_TRACE_CONTROLLER, path->id);
+    ev.controller.from = from;
+    ev.controller.to = path->cc.ops->name;
+    ev.controller.objective = path->conn->objective;
+    ev.controller.reason = reason;
+    ev.controller.model = *model;
+    ev.controller.n = n;
+    memcpy(ev.controller.row, row, n * sizeof row[0]);
+    tell(path->conn, &ev);
+}
+
 static const char *const send_words[] = {
     [TVL_SEND_NONE] = "none",
     [TVL_SEND_READY] = "ready",

@@ -160,6 +160,11 @@ void tvl_trace_scheduler(struct tvl_conn *conn, const struct tvl_sched_path *off
 /* There is but this one path to choose; told once, until another was picked. */
 void tvl_trace_only(struct tvl_conn *conn, const struct tvl_path *path, const char *kind);
 
+/* A controller was chosen, or stays; `from` is the one before. */
+void tvl_trace_controller(const struct tvl_path *path, const char *from,
+                          const struct tvl_path_model *model, const struct tvl_select_row *row,
+                          size_t n, const char *reason);
+
 /* For tvl_recovery_handler.note: lost with the rule that said so, or acknowledged after all. */
 void tvl_trace_fate(void *user, const struct tvl_recovery *space, const struct tvl_sent_packet *p,
                     const char *rule);

@@ -300,6 +300,55 @@ static void write_ecn(struct qjson *j, const struct tvl_trace_event *ev)
     qjson_text(j, "new", ev->path.why); /* core names the state in qlog's words */
 }
 
+static void write_model(struct qjson *j, const struct tvl_path_model *m)
+{
+    qjson_open(j, "model", '{');
+    qjson_u64(j, "capacity", m->capacity_bps);
+    qjson_ms(j, "min_rtt", m->rtt_min);
+    qjson_ms(j, "smoothed_rtt", m->rtt);
+    qjson_ms(j, "jitter", m->jitter);
+    qjson_real(j, "loss", m->loss);
+    qjson_real(j, "loss_burst", m->loss_burst);
+    qjson_real(j, "loss_congestive", m->loss_congestive);
+    qjson_ms(j, "buffer", m->buffer);
+    qjson_ms(j, "aggregation", m->aggregation);
+    qjson_real(j, "marked", m->marked);
+    qjson_real(j, "change", m->change);
+    qjson_close(j, '}');
+}
+
+static void write_controller(struct qjson *j, const struct tvl_trace_event *ev)
+{
+    static const char *const words[] = {
+        [TVL_OBJECTIVE_NONE] = "none",
+        [TVL_OBJECTIVE_THROUGHPUT] = "throughput",
+        [TVL_OBJECTIVE_DELAY] = "delay",
+        [TVL_OBJECTIVE_VIDEO] = "video",
+    };
+
+    qjson_text(j, "old", ev->controller.from);
+    qjson_text(j, "new", ev->controller.to);
+    qjson_text(j, "objective", words[ev->controller.objective]);
+    qjson_text(j, "reason", ev->controller.reason);
+    write_model(j, &ev->controller.model);
+    qjson_open(j, "scores", '[');
+    for (size_t i = 0; i < ev->controller.n; i++) {
+        const struct tvl_select_row *r = &ev->controller.row[i];
+
+        qjson_open(j, NULL, '{');
+        qjson_text(j, "controller", r->cc);
+        qjson_real(j, "score", r->score);
+        if (r->by_knowledge >= 0)
+            qjson_real(j, "by_knowledge", r->by_knowledge);
+        if (r->by_formula >= 0)
+            qjson_real(j, "by_formula", r->by_formula);
+        if (r->by_experience >= 0)
+            qjson_real(j, "by_experience", r->by_experience);
+        qjson_close(j, '}');
+    }
+    qjson_close(j, ']');
+}
+
 /* ---- the whole ---- */
 
 static const struct {
@@ -327,6 +376,7 @@ static const struct {
     [TVL_TRACE_PATH_ECN] = { "quic:ecn_state_updated", write_ecn },
     [TVL_TRACE_SCHEDULER] = { "tvl:path_picked", write_picked },
     [TVL_TRACE_STREAM_STATE] = { "quic:stream_state_updated", write_stream },
+    [TVL_TRACE_CONTROLLER] = { "tvl:controller_chosen", write_controller },
 };
 
 static bool assigns_tuple(const struct tvl_trace_event *ev)

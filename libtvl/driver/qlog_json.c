@@ -71,6 +71,14 @@ void qjson_ms(struct qjson *j, const char *name, uint64_t us)
     put(j, "%" PRIu64 ".%03u", us / 1000, (unsigned)(us % 1000));
 }
 
+void qjson_real(struct qjson *j, const char *name, double v)
+{
+    const uint64_t parts = (uint64_t)(v * 10000 + 0.5);
+
+    begin(j, name);
+    put(j, "%" PRIu64 ".%04u", parts / 10000, (unsigned)(parts % 10000));
+}
+
 void qjson_bool(struct qjson *j, const char *name, bool v)
 {
     begin(j, name);

@@ -24,6 +24,7 @@ void qjson_close(struct qjson *j, char bracket);                  /* '}' or ']' 
 void qjson_u64(struct qjson *j, const char *name, uint64_t v);
 void qjson_i64(struct qjson *j, const char *name, int64_t v);
 void qjson_ms(struct qjson *j, const char *name, uint64_t us); /* milliseconds with three places */
+void qjson_real(struct qjson *j, const char *name, double v);  /* >= 0, four places, any locale */
 void qjson_bool(struct qjson *j, const char *name, bool v);
 void qjson_hex(struct qjson *j, const char *name, const uint8_t *bytes, size_t len);
 /* Any bytes: what is not printable ASCII is escaped, taken as Latin-1. */

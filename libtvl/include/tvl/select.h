@@ -8,7 +8,8 @@
  *                       knowledge, corrected by formula
  *                                        │
  *                                        ▼
- *                       tvl_select_explain() ──► tvl_path_set_cc(), by the caller
+ *                tvl_config.objective: the choice, once a second and path
+ *                       tvl_path_explain(): as it stands   tvl_select_explain(): of a model alone
  *
  * All of it is pure: no file, no clock. Times in us, rates in bits/s, shares in [0, 1].
  */
@@ -60,10 +61,9 @@ int tvl_predict(const char *cc, const struct tvl_path_model *m, uint32_t datagra
 
 /* ---- what was measured before ---- */
 
-struct tvl_knowledge; /* a table of path models and what each controller made of them */
-
 /*
- * From text whose form libtvl/cc/knowledge.c describes at its head. None is shipped yet.
+ * struct tvl_knowledge: path models and what each controller made of them, from text whose form
+ * libtvl/cc/knowledge.c describes at its head.
  * 0, TVL_ERR_ARG (`why`, `why_size` bytes, gets one line that names the line) or TVL_ERR_NOMEM.
  * One may serve many endpoints; it must outlive them.
  */
@@ -82,13 +82,6 @@ int tvl_knowledge_predict(const struct tvl_knowledge *k, const char *cc, const c
                           double *distance);
 
 /* ---- the choice ---- */
-
-enum tvl_objective {
-    TVL_OBJECTIVE_NONE,       /* nothing is chosen: the configured controller stays */
-    TVL_OBJECTIVE_THROUGHPUT, /* rate */
-    TVL_OBJECTIVE_DELAY,      /* rate less what queues cost: log rate - 0.5 log (queue + rtt_min) */
-    TVL_OBJECTIVE_VIDEO,      /* rate that arrives within the deadline */
-};
 
 #define TVL_SELECT_MAX 16 /* controllers that take part */
 
@@ -111,6 +104,14 @@ size_t tvl_select_explain(const struct tvl_path_model *m, const struct tvl_knowl
                           const char *seen_by, enum tvl_objective objective, tvl_time deadline,
                           struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
                           size_t reason_size);
+
+/*
+ * The same as it stands on a path of a connection with an objective, by what was seen there too.
+ * Rows as above; 0 also: no such path, or nothing is chosen on it.
+ */
+size_t tvl_path_explain(const struct tvl_conn *conn, uint32_t path_id,
+                        struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
+                        size_t reason_size);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,7 @@
 #ifndef TVL_TRACE_H
 #define TVL_TRACE_H
 
-#include <tvl/tvl.h>
+#include <tvl/select.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,6 +37,7 @@ enum tvl_trace_type {
     TVL_TRACE_PATH_ECN,           /* .path */
     TVL_TRACE_SCHEDULER,          /* .scheduler: which path, and what the others offered */
     TVL_TRACE_STREAM_STATE,       /* .stream */
+    TVL_TRACE_CONTROLLER,         /* .controller: one was chosen for a path, or stays */
 };
 
 #define TVL_TRACE_FRAMES_MAX 24  /* frames named per packet; more are counted only */
@@ -158,6 +159,14 @@ struct tvl_trace_event {
             const char *state; /* RFC 9000 3.1 and 3.2 in qlog's words: "ready", "size_known" ... */
             const char *why;   /* of "reset_sent": "deadline", "stop_sending" or "application" */
         } stream;
+        struct { /* told when it is changed, and when another would be but for its little gain */
+            const char *from, *to; /* the same: it stays */
+            enum tvl_objective objective;
+            const char *reason; /* one line for a person; borrowed */
+            struct tvl_path_model model;
+            size_t n;
+            struct tvl_select_row row[TVL_SELECT_MAX];
+        } controller;
     };
 };
 

@@ -130,12 +130,28 @@ int tvl_lb_decode(const struct tvl_lb_config *lb, const uint8_t *cid, size_t len
 
 struct tvl_trace_event; /* <tvl/trace.h> */
 struct tvl_cc_ops;      /* <tvl/cc.h> */
+struct tvl_knowledge;   /* <tvl/select.h> */
+
+enum tvl_objective { /* towards which a controller is chosen for each path, see <tvl/select.h> */
+                     TVL_OBJECTIVE_NONE,       /* none is chosen: the configured one stays */
+                     TVL_OBJECTIVE_THROUGHPUT, /* rate */
+                     TVL_OBJECTIVE_DELAY,      /* rate less what queues cost: log rate
+                                                  - 0.5 log (queue + rtt_min) */
+                     TVL_OBJECTIVE_VIDEO,      /* rate that arrives within the deadline */
+};
 
 struct tvl_config {
     struct tvl_tls *tls;             /* a reference is taken */
     const char *cc;                  /* congestion controller by name, see <tvl/cc.h> ["cubic"] */
     const struct tvl_cc_ops *cc_ops; /* one of the caller's own instead; NULL: none. Must outlive
                                         the endpoint */
+    /* What each path's controller is chosen for while it runs, beginning with `cc`; see
+     * tvl_conn_set_objective. */
+    enum tvl_objective objective;          /* default TVL_OBJECTIVE_NONE */
+    tvl_time objective_deadline;           /* us from sending to use, for TVL_OBJECTIVE_VIDEO
+                                              [1 ms, 1 min], default 400 ms */
+    const struct tvl_knowledge *knowledge; /* what was measured before; NULL (default): formulas
+                                              alone. Must outlive the endpoint */
     /* How paths that share a bottleneck are kept from taking more of it than one would: "lia" (RFC
      * 6356), "olia", "balia", see <tvl/cc.h>; "": they are not. Only paths that RFC 8382's
      * detection groups together are coupled, after about eight seconds under load. Default "lia":
@@ -318,12 +334,22 @@ int tvl_path_set_backup(struct tvl_conn *conn, uint32_t path_id, bool backup, tv
 /*
  * Another congestion controller for the path, from the next packet on: what the last one has
  * learnt goes over to it (struct tvl_cc_learnt in <tvl/cc.h>). The choice stays until the next
- * call. TVL_ERR_ARG: no such path, or no such controller; TVL_ERR_STATE: closing. The second takes
- * one of the caller's own, which must outlive the connection.
+ * call of these or of tvl_conn_set_objective. TVL_ERR_ARG: no such path, or no such controller;
+ * TVL_ERR_STATE: closing. The second takes one of the caller's own, which must outlive the
+ * connection.
  */
 int tvl_path_set_cc(struct tvl_conn *conn, uint32_t path_id, const char *name, tvl_time now);
 int tvl_path_set_cc_ops(struct tvl_conn *conn, uint32_t path_id, const struct tvl_cc_ops *ops,
                         tvl_time now);
+
+/*
+ * Choose each path's controller from now on by `objective`, all paths anew; what was tried on them
+ * is forgotten. Each change is told by TVL_EVENT_CONTROLLER. With TVL_OBJECTIVE_NONE all stay as
+ * they are. `deadline` as in tvl_config.objective_deadline, for TVL_OBJECTIVE_VIDEO only.
+ * TVL_ERR_ARG: out of range; TVL_ERR_STATE: closing.
+ */
+int tvl_conn_set_objective(struct tvl_conn *conn, enum tvl_objective objective, tvl_time deadline,
+                           tvl_time now);
 
 /* Say goodbye with an application error code [0, 2^62). Keep driving until TVL_EVENT_CLOSED. */
 int tvl_close(struct tvl_conn *conn, uint64_t code, const char *reason, tvl_time now);
@@ -460,6 +486,7 @@ enum tvl_event_type {
     TVL_EVENT_CONNECTED,       /* handshake complete; streams may be opened */
     TVL_EVENT_CLOSED,          /* last event of a connection; conn is freed at the next poll call */
     TVL_EVENT_PATH,            /* a path changed its state */
+    TVL_EVENT_CONTROLLER,      /* a path's controller was chosen anew, by the objective */
     TVL_EVENT_STREAMS,         /* the peer allows more streams: .streams.dir */
     TVL_EVENT_STREAM_OPENED,   /* the peer opened .stream.id */
     TVL_EVENT_STREAM_READABLE, /* bytes or the end have arrived; raised again after they were read
@@ -504,6 +531,11 @@ struct tvl_event {
             enum tvl_path_state state;
         } path;
         struct {
+            uint32_t id;                 /* of the path */
+            const char *from, *to;       /* names, static */
+            char reason[TVL_REASON_MAX]; /* one line for a person */
+        } controller;
+        struct {
             uint64_t id, code;
         } stream;
         struct {
@@ -528,6 +560,7 @@ struct tvl_path_stats {
     uint64_t tag;
     struct sockaddr_storage local, remote;
     const char *cc;                             /* controller's name, static */
+    uint64_t cc_chosen;                         /* times it was chosen anew, by the objective */
     tvl_time rtt_latest, srtt, rttvar, rtt_min; /* us; 0 before the first sample */
     uint64_t cwnd, in_flight;                   /* bytes */
     uint64_t pacing_bps;                        /* bits/s */

@@ -160,7 +160,7 @@ const struct tvl_cc_ops *tvl_selector_look(struct tvl_selector *s,
     double best = 0, present = 0;
     int which = -1;
 
-    if (s->objective == TVL_OBJECTIVE_NONE || look->now - s->looked_at < TVL_SELECT_EVERY)
+    if (s->objective == TVL_OBJECTIVE_NONE || !tvl_selector_due(s, look->now))
         return NULL;
     learn(s, look);
     s->looked_at = look->now;

@@ -1,6 +1,6 @@
 /*
- * select.h - the choice of a controller for one path: pure, fed once a second, bounded. No path is
- * wired to it yet; tvl_select_explain() asks it for a model alone.
+ * select.h - the choice of a controller for one path: pure, fed once a second, bounded.
+ * core/choice.c feeds it; tvl_select_explain() asks it for a model alone.
  *
  *     prior      knowledge, the nearer the more, and formulas
  *     experience what a controller has shown on this path, the older the less
@@ -9,8 +9,8 @@
  * The best score is chosen when it beats the present one by TVL_SELECT_GAIN, not before the present
  * one has had its TVL_SELECT_DWELL, and a trial of one that only looks good is judged soon after.
  */
-#ifndef TVL_CC_SELECT_H
-#define TVL_CC_SELECT_H
+#ifndef TVL_CORE_SELECT_H
+#define TVL_CORE_SELECT_H
 
 #include <tvl/cc.h>
 #include <tvl/select.h>
@@ -49,6 +49,12 @@ struct tvl_selector_look {
     bool limited;      /* by the application: says nothing of the controller */
     tvl_time now;
 };
+
+/* It is time for another look; before, nothing needs to be asked. */
+static inline bool tvl_selector_due(const struct tvl_selector *s, tvl_time now)
+{
+    return now - s->looked_at >= TVL_SELECT_EVERY;
+}
 
 void tvl_selector_init(struct tvl_selector *s, const struct tvl_knowledge *k,
                        enum tvl_objective objective, tvl_time deadline, const char *cc,
