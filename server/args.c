@@ -8,6 +8,7 @@
 #include <moq/moq.h>
 #include <tvl/cc.h>
 #include <tvl/sched.h>
+#include <tvl/select.h>
 
 #include "log.h"
 
@@ -25,6 +26,9 @@ const char args_help[] =
     "                       layers are dropped to hold [400]\n"
     "  --max-viewers N      at the same time [64]\n"
     "  --cc NAME            congestion control [the transport's default]\n"
+    "  --objective NAME     choose each path's congestion control while it runs, for throughput,\n"
+    "                       delay or video (what arrives in time); --cc is where it begins [none]\n"
+    "  --knowledge FILE     what was measured before, for --objective [the installed one]\n"
     "  --sched NAME         path scheduler [the transport's default]\n"
     "  --json FILE          JSON lines: viewers, paths and layers, every second and at the end\n"
     "  --keylog FILE        append TLS secrets for packet dissectors [$SSLKEYLOGFILE]\n"
@@ -48,7 +52,8 @@ enum value {
     VALUE_CC,
     VALUE_SCHED,
     VALUE_NAMESPACE,
-    VALUE_LEVEL
+    VALUE_LEVEL,
+    VALUE_OBJECTIVE
 };
 
 static const struct option {
@@ -66,6 +71,8 @@ static const struct option {
     { "--latency", VALUE_NUMBER, offsetof(struct args, latency_ms), 50, 10000 },
     { "--max-viewers", VALUE_NUMBER, offsetof(struct args, max_viewers), 1, 65536 },
     { "--cc", VALUE_CC, offsetof(struct args, cc), 0, 0 },
+    { "--objective", VALUE_OBJECTIVE, offsetof(struct args, objective), 0, 0 },
+    { "--knowledge", VALUE_TEXT, offsetof(struct args, knowledge), 0, 0 },
     { "--sched", VALUE_SCHED, offsetof(struct args, sched), 0, 0 },
     { "--json", VALUE_TEXT, offsetof(struct args, json), 0, 0 },
     { "--keylog", VALUE_TEXT, offsetof(struct args, keylog), 0, 0 },
@@ -99,6 +106,18 @@ static int set_level(int *out, const char *text, char *why, size_t why_size)
         }
     }
     snprintf(why, why_size, "--log takes error, warn, info or debug, not \"%.64s\"", text);
+    return -1;
+}
+
+static int set_objective(int *out, const char *text, char *why, size_t why_size)
+{
+    const int found = tvl_objective_find(text);
+    if (found >= 0) {
+        *out = found;
+        return 0;
+    }
+    snprintf(why, why_size, "--objective takes throughput, delay, video or none, not \"%.64s\"",
+             text);
     return -1;
 }
 
@@ -141,6 +160,8 @@ static int set_value(struct args *a, const struct option *o, const char *text, c
         return set_number(field, o, text, why, why_size);
     case VALUE_LEVEL:
         return set_level(field, text, why, why_size);
+    case VALUE_OBJECTIVE:
+        return set_objective(field, text, why, why_size);
     case VALUE_CC:
         if (check_cc(text, why, why_size) < 0)
             return -1;

@@ -12,6 +12,8 @@ struct args { /* strings borrow argv */
     const char *ns;     /* [demo] */
     const char *cert, *key;
     const char *cc, *sched;           /* NULL: the transport's default; existing names otherwise */
+    int objective;                    /* enum tvl_objective, default none */
+    const char *knowledge;            /* NULL: the one that was installed */
     const char *keylog, *json, *qlog; /* NULL: none */
     uint32_t latency_ms;              /* [50, 10000], default 400 */
     uint32_t max_viewers;             /* [1, 65536], default 64 */

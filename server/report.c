@@ -34,13 +34,14 @@ static json_t *path_json(const struct tvl_path_stats *p)
     address_text(&p->remote, remote, sizeof remote);
     double share = p->packets_sent ? (double)p->packets_lost / (double)p->packets_sent : 0;
     uint64_t rate_bps = p->srtt ? p->cwnd * 8 * 1000000 / p->srtt : 0;
-    return json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I}", "id",
+    return json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I}", "id",
                      (int)p->id, "state", state_names[p->state], "remote", remote, "cc",
-                     p->cc ? p->cc : "", "bytes", (json_int_t)p->bytes_sent, "bytes_received",
-                     (json_int_t)p->bytes_received, "rate_bps", (json_int_t)rate_bps,
-                     "delivery_bps", (json_int_t)p->delivery_bps, "srtt_ms", (double)p->srtt / 1000,
-                     "rtt_min_ms", (double)p->rtt_min / 1000, "loss", share, "packets_lost",
-                     (json_int_t)p->packets_lost, "in_flight", (json_int_t)p->in_flight);
+                     p->cc ? p->cc : "", "cc_chosen", (json_int_t)p->cc_chosen, "bytes",
+                     (json_int_t)p->bytes_sent, "bytes_received", (json_int_t)p->bytes_received,
+                     "rate_bps", (json_int_t)rate_bps, "delivery_bps", (json_int_t)p->delivery_bps,
+                     "srtt_ms", (double)p->srtt / 1000, "rtt_min_ms", (double)p->rtt_min / 1000,
+                     "loss", share, "packets_lost", (json_int_t)p->packets_lost, "in_flight",
+                     (json_int_t)p->in_flight);
 }
 
 static json_t *paths_json(const struct viewer *v)

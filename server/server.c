@@ -11,6 +11,7 @@
 
 #include <tvl/ev.h>
 #include <tvl/qlog.h>
+#include <tvl/select.h>
 
 #include "log.h"
 #include "object.h"
@@ -34,7 +35,8 @@ struct server {
     const struct args *args;
     struct ev_loop *loop;
     FILE *keylog, *json;
-    struct tvl_qlog *qlog; /* NULL: none */
+    struct tvl_qlog *qlog;           /* NULL: none */
+    struct tvl_knowledge *knowledge; /* NULL: none */
     struct tvl_tls *tls;
     struct tvl_ev *driver;
     struct source *source;
@@ -303,6 +305,20 @@ static int open_broadcast(struct server *s, char *why, size_t why_size)
     return 0;
 }
 
+/* Without the installed one formulas alone decide; one that was named must be good. */
+static int read_knowledge(struct server *s, char *why, size_t why_size)
+{
+    const struct args *a = s->args;
+    if (a->objective == TVL_OBJECTIVE_NONE)
+        return 0;
+    if (tvl_knowledge_read(&s->knowledge, a->knowledge, why, why_size) == 0)
+        return 0;
+    if (a->knowledge)
+        return -1;
+    log_line(LOG_INFO, "no knowledge base: %s", why);
+    return 0;
+}
+
 static int open_port(struct server *s, char *why, size_t why_size)
 {
     static const char *const alpn[] = { MOQ_ALPN, NULL };
@@ -325,6 +341,9 @@ static int open_port(struct server *s, char *why, size_t why_size)
         cfg.tvl.trace_user = s->qlog;
         if (s->args->cc)
             cfg.tvl.cc = s->args->cc;
+        cfg.tvl.objective = (enum tvl_objective)s->args->objective;
+        cfg.tvl.objective_deadline = s->broadcast.latency_us;
+        cfg.tvl.knowledge = s->knowledge;
         if (s->args->sched)
             cfg.tvl.sched = s->args->sched;
         result = tvl_ev_new(&s->driver, &cfg, why, why_size);
@@ -365,6 +384,7 @@ static void close_all(struct server *s)
     tvl_ev_free(s->driver);
     tvl_qlog_free(s->qlog);
     tvl_tls_free(s->tls);
+    tvl_knowledge_free(s->knowledge);
     source_free(s->source);
     if (s->keylog)
         fclose(s->keylog);
@@ -394,7 +414,8 @@ int server_run(const struct args *a, char *why, size_t why_size)
             0 ||
         open_qlog(s, a->qlog ? a->qlog : getenv("QLOGDIR"), why, why_size) < 0 ||
         open_file(&s->json, a->json, "w", why, why_size) < 0 ||
-        open_broadcast(s, why, why_size) < 0 || open_port(s, why, why_size) < 0)
+        open_broadcast(s, why, why_size) < 0 || read_knowledge(s, why, why_size) < 0 ||
+        open_port(s, why, why_size) < 0)
         goto close;
     start_watchers(s);
     s->began = tvl_ev_now(s->driver);

@@ -140,6 +140,10 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
         if (ev->path.state == TVL_PATH_UP)
             policy_path_up(&v->policy, now);
         break;
+    case TVL_EVENT_CONTROLLER:
+        log_line(LOG_INFO, "viewer %llu: path %u: %s -> %s: %s", (unsigned long long)viewer_id(v),
+                 ev->controller.id, ev->controller.from, ev->controller.to, ev->controller.reason);
+        break;
     case TVL_EVENT_STREAM_EXPIRED:
         expired(v, ev->stream.id, now);
         break;

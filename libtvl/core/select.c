@@ -27,6 +27,26 @@ static int place_of(const char *cc)
     return -1;
 }
 
+static const char *const objectives[] = {
+    [TVL_OBJECTIVE_NONE] = "none",
+    [TVL_OBJECTIVE_THROUGHPUT] = "throughput",
+    [TVL_OBJECTIVE_DELAY] = "delay",
+    [TVL_OBJECTIVE_VIDEO] = "video",
+};
+
+const char *tvl_objective_name(enum tvl_objective objective)
+{
+    return objective <= TVL_OBJECTIVE_VIDEO ? objectives[objective] : NULL;
+}
+
+int tvl_objective_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof objectives / sizeof objectives[0]; i++)
+        if (strcmp(objectives[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
 /* ---- scores ---- */
 
 /* [0, 1]: how much of what is sent is there in time, for a queue of this mean. */

@@ -319,16 +319,9 @@ static void write_model(struct qjson *j, const struct tvl_path_model *m)
 
 static void write_controller(struct qjson *j, const struct tvl_trace_event *ev)
 {
-    static const char *const words[] = {
-        [TVL_OBJECTIVE_NONE] = "none",
-        [TVL_OBJECTIVE_THROUGHPUT] = "throughput",
-        [TVL_OBJECTIVE_DELAY] = "delay",
-        [TVL_OBJECTIVE_VIDEO] = "video",
-    };
-
     qjson_text(j, "old", ev->controller.from);
     qjson_text(j, "new", ev->controller.to);
-    qjson_text(j, "objective", words[ev->controller.objective]);
+    qjson_text(j, "objective", tvl_objective_name(ev->controller.objective));
     qjson_text(j, "reason", ev->controller.reason);
     write_model(j, &ev->controller.model);
     qjson_open(j, "scores", '[');

@@ -93,6 +93,14 @@ int tvl_ev_watch(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_wa
 /* Run what tvl_* calls made outside on_event have left to do (sending, events, timer). */
 void tvl_ev_kick(struct tvl_ev *d);
 
+/*
+ * A knowledge base for tvl_config.knowledge, from a file; NULL: the one that the environment's
+ * TVL_KNOWLEDGE names, else the one that was installed. What tvl_knowledge_new says, or
+ * TVL_ERR_SYS; `why` (`why_size` bytes) gets one line that names the file. Owned:
+ * tvl_knowledge_free.
+ */
+int tvl_knowledge_read(struct tvl_knowledge **out, const char *file, char *why, size_t why_size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -83,6 +83,11 @@ int tvl_knowledge_predict(const struct tvl_knowledge *k, const char *cc, const c
 
 /* ---- the choice ---- */
 
+/* "none", "throughput", "delay", "video"; NULL: no such. */
+const char *tvl_objective_name(enum tvl_objective objective);
+/* Its value, or -1: no such. */
+int tvl_objective_find(const char *name);
+
 #define TVL_SELECT_MAX 16 /* controllers that take part */
 
 struct tvl_select_row { /* one controller on one path */

@@ -39,6 +39,7 @@ def check_contents(client, server):
     kinds = collections.Counter(e["name"] for e in events(client))
     other = collections.Counter(e["name"] for e in events(server))
     expect(not WANTED - set(kinds) - {"quic:packet_lost"}, f"client: {WANTED - set(kinds)}")
+    expect("tvl:controller_chosen" in other, "server: no controller was chosen")
     expect(not WANTED - set(other), f"server: {WANTED - set(other)}")
     states = [(e["path_id"], e["data"]["new"]) for e in events(server)
               if e["name"] == "tvl:path_state_updated"]

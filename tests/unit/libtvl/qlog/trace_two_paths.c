@@ -22,6 +22,7 @@ static void trace_it(const struct pair *p, int side, struct tvl_tls_config *tls,
     (void)tls;
     cfg->trace = tvl_qlog_trace;
     cfg->trace_user = qlog[side];
+    cfg->objective = side == PAIR_SERVER ? TVL_OBJECTIVE_THROUGHPUT : TVL_OBJECTIVE_NONE;
 }
 
 static void open_late_streams(struct pair *p)
