@@ -64,6 +64,7 @@ struct tvl_path {
     tvl_time received_at;       /* last packet */
     tvl_time answered_at; /* the last acknowledgement of one of ours; at first, the validation */
     bool ping_wanted;
+    bool ack_owed;             /* its acknowledgement left on another path; it is told here too */
     struct tvl_copies *copies; /* owed to it, see copies.h; NULL: none */
     const char *cc_state_told; /* to the trace */
 

@@ -288,7 +288,11 @@ static bool write_ack(struct tvl_builder *b, struct tvl_space *space, uint32_t p
     return true;
 }
 
-/* The path that carries acknowledgements for `p`: itself, unless it is in doubt and another not. */
+/*
+ * The path that carries acknowledgements for `p`: itself, unless it is in doubt and another not.
+ * Then it carries them too: something has just come over it, and the other may have died meanwhile,
+ * when two suspect paths would each wait for the answer on the other.
+ */
 static const struct tvl_path *ack_carrier(const struct tvl_conn *conn, const struct tvl_path *p)
 {
     if (p->state == TVL_PATH_UP || p->state == TVL_PATH_OPENING)
@@ -311,9 +315,9 @@ static void write_acks(struct tvl_builder *b)
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
 
-        if (p == b->path ? tvl_ack_pending(&p->app.received)
+        if (p == b->path ? tvl_ack_pending(&p->app.received) || p->ack_owed
                          : ack_is_due(conn, p) && ack_carrier(conn, p) == b->path)
-            (void)write_ack(b, &p->app, p->id);
+            p->ack_owed = write_ack(b, &p->app, p->id) && p != b->path;
     }
 }
 
@@ -584,8 +588,8 @@ static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p
 {
     if (!tvl_path_is_usable(p))
         return false;
-    if (p->at.challenge.wanted || p->at.n_responses > 0 || p->ping_wanted || p->app.probes > 0 ||
-        tvl_copies_due(p))
+    if (p->at.challenge.wanted || p->at.n_responses > 0 || p->ping_wanted || p->ack_owed ||
+        p->app.probes > 0 || tvl_copies_due(p))
         return true;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (ack_is_due(conn, conn->path[i]) && ack_carrier(conn, conn->path[i]) == p)

@@ -185,6 +185,53 @@ static void test_standby(void **state)
     pair_fini(&p);
 }
 
+static void expect_state(struct pair *p, uint32_t path, enum tvl_path_state state)
+{
+    struct tvl_path_stats ps;
+
+    for (int side = 0; side < 2; side++) {
+        assert_true(find(p, side, path, &ps));
+        assert_int_equal(ps.state, state);
+    }
+}
+
+/*
+ * A suspect path returns when the one beside it has just died: each side's answer must not wait for
+ * that one, or both would stay where they are. `later` us shift their probes against each other.
+ */
+static void return_as_the_other_dies(tvl_time later)
+{
+    const struct pair_options o = { .ipv6 = false };
+    struct transfer t = { .total = 1000 };
+    struct pair p;
+
+    pair_init(&p, &o);
+    p.user = &t;
+    p.on_event = transfer_serve;
+    p.link[1].delay = 5000; /* so short that an answer gives no reason to ask again */
+    pair_connect(&p, &o);
+    assert_int_equal(pair_path_add(&p, 1), 1);
+    pair_run(&p, SECOND, NULL);
+    p.link[1].cut[0] = p.link[1].cut[1] = true;
+    for (int side = 0; side < 2; side++) {
+        assert_int_equal(tvl_path_hint_down(p.conn[side], 1, p.now), 0);
+        pair_run(&p, SECOND + later, NULL);
+    }
+    expect_state(&p, 1, TVL_PATH_SUSPECT);
+    p.link[0].cut[0] = p.link[0].cut[1] = true;
+    p.link[1].cut[0] = p.link[1].cut[1] = false;
+    pair_run(&p, SECOND, NULL);
+    expect_state(&p, 1, TVL_PATH_UP);
+    pair_fini(&p);
+}
+
+static void test_return_as_the_other_dies(void **state)
+{
+    (void)state;
+    for (tvl_time later = 0; later < 300000; later += 20000)
+        return_as_the_other_dies(later);
+}
+
 /* Each path may lead to another address of the server. */
 static void test_several_servers(void **state)
 {
@@ -269,9 +316,13 @@ static void test_opened_out_of_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_thousand_paths), cmocka_unit_test(test_early_status),
-        cmocka_unit_test(test_blocked),          cmocka_unit_test(test_standby),
-        cmocka_unit_test(test_several_servers),  cmocka_unit_test(test_opened_out_of_order),
+        cmocka_unit_test(test_a_thousand_paths),
+        cmocka_unit_test(test_early_status),
+        cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_standby),
+        cmocka_unit_test(test_return_as_the_other_dies),
+        cmocka_unit_test(test_several_servers),
+        cmocka_unit_test(test_opened_out_of_order),
         cmocka_unit_test(test_both_families),
     };
 
