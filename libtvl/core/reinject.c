@@ -53,6 +53,8 @@ static void copy_from(struct tvl_path *p)
 
 void tvl_reinject(struct tvl_conn *conn)
 {
+    if (conn->sched->also && tvl_streams_next_deadline(&conn->streams) != TVL_TIME_NEVER)
+        return;
     for (size_t i = 0; i < conn->n_paths; i++) {
         struct tvl_path *p = conn->path[i];
 
