@@ -420,7 +420,7 @@ void tvl_path_on_acked(struct tvl_path *p, const struct tvl_recovery_result *r, 
     if (p->state != TVL_PATH_SUSPECT || p->health.suspect)
         return;
     p->app.sent.pto_off = false;
-    tvl_path_cc_restart(&p->cc, now);
+    tvl_path_cc_return(&p->cc, now);
     tvl_path_set_state(p, TVL_PATH_UP, "probe_answered");
 }
 

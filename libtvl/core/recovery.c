@@ -87,6 +87,13 @@ void tvl_path_cc_swap(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, tvl_
     tvl_pacer_set_rate(&pc->pacer, tvl_path_cc_pacing_bps(pc), now);
 }
 
+void tvl_path_cc_return(struct tvl_path_cc *pc, tvl_time now)
+{
+    pc->since = now;
+    tvl_rtt_renew(&pc->rtt);
+    tvl_path_cc_restart(pc, now);
+}
+
 void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now)
 {
     pc->rtt = (struct tvl_rtt){ .smoothed = 0 };
@@ -661,7 +668,11 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
     };
 
     if (g->newest_sent_at >= cc->since)
-        tvl_surety_acked(&cc->surety, g->packets, a.delivery_bps, sample, cc->rtt.min);
+        tvl_surety_acked(&cc->surety, &(struct tvl_surety_news){ .now = now,
+                                                                 .packets = g->packets,
+                                                                 .sample_bps = a.delivery_bps,
+                                                                 .rtt = sample,
+                                                                 .rtt_min = cc->rtt.min });
     if (g->bytes > 0 && g->newest_sent_at >= cc->since) {
         tvl_model_acked(&cc->model, &a, g->packets, g->way);
         cc->ops->on_ack(cc->state, &a);

@@ -63,8 +63,10 @@ void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint
                       tvl_time now);
 /* Find out whether the path carries marks, if they are wanted: now, and wherever it will lead. */
 void tvl_path_cc_test_ecn(struct tvl_path_cc *pc, bool want);
-/* The path returned or changed: begin at the initial window again; RTT and counts are kept. */
+/* The path changed: begin at the initial window again; RTT and counts are kept. */
 void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now);
+/* It was silent and has returned: what was sent meanwhile, and waited, teaches nothing. */
+void tvl_path_cc_return(struct tvl_path_cc *pc, tvl_time now);
 /* It leads elsewhere now: window and RTT begin anew, and what was sent before teaches nothing. */
 void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now);
 /* Another controller from the next packet on, with what the last one has learnt. */

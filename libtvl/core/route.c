@@ -79,6 +79,8 @@ static struct tvl_sched_path view_of(const struct tvl_path *p, tvl_time now)
                                     .srtt = tvl_rtt_srtt(&p->cc.rtt),
                                     .rttvar = tvl_rtt_var(&p->cc.rtt),
                                     .rtt_min = p->cc.rtt.min,
+                                    .rtt_last = p->cc.surety.rtt,
+                                    .spread = p->cc.surety.spread,
                                     .room = room > owed ? room - owed : 0,
                                     .cwnd = tvl_path_cc_cwnd(&p->cc),
                                     .in_flight = p->cc.in_flight + owed,

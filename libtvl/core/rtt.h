@@ -59,6 +59,14 @@ static inline void tvl_rtt_update(struct tvl_rtt *r, tvl_time sample, tvl_time a
         r->smoothed = 1;
 }
 
+/* The path was silent: samples of what waited meanwhile say nothing of it. As after a first sample
+ * of the least there was. */
+static inline void tvl_rtt_renew(struct tvl_rtt *r)
+{
+    r->smoothed = r->min;
+    r->var = r->min / 2;
+}
+
 /* srtt + max(4 rttvar, granularity): RFC 9002 6.2.1 without max_ack_delay and backoff. */
 static inline tvl_time tvl_rtt_pto_base(const struct tvl_rtt *r)
 {

@@ -27,13 +27,27 @@ static void take_sample(struct tvl_surety *s, double sample, bool queued)
     s->capacity_bps += (sample - s->capacity_bps) / (off < 0 ? 8 : 2);
 }
 
-void tvl_surety_acked(struct tvl_surety *s, uint64_t packets, uint64_t sample_bps, tvl_time rtt,
-                      tvl_time rtt_min)
+static void take_rtt(struct tvl_surety *s, double rtt, tvl_time now)
 {
-    for (uint64_t i = 0; i < packets; i++)
+    const double dt = s->rtt_at ? (double)(now - s->rtt_at) : 0;
+    const double part = dt / (dt + TVL_SURETY_MEMORY);
+    const double above = s->usual > 0 && rtt > s->usual ? rtt - s->usual : 0;
+
+    s->spread += (above - s->spread) * (above > s->spread && part < 0.25 ? 0.25 : part);
+    s->usual = s->usual == 0 || rtt < s->usual ? rtt : s->usual + (rtt - s->usual) * part;
+    s->rtt = (tvl_time)rtt;
+    s->rtt_at = now;
+}
+
+void tvl_surety_acked(struct tvl_surety *s, const struct tvl_surety_news *news)
+{
+    for (uint64_t i = 0; i < news->packets; i++)
         s->loss -= s->loss * LOSS_GAIN;
-    if (sample_bps > 0 && rtt > 0)
-        take_sample(s, (double)sample_bps, is_queued(rtt, rtt_min));
+    if (news->rtt == 0)
+        return;
+    take_rtt(s, (double)news->rtt, news->now);
+    if (news->sample_bps > 0)
+        take_sample(s, (double)news->sample_bps, is_queued(news->rtt, news->rtt_min));
 }
 
 void tvl_surety_lost(struct tvl_surety *s)

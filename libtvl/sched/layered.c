@@ -58,14 +58,15 @@ static struct outlook look(const struct tvl_sched_path *p, size_t bytes)
     const double bps = capacity(p, least);
     struct outlook o = { .round = larger(least, (double)(p->in_flight + bytes) * 8e6 / bps) };
 
-    const double overdue = p->unproved_age > p->srtt ? (double)(p->unproved_age - p->srtt) : 0;
+    const tvl_time usual = p->rtt_last ? p->rtt_last : p->srtt;
+    const double overdue = p->unproved_age > usual ? (double)(p->unproved_age - usual) : 0;
 
     o.overdue = overdue;
     o.round = larger(o.round, (double)p->unproved_age);
     o.bps = bps;
     o.queue = o.round - least;
     o.arrival = o.round - least / 2;
-    o.sigma = 1.25 * (double)p->rttvar + p->swing * o.queue + overdue + SIGMA_LEAST;
+    o.sigma = 1.25 * p->spread + p->swing * o.queue + overdue + SIGMA_LEAST;
     return o;
 }
 

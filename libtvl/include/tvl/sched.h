@@ -33,6 +33,8 @@ struct tvl_sched_path { /* read-only view of one path that may carry data */
     uint32_t id;
     tvl_time srtt, rttvar; /* us */
     tvl_time rtt_min;      /* us; 0: no sample yet */
+    tvl_time rtt_last;     /* us, the newest sample; 0: none since it came up */
+    double spread;         /* us by which round trips were lately longer than usual */
     uint64_t room;         /* bytes congestion control and pacing allow now; 0: none */
     uint64_t cwnd, in_flight;
     uint64_t rate_bps;     /* bits/s that the controller allows */

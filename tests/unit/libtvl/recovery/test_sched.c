@@ -281,7 +281,7 @@ static void redundant_goes_everywhere(void **state)
 
 #define SURE(rtt, free)                                                                  \
     {                                                                                    \
-        .srtt = (rtt), .rtt_min = (rtt), .rttvar = 1000, .room = (free), .cwnd = 100000, \
+        .srtt = (rtt), .rtt_min = (rtt), .spread = 1000, .room = (free), .cwnd = 100000, \
         .rate_bps = 8000000, .capacity_bps = 8000000, .full = true                       \
     }
 #define DUE (NOW + 300000)
@@ -423,6 +423,8 @@ static void every_scheduler_keeps_the_contract(void **state)
                 path[p] = (struct tvl_sched_path){ .id = (uint32_t)p,
                                                    .srtt = 1 + (x >> p) % 200000,
                                                    .rttvar = (x >> p) % 5000,
+                                                   .spread = (double)((x >> p) % 50000),
+                                                   .rtt_last = (x >> 2 * p) % 90000,
                                                    .rtt_min = (x >> p) % 300000,
                                                    .room = (x >> (3 * p)) % 4 * 1000,
                                                    .cwnd = 12000,
