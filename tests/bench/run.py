@@ -22,6 +22,7 @@ PYTHON = "/usr/bin/python3"
 BENCHES = [
     ("speed", [PYTHON, "{root}/tests/bench/speed.py", "{build}"], 900,
      ["cpu_s_per_gb_send", "cpu_s_per_gb_recv", "cpu_ratio_to_limit"]),
+    ("cost", [PYTHON, "{root}/tests/bench/cost.py", "{build}"], 600, ["cost_share"]),
     ("idle", ["{build}/tests/bench/idle"], 600, ["kib_per_idle_connection"]),
     ("flood", ["{build}/tests/bench/flood"], 300,
      ["flood_rss_growth_kib", "flood_limit_kib", "flood_established_alive"]),

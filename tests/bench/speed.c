@@ -5,16 +5,19 @@
  * 127.0.0.1, 127.0.0.2, ... One side writes MEGABYTES on a stream as fast as it is taken, the other
  * reads them; every byte is checked by its place.
  *
- * usage: speed PATHS MEGABYTES [up]     up: the client sends; else the server does
+ * usage: speed [--cc NAME] [--sched NAME] [--objective NAME] PATHS MEGABYTES [up]
+ *     up: the client sends; else the server does. The names are the sender's.
  * The last line is a JSON object, per gigabyte (10^9 bytes) of the stream.
  */
 #include <ev.h>
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <tvl/ev.h>
+#include <tvl/select.h>
 
 #include "measure.h"
 #include "test_pki.h"
@@ -27,6 +30,8 @@ struct side {
     struct tvl_ev *driver;
     bool server, sends;
     int paths;
+    const char *cc, *sched; /* NULL: the default */
+    enum tvl_objective objective;
     uint64_t total, done, stream;
     bool failed, began;
     uint8_t *pattern;
@@ -169,6 +174,12 @@ static int start(struct side *s, const struct test_pki *pki, struct tvl_tls **tl
     uint16_t port = 0;
 
     tvl_config_init(&cfg.tvl);
+    if (s->sends && s->cc)
+        cfg.tvl.cc = s->cc;
+    if (s->sends && s->sched)
+        cfg.tvl.sched = s->sched;
+    if (s->sends)
+        cfg.tvl.objective = s->objective;
     cfg.listen = s->server ? "127.0.0.1:0" : NULL;
     if (tvl_tls_new(tls, &tc, why, sizeof why) != 0)
         goto failed;
@@ -219,18 +230,46 @@ static struct outcome run(struct side *s, const struct test_pki *pki, int port_f
     return o;
 }
 
+/* False: not understood. */
+static bool parse(struct side *s, bool *up, int argc, char **argv)
+{
+    static const struct option longs[] = { { "cc", required_argument, NULL, 'c' },
+                                           { "sched", required_argument, NULL, 's' },
+                                           { "objective", required_argument, NULL, 'o' },
+                                           { NULL, 0, NULL, 0 } };
+    int c, objective = TVL_OBJECTIVE_NONE;
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (c == 'c')
+            s->cc = optarg;
+        else if (c == 's')
+            s->sched = optarg;
+        else if (c == 'o')
+            objective = tvl_objective_find(optarg);
+        else
+            return false;
+    }
+    argc -= optind;
+    argv += optind;
+    s->objective = (enum tvl_objective)objective;
+    s->paths = argc > 0 ? atoi(argv[0]) : 1;
+    s->total = (argc > 1 ? strtoull(argv[1], NULL, 10) : 1000) * 1000000;
+    *up = argc > 2 && strcmp(argv[2], "up") == 0;
+    return objective >= 0 && s->paths >= 1 && s->paths <= TVL_PATHS_MAX && s->total > 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct test_pki_config pc = { .kind = TEST_PKI_P256 };
-    const bool up = argc > 3 && strcmp(argv[3], "up") == 0;
-    struct side s = { .paths = argc > 1 ? atoi(argv[1]) : 1 };
+    struct side s = { .failed = false };
+    bool up;
     int port[2], report[2], status = 0;
     struct outcome send, recv;
     struct test_pki pki;
 
-    s.total = (argc > 2 ? strtoull(argv[2], NULL, 10) : 1000) * 1000000;
-    if (s.paths < 1 || s.paths > TVL_PATHS_MAX || s.total == 0) {
-        fputs("usage: speed PATHS MEGABYTES [up]\n", stderr);
+    if (!parse(&s, &up, argc, argv)) {
+        fputs("usage: speed [--cc NAME] [--sched NAME] [--objective NAME] PATHS MEGABYTES [up]\n",
+              stderr);
         return 64;
     }
     if (test_pki_init(&pki, &pc) != 0 || pipe(port) != 0 || pipe(report) != 0)
