@@ -198,6 +198,8 @@ void tvl_conn_shed(struct tvl_conn *conn)
         tvl_recovery_fini(&conn->path[i]->app.sent);
     tvl_streams_fini(&conn->streams);
     tvl_dgrams_fini(&conn->dgrams);
+    tvl_repair_out_fini(&conn->repair_out);
+    tvl_repair_in_fini(&conn->repair_in);
 }
 
 void tvl_conn_free(struct tvl_conn *conn)
@@ -523,7 +525,12 @@ void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
         .datagrams_lost = conn->dgrams.lost,
         .datagrams_received = conn->dgrams.received,
         .datagrams_dropped = conn->dgrams.dropped,
+        .repairs_sent = conn->repair_out.sent,
+        .repair_bytes_sent = conn->repair_out.sent_bytes,
+        .repairs_received = conn->repair_in.received,
+        .stream_bytes_recovered = conn->repair_in.recovered,
         .multipath = conn->multipath,
+        .repair = conn->have_peer_params && conn->peer.max_repair_span > 0,
         .key_updates = conn->phase.number,
         .packets_dropped = conn->packets_dropped,
         .resumed = conn->tls && tvl_tls_conn_resumed(conn->tls),

@@ -35,6 +35,8 @@
 #include "path_ids.h"
 #include "protect.h"
 #include "recvbuf.h"
+#include "repair_in.h"
+#include "repair_out.h"
 #include "sendbuf.h"
 #include "session.h"
 #include "streams.h"
@@ -159,6 +161,8 @@ struct tvl_conn {
     struct tvl_streams streams;
     struct tvl_sent_frame acked; /* of a stream, not yet told to `streams`; len 0: nothing */
     struct tvl_dgrams dgrams;
+    struct tvl_repair_out repair_out;
+    struct tvl_repair_in repair_in;
 
     tvl_time idle_timeout;   /* us; of both sides the smaller */
     tvl_time idle_since;     /* RFC 9000 10.1 */

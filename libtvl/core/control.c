@@ -242,13 +242,15 @@ void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
         conn->done_wanted = false;
     if (conn->token_wanted)
         write_token(conn, b);
+    tvl_repair_tell(conn, b);
     if (tvl_mpath_write(conn, b) && write_retires(conn, b))
         (void)write_new_cids(conn, b);
 }
 
 bool tvl_control_pending(const struct tvl_conn *conn)
 {
-    if (conn->done_wanted || conn->token_wanted || tvl_mpath_pending(conn))
+    if (conn->done_wanted || conn->token_wanted || conn->repair_in.n_told > 0 ||
+        tvl_mpath_pending(conn))
         return true;
     for (size_t i = 0; i < conn->cids.n_local; i++)
         if (conn->cids.local[i].issue == TVL_NOTE_WANTED)
@@ -337,6 +339,13 @@ static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
         if (p)
             tvl_mtu_lost(&p->mtu, rec->len, conn->now);
         break;
+    case TVL_SENT_REPAIR:
+        tvl_repair_on_lost(conn, rec);
+        break;
+    case TVL_SENT_STREAM:
+        if (!tvl_repair_holds(conn, rec))
+            tvl_streams_on_lost(&conn->streams, rec);
+        break;
     default:
         tvl_streams_on_lost(&conn->streams, rec);
     }
@@ -395,7 +404,8 @@ void tvl_control_again(void *user, const struct tvl_sent_packet *p)
     struct tvl_conn *conn = user;
 
     for (size_t i = 0; i < p->n_frames; i++)
-        if (p->frame[i].kind != TVL_SENT_DATAGRAM && p->frame[i].kind != TVL_SENT_MTU_PROBE)
+        if (p->frame[i].kind != TVL_SENT_DATAGRAM && p->frame[i].kind != TVL_SENT_MTU_PROBE &&
+            p->frame[i].kind != TVL_SENT_REPAIR)
             frame_again(conn, &p->frame[i]);
 }
 

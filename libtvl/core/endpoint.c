@@ -63,6 +63,7 @@ void tvl_config_init(struct tvl_config *cfg)
         .workers = 1,
         .mtu_max = TVL_DATAGRAM_MAX,
         .datagram_max = 1400,
+        .repair_span = 128u << 10,
     };
 }
 
@@ -87,7 +88,9 @@ static bool config_valid(const struct tvl_config *c)
            within(c->handshakes_max, 1, 65536) && within(c->workers, 1, TVL_WORKERS_MAX) &&
            c->worker < c->workers && within(c->mtu_max, 1200, TVL_DATAGRAM_MAX) &&
            (c->first_version == 0 || (c->first_version & 0x0f0f0f0f) == 0x0a0a0a0a) &&
-           c->datagram_max <= 65535 && c->retry <= TVL_RETRY_NEVER && tvl_lb_valid(&c->lb);
+           c->datagram_max <= 65535 &&
+           (c->repair_span == 0 || within(c->repair_span, 16u << 10, 1u << 20)) &&
+           c->retry <= TVL_RETRY_NEVER && tvl_lb_valid(&c->lb);
 }
 
 /* What tokens and resets are made with: the configured secret, or one of this endpoint's own. */

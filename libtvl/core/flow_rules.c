@@ -22,17 +22,18 @@ static bool valid(const struct tvl_flow_config *c)
            c->share <= TVL_FLOW_SHARE_MAX && c->n_paths <= TVL_PATHS_MAX &&
            (unsigned)c->paths <= TVL_FLOW_METERED &&
            (unsigned)c->reliability <= TVL_FLOW_UNRELIABLE &&
-           (unsigned)c->protection <= TVL_FLOW_DUPLICATE && c->code < UINT64_C(1) << 62;
+           (unsigned)c->protection <= TVL_FLOW_REPAIR && c->code < UINT64_C(1) << 62;
 }
 
 static void find_limits(struct tvl_flow_rules *t)
 {
-    t->paths = t->copies = false;
+    t->paths = t->copies = t->repair = false;
     for (unsigned i = 0; i < TVL_FLOWS_MAX; i++) {
         const struct tvl_flow_rule *r = t->rule[i];
 
         t->paths = t->paths || (r && r->cfg.paths != TVL_FLOW_ANY_PATH);
         t->copies = t->copies || (r && r->cfg.protection == TVL_FLOW_DUPLICATE);
+        t->repair = t->repair || (r && r->cfg.protection == TVL_FLOW_REPAIR);
     }
 }
 

@@ -27,6 +27,7 @@ struct tvl_flow_rules { /* zeroed: none */
     uint64_t turn; /* the furthest that has sent */
     bool paths;    /* some flow may not go everywhere */
     bool copies;   /* some flow wants its data on two paths */
+    bool repair;   /* some flow wants repair symbols */
 };
 
 void tvl_flow_rules_fini(struct tvl_flow_rules *t);

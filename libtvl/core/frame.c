@@ -24,6 +24,8 @@ enum shape { /* frames of one shape share parser and writer */
              SHAPE_CLOSE,
              SHAPE_DATAGRAM,
              SHAPE_PATH,
+             SHAPE_REPAIR,
+             SHAPE_RECOVERED,
 };
 
 enum trait {
@@ -87,12 +89,19 @@ static const struct info infos[] = {
     { TVL_FRAME_MAX_PATH_ID, SHAPE_PATH, IN_ONE_RTT | MULTIPATH, "max_path_id" },
     { TVL_FRAME_PATHS_BLOCKED, SHAPE_PATH, IN_ONE_RTT | MULTIPATH, "paths_blocked" },
     { TVL_FRAME_PATH_CIDS_BLOCKED, SHAPE_CID, IN_ONE_RTT | MULTIPATH, "path_cids_blocked" },
+    /* docs/decisions/0009 */
+    { TVL_FRAME_PROTECTED, SHAPE_RECOVERED, IN_ONE_RTT, "protected" },
+    { TVL_FRAME_REPAIR, SHAPE_REPAIR, IN_ONE_RTT, "repair" },
+    { TVL_FRAME_RECOVERED, SHAPE_RECOVERED, IN_ONE_RTT, "recovered" },
 };
 
 static const struct info *info_of(uint64_t type)
 {
     if (type >= TVL_FRAME_STREAM && type <= TVL_FRAME_STREAM_LAST)
         type = TVL_FRAME_STREAM;
+    if (type == (TVL_FRAME_REPAIR | TVL_STREAM_BIT_FIN) ||
+        type == (TVL_FRAME_RECOVERED | TVL_STREAM_BIT_FIN))
+        type &= ~(uint64_t)TVL_STREAM_BIT_FIN;
     for (size_t i = 0; i < sizeof(infos) / sizeof(infos[0]); i++)
         if (infos[i].type == type)
             return &infos[i];
@@ -118,6 +127,11 @@ bool tvl_frame_probing(uint64_t type)
 bool tvl_frame_multipath(uint64_t type)
 {
     return has_trait(type, MULTIPATH);
+}
+
+bool tvl_frame_of_repair(uint64_t type)
+{
+    return type >= TVL_FRAME_PROTECTED && type <= (TVL_FRAME_RECOVERED | TVL_STREAM_BIT_FIN);
 }
 
 bool tvl_frame_allowed(uint64_t type, enum tvl_packet_type packet)
@@ -339,6 +353,56 @@ static int parse_path(struct tvl_frame *f, struct tvl_rd *rd)
     return res < 0 ? res : done(rd);
 }
 
+static int parse_runs(struct tvl_frame_repair *r, struct tvl_rd *rd)
+{
+    const uint64_t runs = tvl_rd_varint(rd);
+
+    if (rd->bad || runs < 1 || runs > TVL_REPAIR_RUNS_MAX)
+        return BAD;
+    r->runs = (uint32_t)runs;
+    r->units = r->len = 0;
+    r->symbol_len = 0;
+    for (uint32_t i = 0; i < r->runs; i++) {
+        const uint64_t units = tvl_rd_varint(rd);
+        const uint64_t len = tvl_rd_varint(rd);
+
+        if (rd->bad || units < 1 || units > TVL_REPAIR_UNITS_MAX - r->units || len < 1 ||
+            len > UINT16_MAX)
+            return BAD;
+        r->run[i] = (struct tvl_repair_run){ (uint8_t)units, (uint16_t)len };
+        r->units += (uint32_t)units;
+        r->len += (uint32_t)(units * len);
+        r->symbol_len = len > r->symbol_len ? (size_t)len : r->symbol_len;
+    }
+    return 0;
+}
+
+static int parse_repair(struct tvl_frame *f, struct tvl_rd *rd)
+{
+    struct tvl_frame_repair *r = &f->repair;
+
+    r->fin = f->type & TVL_STREAM_BIT_FIN;
+    r->id = tvl_rd_varint(rd);
+    r->offset = tvl_rd_varint(rd);
+    const uint64_t index = tvl_rd_varint(rd);
+    if (rd->bad || index >= TVL_REPAIR_SYMBOLS_MAX)
+        return BAD;
+    r->index = (uint32_t)index;
+    if (parse_runs(r, rd) < 0 || r->offset > TVL_VARINT_MAX - r->len)
+        return BAD;
+    r->bytes = tvl_rd_bytes(rd, r->symbol_len);
+    return done(rd);
+}
+
+static int parse_recovered(struct tvl_frame *f, struct tvl_rd *rd)
+{
+    f->recovered.fin = f->type == (TVL_FRAME_RECOVERED | TVL_STREAM_BIT_FIN);
+    f->recovered.id = tvl_rd_varint(rd);
+    f->recovered.offset = tvl_rd_varint(rd);
+    f->recovered.len = f->type == TVL_FRAME_PROTECTED ? 0 : tvl_rd_varint(rd);
+    return rd->bad || f->recovered.offset > TVL_VARINT_MAX - f->recovered.len ? BAD : 0;
+}
+
 static int parse_body(struct tvl_frame *f, struct tvl_rd *rd, enum shape shape)
 {
     switch (shape) {
@@ -369,6 +433,10 @@ static int parse_body(struct tvl_frame *f, struct tvl_rd *rd, enum shape shape)
         return parse_datagram(f, rd);
     case SHAPE_PATH:
         return parse_path(f, rd);
+    case SHAPE_REPAIR:
+        return parse_repair(f, rd);
+    case SHAPE_RECOVERED:
+        return parse_recovered(f, rd);
     }
     return BAD;
 }
@@ -466,6 +534,35 @@ static void write_counted(struct tvl_wr *w, const uint8_t *bytes, size_t len)
     tvl_wr_bytes(w, bytes, len);
 }
 
+static void write_repair(struct tvl_wr *w, const struct tvl_frame_repair *r)
+{
+    tvl_wr_varint(w, r->id);
+    tvl_wr_varint(w, r->offset);
+    tvl_wr_varint(w, r->index);
+    tvl_wr_varint(w, r->runs);
+    for (uint32_t i = 0; i < r->runs; i++) {
+        tvl_wr_varint(w, r->run[i].units);
+        tvl_wr_varint(w, r->run[i].len);
+    }
+    tvl_wr_bytes(w, r->bytes, r->symbol_len);
+}
+
+/* The types that say by a bit whether the stream ends. */
+static uint64_t with_fin(const struct tvl_frame *f, enum shape shape)
+{
+    bool fin = false;
+
+    if (shape == SHAPE_STREAM)
+        fin = f->stream.fin;
+    else if (shape == SHAPE_REPAIR)
+        fin = f->repair.fin;
+    else if (f->type == TVL_FRAME_RECOVERED)
+        fin = f->recovered.fin;
+    else
+        return f->type;
+    return (f->type & ~(uint64_t)TVL_STREAM_BIT_FIN) | (fin ? TVL_STREAM_BIT_FIN : 0);
+}
+
 static void write_body(struct tvl_wr *w, const struct tvl_frame *f, enum shape shape)
 {
     switch (shape) {
@@ -512,6 +609,15 @@ static void write_body(struct tvl_wr *w, const struct tvl_frame *f, enum shape s
     case SHAPE_PATH:
         write_path(w, f);
         break;
+    case SHAPE_REPAIR:
+        write_repair(w, &f->repair);
+        break;
+    case SHAPE_RECOVERED:
+        tvl_wr_varint(w, f->recovered.id);
+        tvl_wr_varint(w, f->recovered.offset);
+        if (f->type != TVL_FRAME_PROTECTED)
+            tvl_wr_varint(w, f->recovered.len);
+        break;
     }
 }
 
@@ -520,10 +626,7 @@ int tvl_frame_write(struct tvl_wr *w, const struct tvl_frame *f)
     const struct info *info = info_of(f->type);
     assert(info != NULL);
     struct tvl_wr at = *w;
-    uint64_t type = f->type;
-    if (info->shape == SHAPE_STREAM)
-        type = (type & ~(uint64_t)TVL_STREAM_BIT_FIN) | (f->stream.fin ? TVL_STREAM_BIT_FIN : 0);
-    tvl_wr_varint(&at, type);
+    tvl_wr_varint(&at, with_fin(f, info->shape));
     write_body(&at, f, info->shape);
     if (at.full)
         return TVL_ERR_FULL;
@@ -598,6 +701,15 @@ static size_t reset_size(const struct tvl_frame *f)
     return size;
 }
 
+static size_t repair_size(const struct tvl_frame_repair *r)
+{
+    size_t size = tvl_varint_size(r->id) + tvl_varint_size(r->offset) + tvl_varint_size(r->index) +
+                  tvl_varint_size(r->runs) + r->symbol_len;
+    for (uint32_t i = 0; i < r->runs; i++)
+        size += tvl_varint_size(r->run[i].units) + tvl_varint_size(r->run[i].len);
+    return size;
+}
+
 static size_t body_size(const struct tvl_frame *f, enum shape shape)
 {
     switch (shape) {
@@ -629,6 +741,11 @@ static size_t body_size(const struct tvl_frame *f, enum shape shape)
                (f->type == TVL_FRAME_DATAGRAM_LEN ? tvl_varint_size(f->datagram.len) : 0);
     case SHAPE_PATH:
         return path_size(f);
+    case SHAPE_REPAIR:
+        return repair_size(&f->repair);
+    case SHAPE_RECOVERED:
+        return tvl_varint_size(f->recovered.id) + tvl_varint_size(f->recovered.offset) +
+               (f->type != TVL_FRAME_PROTECTED ? tvl_varint_size(f->recovered.len) : 0);
     }
     return 0;
 }

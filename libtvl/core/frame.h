@@ -1,10 +1,10 @@
 /*
- * frame.h - every frame of QUIC version 1, DATAGRAM and the multipath extension, between bytes and
- * struct tvl_frame.
+ * frame.h - every frame of QUIC version 1, DATAGRAM, the multipath extension and the project's own
+ * repair extension, between bytes and struct tvl_frame.
  *
- * RFC 9000 19, RFC 9221 4, draft-ietf-quic-multipath 4. Judges what can be judged from the bytes
- * alone: encoding, field limits. What needs the connection's state is judged by its owner.
- * Pointers of a parsed frame borrow from the packet.
+ * RFC 9000 19, RFC 9221 4, draft-ietf-quic-multipath 4, docs/decisions/0009. Judges what can be
+ * judged from the bytes alone: encoding, field limits. What needs the connection's state is judged
+ * by its owner. Pointers of a parsed frame borrow from the packet.
  */
 #ifndef TVL_CORE_FRAME_H
 #define TVL_CORE_FRAME_H
@@ -57,7 +57,14 @@ enum tvl_frame_type {
     TVL_FRAME_MAX_PATH_ID = 0x3e7a,
     TVL_FRAME_PATHS_BLOCKED = 0x3e7b,
     TVL_FRAME_PATH_CIDS_BLOCKED = 0x3e7c,
+    TVL_FRAME_PROTECTED = 0x3a9c51e0, /* private, as are the two below */
+    TVL_FRAME_REPAIR = 0x3a9c51e2,    /* and with TVL_STREAM_BIT_FIN */
+    TVL_FRAME_RECOVERED = 0x3a9c51e4, /* and with TVL_STREAM_BIT_FIN */
 };
+
+#define TVL_REPAIR_UNITS_MAX 64   /* of one block: pieces of a stream as they were first sent */
+#define TVL_REPAIR_SYMBOLS_MAX 32 /* for one block */
+#define TVL_REPAIR_RUNS_MAX 8     /* of units of equal length */
 
 #define TVL_STREAM_BIT_FIN 0x01u
 #define TVL_STREAM_BIT_LEN 0x02u
@@ -79,6 +86,23 @@ struct tvl_frame_cid { /* NEW_/RETIRE_CONNECTION_ID, PATH_NEW_/RETIRE_, PATH_CID
     uint64_t retire_prior_to;
     struct tvl_cid cid; /* [1, 20] bytes */
     uint8_t reset_token[TVL_RESET_TOKEN_SIZE];
+};
+
+struct tvl_repair_run {
+    uint8_t units; /* [1, TVL_REPAIR_UNITS_MAX] */
+    uint16_t len;  /* bytes of each, [1, 65535] */
+};
+
+struct tvl_frame_repair {
+    uint64_t id, offset; /* stream, and where the block begins in it */
+    uint32_t len;        /* bytes of the block: the sum of its units */
+    uint32_t units;      /* [1, TVL_REPAIR_UNITS_MAX], the sum of its runs */
+    uint32_t index;      /* of the symbol, [0, TVL_REPAIR_SYMBOLS_MAX) */
+    bool fin;            /* the stream ends with the block */
+    uint32_t runs;       /* [1, TVL_REPAIR_RUNS_MAX] */
+    struct tvl_repair_run run[TVL_REPAIR_RUNS_MAX];
+    const uint8_t *bytes; /* the symbol: as long as the longest unit */
+    size_t symbol_len;
 };
 
 struct tvl_frame {
@@ -104,6 +128,11 @@ struct tvl_frame {
             size_t len;
             bool fin;
         } stream;
+        struct tvl_frame_repair repair;
+        struct { /* RECOVERED; PROTECTED (offset alone) */
+            uint64_t id, offset, len;
+            bool fin;
+        } recovered;
         struct {         /* MAX_DATA, MAX_STREAM_DATA, MAX_STREAMS, *_BLOCKED */
             uint64_t id; /* the two STREAM_DATA ones */
             uint64_t max;
@@ -137,8 +166,9 @@ int tvl_frame_parse(struct tvl_frame *f, struct tvl_rd *rd);
 /*
  * Append one frame; 0, or TVL_ERR_FULL with nothing appended and `w` usable. Fields must be within
  * the limits tvl_frame_parse enforces. STREAM: the OFF and LEN bits are taken from `type`, FIN from
- * stream.fin; OFF may be absent only at offset 0; without LEN the payload must end the packet.
- * Fields of the other forms (path_id of a plain ACK...) are not written.
+ * stream.fin (REPAIR, RECOVERED: likewise); OFF may be absent only at offset 0; without LEN the
+ * payload must end the packet. Fields of the other forms (path_id of a plain ACK...) are not
+ * written.
  */
 int tvl_frame_write(struct tvl_wr *w, const struct tvl_frame *f);
 size_t tvl_frame_size(const struct tvl_frame *f); /* bytes tvl_frame_write will append */
@@ -153,6 +183,7 @@ size_t tvl_crypto_fit(size_t room, uint64_t offset, size_t want);
 bool tvl_frame_ack_eliciting(uint64_t type); /* all but ACK, PATH_ACK, PADDING, CONNECTION_CLOSE */
 bool tvl_frame_probing(uint64_t type);       /* RFC 9000 9.1 */
 bool tvl_frame_multipath(uint64_t type);     /* needs negotiated multipath */
+bool tvl_frame_of_repair(uint64_t type);     /* needs a max_repair_span of the peer's other side */
 /* May it stand in such a packet (RFC 9000 table 3)? false is PROTOCOL_VIOLATION. */
 bool tvl_frame_allowed(uint64_t type, enum tvl_packet_type packet);
 const char *tvl_frame_name(uint64_t type); /* qlog's spelling: "path_ack"; never NULL */

@@ -46,6 +46,7 @@ static void fill_params(struct tvl_conn *conn)
     p->max_ack_delay_ms = TVL_ACK_DELAY_MAX / 1000;
     p->active_connection_id_limit = TVL_REMOTE_PER_PATH_MAX;
     p->max_datagram_frame_size = cfg->datagram_max;
+    p->max_repair_span = cfg->repair_span;
     p->grease_quic_bit = !cfg->no_grease;
     if (cfg->max_path_id != UINT32_MAX) {
         p->has_initial_max_path_id = true;

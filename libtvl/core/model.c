@@ -198,3 +198,12 @@ void tvl_model_get(const struct tvl_model *m, tvl_time now, struct tvl_path_mode
     if (s.events > 0)
         out->loss_congestive = (double)s.congestive / s.events;
 }
+
+void tvl_model_get_losses(const struct tvl_model *m, tvl_time now, struct tvl_model_losses *out)
+{
+    const struct tvl_model_slot s = sum(m, now);
+
+    *out = (struct tvl_model_losses){ .packets = (uint64_t)s.acked + s.lost,
+                                      .lost = s.lost,
+                                      .runs = s.runs };
+}

@@ -52,4 +52,10 @@ void tvl_model_lost(struct tvl_model *m, const struct tvl_cc_loss *loss, tvl_tim
 /* `rtt` (us, smoothed) and `ecn` are the host's to fill in. */
 void tvl_model_get(const struct tvl_model *m, tvl_time now, struct tvl_path_model *out);
 
+struct tvl_model_losses { /* packets, of about the last 10 s */
+    uint64_t packets, lost;
+    uint64_t runs; /* of packets lost in a row */
+};
+void tvl_model_get_losses(const struct tvl_model *m, tvl_time now, struct tvl_model_losses *out);
+
 #endif

@@ -40,6 +40,7 @@ static const struct number numbers[] = {
     { 0x0b, 0, (1 << 14) - 1, 25, FIELD(max_ack_delay_ms) },
     { 0x0e, 2, TVL_VARINT_MAX, 2, FIELD(active_connection_id_limit) },
     { 0x20, 0, TVL_VARINT_MAX, 0, FIELD(max_datagram_frame_size) },
+    { 0x3a9c51e4, 0, TVL_VARINT_MAX, 0, FIELD(max_repair_span) }, /* ours, private */
 };
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 

@@ -2,7 +2,7 @@
  * params.h - QUIC transport parameters between bytes and struct tvl_params.
  *
  * RFC 9000 18, RFC 9221 3 (max_datagram_frame_size), RFC 9287 3 (grease_quic_bit),
- * draft-ietf-quic-multipath 2.1 (initial_max_path_id).
+ * draft-ietf-quic-multipath 2.1 (initial_max_path_id), docs/decisions/0009 (max_repair_span).
  */
 #ifndef TVL_CORE_PARAMS_H
 #define TVL_CORE_PARAMS_H
@@ -45,6 +45,7 @@ struct tvl_params {
     uint64_t max_ack_delay_ms;                                  /* [0, 2^14), default 25 */
     uint64_t active_connection_id_limit;                        /* [2, 2^62), default 2 */
     uint64_t max_datagram_frame_size;                           /* 0: takes none */
+    uint64_t max_repair_span; /* bytes of a stream that one block may cover; 0: repairs nothing */
     uint32_t initial_max_path_id;
 };
 

@@ -97,13 +97,20 @@ static int on_frame(struct incoming *in, const struct tvl_frame *f)
         return -TVL_WIRE_PROTOCOL_VIOLATION;
     if (tvl_frame_multipath(f->type) && !conn->multipath)
         return -TVL_WIRE_FRAME_ENCODING_ERROR; /* as any unknown type, RFC 9000 12.4 */
+    if (tvl_frame_of_repair(f->type) && !tvl_repair_agreed(conn, f->type))
+        return -TVL_WIRE_FRAME_ENCODING_ERROR;
     in->eliciting = in->eliciting || tvl_frame_ack_eliciting(f->type);
     in->non_probing = in->non_probing || !tvl_frame_probing(f->type);
     if ((f->type >= TVL_FRAME_STREAM && f->type <= TVL_FRAME_STREAM_LAST) ||
         f->type == TVL_FRAME_DATAGRAM || f->type == TVL_FRAME_DATAGRAM_LEN)
         conn->data_at = conn->now;
-    if (tvl_streams_owns_frame(f->type))
-        return tvl_streams_on_frame(&conn->streams, f);
+    if (tvl_streams_owns_frame(f->type)) {
+        const int r = tvl_streams_on_frame(&conn->streams, f);
+
+        return r < 0 || !conn->repair_in.first ? r : tvl_repair_retry(conn, f);
+    }
+    if (tvl_frame_of_repair(f->type))
+        return tvl_repair_on_frame(conn, f);
     if (tvl_mpath_owns_frame(f->type))
         return tvl_mpath_on_frame(conn, f);
     switch (f->type) {

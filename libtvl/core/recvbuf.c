@@ -53,21 +53,26 @@ static void copy_in(struct tvl_recvbuf *b, uint64_t offset, const uint8_t *bytes
         memcpy(b->ring, bytes + first, len - first);
 }
 
+static void copy_over(struct tvl_recvbuf *to, const struct tvl_recvbuf *b, struct tvl_range x)
+{
+    while (x.from < x.to) {
+        size_t len = until_wrap(b, x.from);
+        if (len > x.to - x.from)
+            len = (size_t)(x.to - x.from);
+        copy_in(to, x.from, b->ring + place_of(b, x.from), len);
+        x.from += len;
+    }
+}
+
 /* The same bytes in a ring of `cap`, which holds them. */
 static bool resize(struct tvl_recvbuf *b, size_t cap)
 {
     struct tvl_recvbuf other = { .cap = cap, .ring = malloc(cap), .origin = b->origin };
     if (other.ring == NULL)
         return false;
-    for (uint32_t i = 0; i < b->got.count; i++) {
-        for (uint64_t at = b->got.v[i].from; at < b->got.v[i].to;) {
-            size_t len = until_wrap(b, at);
-            if (len > b->got.v[i].to - at)
-                len = (size_t)(b->got.v[i].to - at);
-            copy_in(&other, at, b->ring + place_of(b, at), len);
-            at += len;
-        }
-    }
+    copy_over(&other, b, (struct tvl_range){ b->kept, b->base });
+    for (uint32_t i = 0; i < b->got.count; i++)
+        copy_over(&other, b, b->got.v[i]);
     free(b->ring);
     b->ring = other.ring;
     b->cap = other.cap;
@@ -86,11 +91,12 @@ static bool grow(struct tvl_recvbuf *b, uint64_t need)
 
 void tvl_recvbuf_trim(struct tvl_recvbuf *b)
 {
-    if (b->got.count == 0) {
+    if (b->got.count == 0 && b->kept == b->base) {
         free_ring(b);
         return;
     }
-    const uint64_t span = b->got.v[b->got.count - 1].to - b->base;
+    const uint64_t end = b->got.count > 0 ? b->got.v[b->got.count - 1].to : b->base;
+    const uint64_t span = end - b->kept;
     size_t cap = b->cap;
     while (cap > RING_FIRST && span <= cap / 4)
         cap /= 2;
@@ -101,9 +107,9 @@ void tvl_recvbuf_trim(struct tvl_recvbuf *b)
 /* Keep what of [from, to) has not been kept yet; bytes[0] is the byte at `from`. */
 static bool keep(struct tvl_recvbuf *b, uint64_t from, uint64_t to, const uint8_t *bytes)
 {
-    if (b->got.count == 0)
+    if (b->got.count == 0 && b->kept == b->base)
         b->origin = b->base; /* an empty ring begins anew: what was used last is in the cache */
-    if (!grow(b, to - b->base))
+    if (!grow(b, to - b->kept))
         return false;
     for (uint64_t at = from; at < to;) {
         const struct tvl_range *x = tvl_ranges_at_or_above(&b->got, at);
@@ -139,6 +145,31 @@ int tvl_recvbuf_finish(struct tvl_recvbuf *b, uint64_t size)
     return 0;
 }
 
+void tvl_recvbuf_keep(struct tvl_recvbuf *b, size_t span)
+{
+    b->keep = span;
+}
+
+bool tvl_recvbuf_has(const struct tvl_recvbuf *b, uint64_t offset, size_t len)
+{
+    const uint64_t from = offset > b->base ? offset : b->base;
+    const struct tvl_range *x = tvl_ranges_at_or_above(&b->got, from);
+
+    if (b->ring == NULL || offset < b->kept)
+        return false;
+    return offset + len <= b->base || (x != NULL && x->from <= from && offset + len <= x->to);
+}
+
+void tvl_recvbuf_copy(const struct tvl_recvbuf *b, uint64_t offset, size_t len, uint8_t *out)
+{
+    const size_t first = until_wrap(b, offset) < len ? until_wrap(b, offset) : len;
+
+    assert(tvl_recvbuf_has(b, offset, len));
+    memcpy(out, b->ring + place_of(b, offset), first);
+    if (len > first)
+        memcpy(out + first, b->ring, len - first);
+}
+
 uint64_t tvl_recvbuf_readable(const struct tvl_recvbuf *b)
 {
     if (b->got.count == 0 || b->got.v[0].from != b->base)
@@ -163,6 +194,8 @@ void tvl_recvbuf_skip(struct tvl_recvbuf *b, size_t len)
 {
     assert(len <= tvl_recvbuf_readable(b));
     b->base += len;
+    if (b->base - b->kept > b->keep)
+        b->kept = b->base - b->keep;
     tvl_ranges_forget_below(&b->got, b->base);
     if (tvl_recvbuf_at_end(b))
         free_ring(b);

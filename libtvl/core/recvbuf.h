@@ -3,7 +3,7 @@
  *
  * Takes pieces in any order, overlapping, repeated; the first copy of a byte counts. Bounded by the
  * flow-control end its owner passes in, so that its memory is at most twice the bytes between what
- * was read and the highest byte received.
+ * was read (with what is kept of it, tvl_recvbuf_keep) and the highest byte received.
  */
 #ifndef TVL_CORE_RECVBUF_H
 #define TVL_CORE_RECVBUF_H
@@ -19,6 +19,8 @@ struct tvl_recvbuf {
     size_t cap;
     uint64_t origin;
     uint64_t base;         /* everything below was read */
+    uint64_t kept;         /* bytes from here on are still there though they were read */
+    size_t keep;           /* so many of them, at most */
     uint64_t highest;      /* end of the highest piece seen */
     uint64_t final_size;   /* TVL_SIZE_UNKNOWN until the end is known */
     struct tvl_ranges got; /* at or above base */
@@ -43,6 +45,10 @@ size_t tvl_recvbuf_read(struct tvl_recvbuf *b, uint8_t *out, size_t cap); /* in 
 /* Look at the next bytes without a copy, as far as they lie in one piece; *len 0: none. */
 const uint8_t *tvl_recvbuf_peek(const struct tvl_recvbuf *b, size_t *len);
 void tvl_recvbuf_skip(struct tvl_recvbuf *b, size_t len); /* len <= what is readable */
+/* From now on up to `span` bytes stay after they were read, until the end has been. */
+void tvl_recvbuf_keep(struct tvl_recvbuf *b, size_t span);
+bool tvl_recvbuf_has(const struct tvl_recvbuf *b, uint64_t offset, size_t len); /* to copy */
+void tvl_recvbuf_copy(const struct tvl_recvbuf *b, uint64_t offset, size_t len, uint8_t *out);
 void tvl_recvbuf_drop(struct tvl_recvbuf *b); /* free all bytes, keep none from now on */
 void tvl_recvbuf_trim(struct tvl_recvbuf *b); /* as tvl_sendbuf_trim */
 

@@ -492,6 +492,8 @@ static const char *bound_by(const struct tvl_path *p)
         return "pto_probe";
     if (tvl_copies_due(p))
         return "copy";
+    if (tvl_repair_due(p))
+        return "repair";
     if (p->at.challenge.wanted || p->at.n_responses > 0)
         return "path_validation";
     return p->ping_wanted ? "path_probe" : "acknowledgement";
@@ -534,6 +536,8 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
     }
     if (tvl_copies_due(p))
         tvl_copies_write(&b);
+    if (tvl_repair_due(p))
+        tvl_repair_write(&b);
     const uint32_t first = b.list.count;
     if (what != SEND_BOUND || (p->app.probes > 0 && !tvl_path_has_better(p))) {
         tvl_control_write(conn, &b);
@@ -556,8 +560,11 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
     if (b.full_size)
         tvl_builder_pad(&b, room < TVL_MTU_BASE ? room : TVL_MTU_BASE);
     const size_t len = tvl_builder_finish(&b);
-    if (len > 0)
-        tvl_copies_ask(p, &(struct tvl_sent_list){ b.list.v + first, b.list.count - first, 0 });
+    const struct tvl_sent_list left = { b.list.v + first, b.list.count - first, 0 };
+    if (len > 0) {
+        tvl_copies_ask(p, &left);
+        tvl_repair_note(p, &left);
+    }
     return len;
 }
 
@@ -589,7 +596,7 @@ static bool has_bound_work(const struct tvl_conn *conn, const struct tvl_path *p
     if (!tvl_path_is_usable(p))
         return false;
     if (p->at.challenge.wanted || p->at.n_responses > 0 || p->ping_wanted || p->ack_owed ||
-        p->app.probes > 0 || tvl_copies_due(p))
+        p->app.probes > 0 || tvl_copies_due(p) || tvl_repair_due(p))
         return true;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (ack_is_due(conn, conn->path[i]) && ack_carrier(conn, conn->path[i]) == p)
@@ -721,6 +728,7 @@ static int send_data(struct tvl_conn *conn, struct tvl_datagram *dgram, uint8_t 
     batch.run = batch.unmasked.n = 0;
     conn->control_idle = false;
     tvl_copies_review(conn);
+    tvl_repair_prepare(conn);
     const size_t segment = send_first(conn, &batch, &p);
     size_t at = segment, last = segment;
     int count = segment > 0;

@@ -195,6 +195,16 @@ bool tvl_sendbuf_outstanding(const struct tvl_sendbuf *b, uint64_t *from, uint64
     return true;
 }
 
+void tvl_sendbuf_copy(const struct tvl_sendbuf *b, uint64_t offset, size_t len, uint8_t *out)
+{
+    const size_t first = until_wrap(b, offset) < len ? until_wrap(b, offset) : len;
+
+    assert(offset >= b->base && offset + len <= b->end);
+    memcpy(out, b->ring + (offset & (b->cap - 1)), first);
+    if (len > first)
+        memcpy(out + first, b->ring, len - first);
+}
+
 bool tvl_sendbuf_has_again(const struct tvl_sendbuf *b)
 {
     if (b->lost.count > 0 || b->lost_all)

@@ -76,6 +76,9 @@ void tvl_sendbuf_lost(struct tvl_sendbuf *b, uint64_t offset, size_t len, bool f
 bool tvl_sendbuf_outstanding(const struct tvl_sendbuf *b, uint64_t *from, uint64_t to,
                              size_t max_len, struct tvl_send_chunk *out);
 
+/* Bytes of [base, end) out. */
+void tvl_sendbuf_copy(const struct tvl_sendbuf *b, uint64_t offset, size_t len, uint8_t *out);
+
 uint64_t tvl_sendbuf_unsent(const struct tvl_sendbuf *b); /* bytes never sent */
 uint64_t
 tvl_sendbuf_in_flight(const struct tvl_sendbuf *b); /* bytes sent, neither acked nor lost */

@@ -38,11 +38,13 @@ enum tvl_sent_kind {
     TVL_SENT_PATH_CIDS_BLOCKED, /* id = path ID, offset = next sequence number */
     TVL_SENT_DATAGRAM,          /* len; never sent again */
     TVL_SENT_MTU_PROBE,         /* len */
+    TVL_SENT_REPAIR,            /* id = stream, offset = its block's, len = index; never again */
 };
 
 struct tvl_sent_frame {
     uint8_t kind; /* enum tvl_sent_kind */
     bool fin;
+    bool again; /* STREAM: it was sent before */
     uint32_t len;
     uint64_t id;
     uint64_t offset;

@@ -71,6 +71,7 @@ struct tvl_stream {
     uint64_t reset_code;   /* of our RESET_STREAM */
     uint64_t reset_size;   /* its final size */
     bool short_write;      /* WRITABLE is owed */
+    bool protection_told;  /* by PROTECTED: the peer keeps what may be repaired */
     uint64_t written, resent;
     uint64_t acked_at_reset; /* bytes; those acknowledged later are not known */
 

@@ -604,6 +604,11 @@ static int named_stream(struct tvl_streams *ss, uint64_t id, enum part part,
     return 0;
 }
 
+int tvl_streams_named(struct tvl_streams *ss, uint64_t id, bool sending, struct tvl_stream **out)
+{
+    return named_stream(ss, id, sending ? PART_SENDING : PART_RECEIVING, out);
+}
+
 /* Would the peer's bytes up to `end` overdraw what the connection allows? */
 static bool overdrawn(const struct tvl_streams *ss, const struct tvl_stream *s, uint64_t end)
 {

@@ -69,6 +69,8 @@ struct tvl_streams {
     struct tvl_stream *want_list, *news_list, *unsent_list;
     struct tvl_stream *short_list; /* owed a WRITABLE event */
     bool full;                     /* one of them for want of room in all */
+    uint32_t repair_room;          /* bytes of a packet for a unit that may be repaired and the
+                                      fields that vary around it; 0: nothing is repaired */
     uint64_t held;                 /* bytes unsent or unacknowledged */
     uint64_t pieces;               /* held out of order */
     size_t out_rings, in_rings;    /* bytes of memory */
@@ -104,6 +106,12 @@ uint64_t tvl_streams_backlog(const struct tvl_streams *ss, uint64_t rank);
 bool tvl_streams_owns_frame(uint64_t type); /* is it one for tvl_streams_on_frame? */
 /* 0, or the negative of an enum tvl_wire_error to close the connection with. */
 int tvl_streams_on_frame(struct tvl_streams *ss, const struct tvl_frame *f);
+
+/*
+ * The stream that a frame about our sending (or receiving) part of it names; *out is NULL for one
+ * that is over. Opens it when the peer may do so. Result as above.
+ */
+int tvl_streams_named(struct tvl_streams *ss, uint64_t id, bool sending, struct tvl_stream **out);
 
 /* ---- frames to the peer ---- */
 struct tvl_streams_head { /* what would be sent first; for the scheduler's question */

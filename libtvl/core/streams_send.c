@@ -182,7 +182,12 @@ static bool put_chunk(struct tvl_streams *ss, struct tvl_stream *s, const struct
     f.stream.bytes = c->bytes;
     f.stream.len = c->len;
     f.stream.fin = c->fin;
-    struct tvl_sent_frame rec = { TVL_SENT_STREAM, c->fin, (uint32_t)c->len, s->id, c->offset };
+    const struct tvl_sent_frame rec = { .kind = TVL_SENT_STREAM,
+                                        .fin = c->fin,
+                                        .again = c->again,
+                                        .len = (uint32_t)c->len,
+                                        .id = s->id,
+                                        .offset = c->offset };
     if (!put(o, &f, rec))
         return false;
     if (c->again) {
@@ -196,6 +201,39 @@ static bool put_chunk(struct tvl_streams *ss, struct tvl_stream *s, const struct
     if (c->again || !stays(ss, s))
         tvl_streams_settle(ss, s);
     return true;
+}
+
+static bool is_repaired(const struct tvl_streams *ss, const struct tvl_stream *s)
+{
+    const struct tvl_flow_rule *r = ss->repair_room > 0 ? tvl_flow_rule(&ss->rules, s->flow) : NULL;
+
+    return r != NULL && r->cfg.protection == TVL_FLOW_REPAIR;
+}
+
+/*
+ * `c` of a stream that is repaired, no longer than a symbol can be. The peer is told before the
+ * first of it, in the same packet: so it has read nothing of what it does not know it must keep.
+ * false as put_data, and when the packet has one unit, for the next begins a packet.
+ */
+static bool put_unit(struct tvl_streams *ss, struct tvl_stream *s, struct tvl_send_chunk *c,
+                     struct out *o)
+{
+    const struct tvl_wr before = *o->w;
+    const bool told = s->protection_told;
+    const size_t most = ss->repair_room - tvl_varint_size(s->id) - tvl_varint_size(c->offset);
+    const struct tvl_frame f = { .type = TVL_FRAME_PROTECTED,
+                                 .recovered = { .id = s->id, .offset = c->offset } };
+
+    if (c->len > most) {
+        c->len = most;
+        c->fin = false;
+    }
+    s->protection_told = told || tvl_frame_write(o->w, &f) == 0;
+    if (s->protection_told && cut_to_fit(c, s->id, tvl_wr_left(o->w)) && put_chunk(ss, s, c, o))
+        return !tvl_stream_has_fresh(s);
+    *o->w = before;
+    s->protection_told = told;
+    return false;
 }
 
 /* One STREAM frame of `s`; false when the packet is full or nothing came of it. */
@@ -213,7 +251,8 @@ static bool put_data(struct tvl_streams *ss, struct tvl_stream *s, struct out *o
         tvl_streams_settle(ss, s);
         return !had;
     }
-    return cut_to_fit(&c, s->id, room) && put_chunk(ss, s, &c, o);
+    return !c.again && is_repaired(ss, s) ? put_unit(ss, s, &c, o)
+                                          : cut_to_fit(&c, s->id, room) && put_chunk(ss, s, &c, o);
 }
 
 /* The first stream not before `from`. */
@@ -413,13 +452,20 @@ void tvl_streams_on_acked(struct tvl_streams *ss, const struct tvl_sent_frame *r
     tvl_streams_settle(ss, s);
 }
 
+/* It is unreliable: what was sent once is not sent again, lost or in doubt. */
+static bool goes_once(const struct tvl_streams *ss, const struct tvl_stream *s)
+{
+    const struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
+
+    return r != NULL && r->cfg.reliability == TVL_FLOW_UNRELIABLE;
+}
+
 /* Something of an unreliable stream is lost: the rest is of no use. */
 static void give_up(struct tvl_streams *ss, struct tvl_stream *s)
 {
     const struct tvl_flow_rule *r = tvl_flow_rule(&ss->rules, s->flow);
 
-    if (r == NULL || r->cfg.reliability != TVL_FLOW_UNRELIABLE || !tvl_sendbuf_has_lost(&s->out) ||
-        !tvl_stream_abort(s, r->cfg.code))
+    if (!goes_once(ss, s) || !tvl_sendbuf_has_lost(&s->out) || !tvl_stream_abort(s, r->cfg.code))
         return;
     s->deadline_code = r->cfg.code;
     s->news |= TVL_NEWS_EXPIRED;
@@ -459,7 +505,7 @@ static void stream_frame_lost(struct tvl_streams *ss, struct tvl_stream *s,
 void tvl_streams_again(struct tvl_streams *ss, const struct tvl_sent_frame *rec)
 {
     struct tvl_stream *s = tvl_streams_stream(ss, rec->id);
-    if (s == NULL || !tvl_stream_awaits_ack(s))
+    if (s == NULL || !tvl_stream_awaits_ack(s) || goes_once(ss, s))
         return;
     tvl_sendbuf_lost(&s->out, rec->offset, rec->len, rec->fin);
     tvl_streams_settle(ss, s);

@@ -12,6 +12,7 @@
  *     forgetting   per abandoned path                       path.forget_at
  *     pacing       per path, while data waits               pacer
  *     deadlines    per stream, per datagram                 streams, dgrams
+ *     repair       per block: it closes, its verdict is due repair_out
  *     trimming     memory of a connection gone quiet        conn.idle_since
  *     old keys     after a key update                       keyphase
  *
@@ -70,7 +71,8 @@ static tvl_time data_next(const struct tvl_conn *conn)
 {
     tvl_time t = TVL_TIME_NEVER;
 
-    if (!tvl_handshake_is_done(conn) || (!tvl_conn_data_waits(conn) && !tvl_copies_wait(conn)))
+    if (!tvl_handshake_is_done(conn) ||
+        (!tvl_conn_data_waits(conn) && !tvl_copies_wait(conn) && !tvl_repair_waits(conn)))
         return t;
     for (size_t i = 0; i < conn->n_paths; i++)
         if (tvl_path_is_up(conn->path[i]))
@@ -96,6 +98,7 @@ tvl_time tvl_conn_next_tick(const struct tvl_conn *conn)
         t = earlier(t, tvl_path_next_time(conn->path[i]));
     t = earlier(t, tvl_streams_next_deadline(&conn->streams));
     t = earlier(t, tvl_dgrams_next_deadline(&conn->dgrams));
+    t = earlier(t, tvl_repair_next(conn));
     if (conn->streams.large)
         t = earlier(t, conn->idle_since + TRIM_AFTER);
     t = earlier(t, tvl_keyphase_next(&conn->phase));
@@ -158,6 +161,7 @@ void tvl_conn_tick(struct tvl_conn *conn, tvl_time now)
     if (tvl_handshake_is_done(conn))
         tvl_streams_tick(&conn->streams, now);
     tvl_dgrams_tick(&conn->dgrams, now);
+    tvl_repair_tick(conn);
     if (conn->streams.large && now >= conn->idle_since + TRIM_AFTER)
         trim(conn);
     tvl_keyphase_tick(conn, now);

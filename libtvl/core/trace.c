@@ -237,6 +237,22 @@ static void put_frame(struct tvl_trace_event *ev, const struct tvl_frame *f)
     case TVL_FRAME_PATHS_BLOCKED:
         put_path(out, f);
         break;
+    case TVL_FRAME_PROTECTED:
+    case TVL_FRAME_RECOVERED:
+    case TVL_FRAME_RECOVERED | TVL_STREAM_BIT_FIN:
+        out->id = f->recovered.id;
+        out->offset = f->recovered.offset;
+        out->len = f->recovered.len;
+        out->fin = f->recovered.fin;
+        break;
+    case TVL_FRAME_REPAIR:
+    case TVL_FRAME_REPAIR | TVL_STREAM_BIT_FIN:
+        out->id = f->repair.id;
+        out->offset = f->repair.offset;
+        out->len = f->repair.len;
+        out->code = f->repair.index;
+        out->fin = f->repair.fin;
+        break;
     default:
         break;
     }

@@ -22,6 +22,7 @@ enum field { /* what qlog wants of a frame, bits */
              ERROR_CODE = 16384,
              CLOSE = 32768,
              TOKEN = 65536,
+             SYMBOL = 131072,
 };
 
 static const struct {
@@ -54,6 +55,10 @@ static const struct {
     { "max_path_id", MAXIMUM },
     { "paths_blocked", MAXIMUM },
     { "path_cids_blocked", PATH_ID | SEQUENCE },
+    /* ours, docs/decisions/0009 */
+    { "protected", STREAM_ID | OFFSET },
+    { "repair", STREAM_ID | OFFSET | FIN | LENGTH | SYMBOL },
+    { "recovered", STREAM_ID | OFFSET | FIN | LENGTH },
 };
 
 static unsigned fields_of(const char *name)
@@ -148,6 +153,8 @@ static void write_frame(struct qjson *j, const struct tvl_trace_event *ev,
         qjson_u64(j, "final_size", f->len);
     if ((has & FIN) && f->fin)
         qjson_bool(j, "fin", true);
+    if (has & SYMBOL)
+        qjson_u64(j, "symbol", f->code);
     if (has & ACKED)
         write_acked(j, ev, f);
     if (has & LENGTH)

@@ -185,14 +185,17 @@ struct tvl_config {
     tvl_time wall_offset;    /* server: us that make `now` the time since 1970, for tokens that
                                 outlive the process or are shared by several; 0: `now` will do */
     uint32_t datagram_max;   /* bytes of a DATAGRAM frame taken (RFC 9221); 0: none; default 1400 */
-    uint32_t mtu_max;        /* bytes of UDP payload probed for, RFC 8899 [1200, TVL_DATAGRAM_MAX],
-                                default TVL_DATAGRAM_MAX; 1200: no probing */
-    bool no_ecn;             /* do not mark packets ECT(0) (RFC 9000 13.4) */
-    bool no_spin;            /* never show the spin bit (RFC 9000 17.4); else on 15 paths of 16 */
-    bool no_grease;          /* no reserved versions, parameters, nor a free fixed bit (RFC 9287) */
-    bool no_resumption;      /* client: begin every connection afresh, without ticket and token */
-    uint32_t first_version;  /* client: a reserved version 0x?a?a?a?a to begin with, so that servers
-                                negotiate (RFC 9000 6.3); then version 1. 0 (default): version 1 */
+    uint32_t repair_span;   /* bytes of a protected stream kept after they were read, so that repair
+                               symbols of the peer can be used (TVL_FLOW_REPAIR) [16 KiB, 1 MiB],
+                               default 128 KiB, of 64 streams at once; 0: none are taken */
+    uint32_t mtu_max;       /* bytes of UDP payload probed for, RFC 8899 [1200, TVL_DATAGRAM_MAX],
+                               default TVL_DATAGRAM_MAX; 1200: no probing */
+    bool no_ecn;            /* do not mark packets ECT(0) (RFC 9000 13.4) */
+    bool no_spin;           /* never show the spin bit (RFC 9000 17.4); else on 15 paths of 16 */
+    bool no_grease;         /* no reserved versions, parameters, nor a free fixed bit (RFC 9287) */
+    bool no_resumption;     /* client: begin every connection afresh, without ticket and token */
+    uint32_t first_version; /* client: a reserved version 0x?a?a?a?a to begin with, so that servers
+                               negotiate (RFC 9000 6.3); then version 1. 0 (default): version 1 */
     uint64_t key_update_packets; /* packets sent under one key before a new one, at most the
                                     cipher's limit (RFC 9001 6.6); 0: that limit */
     /* Server: where clients go on once the handshake is confirmed (RFC 9000 9.6); port 0 (default):
@@ -433,6 +436,15 @@ enum tvl_flow_protection {
                            flow may take: the one of the shortest round trip, as soon as it has
                            room. Up to TVL_SCHED_COPIES pieces wait for that (<tvl/sched.h>);
                            what is more stays single */
+    TVL_FLOW_REPAIR,    /* every block of it - a stream up to its end, up to 64 packets, or what a
+                           quarter of a round trip brings, 20 to 100 ms - is followed by repair
+                           symbols, as many as the loss measured on the paths asks for so that of
+                           a thousand blocks one is not whole without waiting for what is sent
+                           again: none where nothing is lost, at most half of the block. They go over
+                           another path than most of the block where there is one that the flow
+                           may take, before data of the same rank, never before a smaller one. The peer
+                           must take them (tvl_conn_stats.repair); else the flow is unprotected.
+                           What is lost and not repaired is sent again as `reliability` says */
 };
 
 struct tvl_flow_config { /* all zero: nothing special */
@@ -594,9 +606,13 @@ struct tvl_conn_stats {
     uint64_t datagrams_received, datagrams_dropped; /* dropped: the caller did not poll in time */
     uint64_t packets_dropped;                       /* not decryptable, duplicate, or not ours */
     uint64_t key_updates;                           /* phases begun, by either side */
-    bool multipath;                                 /* negotiated */
-    bool resumed;                                   /* TLS resumed an earlier session */
-    uint16_t suite; /* TLS 1.3 cipher suite, RFC 8446 B.4; 0 before */
+    uint64_t repairs_sent, repair_bytes_sent; /* symbols of TVL_FLOW_REPAIR, and their bytes */
+    uint64_t repairs_received;                /* symbols */
+    uint64_t stream_bytes_recovered;          /* by them; counted in stream_bytes_received too */
+    bool multipath;                           /* negotiated */
+    bool repair;                              /* the peer takes repair symbols */
+    bool resumed;                             /* TLS resumed an earlier session */
+    uint16_t suite;                           /* TLS 1.3 cipher suite, RFC 8446 B.4; 0 before */
 };
 
 struct tvl_stream_stats {

@@ -74,6 +74,29 @@ static const struct tvl_frame good[] = {
     { .type = TVL_FRAME_MAX_PATH_ID, .path = { 16, 0, 0 } },
     { .type = TVL_FRAME_PATHS_BLOCKED, .path = { 16, 0, 0 } },
     { .type = TVL_FRAME_PATH_CIDS_BLOCKED, .cid = { .path_id = 3, .seq = 2 } },
+    { .type = TVL_FRAME_PROTECTED, .recovered = { 4, M, 0, false } },
+    { .type = TVL_FRAME_RECOVERED, .recovered = { 4, 9, M - 9, false } },
+    { .type = TVL_FRAME_RECOVERED | 1, .recovered = { M, 9, 0, true } },
+    { .type = TVL_FRAME_REPAIR,
+      .repair = { .id = 4,
+                  .offset = 70000,
+                  .len = 2 * sizeof(text) + 7,
+                  .units = 3,
+                  .index = 31,
+                  .runs = 2,
+                  .run = { { 2, sizeof(text) }, { 1, 7 } },
+                  .bytes = text,
+                  .symbol_len = sizeof(text) } },
+    { .type = TVL_FRAME_REPAIR | 1,
+      .repair = { .id = M,
+                  .offset = M - 64,
+                  .len = 64,
+                  .units = 64,
+                  .fin = true,
+                  .runs = 1,
+                  .run = { { 64, 1 } },
+                  .bytes = text,
+                  .symbol_len = 1 } },
 };
 
 static bool same_bytes(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
@@ -89,6 +112,15 @@ static void assert_same_ack(const struct tvl_frame_ack *a, const struct tvl_fram
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->ranges, b->ranges, a->count * sizeof(a->ranges[0]));
     assert_true(a->ect0 == b->ect0 && a->ect1 == b->ect1 && a->ce == b->ce);
+}
+
+static void assert_same_repair(const struct tvl_frame_repair *a, const struct tvl_frame_repair *b)
+{
+    assert_true(a->id == b->id && a->offset == b->offset && a->index == b->index &&
+                a->fin == b->fin && a->runs == b->runs && a->units == b->units && a->len == b->len);
+    for (uint32_t i = 0; i < a->runs; i++)
+        assert_true(a->run[i].units == b->run[i].units && a->run[i].len == b->run[i].len);
+    assert_true(same_bytes(a->bytes, a->symbol_len, b->bytes, b->symbol_len));
 }
 
 static void assert_same(const struct tvl_frame *a, const struct tvl_frame *b)
@@ -125,6 +157,12 @@ static void assert_same(const struct tvl_frame *a, const struct tvl_frame *b)
         assert_true(
             a->close.code == b->close.code && a->close.frame_type == b->close.frame_type &&
             same_bytes(a->close.reason, a->close.reason_len, b->close.reason, b->close.reason_len));
+    else if (strcmp(name, "repair") == 0)
+        assert_same_repair(&a->repair, &b->repair);
+    else if (strcmp(name, "recovered") == 0 || strcmp(name, "protected") == 0)
+        assert_true(a->recovered.id == b->recovered.id &&
+                    a->recovered.offset == b->recovered.offset &&
+                    a->recovered.len == b->recovered.len && a->recovered.fin == b->recovered.fin);
     else if (strcmp(name, "padding") == 0)
         assert_int_equal(a->padding, b->padding);
 }
@@ -174,6 +212,8 @@ static void every_cut_is_refused(void **state)
 
 #define V8(b) 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b /* 8-byte varint near the maximum */
 #define PATH_TOO_HIGH 0xc0, 0, 0, 1, 0, 0, 0, 0           /* 2^32 */
+#define REPAIR 0xba, 0x9c, 0x51, 0xe2
+#define RECOVERED 0xba, 0x9c, 0x51, 0xe4
 #define T16 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 
 static const struct {
@@ -220,6 +260,27 @@ static const struct {
       { 0x7e, 0x78, PATH_TOO_HIGH, 0, 0, 4, 1, 2, 3, 4, T16 } },
     { "reason longer than packet", TVL_WIRE_FRAME_ENCODING_ERROR, 4, { 0x1c, 0, 0, 1 } },
     { "DATAGRAM longer than packet", TVL_WIRE_FRAME_ENCODING_ERROR, 3, { 0x31, 2, 0 } },
+    { "RECOVERED past 2^62", TVL_WIRE_FRAME_ENCODING_ERROR, 14, { RECOVERED, 0, V8(0xff), 1 } },
+    { "PROTECTED and the end", TVL_WIRE_FRAME_ENCODING_ERROR, 6, { 0xba, 0x9c, 0x51, 0xe1, 0, 0 } },
+    { "REPAIR index of 32", TVL_WIRE_FRAME_ENCODING_ERROR, 10, { REPAIR, 0, 0, 32, 1, 1, 1 } },
+    { "REPAIR without a run", TVL_WIRE_FRAME_ENCODING_ERROR, 10, { REPAIR, 0, 0, 0, 0, 1, 1 } },
+    { "REPAIR of nine runs", TVL_WIRE_FRAME_ENCODING_ERROR, 27, { REPAIR, 0, 0, 0, 9, 1, 1, 1,
+                                                                  1,      1, 1, 1, 1, 1, 1, 1,
+                                                                  1,      1, 1, 1, 1, 1, 1 } },
+    { "REPAIR run of no unit", TVL_WIRE_FRAME_ENCODING_ERROR, 11, { REPAIR, 0, 0, 0, 1, 0, 1, 9 } },
+    { "REPAIR unit of no byte", TVL_WIRE_FRAME_ENCODING_ERROR, 10, { REPAIR, 0, 0, 0, 1, 1, 0 } },
+    { "REPAIR of 65 units",
+      TVL_WIRE_FRAME_ENCODING_ERROR,
+      14,
+      { REPAIR, 0, 0, 0, 2, 0x40, 0x40, 1, 1, 1, 9 } },
+    { "REPAIR unit of 2^16 bytes",
+      TVL_WIRE_FRAME_ENCODING_ERROR,
+      13,
+      { REPAIR, 0, 0, 0, 1, 1, 0x80, 1, 0, 0 } },
+    { "REPAIR past 2^62",
+      TVL_WIRE_FRAME_ENCODING_ERROR,
+      18,
+      { REPAIR, 0, V8(0xff), 0, 1, 1, 1, 9 } },
 };
 
 static void malformed_frames_name_their_error(void **state)
@@ -312,6 +373,9 @@ static void places_and_natures(void **state)
         { TVL_FRAME_DATAGRAM, true, "01" },
         { TVL_FRAME_PATH_ACK, false, "1" },
         { TVL_FRAME_PATH_ABANDON, true, "1" },
+        { TVL_FRAME_PROTECTED, true, "1" },
+        { TVL_FRAME_REPAIR | 1, true, "1" },
+        { TVL_FRAME_RECOVERED, true, "1" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(tvl_frame_ack_eliciting(rows[i].type), rows[i].eliciting);

@@ -35,6 +35,7 @@ static struct tvl_params full(void)
     p.max_ack_delay_ms = 16383;
     p.active_connection_id_limit = 8;
     p.max_datagram_frame_size = 1400;
+    p.max_repair_span = 131072;
     p.initial_max_path_id = UINT32_MAX;
     return p;
 }
