@@ -11,6 +11,14 @@
  *     delta is 1/2: a queue of about two datagrams. A queue that has not been nearly empty for five
  *     round trips belongs to somebody who fills it; then 1 / delta grows and is halved as NewReno's
  *     window.
+ *
+ * Two things are not in the paper. RTTstanding is the least of few samples where the window is
+ * small, and RTTmin that of thousands: on a path with jitter their distance is no queue, and what
+ * it is expected to be is taken off. Where a link keeps order, late packets hold up those behind
+ * them and more jitter remains than can be told from a queue; Copa leaves a part of such a link
+ * (Arun et al., "Starvation in End-to-End Congestion Control", SIGCOMM 2022). And a rival that does
+ * not go is doubted now and then: the queue may be Copa's own, which with a small delta never runs
+ * dry.
  */
 #include "all.h"
 
@@ -28,6 +36,10 @@
 #define VELOCITY_ROUNDS 3 /* in one direction, before it grows */
 #define VELOCITY_MAX 65536.0
 #define INVERSE_DELTA_MAX 64.0 /* no more than so many ordinary flows */
+#define APART_GAIN (1.0 / 16)
+#define NOISE_MAX 0.125 /* of the shortest round trip: more would be blind to real queues */
+#define PATIENCE 32     /* round trips with a rival before the first doubt, doubled each time: */
+#define PATIENCE_MAX 512
 #define SLOTS 4
 
 /* The least of the last span, in SLOTS steps. */
@@ -40,11 +52,15 @@ struct copa {
     struct tvl_window w; /* its slow start is not used: ssthresh is 0 once that is over */
     struct lowest standing, ever;
     tvl_time round_from, round_max, round_min;
+    tvl_time before;     /* the last sample */
+    double apart;        /* us, mean distance of two samples in a row */
+    unsigned samples, n; /* of this round so far; within half of the last */
     tvl_time seen_max[EMPTY_ROUNDS], seen_min[EMPTY_ROUNDS];
     double velocity, inverse_delta;
-    uint64_t round_cwnd;   /* bytes at the beginning of the round */
-    unsigned drained_by;   /* round by which the queue is gone that slow start has left */
-    unsigned rounds, same; /* round trips so far; in one direction */
+    uint64_t round_cwnd;         /* bytes at the beginning of the round */
+    unsigned drained_by;         /* round by which the queue is gone that slow start has left */
+    unsigned doubt_at, patience; /* round in which, and rounds after which to doubt the rival */
+    unsigned rounds, same;       /* round trips so far; in one direction */
     bool up, lost;
 };
 _Static_assert(sizeof(struct copa) <= TVL_CC_STATE_MAX, "raise TVL_CC_STATE_MAX");
@@ -82,6 +98,13 @@ static void take_rtt(struct copa *c, const struct tvl_cc_ack *ack)
 {
     if (ack->rtt == 0)
         return;
+    if (c->before) {
+        const double by = (double)ack->rtt - (double)c->before;
+
+        c->apart += APART_GAIN * ((by < 0 ? -by : by) - c->apart);
+    }
+    c->before = ack->rtt;
+    c->samples++;
     lowest_take(&c->standing, ack->rtt, ack->now, ack->srtt / 2);
     lowest_take(&c->ever, ack->rtt, ack->now, long_window(ack));
     if (c->round_max == 0 || ack->rtt > c->round_max)
@@ -90,8 +113,18 @@ static void take_rtt(struct copa *c, const struct tvl_cc_ack *ack)
         c->round_min = ack->rtt;
 }
 
+/* us. The least of n samples of a jitter in [0, J] is J / (n + 1) in the mean, and two samples in a
+ * row are J / 3 apart. */
+static double noise_of(const struct copa *c, tvl_time rtt_min)
+{
+    const double noise = 3 * c->apart / (c->n + 1);
+    const double most = NOISE_MAX * (double)rtt_min;
+
+    return noise < most ? noise : most;
+}
+
 /* Has the queue been nearly empty within the last EMPTY_ROUNDS? Its own oscillation empties it. */
-static bool alone(const struct copa *c, tvl_time rtt_min)
+static bool ran_empty(const struct copa *c, tvl_time rtt_min)
 {
     tvl_time high = 0, low = UINT64_MAX;
 
@@ -104,21 +137,36 @@ static bool alone(const struct copa *c, tvl_time rtt_min)
     const double unseen = UNSEEN * (double)rtt_min * c->w.datagram / (double)c->w.cwnd; /* us */
     const double nearly = NEARLY_EMPTY * (double)(high - rtt_min);
 
-    const bool empty = (double)low - (double)rtt_min <= (nearly > unseen ? nearly : unseen);
-
-    return empty || c->rounds < c->drained_by;
+    return (double)low - (double)rtt_min <= (nearly > unseen ? nearly : unseen);
 }
 
 /* ---- rounds ---- */
 
+static void compete(struct copa *c)
+{
+    if (c->inverse_delta <= 1 / DELTA)
+        c->doubt_at = c->rounds + c->patience;
+    if (c->rounds >= c->doubt_at) { /* is it our own queue? then it goes */
+        c->drained_by = c->rounds + DRAIN_ROUNDS;
+        c->patience = c->patience < PATIENCE_MAX ? 2 * c->patience : PATIENCE_MAX;
+        c->inverse_delta = 1 / DELTA;
+    } else if (c->lost) {
+        c->inverse_delta = c->inverse_delta / 2 > 1 / DELTA ? c->inverse_delta / 2 : 1 / DELTA;
+    } else if (c->inverse_delta < INVERSE_DELTA_MAX) {
+        c->inverse_delta += 1;
+    }
+}
+
 static void set_mode(struct copa *c, tvl_time rtt_min)
 {
-    if (alone(c, rtt_min))
+    const bool empty = ran_empty(c, rtt_min);
+
+    if (empty)
+        c->patience = PATIENCE;
+    if (empty || c->rounds < c->drained_by)
         c->inverse_delta = 1 / DELTA;
-    else if (c->lost)
-        c->inverse_delta = c->inverse_delta / 2 > 1 / DELTA ? c->inverse_delta / 2 : 1 / DELTA;
-    else if (c->inverse_delta < INVERSE_DELTA_MAX)
-        c->inverse_delta += 1;
+    else
+        compete(c);
     c->lost = false;
 }
 
@@ -129,6 +177,8 @@ static void end_round(struct copa *c, const struct tvl_cc_ack *ack, tvl_time rtt
     c->seen_max[c->rounds % EMPTY_ROUNDS] = c->round_max;
     c->seen_min[c->rounds % EMPTY_ROUNDS] = c->round_min;
     c->rounds++;
+    c->n = c->samples / 2;
+    c->samples = 0;
     c->same = up == c->up ? c->same + 1 : 0;
     c->up = up;
     if (c->same < VELOCITY_ROUNDS)
@@ -147,7 +197,9 @@ static void copa_init(void *cc, uint32_t datagram_bytes, tvl_time now)
 {
     struct copa *c = cc;
 
-    *c = (struct copa){ .round_from = now, .velocity = 1, .inverse_delta = 1 / DELTA };
+    *c = (struct copa){
+        .round_from = now, .velocity = 1, .inverse_delta = 1 / DELTA, .patience = PATIENCE
+    };
     tvl_window_init(&c->w, datagram_bytes, now);
     c->round_cwnd = c->w.cwnd;
 }
@@ -186,7 +238,8 @@ static void copa_on_ack(void *cc, const struct tvl_cc_ack *ack)
 
     if (standing == 0)
         return;
-    const double queued = (double)(standing - rtt_min); /* us */
+    const double above = (double)(standing - rtt_min), noise = noise_of(c, rtt_min); /* us */
+    const double queued = above > noise ? above - noise : 0;
     const double rate = (double)c->w.cwnd / c->w.datagram / (double)standing;
     const bool up = rate * queued <= c->inverse_delta;
 

@@ -114,43 +114,46 @@ static double prague_marks_window(double p, const struct tvl_response_path *path
 }
 
 /* draft-johansson-ccwg-rfc8298bis-screamv2 4.1.2.2, summed up for want of a closed form: from 0.7
- * of the last peak by (1 + 2 % of W) s a round trip, s = clamp((4 (W - peak) / peak)^2, 0.2, 1).
+ * of the last peak by max(s, 1/4) (1 + 2 % of W s c) a round trip, where c is the share of 100
+ * round trips (of 25 ms at least) since the loss, and s = clamp((8 (W - peak) / peak)^2, 0.1, 1).
  * The packets between two losses are exponential with mean 1 / p; the peak that stays where it is,
- * in the mean of its logarithm, is found by halving. Result: mean of log(next peak / peak). */
-static double scream_drift(double p, double peak, double *rounds)
+ * in the mean, is found by halving. Result: mean of next peak / peak - 1. */
+static double scream_drift(double p, double peak, tvl_time rtt, double *rounds)
 {
-    double packets = 0, alive = 1, drift = 0, w = 0.7 * peak;
+    const double calm = rtt < 25000 ? (double)rtt / 25000 : 1;
+    double packets = 0, alive = 1, drift = 0, w = 0.7 * peak, since = 1;
 
     *rounds = 1; /* the round trip in which nothing grows */
     packets = w;
     alive = exp(-p * packets);
-    drift = (1 - alive) * log(0.7);
+    drift = (1 - alive) * (0.7 - 1);
     for (unsigned i = 0; i < SCREAM_STEPS && alive > 1e-4; i++) {
         const double away = w / peak - 1;
-        const double near = 16 * away * away;
-        const double s = near < 0.2 ? 0.2 : near > 1 ? 1 : near;
-        const double took = SCREAM_STEP * w / (s * (1 + 0.02 * w));
+        const double near = 64 * away * away;
+        const double s = near < 0.1 ? 0.1 : near > 1 ? 1 : near;
+        const double c = calm * since < 100 ? calm * since / 100 : 1;
+        const double took = SCREAM_STEP * w / ((s < 0.25 ? 0.25 : s) * (1 + 0.02 * w * s * c));
 
+        since += took;
         packets += took * w;
         const double left = exp(-p * packets);
 
         *rounds += took * (alive + left) / 2;
-        drift += (alive - left) * log(w / peak);
+        drift += (alive - left) * (w / peak - 1);
         alive = left;
         w *= 1 + SCREAM_STEP;
     }
-    return drift + alive * log(w / peak);
+    return drift + alive * (w / peak - 1);
 }
 
 static double scream_window(double p, const struct tvl_response_path *path)
 {
     double low = 1, high = 1e7, rounds = 1;
 
-    (void)path;
     while (high / low > 1.01) {
         const double middle = sqrt(low * high);
 
-        if (scream_drift(p, middle, &rounds) > 0)
+        if (scream_drift(p, middle, path->rtt, &rounds) > 0)
             low = middle;
         else
             high = middle;

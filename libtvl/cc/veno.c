@@ -19,10 +19,11 @@
 
 struct veno {
     struct tvl_window w;
-    tvl_time round_from;      /* a packet sent after this ends the round */
-    tvl_time round_rtt, base; /* us, smallest of this round so far, and ever */
-    unsigned samples;
-    bool queued; /* more than QUEUED_MAX in the last round */
+    tvl_time round_from;            /* a packet sent after this ends the round */
+    tvl_time round_rtt, base;       /* us, smallest of this round so far, and ever */
+    tvl_time newest[ROUND_SAMPLES]; /* us, ring of the last samples */
+    unsigned samples, taken;        /* of this round; ever */
+    bool queued;                    /* more than QUEUED_MAX in the last round */
 };
 _Static_assert(sizeof(struct veno) <= TVL_CC_STATE_MAX, "raise TVL_CC_STATE_MAX");
 
@@ -34,10 +35,29 @@ static void veno_init(void *cc, uint32_t datagram_bytes, tvl_time now)
     tvl_window_init(&v->w, datagram_bytes, now);
 }
 
+static bool is_queue(const struct veno *v, tvl_time rtt)
+{
+    const double datagrams = (double)v->w.cwnd / v->w.datagram;
+
+    return datagrams * (1 - (double)v->base / (double)rtt) >= QUEUED_MAX;
+}
+
+/* By the least of the last samples. A round trip's least says what was in the queue a round trip
+ * ago: after one that doubled the window, nothing. */
+static bool queued_now(const struct veno *v)
+{
+    tvl_time least = v->newest[0];
+
+    for (unsigned i = 1; i < ROUND_SAMPLES; i++)
+        least = v->newest[i] < least ? v->newest[i] : least;
+    return v->taken >= ROUND_SAMPLES && is_queue(v, least);
+}
+
 static void judge(struct veno *v, const struct tvl_cc_ack *ack)
 {
     if (ack->rtt) {
         v->samples++;
+        v->newest[v->taken++ % ROUND_SAMPLES] = ack->rtt;
         if (v->round_rtt == 0 || ack->rtt < v->round_rtt)
             v->round_rtt = ack->rtt;
         if (v->base == 0 || ack->rtt < v->base)
@@ -47,11 +67,8 @@ static void judge(struct veno *v, const struct tvl_cc_ack *ack)
         v->base = ack->rtt_min;
     if (ack->sent_at < v->round_from)
         return;
-    if (v->samples >= ROUND_SAMPLES) {
-        const double datagrams = (double)v->w.cwnd / v->w.datagram;
-
-        v->queued = datagrams * (1 - (double)v->base / (double)v->round_rtt) >= QUEUED_MAX;
-    }
+    if (v->samples >= ROUND_SAMPLES)
+        v->queued = is_queue(v, v->round_rtt);
     v->round_from = ack->now;
     v->round_rtt = 0;
     v->samples = 0;
@@ -69,7 +86,8 @@ static void veno_on_ack(void *cc, const struct tvl_cc_ack *ack)
 static void veno_on_loss(void *cc, const struct tvl_cc_loss *loss)
 {
     struct veno *v = cc;
-    const bool congested = v->queued || v->w.cwnd < v->w.ssthresh || loss->bytes == 0;
+    const bool congested =
+        v->queued || queued_now(v) || v->w.cwnd < v->w.ssthresh || loss->bytes == 0;
     const double keep = congested ? KEEP_CONGESTED : KEEP_RANDOM;
 
     if (tvl_window_on_loss(&v->w, loss, KEEP_CONGESTED))

@@ -180,7 +180,9 @@ bool response_grid(bool thin,
                                                       .p = ps[i],
                                                       .rtt = rtts[k],
                                                       .marks = marks,
-                                                      .events = thin && ps[i] < 3e-4 ? 300 : 1500,
+                                                      .events = ps[i] > 3e-3           ? 3000
+                                                                : thin && ps[i] < 3e-4 ? 300
+                                                                                       : 1500,
                                                       .seed = 1 + i * 16 + k };
                     const struct response r = response_run(&job);
 
