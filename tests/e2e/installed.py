@@ -42,7 +42,7 @@ def install(folder):
 def check_names(lib):
     """Exactly what the headers declare is exported."""
     include = os.path.join(ROOT, "libtvl", "include", "tvl")
-    for so, headers in (("libtvl.so", ("tvl.h", "cc.h", "sched.h", "trace.h")),
+    for so, headers in (("libtvl.so", ("tvl.h", "cc.h", "sched.h", "select.h", "trace.h")),
                         ("libtvl-ev.so", ("ev.h", "qlog.h", "workers.h"))):
         text = "".join(open(os.path.join(include, h), encoding="utf-8").read() for h in headers)
         text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
