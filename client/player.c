@@ -495,7 +495,7 @@ void player_totals(const struct player *p, struct report_totals *t)
 int player_new(struct player **out, const struct player_config *cfg, char *why, size_t why_size)
 {
     struct player *p = calloc(1, sizeof *p);
-    int result = p ? svc_decoder_new(&p->decoder, DECODER_THREADS) : SVC_ERR_NOMEM;
+    int result = p ? svc_decoder_new(&p->decoder, "av1", DECODER_THREADS) : SVC_ERR_NOMEM;
     if (result != 0) {
         snprintf(why, why_size, "no video decoder: %s", svc_strerror(result));
         free(p);

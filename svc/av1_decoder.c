@@ -1,25 +1,17 @@
 /*
- * av1_decoder.c - svc_decoder on dav1d's own API, with the tracker in front.
+ * av1_decoder.c - the decoding half of the AV1 backend, on dav1d's own API.
  *
  * Frame threading together with missing layers dead-locks dav1d 1.0, so max_frame_delay is 1; all
- * layers are put out and fed one by one, so that each send gives its picture at once and the best
- * one is simply the last.
+ * layers are put out and fed one by one, so that each send gives its picture at once.
  */
-#include "svc/svc.h"
+#include "av1.h"
 
 #include <dav1d/dav1d.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS_MAX 16
 #define DRAIN_MAX 8 /* pictures that one unit could give; more is a fault of the library */
-
-struct svc_decoder {
-    Dav1dContext *dav1d;
-    struct svc_tracker tracker;
-    bool started; /* a key frame has been decoded */
-};
 
 static void log_nothing(void *cookie, const char *format, va_list args)
 {
@@ -28,13 +20,9 @@ static void log_nothing(void *cookie, const char *format, va_list args)
     (void)args;
 }
 
-int svc_decoder_new(struct svc_decoder **out, unsigned threads)
+int svc_av1_decoder_open(void **state, unsigned threads)
 {
-    if (threads < 1 || threads > THREADS_MAX)
-        return SVC_ERR_ARG;
-    struct svc_decoder *d = calloc(1, sizeof(*d));
-    if (!d)
-        return SVC_ERR_NOMEM;
+    Dav1dContext *dav1d = NULL;
     Dav1dSettings settings;
     dav1d_default_settings(&settings);
     settings.n_threads = (int)threads;
@@ -42,20 +30,18 @@ int svc_decoder_new(struct svc_decoder **out, unsigned threads)
     settings.operating_point = 0;
     settings.all_layers = 1;
     settings.logger.callback = log_nothing; /* errors come back as values */
-    if (dav1d_open(&d->dav1d, &settings) < 0) {
-        free(d);
+    if (dav1d_open(&dav1d, &settings) < 0)
         return SVC_ERR_CODEC;
-    }
-    *out = d;
+    *state = dav1d;
     return 0;
 }
 
 /* Takes what the decoder has; the newest picture stays in *best. */
-static int drain(struct svc_decoder *d, Dav1dPicture *best)
+static int drain(Dav1dContext *dav1d, Dav1dPicture *best)
 {
     for (int i = 0; i < DRAIN_MAX; i++) {
         Dav1dPicture pic = { 0 };
-        int err = dav1d_get_picture(d->dav1d, &pic);
+        int err = dav1d_get_picture(dav1d, &pic);
         if (err == DAV1D_ERR(EAGAIN))
             return 0;
         if (err < 0)
@@ -66,7 +52,7 @@ static int drain(struct svc_decoder *d, Dav1dPicture *best)
     return SVC_ERR_CODEC;
 }
 
-static int feed(struct svc_decoder *d, const struct svc_unit *unit, Dav1dPicture *best)
+static int feed(Dav1dContext *dav1d, const struct svc_unit *unit, Dav1dPicture *best)
 {
     Dav1dData data = { 0 };
     uint8_t *bytes = dav1d_data_create(&data, unit->len);
@@ -75,11 +61,11 @@ static int feed(struct svc_decoder *d, const struct svc_unit *unit, Dav1dPicture
     memcpy(bytes, unit->bytes, unit->len);
     int result = 0;
     for (int i = 0; i < DRAIN_MAX && data.sz > 0 && result == 0; i++) {
-        int err = dav1d_send_data(d->dav1d, &data);
+        int err = dav1d_send_data(dav1d, &data);
         if (err < 0 && err != DAV1D_ERR(EAGAIN))
             result = SVC_ERR_CODEC;
         else
-            result = drain(d, best);
+            result = drain(dav1d, best);
     }
     if (data.sz > 0) {
         dav1d_data_unref(&data);
@@ -88,85 +74,48 @@ static int feed(struct svc_decoder *d, const struct svc_unit *unit, Dav1dPicture
     return result;
 }
 
-/* After damaged bits nothing that the slots hold can be trusted. */
-static void start_over(struct svc_decoder *d)
-{
-    dav1d_flush(d->dav1d);
-    d->tracker = (struct svc_tracker){ 0 };
-    d->started = false;
-}
-
 static bool usable(const Dav1dPicture *pic)
 {
-    return pic->p.layout == DAV1D_PIXEL_LAYOUT_I420 && pic->p.bpc == 8 && pic->p.w > 0 &&
-           pic->p.h > 0 && pic->p.w <= UINT16_MAX && pic->p.h <= UINT16_MAX;
+    return pic->data[0] && pic->p.layout == DAV1D_PIXEL_LAYOUT_I420 && pic->p.bpc == 8 &&
+           pic->p.w > 0 && pic->p.h > 0 && pic->p.w <= UINT16_MAX && pic->p.h <= UINT16_MAX;
 }
 
-static int give(Dav1dPicture *pic, const struct svc_unit *unit, struct svc_picture *out)
+int svc_av1_decode(void *state, const struct svc_unit *unit, struct svc_picture *out)
 {
-    Dav1dPicture *held = malloc(sizeof(*held));
-    if (!held) {
-        dav1d_picture_unref(pic);
+    Dav1dPicture *pic = calloc(1, sizeof(*pic));
+    if (!pic)
         return SVC_ERR_NOMEM;
+    int err = feed(state, unit, pic);
+    if (err == 0 && !usable(pic))
+        err = SVC_ERR_CODEC;
+    if (err < 0) {
+        svc_av1_release(pic);
+        return err;
     }
-    *held = *pic;
-    *out = (struct svc_picture){
-        .picture = unit->picture, .pts = unit->pts, .layer = unit->layer, .opaque = held
-    };
+    out->opaque = pic;
     out->image.width = (uint16_t)pic->p.w;
     out->image.height = (uint16_t)pic->p.h;
     for (int p = 0; p < 3; p++) {
         out->image.plane[p] = pic->data[p];
         out->image.stride[p] = pic->stride[p ? 1 : 0];
     }
-    return 1;
+    return 0;
 }
 
-int svc_decoder_decode(struct svc_decoder *d, const struct svc_unit *units, size_t n,
-                       struct svc_picture *out)
+void svc_av1_release(void *opaque)
 {
-    if (n > SVC_SPATIAL_MAX)
-        return SVC_ERR_ARG;
-    Dav1dPicture best = { 0 };
-    const struct svc_unit *shown = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if ((!d->started && !units[i].key) || !svc_tracker_decodable(&d->tracker, &units[i]))
-            continue;
-        int err = feed(d, &units[i], &best);
-        if (err == 0 && (!best.data[0] || !usable(&best)))
-            err = SVC_ERR_CODEC;
-        if (err < 0) {
-            dav1d_picture_unref(&best);
-            start_over(d);
-            return err;
-        }
-        svc_tracker_decoded(&d->tracker, &units[i]);
-        d->started = true;
-        shown = &units[i];
-    }
-    return shown ? give(&best, shown, out) : 0;
+    Dav1dPicture *pic = opaque;
+    dav1d_picture_unref(pic);
+    free(pic);
 }
 
-void svc_picture_release(struct svc_decoder *d, struct svc_picture *p)
+void svc_av1_flush(void *state)
 {
-    (void)d;
-    if (!p || !p->opaque)
-        return;
-    Dav1dPicture *held = p->opaque;
-    dav1d_picture_unref(held);
-    free(held);
-    p->opaque = NULL;
+    dav1d_flush(state);
 }
 
-const struct svc_tracker *svc_decoder_tracker(const struct svc_decoder *d)
+void svc_av1_decoder_close(void *state)
 {
-    return &d->tracker;
-}
-
-void svc_decoder_free(struct svc_decoder *d)
-{
-    if (!d)
-        return;
-    dav1d_close(&d->dav1d);
-    free(d);
+    Dav1dContext *dav1d = state;
+    dav1d_close(&dav1d);
 }

@@ -6,7 +6,7 @@
 #define QUANTIZER_MIN 4
 #define QUANTIZER_MAX 62
 #define SLOPE 0.11   /* log2 bits per quantizer step, fitted at 20 to 50 */
-#define T1_STEPS 4   /* of the cascade */
+#define STEPS 4      /* of the cascade, per temporal layer */
 #define LEARN 0.25   /* weight of the newest unit in the cost of its kind */
 #define STEP_MAX 2.0 /* quantizer steps per unit: jumps are visible */
 #define HORIZON_MIN_S 2.0
@@ -15,11 +15,11 @@
 
 /* Bits per pixel at GUESS_QUANTIZER for a first guess, by kind; replaced by the first unit. */
 #define GUESS_QUANTIZER 36
-static const double guess_bpp[SVC_RATE_KINDS] = { 0.25, 0.07, 0.03 };
+static const double guess_bpp[SVC_RATE_KINDS] = { 0.25, 0.15, 0.07, 0.03, 0.02 };
 
 static int offset_of(enum svc_rate_kind kind)
 {
-    return kind == SVC_RATE_T1 ? T1_STEPS : 0;
+    return kind > SVC_RATE_T0 ? STEPS * (kind - SVC_RATE_T0) : 0;
 }
 
 static double clamp(double v, double low, double high)
@@ -29,15 +29,14 @@ static double clamp(double v, double low, double high)
 
 void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg)
 {
-    *rc = (struct svc_rate){ .bits_per_picture = cfg->target_bps / cfg->fps };
+    *rc = (struct svc_rate){ .bits_per_picture = cfg->target_bps / cfg->fps, .fps = cfg->fps };
     double least = HORIZON_MIN_S * cfg->fps;
     rc->horizon = cfg->key_interval > least ? cfg->key_interval : least;
     if (cfg->key_interval)
         rc->share[SVC_RATE_KEY] = 1.0 / cfg->key_interval;
-    rc->share[SVC_RATE_T1] = cfg->n_temporal == 2 ? 0.5 : 0;
-    rc->share[SVC_RATE_T0] = 1 - rc->share[SVC_RATE_T1] - rc->share[SVC_RATE_KEY];
-    if (rc->share[SVC_RATE_T0] < 0)
-        rc->share[SVC_RATE_T0] = 0;
+    for (unsigned t = 0; t < cfg->structure.n_temporal; t++)
+        rc->share[SVC_RATE_T0 + t] = svc_structure_share(&cfg->structure, t);
+    rc->share[SVC_RATE_T0] = fmax(0, rc->share[SVC_RATE_T0] - rc->share[SVC_RATE_KEY]);
     for (int k = 0; k < SVC_RATE_KINDS; k++)
         rc->cost[k] = log2(guess_bpp[k] * cfg->pixels) + SLOPE * (GUESS_QUANTIZER + offset_of(k));
 }
@@ -76,4 +75,23 @@ void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quanti
     rc->cost[kind] = rc->learnt[kind] ? rc->cost[kind] + LEARN * (cost - rc->cost[kind]) : cost;
     rc->learnt[kind] = true;
     rc->saved_bits += rc->bits_per_picture - bits;
+}
+
+void svc_rate_retarget(struct svc_rate *rc, double target_bps)
+{
+    rc->bits_per_picture = target_bps / rc->fps;
+    rc->saved_bits = 0;
+}
+
+double svc_rate_part(const struct svc_structure *st, unsigned temporal)
+{
+    double sum = 0, own = 0;
+
+    for (unsigned t = 0; t < st->n_temporal; t++) {
+        const double bits = svc_structure_share(st, t) * guess_bpp[SVC_RATE_T0 + t];
+
+        sum += bits;
+        own = t == temporal ? bits : own;
+    }
+    return own / sum;
 }

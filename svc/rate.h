@@ -8,20 +8,27 @@
 #ifndef SVC_RATE_H
 #define SVC_RATE_H
 
-#include "svc/svc.h"
+#include "structure.h"
 
-enum svc_rate_kind { SVC_RATE_KEY, SVC_RATE_T0, SVC_RATE_T1, SVC_RATE_KINDS };
+enum svc_rate_kind {
+    SVC_RATE_KEY,
+    SVC_RATE_REFRESH, /* predicted from the layer below, or from a long-term reference, alone */
+    SVC_RATE_T0,
+    SVC_RATE_T1,
+    SVC_RATE_T2,
+    SVC_RATE_KINDS
+};
 
 struct svc_rate_config {
     double target_bps;     /* > 0 */
     double fps;            /* pictures of all temporal layers */
     uint32_t key_interval; /* pictures, 0: none after the first */
-    uint8_t n_temporal;    /* 1, 2 */
-    uint32_t pixels;       /* of one picture */
+    struct svc_structure structure;
+    uint32_t pixels; /* of one picture */
 };
 
 struct svc_rate {
-    double bits_per_picture;
+    double bits_per_picture, fps;
     double horizon;               /* pictures */
     double share[SVC_RATE_KINDS]; /* of each kind in the horizon */
     double cost[SVC_RATE_KINDS];  /* log2 bits at quantizer 0 */
@@ -35,7 +42,11 @@ void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg);
 /* Quantizer [0, 63] for the next unit. */
 uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind);
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes);
-/* The cascade: temporal layer 1 is read by nobody in time and bears a coarser quantizer. */
+/* Another target from the next unit on; what was saved or overspent is forgotten. */
+void svc_rate_retarget(struct svc_rate *rc, double target_bps);
+/* About what part of a spatial layer's rate its temporal layer gets, all together 1. */
+double svc_rate_part(const struct svc_structure *st, unsigned temporal);
+/* The cascade: the higher the temporal layer the fewer read it, and the coarser it may be. */
 uint8_t svc_rate_cascade(uint8_t quantizer, enum svc_rate_kind kind);
 
 #endif

@@ -54,7 +54,7 @@ static const char help[] =
     "\n"
     "  -b, --bitrate S0,S1,S2    kbit/s of each layer on top of those below [300,900,2400]\n"
     "  -q, --quantizer S0,S1,S2  fixed AV1 quantizers 0..63 instead of bit rates\n"
-    "  -l, --layers SxT          spatial 1..3 x temporal 1..2 [3x2]\n"
+    "  -l, --layers NAME         structure: L1T1 to L3T3, L4T1, L4T2, and with _KEY [L3T2]\n"
     "  -k, --key-interval N[s]   pictures, or seconds with an s, between key pictures [2s]\n"
     "  -s, --size WxH            scale to this size, even sides [the source's]\n"
     "  -r, --fps F               pictures per second: 30, 29.97, 30000/1001 [the source's]\n"
@@ -119,12 +119,12 @@ static bool set_key_interval(struct options *o, const char *arg)
 
 static bool set_layers(struct options *o, const char *arg)
 {
-    if (strlen(arg) != 3 || arg[1] != 'x' || arg[0] < '1' || arg[0] > '3' || arg[2] < '1' ||
-        arg[2] > '2')
-        return false;
-    o->encoder.n_spatial = (uint8_t)(arg[0] - '0');
-    o->encoder.n_temporal = (uint8_t)(arg[2] - '0');
-    return true;
+    char name[SVC_STRUCTURE_NAME_MAX] = "";
+    if (strlen(arg) == 3 && arg[1] == 'x') /* as it once was: "3x2" */
+        snprintf(name, sizeof(name), "L%cT%c", arg[0], arg[2]);
+    else
+        snprintf(name, sizeof(name), "%s", arg);
+    return svc_structure_parse(&o->encoder.structure, name) == 0;
 }
 
 static bool set_small(const char *arg, uint32_t low, uint32_t high, uint8_t *out)
@@ -366,7 +366,7 @@ static void report(const struct job *j)
     if (j->opt->progress == PROGRESS_NEVER)
         return;
     fprintf(stderr, "%s: %llu pictures, %.1f s;", j->opt->out, (unsigned long long)j->pictures, s);
-    for (int l = 0; l < j->opt->encoder.n_spatial; l++)
+    for (int l = 0; l < j->opt->encoder.structure.n_spatial; l++)
         fprintf(stderr, " S%d %.0f", l, (double)j->bytes[l] * 8 / s / 1000);
     fprintf(stderr, " kbit/s\n");
 }

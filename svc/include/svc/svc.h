@@ -78,6 +78,20 @@ struct svc_unit {
 int svc_deps_encode(const struct svc_deps *deps, uint64_t picture, uint8_t *out, size_t cap);
 int svc_deps_decode(struct svc_deps *deps, uint64_t picture, const uint8_t *bytes, size_t len);
 
+/* ---- reference structures ---- */
+
+struct svc_structure {  /* W3C webrtc-svc 4: "L3T2", "L3T3_KEY" ... */
+    uint8_t n_spatial;  /* [1, SVC_SPATIAL_MAX] */
+    uint8_t n_temporal; /* [1, 3] */
+    bool key_only;  /* k-SVC: spatial layers are predicted from each other in key pictures only */
+    bool long_term; /* keep long-term references, where the slots suffice: L1, L2, L3T1, L3T2 */
+};
+/* 0 or SVC_ERR_ARG: not "LxTy" or "LxTy_KEY" of the ranges above, or it needs more than eight
+ * slots. Long-term references are on. */
+int svc_structure_parse(struct svc_structure *out, const char *name);
+#define SVC_STRUCTURE_NAME_MAX 12
+void svc_structure_name(const struct svc_structure *st, char out[SVC_STRUCTURE_NAME_MAX]);
+
 /* ---- what a stream consists of ---- */
 
 struct svc_layer_info {
@@ -139,37 +153,6 @@ int svc_writer_audio(struct svc_writer *w, const uint8_t *opus, size_t len, int6
 int svc_writer_close(struct svc_writer *w); /* finishes the file; then free */
 void svc_writer_free(struct svc_writer *w); /* without close: the file is left unfinished */
 
-/* ---- encoder: AV1 through libaom ---- */
-
-struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */
-    uint16_t width, height; /* pixels */
-    const uint8_t *plane[3];
-    ptrdiff_t stride[3]; /* bytes */
-};
-
-struct svc_encoder_config {
-    uint16_t width,
-        height; /* of the top layer [128, 4096], even; a multiple of 1 << n_spatial is best */
-    uint32_t fps_num, fps_den;
-    uint8_t n_spatial;                     /* [1, 3], default 3, ratio 2:1 each */
-    uint8_t n_temporal;                    /* [1, 2], default 2 */
-    uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* each spatial layer's own target; 0: by quantizer */
-    uint8_t quantizer[SVC_SPATIAL_MAX];    /* AV1 scale [0, 63]; used where bitrate_bps is 0 */
-    uint32_t key_interval;                 /* pictures between key frames; 0: only the first */
-    uint8_t speed;                         /* libaom cpu-used [7, 10], default 9 */
-    uint8_t threads; /* wish [1, 16]; cut to what libaom bears at this size (2 at 720p) */
-};
-void svc_encoder_config_init(struct svc_encoder_config *cfg);
-
-struct svc_encoder;
-int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *cfg);
-const struct svc_stream_info *svc_encoder_info(const struct svc_encoder *e);
-/* One picture in, n_spatial units out. `units` has room for SVC_SPATIAL_MAX; their bytes are
- * borrowed until the next call. Result: how many. */
-int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64_t pts,
-                       bool force_key, struct svc_unit *units);
-void svc_encoder_free(struct svc_encoder *e);
-
 /* ---- tracker: what is decodable (pure) ---- */
 
 struct svc_tracker { /* value type; zero is a fresh one */
@@ -184,7 +167,63 @@ bool svc_tracker_decodable(const struct svc_tracker *t, const struct svc_unit *u
 /* The unit was decoded: its slots now hold it. A key frame clears the others' claims. */
 void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit);
 
-/* ---- decoder: AV1 through dav1d, with a tracker in front ---- */
+/* ---- encoder ---- */
+
+/* "av1" through libaom and dav1d. Ends with NULL. */
+extern const char *const svc_codecs[];
+
+struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */
+    uint16_t width, height; /* pixels */
+    const uint8_t *plane[3];
+    ptrdiff_t stride[3]; /* bytes */
+};
+
+struct svc_ratio {
+    uint8_t num, den; /* [1, 16]; num / den in [1/16, 1] */
+};
+
+struct svc_encoder_config {
+    const char *codec; /* one of svc_codecs, default "av1" */
+    uint16_t width,
+        height; /* of the top layer [128, 4096], even; a multiple of 1 << n_spatial is best */
+    uint32_t fps_num, fps_den;
+    struct svc_structure structure; /* default L3T2 with long-term references */
+    /* Sides of each spatial layer, as a share of the top one's, not falling; {0, 0} (default): half
+     * of the one above. All 1/1: layers of quality (SNR). */
+    struct svc_ratio ratio[SVC_SPATIAL_MAX];
+    uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* each spatial layer's own target; 0: by quantizer */
+    uint8_t quantizer[SVC_SPATIAL_MAX];    /* AV1 scale [0, 63]; used where bitrate_bps is 0 */
+    uint32_t key_interval;                 /* pictures between key frames; 0: only the first */
+    uint32_t long_term_interval; /* T0 pictures from one long-term reference to the next [1, 64],
+                                    default 4 */
+    uint8_t speed;               /* cpu-used [7, 10], default 9 */
+    uint8_t threads; /* wish [1, 16]; cut to what the codec bears at this size (2 at 720p) */
+};
+void svc_encoder_config_init(struct svc_encoder_config *cfg);
+
+struct svc_encoder;
+int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *cfg);
+const struct svc_stream_info *svc_encoder_info(const struct svc_encoder *e);
+/* One picture in, n_spatial units out. `units` has room for SVC_SPATIAL_MAX; their bytes are
+ * borrowed until the next call. Result: how many. */
+int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64_t pts,
+                       bool force_key, struct svc_unit *units);
+/* Own targets of the spatial layers from the next picture on, in bits/s. SVC_ERR_ARG: a layer that
+ * is coded has 0, or was opened with a quantizer. */
+int svc_encoder_set_rates(struct svc_encoder *e, const uint32_t bitrate_bps[SVC_SPATIAL_MAX]);
+/* Code only the lowest `n_spatial` layers [1, as opened] from the next picture on. A layer that
+ * returns begins with a refresh. */
+int svc_encoder_set_top(struct svc_encoder *e, uint8_t n_spatial);
+/*
+ * Layers from `spatial` up were lost on the way. At the next T0 picture each of them that the
+ * receiver cannot follow is predicted anew: from its long-term reference where the receiver holds
+ * that, else from the layer below (spatial 0: a key frame). `held`: what is known to be in the
+ * receiver's slots; NULL: nothing.
+ */
+int svc_encoder_recover(struct svc_encoder *e, unsigned spatial, const struct svc_tracker *held);
+void svc_encoder_free(struct svc_encoder *e);
+
+/* ---- decoder: the codec's own, with a tracker in front ---- */
 
 struct svc_picture {
     struct svc_image image; /* planes borrowed until svc_picture_release */
@@ -195,7 +234,9 @@ struct svc_picture {
 };
 
 struct svc_decoder;
-int svc_decoder_new(struct svc_decoder **out, unsigned threads /* [1, 16] */);
+/* `codec`: a name of svc_codecs, or what svc_stream_info.codec says. SVC_ERR_ARG: unknown, or
+ * `threads` outside [1, 16]. */
+int svc_decoder_new(struct svc_decoder **out, const char *codec, unsigned threads);
 /*
  * The units of one picture that arrived, by rising spatial layer, no duplicates. Those that are not
  * decodable are left out (and do not touch the slots). 1: *out is the best layer's picture.

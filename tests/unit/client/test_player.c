@@ -88,7 +88,7 @@ static void encode(struct clip *c)
 static void make_reference(struct clip *c, int top)
 {
     struct svc_decoder *d;
-    assert_int_equal(svc_decoder_new(&d, 1), 0);
+    assert_int_equal(svc_decoder_new(&d, "av1", 1), 0);
     for (unsigned n = 0; n < PICTURES; n++) {
         struct svc_unit units[LAYERS];
         struct svc_picture pic;

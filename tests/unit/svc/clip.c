@@ -94,13 +94,14 @@ struct kept *kept_new(const struct svc_encoder_config *cfg, unsigned n)
     assert_int_equal(svc_encoder_new(&e, cfg), 0);
     clip_init(&clip, cfg->width, cfg->height);
     k->n = n;
-    k->n_spatial = cfg->n_spatial;
+    k->n_spatial = cfg->structure.n_spatial;
     k->info = *svc_encoder_info(e);
     for (unsigned i = 0; i < n; i++) {
         struct svc_image img = clip_draw(&clip, i);
         int64_t pts = (int64_t)i * 1000000 * cfg->fps_den / cfg->fps_num;
-        assert_int_equal(svc_encoder_encode(e, &img, pts, false, k->unit[i]), cfg->n_spatial);
-        for (unsigned s = 0; s < cfg->n_spatial; s++) {
+        assert_int_equal(svc_encoder_encode(e, &img, pts, false, k->unit[i]),
+                         cfg->structure.n_spatial);
+        for (unsigned s = 0; s < cfg->structure.n_spatial; s++) {
             struct svc_unit *u = &k->unit[i][s];
             uint8_t *copy = malloc(u->len);
             assert_non_null(copy);

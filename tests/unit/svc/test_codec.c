@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "clip.h"
@@ -18,8 +19,8 @@ static struct svc_encoder_config small(uint8_t n_spatial, uint8_t n_temporal)
     svc_encoder_config_init(&cfg);
     cfg.width = 256;
     cfg.height = 144;
-    cfg.n_spatial = n_spatial;
-    cfg.n_temporal = n_temporal;
+    cfg.structure.n_spatial = n_spatial;
+    cfg.structure.n_temporal = n_temporal;
     cfg.key_interval = 15;
     for (int s = 0; s < SVC_SPATIAL_MAX; s++)
         cfg.bitrate_bps[s] = 0;
@@ -50,7 +51,7 @@ static unsigned play(const struct kept *k, struct filter f)
 {
     struct svc_decoder *d = NULL;
     unsigned shown = 0;
-    assert_int_equal(svc_decoder_new(&d, 2), 0);
+    assert_int_equal(svc_decoder_new(&d, "av1", 2), 0);
     for (unsigned i = 0; i < k->n; i++) {
         struct svc_unit in[SVC_SPATIAL_MAX];
         struct svc_picture pic;
@@ -77,20 +78,213 @@ static unsigned play(const struct kept *k, struct filter f)
     return shown;
 }
 
+/* Every subset of the layers of `cfg`, against the reference's decode of all of them. */
+static void check_subsets(const struct svc_encoder_config *cfg)
+{
+    const struct svc_structure *st = &cfg->structure;
+    struct kept *k = kept_new(cfg, 20);
+
+    for (unsigned s = 0; s < st->n_spatial; s++) {
+        assert_int_equal(play(k, (struct filter){ s, 9, 0, 0 }), k->n);
+        for (unsigned t = 0; t + 1 < st->n_temporal; t++)
+            assert_true(play(k, (struct filter){ s, t, 0, 0 }) < k->n);
+    }
+    for (unsigned i = 0; i < k->n; i++)
+        assert_int_equal(k->unit[i][0].key, i % cfg->key_interval == 0);
+    kept_free(k);
+}
+
 static void all_structures_decode_bit_exactly(void **state)
 {
+    static const char *const names[] = { "L1T1", "L1T2",     "L1T3",     "L2T1",     "L2T2",
+                                         "L2T3", "L3T1",     "L3T2",     "L3T3",     "L4T1",
+                                         "L4T2", "L2T2_KEY", "L3T2_KEY", "L3T3_KEY", NULL };
     (void)state;
-    for (uint8_t s = 1; s <= 3; s++) {
-        for (uint8_t t = 1; t <= 2; t++) {
-            struct svc_encoder_config cfg = small(s, t);
-            struct kept *k = kept_new(&cfg, 34);
-            assert_int_equal(play(k, (struct filter){ 9, 9, 0, 0 }), k->n);
-            assert_int_equal(play(k, (struct filter){ 0, 9, 0, 0 }), k->n);
-            for (unsigned i = 0; i < k->n; i++)
-                assert_int_equal(k->unit[i][0].key, i % cfg.key_interval == 0);
-            kept_free(k);
-        }
+    for (size_t i = 0; names[i]; i++) {
+        struct svc_encoder_config cfg = small(1, 1);
+
+        assert_int_equal(svc_structure_parse(&cfg.structure, names[i]), 0);
+        check_subsets(&cfg);
     }
+}
+
+static void free_ratios_decode_bit_exactly(void **state)
+{
+    static const struct svc_ratio ratios[][3] = {
+        { { 4, 9 }, { 2, 3 }, { 1, 1 } }, /* 3:2 */
+        { { 1, 1 }, { 1, 1 }, { 1, 1 } }, /* layers of quality */
+        { { 1, 3 }, { 3, 4 }, { 1, 1 } },
+        { { 1, 2 }, { 1, 2 }, { 1, 1 } },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(ratios) / sizeof(ratios[0]); i++) {
+        struct svc_encoder_config cfg = small(3, 2);
+
+        memcpy(cfg.ratio, ratios[i], sizeof(ratios[i]));
+        cfg.quantizer[0] = 50;
+        cfg.quantizer[1] = 44;
+        check_subsets(&cfg);
+    }
+}
+
+/* ---- recovery: what the encoder does about losses it is told of ---- */
+
+#define DELAY 3 /* pictures until the encoder knows */
+
+struct loop { /* an encoder, a lossy way, a decoder, and the feedback */
+    struct svc_encoder *e;
+    struct svc_decoder *d;
+    struct reference *r;
+    struct svc_tracker held[DELAY + 1]; /* the decoder's, by picture modulo */
+    bool lost[DELAY + 1][SVC_SPATIAL_MAX];
+    uint64_t bytes;
+    unsigned shown[SVC_SPATIAL_MAX], keys;
+};
+
+static void tell(struct loop *l, unsigned now)
+{
+    const unsigned then = (now - DELAY) % (DELAY + 1);
+
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
+        if (l->lost[then][s]) {
+            assert_int_equal(svc_encoder_recover(l->e, s, &l->held[then]), 0);
+            return;
+        }
+}
+
+/* Picture `i` through it; bit s of `lost`: that layer does not arrive. */
+static void step(struct loop *l, const struct svc_image *img, unsigned i, unsigned lost)
+{
+    struct svc_unit units[SVC_SPATIAL_MAX], in[SVC_SPATIAL_MAX];
+    struct svc_picture pic;
+    uint32_t crc[SVC_SPATIAL_MAX];
+    size_t arrived = 0;
+
+    if (i >= DELAY)
+        tell(l, i);
+    const int n = svc_encoder_encode(l->e, img, i * 33333, false, units);
+    assert_true(n >= 1);
+    for (int s = 0; s < n; s++) {
+        l->bytes += units[s].len;
+        l->keys += units[s].key;
+        crc[s] = reference_decode(l->r, &units[s]);
+        l->lost[i % (DELAY + 1)][s] = lost >> s & 1;
+        if (!(lost >> s & 1))
+            in[arrived++] = units[s];
+    }
+    const int got = svc_decoder_decode(l->d, in, arrived, &pic);
+    assert_true(got >= 0);
+    if (got == 1) {
+        assert_int_equal(svc_image_crc(&pic.image), crc[pic.layer.spatial]);
+        l->shown[pic.layer.spatial]++;
+        svc_picture_release(l->d, &pic);
+    }
+    l->held[i % (DELAY + 1)] = *svc_decoder_tracker(l->d);
+}
+
+static void begin(struct loop *l, const struct svc_encoder_config *cfg)
+{
+    *l = (struct loop){ .r = reference_new() };
+    assert_int_equal(svc_encoder_new(&l->e, cfg), 0);
+    assert_int_equal(svc_decoder_new(&l->d, "av1", 1), 0);
+}
+
+static void end(struct loop *l)
+{
+    reference_free(l->r);
+    svc_encoder_free(l->e);
+    svc_decoder_free(l->d);
+}
+
+/* A lost layer is back after the feedback and one T0 picture, and no key frame was needed. */
+static void a_lost_layer_recovers(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned lost, keys;
+    } cases[] = { { "L3T2", 4, 1 }, { "L3T2", 6, 1 }, { "L3T2", 7, 1 },     { "L3T1", 2, 1 },
+                  { "L2T3", 2, 1 }, { "L3T3", 4, 1 }, { "L3T3_KEY", 2, 1 }, { "L3T3", 1, 2 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct svc_encoder_config cfg = small(1, 1);
+        struct loop l;
+        struct clip clip;
+
+        cfg.key_interval = 0;
+        assert_int_equal(svc_structure_parse(&cfg.structure, cases[i].name), 0);
+        begin(&l, &cfg);
+        clip_init(&clip, cfg.width, cfg.height);
+        for (unsigned k = 0; k < 24; k++) {
+            const struct svc_image img = clip_draw(&clip, k);
+
+            if (k == 12 + DELAY + 4)
+                memset(l.shown, 0, sizeof(l.shown));
+            step(&l, &img, k, k == 12 ? cases[i].lost : 0);
+        }
+        assert_int_equal(l.keys, cases[i].keys);
+        assert_int_equal(l.shown[cfg.structure.n_spatial - 1], 24 - 12 - DELAY - 4);
+        clip_fini(&clip);
+        end(&l);
+    }
+}
+
+/* From a long-term reference it costs less than from nothing. */
+static void long_term_references_are_cheaper(void **state)
+{
+    uint64_t bytes[2];
+
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        struct svc_encoder_config cfg = small(3, 2);
+        struct loop l;
+        struct clip clip;
+
+        cfg.key_interval = 0;
+        cfg.structure.long_term = with;
+        begin(&l, &cfg);
+        clip_init(&clip, cfg.width, cfg.height);
+        for (unsigned k = 0; k < 60; k++) {
+            const struct svc_image img = clip_draw(&clip, k / 4); /* much stays as it is */
+
+            step(&l, &img, k, k % 12 == 10 ? 4 : 0);
+        }
+        bytes[with] = l.bytes;
+        clip_fini(&clip);
+        end(&l);
+    }
+    if (bytes[1] * 100 > bytes[0] * 95)
+        fail_msg("with long-term references %llu bytes, without %llu", (unsigned long long)bytes[1],
+                 (unsigned long long)bytes[0]);
+}
+
+/* Layers that are left out go at once and return at a T0 picture, without a key frame. */
+static void layers_go_and_return(void **state)
+{
+    struct svc_encoder_config cfg = small(3, 2);
+    struct loop l;
+    struct clip clip;
+
+    (void)state;
+    cfg.key_interval = 0;
+    begin(&l, &cfg);
+    clip_init(&clip, cfg.width, cfg.height);
+    for (unsigned k = 0; k < 31; k++) {
+        const struct svc_image img = clip_draw(&clip, k);
+
+        if (k == 9)
+            assert_int_equal(svc_encoder_set_top(l.e, 1), 0);
+        if (k == 19)
+            assert_int_equal(svc_encoder_set_top(l.e, 3), 0);
+        step(&l, &img, k, 0);
+    }
+    assert_int_equal(l.keys, 1);
+    assert_int_equal(l.shown[0], 11); /* the first to return is picture 20 */
+    assert_int_equal(l.shown[2], 20);
+    assert_int_equal(svc_encoder_set_top(l.e, 0), SVC_ERR_ARG);
+    assert_int_equal(svc_encoder_set_top(l.e, 4), SVC_ERR_ARG);
+    assert_int_equal(svc_encoder_recover(l.e, 3, NULL), SVC_ERR_ARG);
+    clip_fini(&clip);
+    end(&l);
 }
 
 /* Also with more threads wished for than libaom bears. */
@@ -150,7 +344,7 @@ static void late_units_decode_bit_exactly(void **state)
     struct svc_decoder *d = NULL;
     uint32_t rng = 7;
     unsigned late_taken = 0;
-    assert_int_equal(svc_decoder_new(&d, 1), 0);
+    assert_int_equal(svc_decoder_new(&d, "av1", 1), 0);
     const struct svc_unit *waiting[4] = { 0 };
     for (unsigned i = 0; i < k->n; i++) {
         for (unsigned s = 0; s < k->n_spatial; s++) {
@@ -182,7 +376,7 @@ static void damaged_bits_wait_for_the_next_key(void **state)
     struct kept *k = kept_new(&cfg, 34);
     struct svc_decoder *d = NULL;
     struct svc_picture pic;
-    assert_int_equal(svc_decoder_new(&d, 1), 0);
+    assert_int_equal(svc_decoder_new(&d, "av1", 1), 0);
     assert_int_equal(svc_decoder_decode(d, k->unit[0], 2, &pic), 1);
     svc_picture_release(d, &pic);
     static const uint8_t junk[] = { 0x32, 0x05, 0x10, 0xff, 0xff, 0xff, 0xff };
@@ -247,17 +441,21 @@ static void forced_keys_and_bad_arguments(void **state)
     assert_int_equal(svc_encoder_encode(e, &wrong, 0, false, units), SVC_ERR_ARG);
     svc_encoder_free(e);
     clip_fini(&clip);
-    const struct svc_encoder_config bad[] = { { 0 }, small(0, 1), small(4, 1), small(3, 3) };
+    const struct svc_encoder_config bad[] = { { 0 }, small(0, 1), small(5, 1), small(4, 3) };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(svc_encoder_new(&e, &bad[i]), SVC_ERR_ARG);
     struct svc_decoder *d = NULL;
-    assert_int_equal(svc_decoder_new(&d, 0), SVC_ERR_ARG);
+    assert_int_equal(svc_decoder_new(&d, "av1", 0), SVC_ERR_ARG);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_structures_decode_bit_exactly),
+        cmocka_unit_test(free_ratios_decode_bit_exactly),
+        cmocka_unit_test(a_lost_layer_recovers),
+        cmocka_unit_test(long_term_references_are_cheaper),
+        cmocka_unit_test(layers_go_and_return),
         cmocka_unit_test(awkward_sizes_decode),
         cmocka_unit_test(any_subset_of_layers_decodes),
         cmocka_unit_test(random_losses_never_show_a_wrong_picture),

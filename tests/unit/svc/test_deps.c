@@ -164,49 +164,90 @@ static void structure_table(void **state)
 {
     (void)state;
     static const struct {
-        struct svc_structure st;
-        struct svc_layer layer;
-        bool key_picture;
+        const char *name;
+        unsigned spatial;
+        uint64_t since_key;
+        bool key;
+        enum svc_from from;
+        bool keep_long;
         struct svc_refs refs;
     } table[] = {
-        { { 1, 1 }, { 0, 0 }, true, { true, NO, NO, 0 } },
-        { { 1, 1 }, { 0, 0 }, false, { false, 0, NO, 0 } },
-        { { 1, 2 }, { 0, 1 }, false, { false, 0, NO, NO } },
-        { { 2, 1 }, { 1, 0 }, true, { false, NO, 0, 1 } },
-        { { 2, 1 }, { 1, 0 }, false, { false, 1, 0, 1 } },
-        { { 2, 2 }, { 0, 1 }, false, { false, 0, NO, 2 } },
-        { { 2, 2 }, { 1, 1 }, false, { false, 1, 2, NO } },
-        { { 3, 1 }, { 2, 0 }, false, { false, 2, 1, 2 } },
-        { { 3, 2 }, { 0, 0 }, true, { true, NO, NO, 0 } },
-        { { 3, 2 }, { 1, 0 }, true, { false, NO, 0, 1 } },
-        { { 3, 2 }, { 2, 0 }, true, { false, NO, 1, 2 } },
-        { { 3, 2 }, { 0, 0 }, false, { false, 0, NO, 0 } },
-        { { 3, 2 }, { 1, 0 }, false, { false, 1, 0, 1 } },
-        { { 3, 2 }, { 2, 0 }, false, { false, 2, 1, 2 } },
-        { { 3, 2 }, { 0, 1 }, false, { false, 0, NO, 3 } },
-        { { 3, 2 }, { 1, 1 }, false, { false, 1, 3, 4 } },
-        { { 3, 2 }, { 2, 1 }, false, { false, 2, 4, NO } },
+        { "L1T1", 0, 0, true, 0, false, { true, NO, NO, 0, NO } },
+        { "L1T1", 0, 1, false, 0, false, { false, 0, NO, 0, NO } },
+        { "L1T2", 0, 1, false, 0, false, { false, 0, NO, NO, NO } },
+        { "L1T3", 0, 1, false, 0, false, { false, 0, NO, NO, NO } },
+        { "L1T3", 0, 2, false, 0, false, { false, 0, NO, 1, NO } },
+        { "L1T3", 0, 3, false, 0, false, { false, 1, NO, NO, NO } },
+        { "L2T1", 1, 0, true, 0, false, { false, NO, 0, 1, NO } },
+        { "L2T1", 1, 1, false, 0, false, { false, 1, 0, 1, NO } },
+        { "L2T2", 0, 1, false, 0, false, { false, 0, NO, 2, NO } },
+        { "L2T2", 1, 1, false, 0, false, { false, 1, 2, NO, NO } },
+        { "L3T1", 2, 1, false, 0, false, { false, 2, 1, 2, NO } },
+        { "L3T1", 2, 1, false, 0, true, { false, 2, 1, 2, 5 } },
+        { "L3T2", 0, 0, true, 0, true, { true, NO, NO, 0, NO } },
+        { "L3T2", 1, 0, true, 0, true, { false, NO, 0, 1, 6 } },
+        { "L3T2", 2, 0, true, 0, true, { false, NO, 1, 2, 7 } },
+        { "L3T2", 2, 2, false, 0, false, { false, 2, 1, 2, NO } },
+        { "L3T2", 0, 1, false, 0, false, { false, 0, NO, 3, NO } },
+        { "L3T2", 1, 1, false, 0, false, { false, 1, 3, 4, NO } },
+        { "L3T2", 2, 1, false, 0, false, { false, 2, 4, NO, NO } },
+        { "L3T2", 2, 2, false, SVC_FROM_BELOW, false, { false, NO, 1, 2, NO } },
+        { "L3T2", 2, 2, false, SVC_FROM_LONG_TERM, false, { false, 7, 1, 2, NO } },
+        { "L3T2", 0, 2, false, SVC_FROM_LONG_TERM, true, { false, 5, NO, 0, 5 } },
+        { "L3T3", 2, 1, false, 0, false, { false, 2, 7, NO, NO } },
+        { "L3T3", 1, 2, false, 0, false, { false, 1, 3, 4, NO } },
+        { "L3T3", 2, 3, false, 0, false, { false, 5, 7, NO, NO } },
+        { "L3T3", 2, 4, false, SVC_FROM_LONG_TERM, true, { false, NO, 1, 2, NO } },
+        { "L3T3_KEY", 2, 0, true, 0, false, { false, NO, 1, 2, NO } },
+        { "L3T3_KEY", 2, 4, false, 0, false, { false, 2, NO, 2, NO } },
+        { "L3T3_KEY", 2, 4, false, SVC_FROM_BELOW, false, { false, NO, 1, 2, NO } },
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct svc_refs r = svc_structure_refs(&table[i].st, table[i].layer, table[i].key_picture);
-        assert_int_equal(r.key, table[i].refs.key);
-        assert_int_equal(r.last, table[i].refs.last);
-        assert_int_equal(r.below, table[i].refs.below);
-        assert_int_equal(r.keep, table[i].refs.keep);
+        struct svc_plan plan = { .key = table[i].key, .since_key = table[i].since_key };
+        struct svc_structure st;
+        char name[SVC_STRUCTURE_NAME_MAX];
+        plan.from[table[i].spatial] = table[i].from;
+        plan.keep_long[table[i].spatial] = table[i].keep_long;
+        assert_int_equal(svc_structure_parse(&st, table[i].name), 0);
+        svc_structure_name(&st, name);
+        assert_string_equal(name, table[i].name);
+        struct svc_refs r = svc_structure_refs(&st, table[i].spatial, &plan);
+        if (memcmp(&r, &table[i].refs, sizeof r) != 0)
+            fail_msg("%s, layer %u, picture %u: reads %u and %u, keeps in %u and %u", table[i].name,
+                     table[i].spatial, (unsigned)table[i].since_key, r.last, r.below, r.keep,
+                     r.keep_long);
     }
-    const struct svc_structure l3t2 = { 3, 2 }, l3t1 = { 3, 1 };
-    for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(svc_structure_temporal(&l3t2, i), i % 2);
-        assert_int_equal(svc_structure_temporal(&l3t1, i), 0);
-    }
+}
+
+static void structures_that_are_none(void **state)
+{
+    static const char *const bad[] = { "",     "L3",    "L3T",     "L0T1",     "L5T1",
+                                       "L1T0", "L1T4",  "L4T3",    "l3t2",     "L3T2_",
+                                       "3x2",  "L3T2 ", "L3T2_KE", "L3T2_KEYS" };
+    struct svc_structure st;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(svc_structure_parse(&st, bad[i]), SVC_ERR_ARG);
+    assert_int_equal(svc_structure_parse(&st, "L3T3"), 0);
+    assert_true(svc_structure_share(&st, 0) == 0.25 && svc_structure_share(&st, 1) == 0.25 &&
+                svc_structure_share(&st, 2) == 0.5);
+    assert_int_equal(svc_structure_long_term(&st, 0), SVC_NO_SLOT);
+    static const uint8_t temporal[] = { 0, 2, 1, 2, 0, 2, 1, 2 };
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(svc_structure_temporal(&st, i), temporal[i]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deps_go_and_come_back),  cmocka_unit_test(the_longest_deps_fit),
-        cmocka_unit_test(wrong_deps_are_refused), cmocka_unit_test(mutated_bytes_never_crash),
-        cmocka_unit_test(tracker_table),          cmocka_unit_test(structure_table),
+        cmocka_unit_test(deps_go_and_come_back),
+        cmocka_unit_test(the_longest_deps_fit),
+        cmocka_unit_test(wrong_deps_are_refused),
+        cmocka_unit_test(mutated_bytes_never_crash),
+        cmocka_unit_test(tracker_table),
+        cmocka_unit_test(structure_table),
+        cmocka_unit_test(structures_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static void number_survives_coding_in_every_layer(void **state)
     svc_encoder_config_init(&cfg);
     assert_non_null(clip);
     assert_int_equal(svc_encoder_new(&e, &cfg), 0);
-    assert_int_equal(svc_decoder_new(&d, 1), 0);
+    assert_int_equal(svc_decoder_new(&d, "av1", 1), 0);
     for (unsigned i = 0; i < 16; i++) {
         struct svc_unit units[SVC_SPATIAL_MAX];
         unsigned number = 65530 + 1021 * i; /* goes round at 65536 */

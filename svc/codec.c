@@ -1,0 +1,16 @@
+/* codec.c - the backends there are. */
+#include "codec.h"
+
+#include <string.h>
+
+static const struct svc_codec *const all[] = { &svc_codec_av1 };
+const char *const svc_codecs[] = { "av1", NULL };
+
+const struct svc_codec *svc_codec_find(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i]->name, name) == 0 ||
+            strncmp(name, all[i]->rfc6381, strlen(all[i]->rfc6381)) == 0)
+            return all[i];
+    return NULL;
+}
