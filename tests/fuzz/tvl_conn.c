@@ -131,6 +131,45 @@ static void send_stream(struct puppet *p, struct input *in)
     send_frame(p, 0, &f);
 }
 
+static void send_symbol(struct puppet *p, struct input *in, uint8_t how, uint64_t offset)
+{
+    static const uint8_t text[512] = { 1, 2, 3 };
+    struct tvl_frame f = { .type = TVL_FRAME_REPAIR };
+
+    f.repair = (struct tvl_frame_repair){ .id = how >> 3,
+                                          .offset = offset,
+                                          .index = input_u8(in) % TVL_REPAIR_SYMBOLS_MAX,
+                                          .fin = how & 4,
+                                          .runs = 1 + (how & 1),
+                                          .bytes = text };
+    for (uint32_t i = 0; i < f.repair.runs; i++) {
+        const uint8_t units = input_u8(in) & 31, len = input_u8(in);
+
+        f.repair.run[i].units = (uint8_t)(units + 1);
+        f.repair.run[i].len = (uint16_t)(len * 2 + 1);
+        f.repair.symbol_len =
+            f.repair.run[i].len > f.repair.symbol_len ? f.repair.run[i].len : f.repair.symbol_len;
+    }
+    send_frame(p, 0, &f);
+}
+
+static void send_repair(struct puppet *p, struct input *in)
+{
+    const uint8_t how = input_u8(in);
+    const uint64_t offset = (uint64_t)input_u8(in) * 16;
+    struct tvl_frame f = { .type = how & 1 ? TVL_FRAME_PROTECTED : TVL_FRAME_RECOVERED };
+
+    if (!(how & 2)) {
+        send_symbol(p, in, how, offset);
+        return;
+    }
+    f.recovered.id = how >> 3;
+    f.recovered.offset = offset;
+    f.recovered.len = how & 1 ? 0 : (uint64_t)input_u8(in) * 16;
+    f.recovered.fin = how & 4;
+    send_frame(p, 0, &f);
+}
+
 static void send_raw(struct puppet *p, struct input *in)
 {
     size_t len = (size_t)input_u8(in) + 1;
@@ -211,6 +250,11 @@ static void call(struct puppet *p, struct input *in)
     const uint8_t what = input_u8(in), arg = input_u8(in);
     struct tvl_conn_stats cs;
     struct tvl_path_stats ps[TVL_PATHS_MAX];
+    const struct tvl_flow_config flow = {
+        .protection = (enum tvl_flow_protection)(arg % 3),
+        .reliability = (enum tvl_flow_reliability)(arg >> 4 & 1),
+        .priority = arg >> 5,
+    };
     uint64_t id;
 
     if (!p->conn)
@@ -225,6 +269,8 @@ static void call(struct puppet *p, struct input *in)
         (void)tvl_stream_open(p->conn, what & 1 ? TVL_UNI : TVL_BIDI, &id);
     } else if (what < 240) {
         (void)tvl_datagram_write(p->conn, text, arg);
+    } else if (what < 245) {
+        (void)tvl_flow_set(p->conn, 0, &flow);
     } else if (what < 250) {
         (void)tvl_paths(p->conn, ps, TVL_PATHS_MAX);
         tvl_conn_get_stats(p->conn, &cs);
@@ -295,6 +341,9 @@ static void step(struct puppet *p, struct input *in)
     case 13:
         send_numbered(p, in);
         break;
+    case 15:
+        send_repair(p, in);
+        break;
     case 14:
         return; /* no pump: the next step finds the victim with its hands full */
     }
@@ -319,6 +368,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         .victim_multipath = !(how & 16),
         .mute = how & 32,
         .datagram_max = 1400,
+        .repair_span = 16u << 10,
+        .params = "+0x3a9c51e4=131072",
         .keepalive = how & 64 ? 300000 : 0,
     };
     struct puppet *p = malloc(sizeof *p);

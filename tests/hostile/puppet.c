@@ -121,6 +121,7 @@ static int make_victim(struct puppet *p)
     cfg.no_grease = p->o.victim_no_grease;
     cfg.keepalive = p->o.keepalive;
     cfg.datagram_max = p->o.datagram_max;
+    cfg.repair_span = p->o.repair_span;
     cfg.retry = p->o.victim_retries ? TVL_RETRY_ALWAYS : TVL_RETRY_NEVER;
     return tvl_endpoint_new(&p->victim, &cfg);
 }

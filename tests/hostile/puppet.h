@@ -56,6 +56,7 @@ struct puppet_options {
     bool victim_no_grease;
     tvl_time keepalive;    /* of the victim */
     uint32_t datagram_max; /* of the victim */
+    uint32_t repair_span;  /* of the victim */
     /* The puppet's TLS bytes on their way out; may change them. NULL: as they are. */
     size_t (*edit)(enum tvl_level level, uint8_t *bytes, size_t len, size_t cap);
 };

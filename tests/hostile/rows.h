@@ -36,6 +36,7 @@ enum row_flag {
     PUPPET_RETRIES = 512,    /* the puppet, a server, asks for Retry first */
     MUTE = 1024,             /* the puppet acknowledges nothing from the start */
     BORROWED_KEYS = 2048,    /* it has Handshake keys of its own making from the start */
+    NO_REPAIR = 8192,        /* the victim takes no repair symbols */
     NO_GREASE = 4096,        /* the victim does not offer grease_quic_bit */
 };
 
@@ -61,6 +62,6 @@ struct row {
 
 /* Each ends with a row whose section is NULL. */
 extern const struct row rows_streams[], rows_frames[], rows_cids[], rows_packets[],
-    rows_handshake[], rows_params[], rows_multipath[];
+    rows_handshake[], rows_params[], rows_multipath[], rows_repair[];
 
 #endif

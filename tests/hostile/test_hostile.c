@@ -133,6 +133,7 @@ static struct puppet_options options_of(const struct row *row, enum tvl_side vic
         .datagram_max = row->flags & NO_DATAGRAMS      ? 0
                         : row->flags & SMALL_DATAGRAMS ? 1000
                                                        : 1400,
+        .repair_span = row->flags & NO_REPAIR ? 0 : 16u << 10,
         .edit = row->edit,
     };
 
@@ -264,6 +265,7 @@ GROUP(packets)
 GROUP(handshake)
 GROUP(params)
 GROUP(multipath)
+GROUP(repair)
 
 /* ---- the list ---- */
 
@@ -360,6 +362,7 @@ static int print_list(void)
     n += print_group(rows_handshake, "Handshake");
     n += print_group(rows_params, "Transport parameters");
     n += print_group(rows_multipath, "Multipath");
+    n += print_group(rows_repair, "Repair symbols (docs/decisions/0009)");
     printf("\n%u cases.\n", n);
     return 0;
 }
@@ -370,7 +373,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_streams),   cmocka_unit_test(test_frames),
         cmocka_unit_test(test_cids),      cmocka_unit_test(test_packets),
         cmocka_unit_test(test_handshake), cmocka_unit_test(test_params),
-        cmocka_unit_test(test_multipath),
+        cmocka_unit_test(test_multipath), cmocka_unit_test(test_repair),
     };
 
     if (argc > 1 && strcmp(argv[1], "--list") == 0)

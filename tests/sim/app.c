@@ -79,6 +79,30 @@ static void act_on_path(struct app *a, const struct app_action *x, tvl_time now)
              (uint64_t)-r);
 }
 
+/* What a flow may be told; none may keep a stream from ending. */
+static const struct tvl_flow_config flow_rows[] = {
+    { .protection = TVL_FLOW_REPAIR },
+    { .protection = TVL_FLOW_REPAIR, .reliability = TVL_FLOW_RELIABLE },
+    { .protection = TVL_FLOW_REPAIR, .share = 2 },
+    { .protection = TVL_FLOW_REPAIR, .reliability = TVL_FLOW_UNRELIABLE, .code = APP_CODE_LOST },
+    { .protection = TVL_FLOW_DUPLICATE },
+    { .reliability = TVL_FLOW_UNRELIABLE, .code = APP_CODE_LOST },
+    { .window = 20000, .share = 1, .priority = -2 },
+    { .window = 0 },
+};
+
+static void act_on_flow(struct app_side *s, const struct app_action *x)
+{
+    const uint32_t flow = x->a & (APP_FLOWS - 1);
+    const struct tvl_flow_config *cfg = &flow_rows[x->b & 7];
+    const int r = s->conn ? tvl_flow_set(s->conn, flow, cfg) : TVL_ERR_STATE;
+
+    if (s->conn && r != 0)
+        app_fail(s->app, "app %u flow %u: %s", s->app->number, flow, tvl_strerror(r));
+    s->unreliable[flow] |= r == 0 && cfg->reliability == TVL_FLOW_UNRELIABLE;
+    sim_note(s->app->graph, "flow", SIM_APP + s->app->number, flow, x->b);
+}
+
 static void act(struct app *a, const struct app_action *x)
 {
     struct app_side *client = &a->side[APP_CLIENT], *s = &a->side[x->a & 1];
@@ -104,6 +128,9 @@ static void act(struct app *a, const struct app_action *x)
             r = tvl_conn_update_keys(s->conn, sim_host_now(s->host));
             sim_note(a->graph, "keys", SIM_APP + a->number, (uint64_t)s->who, (uint64_t)-r);
         }
+        break;
+    case APP_FLOW:
+        act_on_flow(&a->side[x->c & 1], x);
         break;
     case APP_CLOSE:
         app_close(a, s->who);

@@ -9,7 +9,7 @@
 #include "host.h"
 
 #define APP_STREAMS_MAX 48
-#define APP_ACTIONS_MAX 24
+#define APP_ACTIONS_MAX 32
 #define APP_DATAGRAMS_MAX 256 /* each way */
 
 enum app_who { APP_CLIENT, APP_SERVER };
@@ -58,6 +58,7 @@ enum app_do {
     APP_PATH_MIGRATE, /* the a-th, to interface b */
     APP_PATH_BACKUP,  /* the a-th; c: yes or no */
     APP_KEYS,         /* client or server (a) updates keys */
+    APP_FLOW,         /* client or server (c) treats its flow a & 3 otherwise, as row b says */
     APP_CLOSE,        /* client or server (a) says goodbye */
     APP_DOINGS,
 };
@@ -78,6 +79,8 @@ struct app_datagrams { /* of one sender */
 };
 
 #define APP_PATH_SEEN 3
+#define APP_FLOWS 4
+#define APP_CODE_LOST 4000 /* of what an unreliable flow gives up */
 
 struct app;
 
@@ -90,7 +93,9 @@ struct app_side {
     enum tvl_close_kind kind; /* once closed */
     uint64_t code;
     char reason[TVL_REASON_MAX];
-    uint64_t key_updates; /* phases begun by either, as this end saw it last */
+    bool unreliable[APP_FLOWS]; /* once told so: what was lost may end a stream at any time */
+    uint64_t repaired;          /* bytes, as this end saw it last */
+    uint64_t key_updates;       /* phases begun by either, as this end saw it last */
 };
 
 struct app {

@@ -230,6 +230,8 @@ static uint64_t buffered(const struct tvl_conn *conn)
 
     for (const struct tvl_stream *s = conn->streams.table; s; s = s->hh.next)
         sum += s->out.cap + s->in.cap;
+    sum += conn->repair_out.bytes + conn->repair_out.blocks * sizeof *conn->repair_out.first;
+    sum += conn->repair_in.bytes + conn->repair_in.waiting * sizeof *conn->repair_in.first;
     return sum;
 }
 
@@ -295,6 +297,7 @@ static void check_side_statistics(struct check *c, struct app *a, int who)
     for (size_t i = 0; i < n; i++)
         sent += path[i].bytes_sent;
     a->side[who].key_updates = all.key_updates;
+    a->side[who].repaired = all.stream_bytes_recovered;
     a->resumed = a->resumed || all.resumed;
     if (sent > all.bytes_sent || all.stream_bytes_sent != conn->streams.sent)
         fail(c, "app %u: statistics: %" PRIu64 " bytes on paths, %" PRIu64 " in all", a->number,

@@ -60,6 +60,7 @@ const char *const swarm_fault_name[SWARM_FAULTS] = {
     [SWARM_CRYPTO] = "crypto",
     [SWARM_OPTIONS] = "options",
     [SWARM_LONG] = "long",
+    [SWARM_FLOWS] = "flows",
 };
 
 struct draw {
@@ -513,12 +514,19 @@ static void draw_apps(struct draw *d)
         }
 }
 
+/* A fault that was added later takes a number of its own, and the other worlds stay as they were.
+ */
+static unsigned dice_of(unsigned f)
+{
+    return f == SWARM_FLOWS ? 200 : f == SWARM_FAULTS ? 100 + SWARM_FLOWS : 100 + f;
+}
+
 static void draw_faults(struct draw *d)
 {
     struct swarm *w = d->w;
 
     for (unsigned f = 0; f <= SWARM_FAULTS; f++) {
-        vlink_rng_init(&d->rng[f], w->seed, 100 + f);
+        vlink_rng_init(&d->rng[f], w->seed, dice_of(f));
         if (f < SWARM_FAULTS && vlink_rng_chance(&d->rng[f], f == SWARM_LONG ? LONG_PPM : 500000) &&
             !(w->without >> f & 1))
             w->drawn |= SWARM_BIT(f);

@@ -94,6 +94,7 @@ static void draw_options(const struct swarm *w, struct vlink_rng *r, struct tvl_
     cfg->no_resumption = vlink_rng_below(r, 2);
     cfg->mtu_max = (uint32_t)swarm_between(r, 1200, TVL_DATAGRAM_MAX);
     cfg->datagram_max = vlink_rng_below(r, 4) ? (uint32_t)swarm_between(r, 100, 1400) : 0;
+    cfg->repair_span = vlink_rng_below(r, 4) ? (uint32_t)swarm_between(r, 16384, 1 << 20) : 0;
     cfg->max_path_id = (uint32_t)swarm_between(r, 0, 12);
     cfg->idle_timeout = swarm_log_between(r, 10, 60) * SECOND;
     cfg->keepalive = swarm_log_between(r, 100, 3000) * MS;
@@ -280,6 +281,12 @@ static void draw_actions(struct swarm *w, struct vlink_rng *rng, struct app *a)
         const struct app_action x = draw_action(w, &rng[SWARM_KEYS], a, APP_KEYS);
 
         if (swarm_has(w, SWARM_KEYS))
+            add_action(a, &x);
+    }
+    for (uint64_t n = vlink_rng_below(&rng[SWARM_FLOWS], 8); n > 0; n--) {
+        const struct app_action x = draw_action(w, &rng[SWARM_FLOWS], a, APP_FLOW);
+
+        if (swarm_has(w, SWARM_FLOWS))
             add_action(a, &x);
     }
     const struct app_action bye = draw_action(w, &rng[SWARM_CLOSES], a, APP_CLOSE);

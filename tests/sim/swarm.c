@@ -327,6 +327,7 @@ const char *const swarm_seen_name[SWARM_SEEN] = {
     [SWARM_SEEN_STREAMS_RESET] = "streams_reset",
     [SWARM_SEEN_STREAMS_STOPPED] = "streams_stopped",
     [SWARM_SEEN_STREAMS_EXPIRED] = "streams_expired",
+    [SWARM_SEEN_REPAIRED] = "bytes_repaired",
     [SWARM_SEEN_DATAGRAMS] = "datagram_frames_received",
     [SWARM_SEEN_ENDS_GOODBYE] = "ends_goodbye",
     [SWARM_SEEN_ENDS_RESET] = "ends_stateless_reset",
@@ -369,6 +370,7 @@ static void count_app(const struct app *a, struct swarm_result *out)
     out->seen[SWARM_SEEN_RESUMED] += a->resumed;
     for (int who = 0; who < 2; who++) {
         out->seen[SWARM_SEEN_KEY_UPDATES] += a->side[who].key_updates;
+        out->seen[SWARM_SEEN_REPAIRED] += a->side[who].repaired;
         out->seen[SWARM_SEEN_DATAGRAMS] += a->datagrams[who].received;
         out->seen[end_of(&a->side[who])] += a->side[who].closed;
         for (size_t i = 0; i < a->n_streams; i++)

@@ -63,6 +63,7 @@ enum swarm_fault {
     SWARM_CRYPTO,
     SWARM_OPTIONS,
     SWARM_LONG,
+    SWARM_FLOWS,
     SWARM_FAULTS,
 };
 extern const char *const swarm_fault_name[SWARM_FAULTS];
@@ -134,6 +135,7 @@ enum swarm_seen { /* what came of it, counted over a world */
                   SWARM_SEEN_STREAMS_RESET,
                   SWARM_SEEN_STREAMS_STOPPED,
                   SWARM_SEEN_STREAMS_EXPIRED,
+                  SWARM_SEEN_REPAIRED,
                   SWARM_SEEN_DATAGRAMS,
                   SWARM_SEEN_ENDS_GOODBYE,
                   SWARM_SEEN_ENDS_RESET,

@@ -204,10 +204,258 @@ static void nothing_waits(void **state)
     }
 }
 
+/* Data of a unit's packets goes by; the `dropped`-th from now on is lost. */
+static unsigned dropped, gone_by;
+
+static void drop_one(struct pair *p, int from, unsigned link, const struct tvl_datagram *d,
+                     const uint8_t *bytes)
+{
+    (void)d;
+    (void)bytes;
+    if (from == PAIR_CLIENT)
+        p->link[link].cut[PAIR_SERVER] = ++gone_by == dropped;
+}
+
+/* Whichever of its packets is lost, the one with the end as well; a copy for a unit of one packet.
+ */
+static void each_of_its_packets(void **state)
+{
+    struct units u;
+    struct pair p;
+
+    (void)state;
+    begin(&p, &u, 1);
+    set(&p, &repair);
+    p.on_datagram = drop_one;
+    for (unsigned lost = 1; lost <= 4; lost++) {
+        const size_t len = lost == 4 ? 500 : 4 * KB;
+        struct unit *s;
+
+        gone_by = 0;
+        dropped = lost == 4 ? 1 : lost;
+        s = write_unit(&p, &u, len);
+        pair_run(&p, DELAY * 3 / 2, NULL);
+        assert_false(s->damaged);
+        assert_int_equal(s->read, len);
+        assert_true(s->ended > 0);
+        pair_run(&p, SECOND, NULL);
+    }
+    pair_fini(&p);
+}
+
+static void take_none(const struct pair *p, int side, struct tvl_tls_config *tls,
+                      struct tvl_config *cfg)
+{
+    use_bbr(p, side, tls, cfg);
+    if (side == PAIR_SERVER)
+        cfg->repair_span = 0;
+}
+
+static void a_peer_that_takes_none(void **state)
+{
+    static const struct pair_options o = { .adjust = take_none };
+    struct units u;
+    struct pair p;
+
+    (void)state;
+    begin_with(&p, &u, 1, &o);
+    set(&p, &repair);
+    p.link[0].drop_nth = 30;
+    send_units(&p, &u, 20, 18 * KB);
+    assert_int_equal(late(&u, 10 * SECOND), 0);
+    assert_false(stats(&p, 0).repair);
+    assert_true(stats(&p, 1).repair);
+    assert_int_equal(stats(&p, 0).repairs_sent, 0);
+    pair_fini(&p);
+}
+
+static void as_much_as_is_lost(void **state)
+{
+    static const unsigned drop[] = { 0, 25, 0 };
+    uint64_t sent[3], symbols[3];
+    struct units u;
+    struct pair p;
+
+    (void)state;
+    begin(&p, &u, 1);
+    set(&p, &repair);
+    warm_up(&p, &u);
+    for (unsigned i = 0; i < 3; i++) {
+        p.link[0].drop_nth = drop[i];
+        if (i == 2) /* ten seconds on, it is forgotten */
+            send_units(&p, &u, 200, 18 * KB);
+        const struct tvl_conn_stats before = stats(&p, 0);
+        send_units(&p, &u, 100, 18 * KB);
+        sent[i] = stats(&p, 0).stream_bytes_sent - before.stream_bytes_sent;
+        symbols[i] = stats(&p, 0).repair_bytes_sent - before.repair_bytes_sent;
+    }
+    assert_true(symbols[0] < sent[0] / 10);
+    assert_true(symbols[1] > sent[1] / 8 && symbols[1] < sent[1] / 2);
+    assert_true(symbols[2] < sent[2] / 10);
+    pair_fini(&p);
+}
+
+static void use_minrtt(const struct pair *p, int side, struct tvl_tls_config *tls,
+                       struct tvl_config *cfg)
+{
+    use_bbr(p, side, tls, cfg);
+    cfg->sched = "minrtt";
+}
+
+/* Data goes over the quicker path, symbols over the other; and when that is forbidden, do not. */
+static void on_the_other_path(void **state)
+{
+    const struct tvl_flow_config pinned = {
+        .protection = TVL_FLOW_REPAIR, .paths = TVL_FLOW_ONLY, .path = { { .id = 0 } }, .n_paths = 1
+    };
+    static const struct pair_options o = { .adjust = use_minrtt };
+    struct tvl_path_stats before[2], after[2];
+
+    (void)state;
+    for (unsigned only = 0; only < 2; only++) {
+        struct units u;
+        struct pair p;
+
+        begin_with(&p, &u, 2, &o);
+        p.link[0].delay = DELAY / 2;
+        set(&p, only ? &pinned : &repair);
+        warm_up(&p, &u);
+        p.link[0].drop_nth = 20;
+        send_units(&p, &u, 50, 10 * KB);
+        assert_int_equal(tvl_paths(p.conn[0], before, 2), 2);
+        const struct tvl_conn_stats was = stats(&p, 0);
+        send_units(&p, &u, 50, 10 * KB);
+        assert_int_equal(tvl_paths(p.conn[0], after, 2), 2);
+        const uint64_t symbols = stats(&p, 0).repair_bytes_sent - was.repair_bytes_sent;
+        const uint64_t other = after[1].bytes_sent - before[1].bytes_sent;
+        assert_true(symbols > 30 * KB);
+        if (only)
+            assert_true(other < 10 * KB);
+        else
+            assert_true(other > symbols);
+        assert_int_equal(late(&u, 10 * SECOND), 0);
+        pair_fini(&p);
+    }
+}
+
+/* What is more urgent does not wait for symbols: nothing of them leaves while there is such. */
+static void behind_what_is_more_urgent(void **state)
+{
+    const struct tvl_flow_config later = { .protection = TVL_FLOW_REPAIR, .priority = 10 };
+    static uint8_t bulk[4 << 20];
+    struct units u;
+    struct pair p;
+    uint64_t id;
+
+    (void)state;
+    begin(&p, &u, 1);
+    set(&p, &later);
+    assert_int_equal(tvl_stream_open(p.conn[0], TVL_UNI, &id), 0);
+    write_unit(&p, &u, 300 * KB);
+    pair_run(&p, 80000, NULL); /* the window is full, and symbols of what has left wait for room */
+    const uint64_t before = stats(&p, 0).repairs_sent;
+    assert_true(tvl_stream_write(p.conn[0], id, bulk, sizeof bulk, false) > 0);
+    for (unsigned i = 0; tvl_backlog(p.conn[0], UINT64_C(1) << 32) > 100 * KB; i++) {
+        assert_true(i < 1000);
+        assert_int_equal(stats(&p, 0).repairs_sent, before);
+        pair_run(&p, 10000, NULL);
+    }
+    pair_run(&p, 20 * SECOND, NULL);
+    assert_true(stats(&p, 0).repairs_sent > before);
+    pair_fini(&p);
+}
+
+/* The protection changes all the time while one stream flows over two lossy paths. */
+static void changed_while_it_flows(void **state)
+{
+    static const struct tvl_flow_config rows[] = {
+        { .protection = TVL_FLOW_UNPROTECTED }, { .protection = TVL_FLOW_DUPLICATE },
+        { .protection = TVL_FLOW_REPAIR },      { .protection = TVL_FLOW_UNPROTECTED },
+        { .protection = TVL_FLOW_REPAIR },
+    };
+    struct units u;
+    struct pair p;
+    unsigned turns = 0;
+
+    (void)state;
+    begin(&p, &u, 2);
+    p.link[0].drop_nth = 15;
+    p.link[1].drop_nth = 40;
+    struct unit *s = write_unit(&p, &u, 1 << 20);
+    for (; s->ended == 0 && turns < 400; turns++) {
+        set(&p, &rows[turns % 5]);
+        pair_run(&p, 37000, NULL);
+    }
+    assert_true(turns > 10);
+    assert_false(s->damaged);
+    assert_int_equal(s->read, 1 << 20);
+    assert_true(stats(&p, 0).repairs_sent > 0);
+    assert_true(stats(&p, 1).stream_bytes_recovered > 0);
+    pair_fini(&p);
+}
+
+/* ---- reliability none ---- */
+
+/* Symbols are all the help there is, and they help; nothing is sent twice. */
+static void unreliable_but_repaired(void **state)
+{
+    struct tvl_flow_config c = { .reliability = TVL_FLOW_UNRELIABLE };
+    unsigned ended[2] = { 0, 0 };
+
+    (void)state;
+    for (unsigned protected = 0; protected < 2; protected ++) {
+        struct units u;
+        struct pair p;
+
+        begin(&p, &u, 1);
+        warm_up(&p, &u);
+        const uint64_t resent = stats(&p, 0).stream_bytes_resent;
+        c.protection = protected ? TVL_FLOW_REPAIR : TVL_FLOW_UNPROTECTED;
+        set(&p, &c);
+        p.link[0].drop_nth = 30;
+        send_units(&p, &u, 50, 18 * KB);
+        for (size_t i = 0; i < u.n; i++) {
+            assert_false(u.unit[i].damaged);
+            assert_true((u.unit[i].ended > 0) != u.unit[i].reset);
+            ended[protected] += u.unit[i].ended > 0;
+        }
+        assert_int_equal(stats(&p, 0).stream_bytes_resent, resent);
+        pair_fini(&p);
+    }
+    assert_in_range(ended[0], 20, 40);
+    assert_int_equal(ended[1], 50);
+}
+
+/* The tail is lost: probes ask for a sign of life, but the data is not sent again with them. */
+static void unreliable_at_the_tail(void **state)
+{
+    const struct tvl_flow_config c = { .reliability = TVL_FLOW_UNRELIABLE, .code = 46 };
+    struct units u;
+    struct pair p;
+
+    (void)state;
+    begin(&p, &u, 1);
+    set(&p, &c);
+    const uint64_t resent = stats(&p, 0).stream_bytes_resent;
+    p.link[0].cut[PAIR_SERVER] = true;
+    struct unit *s = write_unit(&p, &u, 3 * KB);
+    pair_run(&p, 50000, NULL);
+    p.link[0].cut[PAIR_SERVER] = false;
+    pair_run(&p, 5 * SECOND, NULL);
+    assert_true(s->ended == 0);
+    assert_int_equal(p.seen[0][TVL_EVENT_STREAM_EXPIRED], 1);
+    assert_int_equal(stats(&p, 0).stream_bytes_resent, resent);
+    pair_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_waits),
+        cmocka_unit_test(nothing_waits),          cmocka_unit_test(each_of_its_packets),
+        cmocka_unit_test(a_peer_that_takes_none), cmocka_unit_test(as_much_as_is_lost),
+        cmocka_unit_test(on_the_other_path),      cmocka_unit_test(behind_what_is_more_urgent),
+        cmocka_unit_test(changed_while_it_flows), cmocka_unit_test(unreliable_but_repaired),
+        cmocka_unit_test(unreliable_at_the_tail),
     };
     return cmocka_run_group_tests_name("repair", tests, NULL, NULL);
 }
