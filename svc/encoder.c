@@ -3,6 +3,7 @@
  * per layer a quantizer (rate.h), the backend's bytes, and the dependencies that go with them.
  */
 #include "codec.h"
+#include "isolate.h"
 #include "rate.h"
 
 #include <assert.h>
@@ -18,7 +19,10 @@
 
 struct svc_encoder {
     const struct svc_codec *codec;
-    void *state;
+    void *state;             /* the codec's, */
+    struct svc_isolate *iso; /* or the process it is in */
+    bool broken;             /* it died of the last picture, twice */
+    uint64_t restarts;
     struct svc_encoder_config cfg;
     struct svc_stream_info info;
     struct svc_rate rate[SVC_SPATIAL_MAX];
@@ -43,6 +47,7 @@ void svc_encoder_config_init(struct svc_encoder_config *cfg)
         .quantizer = { 36, 36, 36, 36 },
         .key_interval = 60,
         .long_term_interval = 4,
+        .isolated = true,
         .speed = 9,
         .threads = 2,
     };
@@ -153,7 +158,8 @@ int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *c
         if (cfg->bitrate_bps[s])
             svc_rate_init(&e->rate[s], &rc);
     }
-    int err = codec->encoder_open(&e->state, &e->cfg, &e->info);
+    int err = cfg->isolated ? svc_isolate_open(&e->iso, codec, &e->cfg, &e->info)
+                            : codec->encoder_open(&e->state, &e->cfg, &e->info);
     if (err < 0) {
         free(e);
         return err;
@@ -165,6 +171,19 @@ int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *c
 const struct svc_stream_info *svc_encoder_info(const struct svc_encoder *e)
 {
     return &e->info;
+}
+
+bool svc_encoder_image(struct svc_encoder *e, struct svc_image_buffer *out)
+{
+    if (!e->iso)
+        return false;
+    *out = svc_isolate_image(e->iso);
+    return true;
+}
+
+uint64_t svc_encoder_restarts(const struct svc_encoder *e)
+{
+    return e->restarts;
 }
 
 /* ---- while it runs ---- */
@@ -292,38 +311,73 @@ static enum svc_rate_kind kind_of(const struct svc_plan *plan, unsigned spatial,
     return (enum svc_rate_kind)(SVC_RATE_T0 + temporal);
 }
 
+/* What was planned for one picture. */
+struct work {
+    struct svc_plan plan;
+    struct svc_coding coding[SVC_SPATIAL_MAX];
+    enum svc_rate_kind kind[SVC_SPATIAL_MAX];
+};
+
+static void prepare(struct svc_encoder *e, bool force_key, struct work *w)
+{
+    *w = (struct work){ .plan = plan_of(e, force_key) };
+    const uint8_t temporal = svc_structure_temporal(&e->cfg.structure, w->plan.since_key);
+
+    for (uint8_t s = 0; s < e->top; s++) {
+        struct svc_coding *c = &w->coding[s];
+
+        w->kind[s] = kind_of(&w->plan, s, temporal);
+        c->layer = (struct svc_layer){ .spatial = s, .temporal = temporal };
+        c->refs = svc_structure_refs(&e->cfg.structure, s, &w->plan);
+        c->quantizer = e->cfg.bitrate_bps[s] ? svc_rate_quantizer(&e->rate[s], w->kind[s])
+                                             : svc_rate_cascade(e->cfg.quantizer[s], w->kind[s]);
+    }
+}
+
+/* Once more, by a new process, which knows nothing: a key picture. */
+static int code_again(struct svc_encoder *e, const struct svc_image *img, struct work *w)
+{
+    e->restarts++;
+    e->slots = (struct svc_tracker){ 0 };
+    prepare(e, true, w);
+    return svc_isolate_encode(e->iso, img, e->picture, w->coding, e->top);
+}
+
+static int code(struct svc_encoder *e, const struct svc_image *img, bool force_key, struct work *w)
+{
+    prepare(e, force_key || e->broken, w);
+    if (!e->iso)
+        return e->codec->encode(e->state, img, e->picture, w->coding, e->top);
+    int err = svc_isolate_encode(e->iso, img, e->picture, w->coding, e->top);
+    if (err < 0)
+        err = code_again(e, img, w);
+    e->broken = err < 0;
+    return err;
+}
+
 int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64_t pts,
                        bool force_key, struct svc_unit *units)
 {
+    struct work w;
+
     if (img->width != e->cfg.width || img->height != e->cfg.height)
         return SVC_ERR_ARG;
-    const struct svc_plan plan = plan_of(e, force_key);
-    const uint8_t temporal = svc_structure_temporal(&e->cfg.structure, plan.since_key);
-    struct svc_coding coding[SVC_SPATIAL_MAX] = { 0 };
-    enum svc_rate_kind kind[SVC_SPATIAL_MAX];
-
-    for (uint8_t s = 0; s < e->top; s++) {
-        kind[s] = kind_of(&plan, s, temporal);
-        coding[s].layer = (struct svc_layer){ .spatial = s, .temporal = temporal };
-        coding[s].refs = svc_structure_refs(&e->cfg.structure, s, &plan);
-        coding[s].quantizer = e->cfg.bitrate_bps[s]
-                                  ? svc_rate_quantizer(&e->rate[s], kind[s])
-                                  : svc_rate_cascade(e->cfg.quantizer[s], kind[s]);
-    }
-    int err = e->codec->encode(e->state, img, e->picture, coding, e->top);
+    int err = code(e, img, force_key, &w);
     if (err < 0)
         return err;
     for (uint8_t s = 0; s < e->top; s++) {
-        units[s] = (struct svc_unit){ .bytes = coding[s].bytes,
-                                      .len = coding[s].len,
+        const struct svc_coding *c = &w.coding[s];
+
+        units[s] = (struct svc_unit){ .bytes = c->bytes,
+                                      .len = c->len,
                                       .picture = e->picture,
                                       .pts = pts,
-                                      .layer = coding[s].layer,
-                                      .key = coding[s].refs.key,
-                                      .deps = deps_of(e, &coding[s].refs) };
+                                      .layer = c->layer,
+                                      .key = c->refs.key,
+                                      .deps = deps_of(e, &c->refs) };
         svc_tracker_decoded(&e->slots, &units[s]);
         if (e->cfg.bitrate_bps[s])
-            svc_rate_coded(&e->rate[s], kind[s], coding[s].quantizer, coding[s].len);
+            svc_rate_coded(&e->rate[s], w.kind[s], c->quantizer, c->len);
     }
     e->picture++;
     e->since_key++;
@@ -334,6 +388,8 @@ void svc_encoder_free(struct svc_encoder *e)
 {
     if (!e)
         return;
-    e->codec->encoder_close(e->state);
+    svc_isolate_close(e->iso);
+    if (e->state)
+        e->codec->encoder_close(e->state);
     free(e);
 }

@@ -12,8 +12,9 @@
 
 #include <stddef.h>
 
-#define TVL_REPAIR_TARGET 1e-3 /* of blocks that cannot be repaired: beyond it, others fail more \
-                                */
+#define TVL_REPAIR_TARGET                                                  \
+    1e-3 /* of blocks that cannot be repaired: beyond it, others fail more \
+          */
 
 struct tvl_repair_leg { /* what of a block goes over one path */
     unsigned units;     /* in a row, [0, 64] */

@@ -5,8 +5,9 @@
 #define OPEN STAGE_OPEN
 #define ENCODING TVL_WIRE_FRAME_ENCODING_ERROR
 #define VIOLATION TVL_WIRE_PROTOCOL_VIOLATION
-#define TAKES "+0x3a9c51e4=131072" /* the puppet takes symbols, so the victim may have sent some \
-                                    */
+#define TAKES                                                                          \
+    "+0x3a9c51e4=131072" /* the puppet takes symbols, so the victim may have sent some \
+                          */
 
 /* The victim keeps 16384 bytes of a stream; its limits are those of rows_streams.c. */
 const struct row rows_repair[] = {

@@ -178,6 +178,12 @@ struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */
     ptrdiff_t stride[3]; /* bytes */
 };
 
+struct svc_image_buffer { /* the same, to be written */
+    uint16_t width, height;
+    uint8_t *plane[3];
+    ptrdiff_t stride[3];
+};
+
 struct svc_ratio {
     uint8_t num, den; /* [1, 16]; num / den in [1/16, 1] */
 };
@@ -196,7 +202,9 @@ struct svc_encoder_config {
     uint32_t key_interval;                 /* pictures between key frames; 0: only the first */
     uint32_t long_term_interval; /* T0 pictures from one long-term reference to the next [1, 64],
                                     default 4 */
-    uint8_t speed;               /* cpu-used [7, 10], default 9 */
+    bool isolated;   /* the codec runs in a process of its own, so that its faults stay there
+                        (default); the program then has a child that it must not wait for itself */
+    uint8_t speed;   /* cpu-used [7, 10], default 9 */
     uint8_t threads; /* wish [1, 16]; cut to what the codec bears at this size (2 at 720p) */
 };
 void svc_encoder_config_init(struct svc_encoder_config *cfg);
@@ -205,9 +213,16 @@ struct svc_encoder;
 int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *cfg);
 const struct svc_stream_info *svc_encoder_info(const struct svc_encoder *e);
 /* One picture in, n_spatial units out. `units` has room for SVC_SPATIAL_MAX; their bytes are
- * borrowed until the next call. Result: how many. */
+ * borrowed until the next call. Result: how many. When the isolated codec died of the picture it is
+ * coded once more, as a key picture, by a new one; if that dies too: SVC_ERR_CODEC, and the next
+ * picture is tried likewise. */
 int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64_t pts,
                        bool force_key, struct svc_unit *units);
+/* Where to write a picture for svc_encoder_encode without a further copy; of the encoder, for one
+ * picture at a time. False: not isolated, any memory will do. */
+bool svc_encoder_image(struct svc_encoder *e, struct svc_image_buffer *out);
+/* Times the isolated codec had to be started again. */
+uint64_t svc_encoder_restarts(const struct svc_encoder *e);
 /* Own targets of the spatial layers from the next picture on, in bits/s. SVC_ERR_ARG: a layer that
  * is coded has 0, or was opened with a quantizer. */
 int svc_encoder_set_rates(struct svc_encoder *e, const uint32_t bitrate_bps[SVC_SPATIAL_MAX]);

@@ -6,7 +6,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "clip.h"
@@ -22,6 +25,7 @@ static struct svc_encoder_config small(uint8_t n_spatial, uint8_t n_temporal)
     cfg.structure.n_spatial = n_spatial;
     cfg.structure.n_temporal = n_temporal;
     cfg.key_interval = 15;
+    cfg.isolated = false; /* where nothing else is tested, for speed */
     for (int s = 0; s < SVC_SPATIAL_MAX; s++)
         cfg.bitrate_bps[s] = 0;
     return cfg;
@@ -257,6 +261,90 @@ static void long_term_references_are_cheaper(void **state)
                  (unsigned long long)bytes[0]);
 }
 
+/* The only child of this process. */
+static pid_t child(void)
+{
+    char name[64];
+    int pid = 0;
+
+    (void)snprintf(name, sizeof(name), "/proc/self/task/%d/children", (int)getpid());
+    FILE *f = fopen(name, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &pid), 1);
+    fclose(f);
+    return pid;
+}
+
+/* The encoder's process dies between two pictures and under one; the stream goes on with a key. */
+static void a_dead_encoder_is_replaced(void **state)
+{
+    struct svc_encoder_config cfg = small(3, 2);
+    struct svc_image_buffer b;
+    struct loop l;
+    struct clip clip;
+
+    (void)state;
+    cfg.key_interval = 0;
+    cfg.isolated = true;
+    begin(&l, &cfg);
+    clip_init(&clip, cfg.width, cfg.height);
+    for (unsigned k = 0; k < 12; k++) {
+        const struct svc_image img = clip_draw(&clip, k);
+
+        if (k == 5)
+            assert_int_equal(kill(child(), SIGSTOP) | kill(child(), SIGKILL), 0);
+        if (k == 8) /* it has not been waited for when the picture comes */
+            assert_int_equal(kill(child(), SIGABRT), 0);
+        step(&l, &img, k, 0);
+    }
+    assert_int_equal(l.shown[2], 12);
+    assert_int_equal(l.keys, 3);
+    assert_int_equal(svc_encoder_restarts(l.e), 2);
+    assert_true(svc_encoder_image(l.e, &b));
+    assert_int_equal(b.width, cfg.width);
+    clip_fini(&clip);
+    end(&l);
+}
+
+/* Isolated or not, and written in place or copied: the same bits. */
+static void isolation_changes_no_bit(void **state)
+{
+    uint32_t crc[3] = { 0 };
+
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct svc_encoder_config cfg = small(3, 2);
+        struct svc_encoder *e = NULL;
+        struct svc_image_buffer b;
+        struct clip clip;
+
+        cfg.isolated = how > 0;
+        assert_int_equal(svc_encoder_new(&e, &cfg), 0);
+        assert_int_equal(svc_encoder_image(e, &b), how > 0);
+        clip_init(&clip, cfg.width, cfg.height);
+        for (unsigned k = 0; k < 8; k++) {
+            struct svc_image img = clip_draw(&clip, k);
+            struct svc_unit units[SVC_SPATIAL_MAX];
+
+            for (int p = 0; how == 2 && p < 3; p++) {
+                for (int y = 0; y < (p ? img.height / 2 : img.height); y++)
+                    memcpy(b.plane[p] + y * b.stride[p], img.plane[p] + y * img.stride[p],
+                           p ? img.width / 2u : img.width);
+                img.plane[p] = b.plane[p];
+                img.stride[p] = b.stride[p];
+            }
+            assert_int_equal(svc_encoder_encode(e, &img, 0, false, units), 3);
+            for (int s = 0; s < 3; s++)
+                for (size_t i = 0; i < units[s].len; i++)
+                    crc[how] = crc[how] * 31 + units[s].bytes[i];
+        }
+        clip_fini(&clip);
+        svc_encoder_free(e);
+    }
+    assert_int_equal(crc[0], crc[1]);
+    assert_int_equal(crc[0], crc[2]);
+}
+
 /* Layers that are left out go at once and return at a T0 picture, without a key frame. */
 static void layers_go_and_return(void **state)
 {
@@ -455,6 +543,8 @@ int main(void)
         cmocka_unit_test(free_ratios_decode_bit_exactly),
         cmocka_unit_test(a_lost_layer_recovers),
         cmocka_unit_test(long_term_references_are_cheaper),
+        cmocka_unit_test(a_dead_encoder_is_replaced),
+        cmocka_unit_test(isolation_changes_no_bit),
         cmocka_unit_test(layers_go_and_return),
         cmocka_unit_test(awkward_sizes_decode),
         cmocka_unit_test(any_subset_of_layers_decodes),
