@@ -19,11 +19,14 @@
  *          |                   |
  *          +---- PROBE_RTT <---+   half of it in flight for 200 ms, when min_rtt is 5 s old
  *
+ * The draft knows no coupled paths; what they give up is between probes, see COUPLED_YIELD.
+ *
  * Names follow the draft's. Rates are in bits/s, volumes in bytes. An ECN mark counts as a loss:
  * the draft has no answer of its own to it.
  */
 #include "all.h"
 
+#include <math.h>
 #include <string.h>
 
 #define INFINITE UINT64_MAX
@@ -47,7 +50,12 @@
 #define FULL_BW_ROUNDS 3    /* of plateau: the receiver may be opening its window */
 #define FULL_LOSS_RUNS 6    /* separate losses in a round trip that end STARTUP */
 #define DRAIN_ROUNDS 3      /* at most: bw may have been overestimated */
-#define RENO_ROUNDS 63      /* between probes: leaves Reno time to use 25 Mbit/s at 30 ms */
+/* Coupled to n - 1 others it is given 1 / n^2 of its growth, for as NewReno it would then have 1 /
+ * n of the rate. Here each probes from f bw to 1.25 bw, and of a full path of capacity C it finds
+ * bw = C / 4 / (1.25 - f); n of them have n f bw, half of C for f = 2.5 / (2 + n): 0.63, 0.5, 0.42.
+ * This times 1 - 1 / n is given up between probes: */
+#define COUPLED_YIELD 0.75
+#define RENO_ROUNDS 63 /* between probes: leaves Reno time to use 25 Mbit/s at 30 ms */
 #define UP_ROUNDS_MAX 30
 
 #define MIN_RTT_WINDOW 10000000u /* us */
@@ -102,6 +110,7 @@ struct bbr {
     /* undo */
     uint64_t prior_cwnd, undo_bw_short, undo_inflight_short, undo_inflight_long;
     uint64_t lost_number; /* of the last lost packet */
+    double share; /* (0, 1] of bw, between probes: less than 1 where it is coupled to others */
     uint32_t random;
     uint32_t lost_standing; /* packets lost and not taken back, in this episode */
     uint32_t datagram;
@@ -199,7 +208,7 @@ static double pacing_gain(const struct bbr *b)
                                    [UP] = UP_GAIN,
                                    [PROBE_RTT] = 1 };
 
-    return gain[b->phase];
+    return b->phase == DOWN || b->phase == CRUISE ? b->share * gain[b->phase] : gain[b->phase];
 }
 
 static double cwnd_gain(const struct bbr *b)
@@ -254,6 +263,7 @@ static void bbr_init(void *cc, uint32_t datagram_bytes, tvl_time now)
 
     memset(b, 0, sizeof *b);
     b->datagram = datagram_bytes;
+    b->share = 1;
     b->cwnd = first_window(b);
     b->pacing_bps = times(STARTUP_GAIN, b->cwnd * 8 * 1000000 / NO_RTT_NOMINAL);
     b->min_rtt_at = b->probe_rtt_min_at = b->extra_from = b->cycle_at = now;
@@ -708,6 +718,7 @@ static void bbr_on_ack(void *cc, const struct tvl_cc_ack *a)
     struct bbr *b = cc;
     const bool app_limited = a->app_limited || a->sent_delivered < b->ignore_to;
 
+    b->share = 1 - COUPLED_YIELD * (1 - sqrt(a->growth));
     first_pacing(b, a->rtt);
     update_latest(b, a);
     update_congestion(b, a, app_limited);
@@ -739,7 +750,7 @@ static void bbr_on_sent(void *cc, const struct tvl_cc_sent *s)
     b->idle_restart = true; /* the queue is empty: min_rtt is measured by the way */
     b->extra_from = s->now;
     if (in_probe_bw(b))
-        set_pacing(b, 1);
+        set_pacing(b, b->share);
     else if (b->phase == PROBE_RTT)
         check_probe_rtt_done(b, b->round_end, s->now);
 }
@@ -756,7 +767,9 @@ static struct tvl_cc_limit bbr_limit(const void *cc)
 {
     const struct bbr *b = cc;
 
-    return (struct tvl_cc_limit){ .cwnd = b->cwnd, .pacing_bps = b->pacing_bps, .rate_bps = b->bw };
+    return (struct tvl_cc_limit){ .cwnd = b->cwnd,
+                                  .pacing_bps = b->pacing_bps,
+                                  .rate_bps = times(b->share, b->bw) };
 }
 
 /* A window for those who know no rate: the path filled, and a little in its queue. */

@@ -22,6 +22,8 @@
  */
 #include "all.h"
 
+#include <math.h>
+
 #include "window.h"
 
 #define DELTA 0.5 /* the paper's default mode */
@@ -204,12 +206,12 @@ static void copa_init(void *cc, uint32_t datagram_bytes, tvl_time now)
     c->round_cwnd = c->w.cwnd;
 }
 
-/* `queued`: share of the window that stands in the queue [0, 1]. */
-static void move(struct copa *c, const struct tvl_cc_ack *ack, bool up, double queued)
+/* `aim`: datagrams in the queue; `queued`: share of the window that stands there [0, 1]. */
+static void move(struct copa *c, const struct tvl_cc_ack *ack, bool up, double aim, double queued)
 {
     const double least = (double)TVL_WINDOW_MIN * c->w.datagram;
     const double cwnd = (double)c->w.cwnd;
-    const double slow = c->inverse_delta * c->w.datagram * (double)ack->bytes / cwnd;
+    const double slow = aim * c->w.datagram * (double)ack->bytes / cwnd;
     double step = c->velocity * slow;
 
     /* no faster than slow start, in either direction */
@@ -219,7 +221,7 @@ static void move(struct copa *c, const struct tvl_cc_ack *ack, bool up, double q
     if (!up && step > slow && step > queued / 2 * (double)ack->bytes)
         step = queued / 2 * (double)ack->bytes > slow ? queued / 2 * (double)ack->bytes : slow;
     if (up)
-        tvl_window_grow(&c->w, step * ack->growth);
+        tvl_window_grow(&c->w, step);
     else
         c->w.cwnd = (uint64_t)(cwnd - step > least ? cwnd - step : least);
     if (up != c->up && c->velocity > 1) { /* the target was passed */
@@ -241,7 +243,8 @@ static void copa_on_ack(void *cc, const struct tvl_cc_ack *ack)
     const double above = (double)(standing - rtt_min), noise = noise_of(c, rtt_min); /* us */
     const double queued = above > noise ? above - noise : 0;
     const double rate = (double)c->w.cwnd / c->w.datagram / (double)standing;
-    const bool up = rate * queued <= c->inverse_delta;
+    const double aim = c->inverse_delta * sqrt(ack->growth);
+    const bool up = rate * queued <= aim;
 
     if (!up && c->w.ssthresh != 0) { /* slow start is over for good */
         c->w.ssthresh = 0;
@@ -251,7 +254,7 @@ static void copa_on_ack(void *cc, const struct tvl_cc_ack *ack)
         if (c->w.ssthresh != 0 && up)
             tvl_window_grow(&c->w, (double)ack->bytes);
         else
-            move(c, ack, up, queued / (double)standing);
+            move(c, ack, up, aim, queued / (double)standing);
     }
     if (ack->sent_at >= c->round_from)
         end_round(c, ack, rtt_min);

@@ -18,6 +18,8 @@
  */
 #include "all.h"
 
+#include <math.h>
+
 #include "window.h"
 
 /* The draft's section 4.1.1 */
@@ -124,7 +126,7 @@ static void scream_on_ack(void *cc, const struct tvl_cc_ack *ack)
     const double step = (scale < NEAR_STEP ? NEAR_STEP : scale) *
                         (s->w.datagram + GROWTH * (double)s->w.cwnd * scale * calm(s, ack->now));
 
-    tvl_window_grow(&s->w, ack->growth * step * (double)ack->bytes / (double)s->w.cwnd);
+    tvl_window_grow(&s->w, sqrt(ack->growth) * step * (double)ack->bytes / (double)s->w.cwnd);
 }
 
 static void scream_on_loss(void *cc, const struct tvl_cc_loss *loss)

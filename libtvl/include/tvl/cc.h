@@ -117,9 +117,11 @@ struct tvl_cc_ops {
  * take, from their windows; it keeps no state. libtvl asks it for each group of paths that shared
  * bottleneck detection (RFC 8382) has found, and only then.
  *
- * It works on controllers that grow by acknowledgements and shrink by losses: newreno, cubic,
- * compound, westwood, veno, hybla, prague. Those that aim at a rate or a delay of the path (bbr,
- * copa, scream) are not coupled: they get factors and have little or no use for them.
+ * The factors are written for controllers that grow by acknowledgements and shrink by losses:
+ * newreno, cubic, compound, westwood, veno, hybla, prague. There a path whose growth is g times its
+ * own has sqrt(g) times the window, and that share is what the others take: bbr in what it sends
+ * between its probes, copa in the queue it aims at, scream in its growth. The last two keep queues
+ * so short and even that the bottleneck is often not found; then they are not coupled.
  */
 struct tvl_couple_path {
     uint64_t cwnd;          /* bytes, [1, any] */

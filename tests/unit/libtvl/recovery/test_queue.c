@@ -31,6 +31,7 @@ struct link {
     tvl_time rtt, buffer, jitter;    /* us; a round trip takes from rtt to rtt + jitter */
     tvl_time pause_every, pause_for; /* us; 0: never */
     double offered_bps;              /* what the application has; 0: no end */
+    double growth;                   /* that a coupling leaves it; 0: all */
 };
 
 struct lab {
@@ -155,7 +156,7 @@ static void acknowledge(struct lab *l, const struct packet *p, uint64_t bytes, u
                                   .sent_in_flight = p->in_flight,
                                   .app_limited = p->app_limited,
                                   .packets = bytes / MTU,
-                                  .growth = 1 };
+                                  .growth = l->link->growth > 0 ? l->link->growth : 1 };
 
     l->ops->on_ack(l->state, &a);
 }
@@ -214,6 +215,26 @@ static void run(tvl_time until)
 static double share_of(uint64_t bytes, double rate_bps, tvl_time span)
 {
     return (double)bytes * 8e6 / (double)span / rate_bps;
+}
+
+/* ---- BBR ---- */
+
+/* One of two coupled paths leaves room between its probes, and one that is not does not. */
+static void bbr_yields_where_it_is_coupled(void **state)
+{
+    struct link k = { .rate_bps = 20e6, .rtt = 40000, .buffer = 40000 };
+
+    (void)state;
+    begin("bbr", &k);
+    run(30 * SECOND);
+    assert_true(share_of(lab.delivered, k.rate_bps, 30 * SECOND) > 0.9);
+    k.growth = 0.25;
+    begin("bbr", &k);
+    run(30 * SECOND);
+    const double share = share_of(lab.delivered, k.rate_bps, 30 * SECOND);
+
+    if (share < 0.6 || share > 0.85)
+        fail_msg("bbr: %.2f of the link where it is coupled", share);
 }
 
 /* ---- Copa ---- */
@@ -324,8 +345,11 @@ static void veno_knows_its_own_loss(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copa_takes_jitter_for_jitter), cmocka_unit_test(copa_has_no_rival_alone),
-        cmocka_unit_test(scream_bears_pauses),          cmocka_unit_test(hybla_fills_gently),
+        cmocka_unit_test(bbr_yields_where_it_is_coupled),
+        cmocka_unit_test(copa_takes_jitter_for_jitter),
+        cmocka_unit_test(copa_has_no_rival_alone),
+        cmocka_unit_test(scream_bears_pauses),
+        cmocka_unit_test(hybla_fills_gently),
         cmocka_unit_test(veno_knows_its_own_loss),
     };
 
