@@ -5,13 +5,17 @@
 
 #define QUANTIZER_MIN 4
 #define QUANTIZER_MAX 62
-#define SLOPE 0.11   /* log2 bits per quantizer step, fitted at 20 to 50 */
-#define STEPS 4      /* of the cascade, per temporal layer */
-#define LEARN 0.25   /* weight of the newest unit in the cost of its kind */
-#define STEP_MAX 2.0 /* quantizer steps per unit: jumps are visible */
-#define HORIZON_MIN_S 2.0
-#define FLOOR_SHARE 0.3 /* never aim below this share of the target, however much is overspent */
-#define CEIL_SHARE 1.7
+#define SLOPE 0.11 /* log2 bits per quantizer step, fitted at 20 to 50 */
+#define STEPS 4    /* of the cascade, per temporal layer */
+#define LEARN 0.25 /* weight of the newest unit in the cost of its kind */
+#define FINER_MAX \
+    1.0 /* quantizer steps per unit: where a scene stands still the finer costs most */
+#define COARSER_MAX 2.0
+#define WINDOW_S 2.0
+#define AHEAD_SHARE 0.25 /* of the window */
+#define AIM_MIN 0.3      /* never aim below this share of the target, however much is overspent */
+#define AIM_MAX 1.7
+#define CUT 1.0 /* octaves off what was expected: the scene is another */
 
 /* Bits per pixel at GUESS_QUANTIZER for a first guess, by kind; replaced by the first unit. */
 #define GUESS_QUANTIZER 36
@@ -29,24 +33,51 @@ static double clamp(double v, double low, double high)
 
 void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg)
 {
-    *rc = (struct svc_rate){ .bits_per_picture = cfg->target_bps / cfg->fps, .fps = cfg->fps };
-    double least = HORIZON_MIN_S * cfg->fps;
-    rc->horizon = cfg->key_interval > least ? cfg->key_interval : least;
-    if (cfg->key_interval)
-        rc->share[SVC_RATE_KEY] = 1.0 / cfg->key_interval;
-    for (unsigned t = 0; t < cfg->structure.n_temporal; t++)
-        rc->share[SVC_RATE_T0 + t] = svc_structure_share(&cfg->structure, t);
-    rc->share[SVC_RATE_T0] = fmax(0, rc->share[SVC_RATE_T0] - rc->share[SVC_RATE_KEY]);
+    const double window = clamp(WINDOW_S * cfg->fps, 8, SVC_RATE_WINDOW_MAX);
+
+    *rc = (struct svc_rate){ .cfg = *cfg,
+                             .bits_per_picture = cfg->target_bps / cfg->fps,
+                             .window = (unsigned)lround(window) };
+    rc->ahead = (unsigned)lround(rc->window * AHEAD_SHARE);
+    for (unsigned i = 0; i < SVC_RATE_WINDOW_MAX; i++)
+        rc->spent[i] = (uint32_t)lround(rc->bits_per_picture);
     for (int k = 0; k < SVC_RATE_KINDS; k++)
         rc->cost[k] = log2(guess_bpp[k] * cfg->pixels) + SLOPE * (GUESS_QUANTIZER + offset_of(k));
 }
 
-static double mean_bits(const struct svc_rate *rc, double quantizer)
+/* The kind of the picture `ahead` pictures after the next one. */
+static enum svc_rate_kind kind_ahead(const struct svc_rate *rc, unsigned ahead)
 {
-    double sum = 0;
-    for (int k = 0; k < SVC_RATE_KINDS; k++)
-        sum += rc->share[k] * exp2(rc->cost[k] - SLOPE * (quantizer + offset_of(k)));
+    uint64_t since = rc->since_key + ahead;
+
+    if (rc->cfg.key_interval)
+        since %= rc->cfg.key_interval;
+    if (since == 0)
+        return SVC_RATE_KEY;
+    return (enum svc_rate_kind)(SVC_RATE_T0 + svc_structure_temporal(&rc->cfg.structure, since));
+}
+
+/* Bits of what is to come, at quantizer 0; `next` is the kind of the first. */
+static double bits_ahead(const struct svc_rate *rc, enum svc_rate_kind next)
+{
+    double sum = exp2(rc->cost[next] - SLOPE * offset_of(next));
+
+    for (unsigned i = 1; i < rc->ahead; i++) {
+        const enum svc_rate_kind k = kind_ahead(rc, i);
+
+        sum += exp2(rc->cost[k] - SLOPE * offset_of(k));
+    }
     return sum;
+}
+
+/* Bits that the window has left for what is to come. */
+static double budget(const struct svc_rate *rc)
+{
+    double left = rc->bits_per_picture * rc->window;
+
+    for (unsigned i = 1; i <= rc->window - rc->ahead; i++)
+        left -= rc->spent[(rc->pictures - i) % SVC_RATE_WINDOW_MAX];
+    return left;
 }
 
 uint8_t svc_rate_cascade(uint8_t quantizer, enum svc_rate_kind kind)
@@ -57,30 +88,50 @@ uint8_t svc_rate_cascade(uint8_t quantizer, enum svc_rate_kind kind)
 
 uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind)
 {
-    double aim = rc->bits_per_picture + rc->saved_bits / rc->horizon;
-    aim = clamp(aim, FLOOR_SHARE * rc->bits_per_picture, CEIL_SHARE * rc->bits_per_picture);
-    double wish = log2(mean_bits(rc, 0) / aim) / SLOPE;
+    const double bits = bits_ahead(rc, kind);
+    /* A key picture ahead is no reason to save before it: the window has held one all along. */
+    const double even = rc->bits_per_picture * rc->ahead;
+    const double lump = bits / (rc->ahead * exp2(rc->cost[SVC_RATE_T0]));
+    const double most = even * AIM_MAX * (lump > 1 ? lump : 1);
+    double wish = log2(bits / clamp(budget(rc), even * AIM_MIN, most)) / SLOPE;
+
     if (rc->started)
-        wish = clamp(wish, rc->quantizer - STEP_MAX, rc->quantizer + STEP_MAX);
+        wish = clamp(wish, rc->quantizer - FINER_MAX, rc->quantizer + COARSER_MAX);
     rc->started = rc->learnt[SVC_RATE_T0];
     rc->quantizer = clamp(wish, QUANTIZER_MIN, QUANTIZER_MAX);
-    double q = clamp(rc->quantizer + offset_of(kind), QUANTIZER_MIN, QUANTIZER_MAX);
-    return (uint8_t)lround(q);
+    return (uint8_t)lround(clamp(rc->quantizer + offset_of(kind), QUANTIZER_MIN, QUANTIZER_MAX));
+}
+
+static void learn(struct svc_rate *rc, enum svc_rate_kind kind, double cost)
+{
+    const double off = cost - rc->cost[kind];
+
+    if (!rc->learnt[kind]) {
+        rc->cost[kind] = cost;
+    } else if (fabs(off) > CUT && kind >= SVC_RATE_T0) {
+        for (int k = 0; k < SVC_RATE_KINDS; k++)
+            rc->cost[k] += k == (int)kind ? off : k >= SVC_RATE_T0 ? off / 2 : 0;
+    } else {
+        rc->cost[kind] += LEARN * off;
+    }
+    rc->learnt[kind] = true;
 }
 
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes)
 {
-    double bits = 8.0 * (double)(bytes ? bytes : 1);
-    double cost = log2(bits) + SLOPE * quantizer;
-    rc->cost[kind] = rc->learnt[kind] ? rc->cost[kind] + LEARN * (cost - rc->cost[kind]) : cost;
-    rc->learnt[kind] = true;
-    rc->saved_bits += rc->bits_per_picture - bits;
+    const double bits = 8.0 * (double)(bytes ? bytes : 1);
+
+    learn(rc, kind, log2(bits) + SLOPE * quantizer);
+    rc->spent[rc->pictures++ % SVC_RATE_WINDOW_MAX] = (uint32_t)bits;
+    rc->since_key = kind == SVC_RATE_KEY ? 1 : rc->since_key + 1;
 }
 
 void svc_rate_retarget(struct svc_rate *rc, double target_bps)
 {
-    rc->bits_per_picture = target_bps / rc->fps;
-    rc->saved_bits = 0;
+    rc->cfg.target_bps = target_bps;
+    rc->bits_per_picture = target_bps / rc->cfg.fps;
+    for (unsigned i = 0; i < SVC_RATE_WINDOW_MAX; i++)
+        rc->spent[i] = (uint32_t)lround(rc->bits_per_picture);
 }
 
 double svc_rate_part(const struct svc_structure *st, unsigned temporal)

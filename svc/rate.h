@@ -1,9 +1,15 @@
 /*
  * rate.h - rate control of one spatial layer: which quantizer makes the layer meet its bit rate.
  *
- * It learns per kind of unit how many bits one costs, bits = 2^(cost - SLOPE * quantizer), and
- * picks the quantizer at which the mean over a horizon (one key interval) meets the target plus a
- * share of what was saved or overspent so far. Pure: no clock, no allocation.
+ *     spent in the last 1.5 s │ to be spent in the next 0.5 s     together: what the target allows
+ *     ────────────────────────┼──────────────────────────────
+ *                             now
+ *
+ * It learns per kind of unit how many bits one costs, bits = 2^(cost - SLOPE * quantizer), knows
+ * which kinds come next, and picks the quantizer at which they meet what is left of the window: no
+ * window of two seconds strays far, and so does no receiver's buffer. A unit that costs twice what
+ * was expected is a scene cut: what was learnt of all kinds moves with it at once. Pure: no clock,
+ * no allocation.
  */
 #ifndef SVC_RATE_H
 #define SVC_RATE_H
@@ -27,14 +33,17 @@ struct svc_rate_config {
     uint32_t pixels; /* of one picture */
 };
 
+#define SVC_RATE_WINDOW_MAX 512 /* pictures; two seconds of 240 fps fit */
+
 struct svc_rate {
-    double bits_per_picture, fps;
-    double horizon;               /* pictures */
-    double share[SVC_RATE_KINDS]; /* of each kind in the horizon */
-    double cost[SVC_RATE_KINDS];  /* log2 bits at quantizer 0 */
+    struct svc_rate_config cfg;
+    double bits_per_picture;
+    unsigned window, ahead;              /* pictures: all of it, and the part to come */
+    uint32_t spent[SVC_RATE_WINDOW_MAX]; /* bits, ring by picture */
+    uint64_t pictures, since_key;        /* the next one's */
+    double cost[SVC_RATE_KINDS];         /* log2 bits at quantizer 0 */
     bool learnt[SVC_RATE_KINDS];
-    double saved_bits; /* since the start; negative: overspent */
-    double quantizer;  /* of temporal layer 0 */
+    double quantizer; /* of temporal layer 0 */
     bool started;
 };
 
@@ -42,7 +51,7 @@ void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg);
 /* Quantizer [0, 63] for the next unit. */
 uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind);
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes);
-/* Another target from the next unit on; what was saved or overspent is forgotten. */
+/* Another target from the next unit on; what was spent before is forgotten. */
 void svc_rate_retarget(struct svc_rate *rc, double target_bps);
 /* About what part of a spatial layer's rate its temporal layer gets, all together 1. */
 double svc_rate_part(const struct svc_structure *st, unsigned temporal);

@@ -1,0 +1,147 @@
+/*
+ * test_rate.c - rate control against a made-up codec whose units cost 2^(cost - slope q) bits, more
+ * or less: the windows of two seconds meet the target, also after cuts and new targets.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <math.h>
+#include <cmocka.h>
+
+#include "rate.h"
+
+#define PICTURES 900
+#define FPS 30
+#define WINDOW (2 * FPS)
+
+struct codec {
+    double slope; /* octaves per quantizer step; the controller believes 0.11 */
+    double noise; /* octaves, either way */
+    uint32_t key_interval;
+    unsigned cut_at; /* the scene costs three times as much from there on; 0: never */
+    unsigned retarget_at;
+    double retarget_bps;
+    unsigned seed;
+};
+
+static double noise_of(struct codec *c)
+{
+    c->seed = c->seed * 1664525u + 1013904223u;
+    return c->noise * ((double)(c->seed >> 8) / (1u << 23) - 1);
+}
+
+static double bits_of(struct codec *c, enum svc_rate_kind kind, unsigned at, uint8_t q)
+{
+    static const double cost[SVC_RATE_KINDS] = { 19.5, 18, 17, 15.8, 15 };
+    const double cut = c->cut_at && at >= c->cut_at ? 1.6 : 0;
+
+    return exp2(cost[kind] + cut - c->slope * q + noise_of(c));
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Sorted errors of all windows that no cut and no new target is in; how many. */
+static unsigned run(struct codec *c, double target, double *error)
+{
+    static double bits[PICTURES], wanted[PICTURES];
+    struct svc_rate_config cfg = { .target_bps = target,
+                                   .fps = FPS,
+                                   .key_interval = c->key_interval,
+                                   .structure = { .n_spatial = 3, .n_temporal = 2 },
+                                   .pixels = 640 * 360 };
+    struct svc_rate rc;
+    unsigned n = 0;
+
+    svc_rate_init(&rc, &cfg);
+    for (unsigned i = 0; i < PICTURES; i++) {
+        const uint64_t since = c->key_interval ? i % c->key_interval : i;
+        const enum svc_rate_kind kind =
+            since == 0
+                ? SVC_RATE_KEY
+                : (enum svc_rate_kind)(SVC_RATE_T0 + svc_structure_temporal(&cfg.structure, since));
+
+        if (c->retarget_at && i == c->retarget_at)
+            svc_rate_retarget(&rc, target = c->retarget_bps);
+        const uint8_t q = svc_rate_quantizer(&rc, kind);
+
+        assert_in_range(q, 1, 63);
+        bits[i] = bits_of(c, kind, i, q);
+        wanted[i] = target / FPS;
+        svc_rate_coded(&rc, kind, q, (size_t)(bits[i] / 8));
+    }
+    for (unsigned at = WINDOW; at + WINDOW <= PICTURES; at++) {
+        double sum = 0, want = 0;
+
+        for (unsigned i = at; i < at + WINDOW; i++) {
+            sum += bits[i];
+            want += wanted[i];
+        }
+        if ((c->cut_at && at < c->cut_at + WINDOW && at + WINDOW > c->cut_at) ||
+            (c->retarget_at && at < c->retarget_at + WINDOW && at + WINDOW > c->retarget_at))
+            continue;
+        error[n++] = fabs(sum / want - 1);
+    }
+    qsort(error, n, sizeof *error, by_size);
+    return n;
+}
+
+static void windows_meet_the_target(void **state)
+{
+    static const struct {
+        struct codec c;
+        double target, median, p95;
+    } cases[] = {
+        { { 0.11, 0, 60, 0, 0, 0, 1 }, 500e3, 0.02, 0.05 },
+        { { 0.11, 0.3, 60, 0, 0, 0, 2 }, 500e3, 0.02, 0.05 },
+        { { 0.11, 0.3, 0, 0, 0, 0, 3 }, 200e3, 0.02, 0.05 },
+        { { 0.11, 0.3, 45, 0, 0, 0, 4 }, 800e3, 0.05, 0.12 }, /* keys out of step with the window */
+        { { 0.15, 0.3, 60, 0, 0, 0, 5 }, 300e3, 0.03, 0.08 },
+        { { 0.08, 0.3, 60, 0, 0, 0, 6 }, 500e3, 0.03, 0.08 },
+        { { 0.11, 0.3, 60, 400, 0, 0, 7 }, 500e3, 0.02, 0.06 },
+        { { 0.11, 0.3, 60, 0, 420, 250e3, 8 }, 700e3, 0.02, 0.06 },
+        { { 0.11, 0.3, 60, 0, 420, 900e3, 9 }, 300e3, 0.02, 0.06 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        static double error[PICTURES];
+        struct codec c = cases[i].c;
+        const unsigned n = run(&c, cases[i].target, error);
+
+        if (error[n / 2] > cases[i].median || error[n * 95 / 100] > cases[i].p95)
+            fail_msg("case %zu: median %.3f, 95th percentile %.3f", i, error[n / 2],
+                     error[n * 95 / 100]);
+    }
+}
+
+static void parts_of_the_rate(void **state)
+{
+    (void)state;
+    for (uint8_t t = 1; t <= 3; t++) {
+        const struct svc_structure st = { .n_spatial = 1, .n_temporal = t };
+        double sum = 0;
+
+        for (unsigned i = 0; i < t; i++)
+            sum += svc_rate_part(&st, i);
+        assert_true(fabs(sum - 1) < 1e-9);
+    }
+    assert_int_equal(svc_rate_cascade(40, SVC_RATE_T0), 40);
+    assert_int_equal(svc_rate_cascade(40, SVC_RATE_T2), 48);
+    assert_int_equal(svc_rate_cascade(62, SVC_RATE_T2), 63);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(windows_meet_the_target),
+        cmocka_unit_test(parts_of_the_rate),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
