@@ -2,7 +2,7 @@
 #include "repair_rate.h"
 
 #define PRIOR_PACKETS 50.0
-#define PRIOR_LOST 0.5
+#define PRIOR_LOST 0.1
 #define MOST 32 /* symbols */
 
 double tvl_repair_loss(double packets, double lost)

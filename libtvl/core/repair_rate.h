@@ -30,8 +30,8 @@ unsigned tvl_repair_symbols(const struct tvl_repair_leg *leg, size_t n, size_t v
 
 /*
  * Loss by what was counted: `lost` of `packets`. Little is known of a path at first: it counts as
- * if half a packet in fifty had been lost before, so one that has lost none for a thousand packets
- * is taken to lose one in two thousand.
+ * if a tenth of a packet in fifty had been lost before. So it gets one symbol a block at first, and
+ * none once it has lost nothing for a thousand packets or two.
  */
 double tvl_repair_loss(double packets, double lost);
 

@@ -214,7 +214,7 @@ bool tvl_sendbuf_has_again(const struct tvl_sendbuf *b)
 
 bool tvl_sendbuf_has_lost(const struct tvl_sendbuf *b)
 {
-    return b->lost.count > 0 || b->lost_all || b->fin_lost;
+    return b->lost.count > 0 || b->lost_all;
 }
 
 /* ---- what became of it ---- */

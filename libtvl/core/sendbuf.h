@@ -62,7 +62,7 @@ bool tvl_sendbuf_next(struct tvl_sendbuf *b, size_t max_len, uint64_t limit,
                       struct tvl_send_chunk *out);
 bool tvl_sendbuf_has_again(const struct tvl_sendbuf *b); /* something to send without credit */
 
-bool tvl_sendbuf_has_lost(const struct tvl_sendbuf *b); /* something sent is to be sent again */
+bool tvl_sendbuf_has_lost(const struct tvl_sendbuf *b); /* bytes sent are to be sent again */
 
 void tvl_sendbuf_sent(struct tvl_sendbuf *b, uint64_t offset, size_t len, bool fin);
 /* Both accept any range ever sent, any number of times. */

@@ -426,8 +426,13 @@ enum tvl_flow_reliability {
     TVL_FLOW_UNTIL_DEADLINE, /* sent again until its stream's deadline, which resets it; without
                                 one, for ever */
     TVL_FLOW_RELIABLE,       /* for ever: deadlines order and are counted, but reset nothing */
-    TVL_FLOW_UNRELIABLE,     /* never: a stream of which something was lost is reset, with
-                                TVL_EVENT_STREAM_EXPIRED; so is one whose deadline passes */
+    TVL_FLOW_UNRELIABLE, /* never: no byte is sent a second time, be it lost or in doubt. A stream
+                            of which bytes are lost is reset with `code`, and
+                            TVL_EVENT_STREAM_EXPIRED; the reader keeps what it has read before
+                            the gap, and is told. So is one whose deadline passes. Copies and
+                            repair symbols (below) are no second sending: with them a stream
+                            outlives losses. An end without bytes is sent until it is known.
+                            What is of use with gaps in it is for tvl_datagram_write */
 };
 
 enum tvl_flow_protection {
