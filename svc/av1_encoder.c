@@ -286,6 +286,7 @@ const struct svc_codec svc_codec_av1 = {
     .rfc6381 = "av01",
     .n_spatial_max = 4,
     .n_temporal_max = 3,
+    .long_term = true,
     .encoder_open = encoder_open,
     .encode = encode,
     .encoder_close = encoder_close,

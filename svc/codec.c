@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static const struct svc_codec *const all[] = { &svc_codec_av1 };
-const char *const svc_codecs[] = { "av1", NULL };
+static const struct svc_codec *const all[] = { &svc_codec_av1, &svc_codec_vp9, &svc_codec_h264 };
+const char *const svc_codecs[] = { "av1", "vp9", "h264", NULL };
 
 const struct svc_codec *svc_codec_find(const char *name)
 {

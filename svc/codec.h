@@ -21,6 +21,8 @@ struct svc_codec {
     const char *name;    /* of svc_codecs */
     const char *rfc6381; /* how svc_stream_info.codec begins */
     uint8_t n_spatial_max, n_temporal_max;
+    bool long_term; /* the encoder can keep and read long-term references */
+    bool in_order;  /* slots are not named but counted: a late unit cannot be decoded any more */
 
     /* An encoder for `cfg`, which has been checked; `info` gives the layers' sizes, its `codec` is
      * the backend's to fill in. */
@@ -39,7 +41,7 @@ struct svc_codec {
     void (*decoder_close)(void *state);
 };
 
-extern const struct svc_codec svc_codec_av1;
+extern const struct svc_codec svc_codec_av1, svc_codec_vp9, svc_codec_h264;
 /* By name, or by the beginning of an RFC 6381 string; NULL: no such. */
 const struct svc_codec *svc_codec_find(const char *name);
 

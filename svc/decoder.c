@@ -9,7 +9,8 @@ struct svc_decoder {
     const struct svc_codec *codec;
     void *state;
     struct svc_tracker tracker;
-    bool started; /* a key frame has been decoded */
+    bool started;    /* a key frame has been decoded */
+    uint64_t newest; /* picture decoded */
 };
 
 int svc_decoder_new(struct svc_decoder **out, const char *codec, unsigned threads)
@@ -41,6 +42,8 @@ static void start_over(struct svc_decoder *d)
 
 static bool usable(const struct svc_decoder *d, const struct svc_unit *unit)
 {
+    if (d->started && d->codec->in_order && unit->picture <= d->newest)
+        return false;
     return (d->started || unit->key) && svc_tracker_decodable(&d->tracker, unit);
 }
 
@@ -65,6 +68,7 @@ int svc_decoder_decode(struct svc_decoder *d, const struct svc_unit *units, size
         best = pic;
         svc_tracker_decoded(&d->tracker, &units[i]);
         d->started = true;
+        d->newest = units[i].picture;
     }
     *out = best;
     return best.opaque ? 1 : 0;

@@ -145,6 +145,7 @@ int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *c
 
     if (!codec || !config_valid(&checked, codec))
         return SVC_ERR_ARG;
+    checked.structure.long_term &= codec->long_term;
     struct svc_encoder *e = calloc(1, sizeof(*e));
     if (!e)
         return SVC_ERR_NOMEM;

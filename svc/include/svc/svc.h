@@ -169,7 +169,8 @@ void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit);
 
 /* ---- encoder ---- */
 
-/* "av1" through libaom and dav1d. Ends with NULL. */
+/* "av1" through libaom and dav1d; "vp9" through libvpx; "h264" through OpenH264 and libavcodec, of
+ * temporal layers only and without long-term references. Ends with NULL. */
 extern const char *const svc_codecs[];
 
 struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */

@@ -3,8 +3,11 @@
 
 #include <aom/aom_decoder.h>
 #include <aom/aomdx.h>
+#include <libavcodec/avcodec.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wels/codec_api.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,27 +50,73 @@ void clip_fini(struct clip *c)
     free(c->bytes);
 }
 
+/* ---- the judges ---- */
+
 struct reference {
-    aom_codec_ctx_t aom;
+    aom_codec_ctx_t aom; /* AV1 */
+    bool aom_open;
+    AVCodecContext *av; /* VP9 */
+    AVPacket *pkt;
+    AVFrame *frame;
+    ISVCDecoder *wels; /* H.264 */
 };
 
-struct reference *reference_new(void)
+static void open_aom(struct reference *r)
 {
-    struct reference *r = calloc(1, sizeof(*r));
-    assert_non_null(r);
     aom_codec_dec_cfg_t cfg = { .threads = 1, .allow_lowbitdepth = 1 };
+
     assert_int_equal(aom_codec_dec_init(&r->aom, aom_codec_av1_dx(), &cfg, 0), 0);
     assert_int_equal(aom_codec_control(&r->aom, AV1D_SET_OPERATING_POINT, 0), 0);
     assert_int_equal(aom_codec_control(&r->aom, AV1D_SET_OUTPUT_ALL_LAYERS, 1), 0);
+    r->aom_open = true;
+}
+
+static void open_av(struct reference *r)
+{
+    const AVCodec *vp9 = avcodec_find_decoder_by_name("vp9");
+
+    assert_non_null(vp9);
+    r->av = avcodec_alloc_context3(vp9);
+    r->pkt = av_packet_alloc();
+    r->frame = av_frame_alloc();
+    assert_true(r->av && r->pkt && r->frame);
+    r->av->thread_count = 1;
+    assert_int_equal(avcodec_open2(r->av, vp9, NULL), 0);
+}
+
+static void open_wels(struct reference *r)
+{
+    SDecodingParam param = { .uiTargetDqLayer = UCHAR_MAX,
+                             .eEcActiveIdc = ERROR_CON_DISABLE,
+                             .sVideoProperty = { .eVideoBsType = VIDEO_BITSTREAM_AVC } };
+    int quiet = WELS_LOG_QUIET;
+
+    assert_int_equal(WelsCreateDecoder(&r->wels), 0);
+    (*r->wels)->SetOption(r->wels, DECODER_OPTION_TRACE_LEVEL, &quiet);
+    assert_int_equal((*r->wels)->Initialize(r->wels, &param), 0);
+}
+
+struct reference *reference_new(const char *codec)
+{
+    struct reference *r = calloc(1, sizeof(*r));
+
+    assert_non_null(r);
+    if (strcmp(codec, "vp9") == 0)
+        open_av(r);
+    else if (strcmp(codec, "h264") == 0)
+        open_wels(r);
+    else
+        open_aom(r);
     return r;
 }
 
-uint32_t reference_decode(struct reference *r, const struct svc_unit *unit)
+static uint32_t decode_aom(struct reference *r, const struct svc_unit *unit)
 {
-    assert_int_equal(aom_codec_decode(&r->aom, unit->bytes, unit->len, NULL), 0);
     aom_codec_iter_t iter = NULL;
     const aom_image_t *img;
     uint32_t crc = 0;
+
+    assert_int_equal(aom_codec_decode(&r->aom, unit->bytes, unit->len, NULL), 0);
     while ((img = aom_codec_get_frame(&r->aom, &iter)))
         crc = svc_image_crc(
             &(struct svc_image){ .width = (uint16_t)img->d_w,
@@ -77,20 +126,72 @@ uint32_t reference_decode(struct reference *r, const struct svc_unit *unit)
     return crc;
 }
 
+static uint32_t decode_av(struct reference *r, const struct svc_unit *unit)
+{
+    assert_int_equal(av_new_packet(r->pkt, (int)unit->len), 0);
+    memcpy(r->pkt->data, unit->bytes, unit->len);
+    assert_int_equal(avcodec_send_packet(r->av, r->pkt), 0);
+    av_packet_unref(r->pkt);
+    assert_int_equal(avcodec_receive_frame(r->av, r->frame), 0);
+    const AVFrame *f = r->frame;
+
+    return svc_image_crc(
+        &(struct svc_image){ .width = (uint16_t)f->width,
+                             .height = (uint16_t)f->height,
+                             .plane = { f->data[0], f->data[1], f->data[2] },
+                             .stride = { f->linesize[0], f->linesize[1], f->linesize[2] } });
+}
+
+static uint32_t decode_wels(struct reference *r, const struct svc_unit *unit)
+{
+    unsigned char *planes[3] = { NULL };
+    SBufferInfo info = { 0 };
+
+    assert_int_equal(
+        (*r->wels)->DecodeFrameNoDelay(r->wels, unit->bytes, (int)unit->len, planes, &info), 0);
+    if (info.iBufferStatus != 1)
+        return 0;
+    const SSysMEMBuffer *b = &info.UsrData.sSystemBuffer;
+
+    return svc_image_crc(
+        &(struct svc_image){ .width = (uint16_t)b->iWidth,
+                             .height = (uint16_t)b->iHeight,
+                             .plane = { planes[0], planes[1], planes[2] },
+                             .stride = { b->iStride[0], b->iStride[1], b->iStride[1] } });
+}
+
+uint32_t reference_decode(struct reference *r, const struct svc_unit *unit)
+{
+    return r->av ? decode_av(r, unit) : r->wels ? decode_wels(r, unit) : decode_aom(r, unit);
+}
+
 void reference_free(struct reference *r)
 {
-    aom_codec_destroy(&r->aom);
+    if (r->aom_open)
+        aom_codec_destroy(&r->aom);
+    avcodec_free_context(&r->av);
+    av_packet_free(&r->pkt);
+    av_frame_free(&r->frame);
+    if (r->wels) {
+        (*r->wels)->Uninitialize(r->wels);
+        WelsDestroyDecoder(r->wels);
+    }
     free(r);
 }
+
+/* ---- kept clips ---- */
 
 struct kept *kept_new(const struct svc_encoder_config *cfg, unsigned n)
 {
     struct kept *k = calloc(1, sizeof(*k));
     struct svc_encoder *e = NULL;
-    struct reference *r = reference_new();
+    struct reference *r = reference_new(cfg->codec);
     struct clip clip;
     assert_non_null(k);
-    assert_true(n <= KEPT_MAX);
+    k->unit = calloc(n, sizeof(*k->unit));
+    k->crc = calloc(n, sizeof(*k->crc));
+    assert_true(k->unit && k->crc);
+    k->codec = cfg->codec;
     assert_int_equal(svc_encoder_new(&e, cfg), 0);
     clip_init(&clip, cfg->width, cfg->height);
     k->n = n;
@@ -121,5 +222,78 @@ void kept_free(struct kept *k)
     for (unsigned i = 0; i < k->n; i++)
         for (unsigned s = 0; s < k->n_spatial; s++)
             free((void *)(uintptr_t)k->unit[i][s].bytes);
+    free(k->unit);
+    free(k->crc);
     free(k);
+}
+
+/* ---- trials ---- */
+
+#define LATE_MAX 4 /* pictures */
+
+struct mail { /* what comes with a later picture */
+    const struct svc_unit *unit[LATE_MAX * SVC_SPATIAL_MAX];
+    size_t n;
+};
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static void give(const struct kept *k, struct svc_decoder *d, const struct svc_unit *units,
+                 size_t n, struct outcome *out)
+{
+    struct svc_picture pic;
+    const int got = svc_decoder_decode(d, units, n, &pic);
+
+    out->errors += got < 0;
+    if (got != 1)
+        return;
+    const struct svc_layer_info *info = &k->info.layers[pic.layer.spatial];
+
+    out->shown++;
+    out->wrong += pic.picture != units[0].picture || pic.image.width != info->width ||
+                  pic.image.height != info->height ||
+                  svc_image_crc(&pic.image) != k->crc[pic.picture][pic.layer.spatial];
+    svc_picture_release(d, &pic);
+}
+
+void kept_try(const struct kept *k, const struct trial *trial, struct outcome *out)
+{
+    struct svc_decoder *d = NULL;
+    struct mail mail[LATE_MAX + 1] = { 0 };
+    uint32_t rng = trial->seed;
+
+    assert_int_equal(svc_decoder_new(&d, k->info.codec, 1 + trial->seed % 2), 0);
+    for (unsigned i = 0; i < k->n; i++) {
+        struct mail *now = &mail[i % (LATE_MAX + 1)];
+        struct svc_unit in[SVC_SPATIAL_MAX];
+        size_t n = 0;
+
+        for (unsigned s = 0; s < k->n_spatial; s++) {
+            out->units++;
+            if (next_random(&rng) % 100 < trial->loss_percent) {
+                out->lost++;
+            } else if (next_random(&rng) % 100 < trial->late_percent) {
+                struct mail *m = &mail[(i + 1 + next_random(&rng) % LATE_MAX) % (LATE_MAX + 1)];
+
+                m->unit[m->n++] = &k->unit[i][s];
+                out->late++;
+            } else {
+                in[n++] = k->unit[i][s];
+            }
+        }
+        if (n > 0)
+            give(k, d, in, n, out);
+        for (size_t j = 0; j < now->n; j++) {
+            const uint64_t shown = out->shown;
+
+            give(k, d, now->unit[j], 1, out);
+            out->late_taken += out->shown - shown;
+        }
+        now->n = 0;
+    }
+    svc_decoder_free(d);
 }

@@ -1,4 +1,7 @@
-/* clip.h - a small moving picture for the tests, and libaom's decoder as the reference. */
+/*
+ * clip.h - a small moving picture for the tests, and per codec a decoder that is not the project's
+ * as the reference: libaom's, libavcodec's own for VP9, OpenH264's.
+ */
 #ifndef CLIP_H
 #define CLIP_H
 
@@ -15,21 +18,35 @@ struct svc_image clip_draw(struct clip *c, unsigned n);
 void clip_fini(struct clip *c);
 
 struct reference;
-struct reference *reference_new(void);
-/* CRC of what libaom makes of the unit; 0 if it gave no picture. */
+struct reference *reference_new(const char *codec); /* of svc_codecs */
+/* CRC of what it makes of the unit; 0 if it gave no picture. */
 uint32_t reference_decode(struct reference *r, const struct svc_unit *unit);
 void reference_free(struct reference *r);
 
 /* A coded clip kept in memory, with the reference's CRC of every layer. */
-#define KEPT_MAX 80
 struct kept {
+    const char *codec;
     unsigned n;
     uint8_t n_spatial;
-    struct svc_unit unit[KEPT_MAX][SVC_SPATIAL_MAX];
-    uint32_t crc[KEPT_MAX][SVC_SPATIAL_MAX];
+    struct svc_unit (*unit)[SVC_SPATIAL_MAX]; /* [n] */
+    uint32_t (*crc)[SVC_SPATIAL_MAX];
     struct svc_stream_info info;
 };
 struct kept *kept_new(const struct svc_encoder_config *cfg, unsigned n);
 void kept_free(struct kept *k);
+
+/* How a kept clip comes through a bad network. */
+struct trial {
+    unsigned loss_percent; /* of the units never come */
+    unsigned late_percent; /* of the others come 1 to 4 pictures late */
+    uint32_t seed;
+};
+struct outcome {
+    uint64_t units, lost, late, late_taken;
+    uint64_t shown, wrong; /* wrong: differs from the reference in bits, size or number */
+    uint64_t errors;       /* of the decoder */
+};
+/* Adds to *out. The decoder gets what arrives in the order of arrival. */
+void kept_try(const struct kept *k, const struct trial *trial, struct outcome *out);
 
 #endif

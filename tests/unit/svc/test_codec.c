@@ -188,7 +188,7 @@ static void step(struct loop *l, const struct svc_image *img, unsigned i, unsign
 
 static void begin(struct loop *l, const struct svc_encoder_config *cfg)
 {
-    *l = (struct loop){ .r = reference_new() };
+    *l = (struct loop){ .r = reference_new("av1") };
     assert_int_equal(svc_encoder_new(&l->e, cfg), 0);
     assert_int_equal(svc_decoder_new(&l->d, "av1", 1), 0);
 }
