@@ -24,14 +24,17 @@ bool tvl_path_is_trusted(const struct tvl_path *p)
     return tvl_path_is_up(p) && !p->health.doubted;
 }
 
-bool tvl_path_has_better(const struct tvl_path *p)
+bool tvl_path_has_peer(const struct tvl_path *p)
 {
-    if (tvl_path_is_trusted(p))
-        return false;
     for (size_t i = 0; i < p->conn->n_paths; i++)
-        if (tvl_path_is_trusted(p->conn->path[i]))
+        if (p->conn->path[i] != p && tvl_path_is_trusted(p->conn->path[i]))
             return true;
     return false;
+}
+
+bool tvl_path_has_better(const struct tvl_path *p)
+{
+    return !tvl_path_is_trusted(p) && tvl_path_has_peer(p);
 }
 
 bool tvl_path_is_stale(const struct tvl_path *p, tvl_time now)

@@ -89,6 +89,8 @@ struct tvl_path {
 bool tvl_path_is_up(const struct tvl_path *p);
 /* Up, and not silent for longer than usual: the first choice for new data. */
 bool tvl_path_is_trusted(const struct tvl_path *p);
+/* Another path is trusted. */
+bool tvl_path_has_peer(const struct tvl_path *p);
 /* It is not trusted while another is: data has no business on it. */
 bool tvl_path_has_better(const struct tvl_path *p);
 /* It has proved nothing for TVL_HEALTH_STALE: what is known of it may be old. */

@@ -672,7 +672,8 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
                                                                  .packets = g->packets,
                                                                  .sample_bps = a.delivery_bps,
                                                                  .rtt = sample,
-                                                                 .rtt_min = cc->rtt.min });
+                                                                 .rtt_min = cc->rtt.min,
+                                                                 .flight = a.sent_in_flight });
     if (g->bytes > 0 && g->newest_sent_at >= cc->since) {
         tvl_model_acked(&cc->model, &a, g->packets, g->way);
         cc->ops->on_ack(cc->state, &a);

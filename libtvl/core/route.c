@@ -110,6 +110,34 @@ static int ask(struct tvl_conn *conn, const struct tvl_sched_path *view, size_t 
     return i < 0 || (size_t)i >= n || view[i].room == 0 ? TVL_SCHED_NONE : i;
 }
 
+/* What `d` describes is held: the answer for one of the streams after it, which is then `d`. */
+static int ask_further(struct tvl_conn *conn, const struct tvl_sched_path *view, size_t n,
+                       struct tvl_streams_demand *d)
+{
+    int i = TVL_SCHED_NONE;
+
+    for (unsigned k = 1; i < 0 && k < TVL_ROUTE_ASKS; k++) {
+        const struct tvl_streams_head held = d->head;
+
+        tvl_streams_look(&conn->streams, &held, d);
+        if (d->head.rank == UINT64_MAX)
+            break;
+        i = ask(conn, view, n, d);
+        conn->send_from = d->head;
+    }
+    return i;
+}
+
+/* Control frames leave on path `on`: with data only of streams that would leave there too. */
+static void ride_along(struct tvl_conn *conn, const struct tvl_sched_path *view, size_t n, int on,
+                       struct tvl_streams_head control)
+{
+    struct tvl_streams_demand d = { .head = control };
+
+    if (ask_further(conn, view, n, &d) != on)
+        conn->send_from = (struct tvl_streams_head){ .rank = UINT64_MAX };
+}
+
 static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *from, size_t n,
                                  const char *kind)
 {
@@ -125,15 +153,10 @@ static struct tvl_path *schedule(struct tvl_conn *conn, struct tvl_path *const *
     const uint64_t rank = d.head.rank;
     int i = ask(conn, view, n, &d);
 
-    for (unsigned k = 1; i < 0 && room && k < TVL_ROUTE_ASKS; k++) {
-        const struct tvl_streams_head held = d.head;
-
-        tvl_streams_look(&conn->streams, &held, &d);
-        if (d.head.rank == UINT64_MAX)
-            break;
-        i = ask(conn, view, n, &d);
-        conn->send_from = d.head;
-    }
+    if (i < 0 && room)
+        i = ask_further(conn, view, n, &d);
+    else if (i >= 0 && d.head.flow == TVL_FLOWS_MAX && conn->sched->alone)
+        ride_along(conn, view, n, i, d.head);
     tvl_trace_scheduler(conn, view, n, i, i < 0 ? rank : d.head.rank, kind);
     if (i >= 0)
         return from[i];
@@ -222,7 +245,7 @@ static struct tvl_path *second_path(const struct tvl_path *p, const struct tvl_f
     return best;
 }
 
-size_t tvl_route_copies(const struct tvl_path *p, const struct tvl_sent_frame *f, tvl_time age,
+size_t tvl_route_copies(struct tvl_path *p, const struct tvl_sent_frame *f, tvl_time age,
                         struct tvl_path **to, bool *again)
 {
     struct tvl_conn *conn = p->conn;
@@ -243,12 +266,16 @@ size_t tvl_route_copies(const struct tvl_path *p, const struct tvl_sent_frame *f
     }
     if (!conn->sched->also)
         return 0;
-    const size_t n = gather(conn, rule, &k, from);
+    size_t n = gather(conn, rule, &k, from);
 
-    for (size_t i = 0; i < n; i++) {
-        view[i] = view_of(from[i], conn->now);
+    for (size_t i = 0; i < n; i++)
         on = from[i] == p ? (int)i : on;
+    if (on < 0 && n < TVL_PATHS_MAX) { /* it is no longer one of the best: all the more */
+        on = (int)n;
+        from[n++] = p;
     }
+    for (size_t i = 0; i < n; i++)
+        view[i] = view_of(from[i], conn->now);
     *again = true; /* if it cannot be asked now, it may be later */
     if (on < 0)
         return 0;

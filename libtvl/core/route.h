@@ -32,7 +32,7 @@ struct tvl_path *tvl_route_data(struct tvl_conn *conn);
  * The frame `f` has left on `p`, `age` us ago: the paths on which its flow or the scheduler wants a
  * copy, into `to` (TVL_PATHS_MAX of them), and whether it wants to be asked again. How many.
  */
-size_t tvl_route_copies(const struct tvl_path *p, const struct tvl_sent_frame *f, tvl_time age,
+size_t tvl_route_copies(struct tvl_path *p, const struct tvl_sent_frame *f, tvl_time age,
                         struct tvl_path **to, bool *again);
 
 #endif

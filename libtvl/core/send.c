@@ -539,7 +539,7 @@ static size_t send_app(struct tvl_path *p, enum send_what what, struct batch *ba
     if (tvl_repair_due(p))
         tvl_repair_write(&b);
     const uint32_t first = b.list.count;
-    if (what != SEND_BOUND || (p->app.probes > 0 && !tvl_path_has_better(p))) {
+    if (what != SEND_BOUND || (p->app.probes > 0 && !tvl_path_has_peer(p))) {
         tvl_control_write(conn, &b);
         (void)write_crypto(&b);
         const uint64_t dgrams_before = conn->dgrams.sent;

@@ -4,11 +4,12 @@
 #define LOSS_GAIN 0.01
 #define SWING_GAIN (1.0 / 32)
 
-static bool is_queued(tvl_time rtt, tvl_time rtt_min)
+static bool is_queued(const struct tvl_surety_news *n)
 {
-    const tvl_time share = rtt_min / TVL_SURETY_QUEUED_SHARE;
+    const tvl_time share = n->rtt_min / TVL_SURETY_QUEUED_SHARE;
 
-    return rtt > rtt_min + (share > TVL_SURETY_QUEUED ? share : TVL_SURETY_QUEUED);
+    return n->flight >= TVL_SURETY_FLIGHT &&
+           n->rtt > n->rtt_min + (share > TVL_SURETY_QUEUED ? share : TVL_SURETY_QUEUED);
 }
 
 static void take_sample(struct tvl_surety *s, double sample, bool queued)
@@ -24,7 +25,7 @@ static void take_sample(struct tvl_surety *s, double sample, bool queued)
     const double deviation = off < 0 ? -off : off;
 
     s->swing += ((deviation < 1 ? deviation : 1) - s->swing) * SWING_GAIN;
-    s->capacity_bps += (sample - s->capacity_bps) / (off < 0 ? 8 : 2);
+    s->capacity_bps += (sample - s->capacity_bps) / 2;
 }
 
 static void take_rtt(struct tvl_surety *s, double rtt, tvl_time now)
@@ -47,7 +48,7 @@ void tvl_surety_acked(struct tvl_surety *s, const struct tvl_surety_news *news)
         return;
     take_rtt(s, (double)news->rtt, news->now);
     if (news->sample_bps > 0)
-        take_sample(s, (double)news->sample_bps, is_queued(news->rtt, news->rtt_min));
+        take_sample(s, (double)news->sample_bps, is_queued(news));
 }
 
 void tvl_surety_lost(struct tvl_surety *s)

@@ -5,8 +5,7 @@
  * it counts only while packets wait in the path's queue, for then the path had more to carry than
  * it could; without a queue the sender was the limit, and what was seen before still holds.
  *
- *     sample >= capacity            capacity += (sample - capacity) / 2
- *     sample <  capacity, queued    capacity += (sample - capacity) / 8
+ *     sample >= capacity, or queued    capacity += (sample - capacity) / 2
  *     swing  += (|sample - capacity| / capacity - swing) / 32      of samples that count
  *     loss   += (lost ? 1 : 0 - loss) / 100                        per packet
  *
@@ -27,7 +26,8 @@
 
 #define TVL_SURETY_MEMORY 200000.0 /* us */
 #define TVL_SURETY_QUEUED 5000u    /* us over the least round trip that mean a queue, */
-#define TVL_SURETY_QUEUED_SHARE 8  /* or a share of it, if that is more */
+#define TVL_SURETY_QUEUED_SHARE 8  /* or a share of it, if that is more, with so much in flight: */
+#define TVL_SURETY_FLIGHT 5000u    /* bytes; how long a lone packet takes says nothing of more */
 
 struct tvl_surety {
     double capacity_bps, swing, loss;
@@ -41,6 +41,7 @@ struct tvl_surety_news { /* packets were acknowledged */
     uint64_t packets;
     uint64_t sample_bps;   /* as tvl_rate_finish() gives it; 0: no sample */
     tvl_time rtt, rtt_min; /* us, of the newest; 0: no sample */
+    uint64_t flight;       /* bytes in flight as the newest left, itself included */
 };
 void tvl_surety_acked(struct tvl_surety *s, const struct tvl_surety_news *news);
 void tvl_surety_lost(struct tvl_surety *s); /* one packet */

@@ -5,15 +5,15 @@
  *
  *     round   = max(least round trip, in flight / capacity, age of what is overdue)
  *     arrival = round - least round trip / 2
- *     sigma   = 5/4 rttvar + swing * (queue) + what is overdue
+ *     sigma   = 5/4 spread + swing * (queue) + what is overdue
  *     doubt   = sigma^2 / (sigma^2 + slack^2), slack = deadline - arrival      (Cantelli)
  *               + loss ^ (attempts that fit)
  *
- *     base layer (flow 0)   on the path of least doubt; a copy on the next best when the doubt is
- *                           above DOUBT_COPY. It is never held back while a path has room
+ *     base layer (flow 0)   whole on the path of least doubt, or spread over those that are as
+ *                           good; a copy on the next best when the doubt is above DOUBT_COPY
  *     upper layers          on every path, the earliest arrival first, as long as they come in time
- *                           and the path's queue stays below QUEUE_SHARE of the patience that the
- *                           stream shows: what is queued cannot be overtaken by the next base unit
+ *                           and the path's queue stays below QUEUE_US and QUEUE_BYTES: what is
+ *                           queued cannot be overtaken by the next base unit
  *     late                  a unit that all paths together cannot deliver in time is held: others
  *                           get its share
  *     no deadline           as ecf
@@ -25,8 +25,11 @@
 #include "all.h"
 
 #define DOUBT_COPY 0.01    /* chance of a base unit's packet to be late above which it goes twice */
-#define QUEUE_US 50000.0   /* us of queue on a path that upper layers may make */
-#define DOUBT_UPPER 0.6    /* the same of an upper layer's, above which it does not go there */
+#define DOUBT_UPPER 0.8    /* the same of an upper layer's, above which it does not go there */
+#define DOUBT_ALIKE 1.2    /* times the least doubt: as good as the surest path */
+#define QUEUE_US 20000.0   /* us of queue on a path that upper layers may make, */
+#define QUEUE_BYTES 2944   /* and two packets, however slow it is */
+#define UNSEEN 3           /* times what was delivered: what it may be without a queue */
 #define SOONER 1e-7        /* of doubt, that a us is worth */
 #define SIGMA_LEAST 1000.0 /* us */
 #define ATTEMPTS_MAX 3
@@ -42,14 +45,14 @@ static double larger(double a, double b)
     return a > b ? a : b;
 }
 
-/* bits/s: what it was seen to carry, or twice that as long as nothing spoke against more. */
+/* bits/s: what it was seen to carry, or UNSEEN times that while nothing speaks against more. */
 static double capacity(const struct tvl_sched_path *p, double least)
 {
     const double first = FIRST_BYTES * 8e6 / least;
 
     if (p->full)
         return (double)p->capacity_bps;
-    return larger(2 * (double)p->capacity_bps, first);
+    return larger(UNSEEN * (double)p->capacity_bps, first);
 }
 
 static struct outlook look(const struct tvl_sched_path *p, size_t bytes)
@@ -89,6 +92,12 @@ static double slack_of(const struct outlook *o, const struct tvl_sched_packet *p
     return pkt->deadline > now ? (double)(pkt->deadline - now) - o->arrival : -o->arrival;
 }
 
+/* The next base unit would find more than QUEUE_US there, and it cannot overtake. */
+static bool is_queued(const struct outlook *o)
+{
+    return o->queue > QUEUE_US + QUEUE_BYTES * 8e6 / o->bps;
+}
+
 struct choice {
     int path; /* index, TVL_SCHED_NONE: none will do */
     double doubt;
@@ -97,35 +106,18 @@ struct choice {
 /* The path of least doubt beside path[but], with room for `room`. Among sure ones the doubts differ
  * by nothing, and the earlier arrival is the better by as much as it is earlier. */
 static struct choice surest(const struct tvl_sched_path *path, size_t n, int but, size_t room,
-                            const struct tvl_sched_packet *pkt, tvl_time now)
+                            const struct tvl_sched_packet *pkt, uint64_t bytes, tvl_time now)
 {
-    struct choice best = { .path = TVL_SCHED_NONE, .doubt = 1 };
+    struct choice best = { .path = TVL_SCHED_NONE, .doubt = 2 };
 
     for (size_t i = 0; i < n; i++) {
-        const struct outlook o = look(&path[i], pkt->left > pkt->bytes ? pkt->left : pkt->bytes);
+        const struct outlook o = look(&path[i], bytes);
         const double d = doubt(&path[i], &o, slack_of(&o, pkt, now)) + o.arrival * SOONER;
 
         if (path[i].room >= room && (int)i != but && d < best.doubt)
             best = (struct choice){ .path = (int)i, .doubt = d };
     }
     return best;
-}
-
-/* On the surest path, or one that is as good: what is late on a bad one spoils the unit. */
-static int base(const struct tvl_sched_path *path, size_t n, const struct tvl_sched_packet *pkt,
-                tvl_time now)
-{
-    const struct choice best = surest(path, n, TVL_SCHED_NONE, 0, pkt, now);
-    const struct choice free = surest(path, n, TVL_SCHED_NONE, pkt->bytes, pkt, now);
-
-    if (free.doubt <= DOUBT_COPY || free.doubt <= 2 * best.doubt)
-        return free.path;
-    return TVL_SCHED_NONE;
-}
-
-static bool is_base(const struct tvl_sched_packet *pkt)
-{
-    return pkt->flow == 0;
 }
 
 /* All paths together deliver what waits of the unit before its deadline. */
@@ -144,6 +136,30 @@ static bool is_feasible(const struct tvl_sched_path *path, size_t n,
     return bytes >= (double)pkt->left;
 }
 
+/* On the surest path, or one that is as good: what is late on a bad one spoils the unit. */
+static int base(const struct tvl_sched_path *path, size_t n, const struct tvl_sched_packet *pkt,
+                tvl_time now)
+{
+    if (!is_feasible(path, n, pkt, now))
+        return TVL_SCHED_NONE;
+    const uint64_t whole = pkt->left > pkt->bytes ? pkt->left : pkt->bytes;
+    const struct choice all = surest(path, n, TVL_SCHED_NONE, pkt->bytes, pkt, whole, now);
+
+    if (all.doubt <= DOUBT_COPY)
+        return all.path;
+    const struct choice best = surest(path, n, TVL_SCHED_NONE, 0, pkt, pkt->bytes, now);
+    const struct choice free = surest(path, n, TVL_SCHED_NONE, pkt->bytes, pkt, pkt->bytes, now);
+
+    if (free.doubt <= DOUBT_COPY || free.doubt <= DOUBT_ALIKE * best.doubt)
+        return free.path;
+    return TVL_SCHED_NONE;
+}
+
+static bool is_base(const struct tvl_sched_packet *pkt)
+{
+    return pkt->flow == 0;
+}
+
 static int upper(const struct tvl_sched_path *path, size_t n, const struct tvl_sched_packet *pkt,
                  tvl_time now)
 {
@@ -155,7 +171,7 @@ static int upper(const struct tvl_sched_path *path, size_t n, const struct tvl_s
     for (size_t i = 0; i < n; i++) {
         const struct outlook o = look(&path[i], pkt->bytes);
 
-        if (path[i].room < pkt->bytes || o.queue > QUEUE_US ||
+        if (path[i].room < pkt->bytes || is_queued(&o) ||
             doubt(&path[i], &o, slack_of(&o, pkt, now)) > DOUBT_UPPER)
             continue;
         if (best < 0 || o.arrival < first) {
@@ -192,10 +208,13 @@ static uint64_t layered_also(void *s, const struct tvl_sched_path *path, size_t 
     const struct outlook o = look(&path[on], 0);
     const double left = (double)(pkt->deadline - now) - remaining(&o, (double)pkt->age);
     const double d = doubt(&path[on], &o, left);
-    const struct choice second = surest(path, n, on, pkt->bytes, pkt, now);
+    const struct choice second = surest(path, n, on, pkt->bytes, pkt, pkt->bytes, now);
 
-    if (d < DOUBT_COPY || second.path < 0 || second.doubt > DOUBT_UPPER ||
-        look(&path[second.path], pkt->bytes).queue > QUEUE_US)
+    if (d < DOUBT_COPY || second.path < 0 || second.doubt > DOUBT_UPPER)
+        return TVL_SCHED_WATCH;
+    const struct outlook there = look(&path[second.path], pkt->bytes);
+
+    if (is_queued(&there))
         return TVL_SCHED_WATCH;
     return UINT64_C(1) << second.path;
 }

@@ -13,9 +13,12 @@
 
 static void acked(struct tvl_surety *s, uint64_t packets, uint64_t bps, tvl_time rtt)
 {
-    const struct tvl_surety_news news = {
-        .now = s->rtt_at + MIN, .packets = packets, .sample_bps = bps, .rtt = rtt, .rtt_min = MIN
-    };
+    const struct tvl_surety_news news = { .now = s->rtt_at + MIN,
+                                          .packets = packets,
+                                          .sample_bps = bps,
+                                          .rtt = rtt,
+                                          .rtt_min = MIN,
+                                          .flight = 20000 };
 
     tvl_surety_acked(s, &news);
 }
@@ -52,6 +55,24 @@ static void loss_is_of_the_last_hundred(void **state)
     assert_true(s.loss > 0.045 && s.loss < 0.06);
     acked(&s, 1000, 0, MIN);
     assert_true(s.loss < 0.0001);
+}
+
+/* One packet on a slow link: its own length is no queue. */
+static void a_lone_packet_is_no_measure(void **state)
+{
+    struct tvl_surety s = { .loss = 0 };
+    const struct tvl_surety_news news = { .now = 100000,
+                                          .packets = 1,
+                                          .sample_bps = MBIT / 10,
+                                          .rtt = FULL,
+                                          .rtt_min = MIN,
+                                          .flight = 1472 };
+
+    (void)state;
+    acked(&s, 1, MBIT, FULL);
+    assert_true(s.queued);
+    tvl_surety_acked(&s, &news);
+    assert_true(s.capacity_bps == MBIT && !s.queued);
 }
 
 /* One surprise is forgotten in the same time, however often the path is asked. */
@@ -96,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(capacity_needs_a_queue_to_fall),
+        cmocka_unit_test(a_lone_packet_is_no_measure),
         cmocka_unit_test(spread_fades_with_time),
         cmocka_unit_test(shorter_is_usual_at_once),
         cmocka_unit_test(loss_is_of_the_last_hundred),
