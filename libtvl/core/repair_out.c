@@ -171,9 +171,18 @@ static uint32_t units_on(const struct tvl_repair_block *b, uint32_t path_id)
     return n;
 }
 
+/* A path that the peer wants to be spared carries symbols only where it carries data. */
+static bool is_spared(const struct tvl_path *p)
+{
+    for (size_t i = 0; p->peer_backup && i < p->conn->n_paths; i++)
+        if (tvl_path_is_trusted(p->conn->path[i]) && !p->conn->path[i]->peer_backup)
+            return true;
+    return false;
+}
+
 static bool may_carry(const struct tvl_path *p, const struct tvl_flow_rule *rule)
 {
-    return tvl_path_is_trusted(p) && tvl_flow_may(rule, p->id);
+    return tvl_path_is_trusted(p) && tvl_flow_may(rule, p->id) && !is_spared(p);
 }
 
 /* The path that has carried least of the block, then the quickest; NULL: it may go nowhere. */

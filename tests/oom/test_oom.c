@@ -5,10 +5,10 @@
  *     test_oom ours|openssl [STRIDE [all]]    every STRIDE-th n [1]; all: all from n on fail
  *
  * A life: TLS contexts, endpoints with a qlog each, a connection after a Retry, a second path,
- * streams and datagrams both ways, keys updated, a path moved, another abandoned, a goodbye; then
- * all of it again with the session resumed. Short of memory, a call may say so and a connection may
- * end; what must not happen is a crash, a leak, wrong bytes, or an endpoint that hangs without a
- * word.
+ * streams and datagrams both ways, one of them repaired where packets are lost, keys updated, a
+ * path moved, another abandoned, a goodbye; then all of it again with the session resumed. Short of
+ * memory, a call may say so and a connection may end; what must not happen is a crash, a leak,
+ * wrong bytes, or an endpoint that hangs without a word.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,6 +55,8 @@ struct life {
     bool left;             /* a path was abandoned */
     bool moved;            /* another was moved, and keys updated */
     bool updated, resumed; /* both came to be so */
+    unsigned large;        /* datagrams of the client's, of which some are lost */
+    bool repaired;         /* the server has filled a gap by symbols */
 };
 
 static struct test_pki pki;
@@ -141,13 +143,15 @@ static void write_more(struct life *l, int side)
 
 static void on_connected(struct life *l, int side)
 {
+    static const struct tvl_flow_config repair = { .protection = TVL_FLOW_REPAIR };
     const struct tvl_path_config second = path_over(1);
 
     l->connected[side] = true;
     if (tvl_stream_open(l->conn[side], TVL_UNI, &l->id[side]) == 0)
-        l->opened[side] = true;
+        l->opened[side] = tvl_stream_set_flow(l->conn[side], l->id[side], 1) == 0;
     else
         l->refused = true;
+    (void)tvl_flow_set(l->conn[side], 1, &repair);
     (void)tvl_datagram_write(l->conn[side], (const uint8_t *)"hello", 5);
     if (side == CLIENT)
         (void)tvl_path_add(l->conn[side], &second, l->now);
@@ -203,7 +207,11 @@ static bool transferred(const struct life *l)
 static void move(struct life *l)
 {
     const struct tvl_path_config third = path_over(2);
-    struct tvl_conn_stats st;
+    struct tvl_conn_stats st = { .stream_bytes_recovered = 0 };
+
+    if (l->conn[SERVER])
+        tvl_conn_get_stats(l->conn[SERVER], &st);
+    l->repaired = st.stream_bytes_recovered > 0;
 
     l->moved = true;
     (void)tvl_path_migrate(l->conn[CLIENT], 0, &third, l->now);
@@ -234,6 +242,13 @@ static void go_on(struct life *l)
 
 /* ---- moving on ---- */
 
+/* Of the client's large datagrams every seventh, once data flows. */
+static bool is_lost(struct life *l, const struct flying *f)
+{
+    return f->to == SERVER && f->d.len > 1000 && l->opened[CLIENT] && l->connected[SERVER] &&
+           ++l->large % 7 == 0;
+}
+
 static void exchange(struct life *l)
 {
     bool any = true;
@@ -260,8 +275,9 @@ static void exchange(struct life *l)
             }
         }
         for (size_t i = 0; i < l->queued; i++)
-            (void)tvl_endpoint_recv(l->ep[l->queue[i].to], &l->queue[i].d, l->queue[i].bytes,
-                                    l->now);
+            if (!is_lost(l, &l->queue[i]))
+                (void)tvl_endpoint_recv(l->ep[l->queue[i].to], &l->queue[i].d, l->queue[i].bytes,
+                                        l->now);
         l->queued = 0;
     }
 }
@@ -339,7 +355,7 @@ static const char *judge(const struct life *l, bool begun, bool failed)
 {
     if (l->damaged)
         return "wrong bytes";
-    if (!failed && (!transferred(l) || !l->ended || !l->updated || !l->resumed))
+    if (!failed && (!transferred(l) || !l->ended || !l->updated || !l->resumed || !l->repaired))
         return "an undisturbed life does not reach its end";
     if (begun && !l->closed[CLIENT])
         return "the client hangs without a word";

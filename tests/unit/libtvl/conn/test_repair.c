@@ -307,7 +307,8 @@ static void use_minrtt(const struct pair *p, int side, struct tvl_tls_config *tl
     cfg->sched = "minrtt";
 }
 
-/* Data goes over the quicker path, symbols over the other; and when that is forbidden, do not. */
+/* Data goes over the quicker path, symbols over the other; when it is forbidden, or to be spared,
+ * they do not. */
 static void on_the_other_path(void **state)
 {
     const struct tvl_flow_config pinned = {
@@ -317,13 +318,15 @@ static void on_the_other_path(void **state)
     struct tvl_path_stats before[2], after[2];
 
     (void)state;
-    for (unsigned only = 0; only < 2; only++) {
+    for (unsigned only = 0; only < 3; only++) {
         struct units u;
         struct pair p;
 
         begin_with(&p, &u, 2, &o);
         p.link[0].delay = DELAY / 2;
-        set(&p, only ? &pinned : &repair);
+        set(&p, only == 1 ? &pinned : &repair);
+        if (only == 2)
+            assert_int_equal(tvl_path_set_backup(p.conn[1], 1, true, p.now), 0);
         warm_up(&p, &u);
         p.link[0].drop_nth = 20;
         send_units(&p, &u, 50, 10 * KB);

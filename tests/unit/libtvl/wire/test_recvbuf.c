@@ -53,6 +53,53 @@ static void any_order_comes_out_right(void **state)
     free(all);
 }
 
+/* What was read stays to be looked at, as much as was asked for, whatever else the ring has to do.
+ */
+static void what_was_read_is_kept(void **state)
+{
+    (void)state;
+    enum { WINDOW = 30000, KEEP = 7000 };
+    uint8_t *all = malloc(TOTAL), out[4000];
+    for (uint64_t i = 0; i < TOTAL; i++)
+        all[i] = byte_at(i);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uint64_t dice = seed, read = 0, first = UINT64_MAX;
+        const uint64_t since = seeded_below(&dice, 3) * 40000;
+        struct tvl_recvbuf b;
+        tvl_recvbuf_init(&b);
+        while (read < TOTAL - 1) { /* not to the end: there the ring goes */
+            if (read >= since && first == UINT64_MAX) {
+                tvl_recvbuf_keep(&b, KEEP);
+                first = read;
+            }
+            const uint64_t limit = read + WINDOW < TOTAL ? read + WINDOW : TOTAL;
+            const uint64_t at =
+                seeded_below(&dice, 2) ? read : read + seeded_below(&dice, limit - read);
+            const uint64_t want = seeded_below(&dice, 3000);
+            const uint64_t len = want < limit - at ? want : limit - at;
+            assert_true(tvl_recvbuf_take(&b, at, all + at, (size_t)len, limit) >= 0);
+            const uint64_t most = TOTAL - 1 - read;
+            const uint64_t cap = seeded_below(&dice, 1 + (most < sizeof(out) ? most : sizeof(out)));
+            read += tvl_recvbuf_read(&b, out, (size_t)cap);
+            if (seeded_below(&dice, 8) == 0)
+                tvl_recvbuf_trim(&b);
+            const uint64_t least = read > KEEP ? read - KEEP : 0;
+            const uint64_t from = first > least ? first : least;
+            assert_true(b.base - b.kept <= KEEP);
+            if (from >= read)
+                continue;
+            const uint64_t place = from + seeded_below(&dice, read - from);
+            const size_t n = (size_t)seeded_below(&dice, read - place + 1) % sizeof(out);
+            assert_true(tvl_recvbuf_has(&b, place, n));
+            tvl_recvbuf_copy(&b, place, n, out);
+            assert_memory_equal(out, all + place, n);
+            assert_false(b.kept > 0 && tvl_recvbuf_has(&b, b.kept - 1, 1));
+        }
+        tvl_recvbuf_fini(&b);
+    }
+    free(all);
+}
+
 static void the_first_copy_of_a_byte_counts(void **state)
 {
     (void)state;
@@ -116,9 +163,8 @@ static void crumbs_without_end_are_an_abuse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_order_comes_out_right),
-        cmocka_unit_test(the_first_copy_of_a_byte_counts),
-        cmocka_unit_test(sizes_and_limits),
+        cmocka_unit_test(any_order_comes_out_right),       cmocka_unit_test(what_was_read_is_kept),
+        cmocka_unit_test(the_first_copy_of_a_byte_counts), cmocka_unit_test(sizes_and_limits),
         cmocka_unit_test(crumbs_without_end_are_an_abuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
