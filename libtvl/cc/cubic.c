@@ -95,14 +95,13 @@ static void cubic_on_loss(void *cc, const struct tvl_cc_loss *loss)
     struct cubic *c = cc;
     const double cwnd = (double)c->w.cwnd;
 
-    if (loss->persistent)
-        c->w_max = c->w.cwnd;
     if (tvl_window_on_loss(&c->w, loss, BETA)) {
         /* fast convergence, RFC 9438 4.7: a shrinking share leaves room to the newcomer */
         c->w_max = c->w.cwnd < c->w_max ? (uint64_t)(cwnd * (1 + BETA) / 2) : c->w.cwnd;
         tvl_window_shrink(&c->w, BETA * cwnd, loss->now);
         c->epoch = 0;
     } else if (loss->persistent) {
+        c->w_max = c->w.w_max;
         c->epoch = 0;
     }
 }

@@ -94,12 +94,18 @@ void tvl_window_add(struct tvl_window *w, const struct tvl_cc_ack *ack, double f
 
 bool tvl_window_on_loss(struct tvl_window *w, const struct tvl_cc_loss *loss, double keep)
 {
+    if (loss->persistent && w->collapsed_from && loss->sent_at <= w->collapsed_from)
+        return false; /* left over from what the window has been given up for */
     if (loss->persistent) {
         const uint64_t kept = (uint64_t)(keep * (double)w->cwnd);
 
-        w->ssthresh = kept > least(w) ? kept : least(w);
-        w->w_max = w->cwnd;
+        /* not a second time before it was reached again, as RFC 5681 3.1 for repeated timeouts */
+        if (w->collapsed_from == 0 || w->cwnd >= w->ssthresh) {
+            w->ssthresh = kept > least(w) ? kept : least(w);
+            w->w_max = w->cwnd;
+        }
         w->cwnd = least(w);
+        w->collapsed_from = w->recovery_from = loss->sent_at;
         w->owed = 0;
         forget_rounds(w);
         return false;

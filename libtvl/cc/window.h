@@ -23,6 +23,7 @@ struct tvl_window {
     double owed;             /* bytes of growth, less than one */
     double harsher;          /* of the loss event being answered, as in struct tvl_cc_loss */
     tvl_time recovery_from;  /* losses of packets sent before this are the same event */
+    tvl_time collapsed_from; /* newest packet of the last persistent congestion; 0: none */
     uint32_t datagram;
     /* HyStart++ */
     tvl_time round_from;            /* a packet sent after this ends the round */

@@ -235,6 +235,30 @@ static void check_persistent_congestion(const struct tvl_cc_ops *ops)
     assert_true(cwnd(&f) < before);
 }
 
+/* What is found lost later of the same outage does not count again. */
+static void check_outage_counts_once(const struct tvl_cc_ops *ops)
+{
+    struct flow f;
+
+    begin(&f, ops);
+    for (unsigned i = 0; i < 6; i++)
+        full_round(&f);
+    const tvl_time sent_at = f.now - RTT;
+
+    f.now += 10 * RTT;
+    lose(&f, sent_at, true);
+    for (unsigned i = 0; i < 2; i++)
+        full_round(&f);
+    const uint64_t before = cwnd(&f);
+
+    lose(&f, sent_at - 1000, true);
+    lose(&f, sent_at - 2000, false);
+    assert_true(cwnd(&f) == before);
+    for (unsigned i = 0; i < 3; i++)
+        full_round(&f);
+    assert_true(cwnd(&f) >= 30 * MTU); /* still slow start */
+}
+
 static void check_random_life(const struct tvl_cc_ops *ops)
 {
     uint64_t x = 2463534242u;
@@ -301,6 +325,12 @@ static void persistent_congestion(void **state)
 {
     (void)state;
     each_by_loss(check_persistent_congestion);
+}
+
+static void outage_counts_once(void **state)
+{
+    (void)state;
+    each_by_loss(check_outage_counts_once);
 }
 
 static void random_life(void **state)
@@ -463,6 +493,7 @@ int main(void)
         cmocka_unit_test(app_limited_does_not_grow),
         cmocka_unit_test(never_below_two_datagrams),
         cmocka_unit_test(persistent_congestion),
+        cmocka_unit_test(outage_counts_once),
         cmocka_unit_test(random_life),
         cmocka_unit_test(newreno_halves_and_adds),
         cmocka_unit_test(cubic_follows_the_formula),
