@@ -41,7 +41,7 @@ void tvl_rate_acked(struct tvl_rate *r, struct tvl_rate_sample *s,
         r->began_at = now;
     roll(r, now);
     r->slot[r->slot_now % TVL_RATE_SLOTS] += bytes;
-    if (r->app_limited_to != 0 && r->delivered > r->app_limited_to)
+    if (r->app_limited_to != 0 && r->delivered + r->lost > r->app_limited_to)
         r->app_limited_to = 0;
     if (!s->any || sent_at >= s->newest_sent_at) {
         s->any = true;
@@ -66,7 +66,7 @@ uint64_t tvl_rate_finish(struct tvl_rate *r, const struct tvl_rate_sample *s, tv
 
 void tvl_rate_app_limited(struct tvl_rate *r, uint64_t in_flight)
 {
-    const uint64_t to = r->delivered + in_flight;
+    const uint64_t to = r->delivered + r->lost + in_flight;
 
     r->app_limited_to = to ? to : 1;
 }

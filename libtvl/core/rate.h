@@ -28,7 +28,8 @@ struct tvl_rate {
     tvl_time delivered_at; /* of the last acknowledgement */
     tvl_time first_sent_at;
     uint64_t lost;           /* bytes declared lost since the path began */
-    uint64_t app_limited_to; /* `delivered` at which the last app-limited packet is past; 0: none */
+    uint64_t app_limited_to; /* `delivered` + `lost` at which the last app-limited packet is past,
+                                one way or the other; 0: none */
     uint64_t slot[TVL_RATE_SLOTS]; /* bytes, ring by time */
     uint64_t slot_now;             /* absolute index of the newest slot, now / 20 ms */
     tvl_time began_at;             /* first acknowledgement; 0: none */

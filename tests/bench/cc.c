@@ -4,6 +4,7 @@
  *     cc table [--cc NAME] [--path NAME] [--traces DIR] [--part K/N]
  *     cc response [--thin]      windows against the published response functions
  *     cc swap         ten changes of the controller in one transfer; fails above 5 %
+ *     cc step         an application that sends less, then more; fails where units come late
  *     cc model        what the path model says of links whose truth is known
  *     cc window --cc NAME --path NAME [--every MS]       the sender's state over time
  *
@@ -126,6 +127,12 @@ static int do_swap(const struct options *o, const struct cc_paths *paths)
     return swap_show(o->seed);
 }
 
+static int do_step(const struct options *o, const struct cc_paths *paths)
+{
+    (void)paths;
+    return step_show(o->seed);
+}
+
 static int do_model(const struct options *o, const struct cc_paths *paths)
 {
     return truth_show(paths, o->seed);
@@ -178,19 +185,17 @@ int main(int argc, char **argv)
     static const struct verb {
         const char *name;
         int (*run)(const struct options *o, const struct cc_paths *paths);
-    } verbs[] = { { "table", do_table },
-                  { "window", do_window },
-                  { "response", do_response },
-                  { "swap", do_swap },
-                  { "model", do_model } };
+    } verbs[] = { { "table", do_table }, { "window", do_window }, { "response", do_response },
+                  { "swap", do_swap },   { "step", do_step },     { "model", do_model } };
     struct options o;
     struct cc_paths paths;
     int status = 64;
 
     if (parse(&o, argc, argv) != 0) {
-        fprintf(stderr, "usage: cc table|window|response|swap|model [--thin] [--cc NAME] [--path "
-                        "NAME] [--traces DIR] "
-                        "[--part K/N] [--every MS] [--seed N]\n");
+        fprintf(stderr,
+                "usage: cc table|window|response|swap|step|model [--thin] [--cc NAME] [--path "
+                "NAME] [--traces DIR] "
+                "[--part K/N] [--every MS] [--seed N]\n");
         return 64;
     }
     if (!paths_init(&paths, o.traces)) {

@@ -218,7 +218,7 @@ static void fill(struct run_result *out, const struct flow *f, struct net *n)
     out->marked = (double)s.ecn_ce_sent / (double)s.packets_sent;
 }
 
-static const struct test_pki *pki(void)
+const struct test_pki *flow_pki(void)
 {
     static const struct test_pki_config how = { .kind = TEST_PKI_ED25519 };
     static struct test_pki made;
@@ -244,7 +244,7 @@ struct run_result flow_run(const struct flow_job *wanted)
                               .back = { &back },
                               .seed = job.seed,
                               .window = WINDOW,
-                              .pki = pki() };
+                              .pki = flow_pki() };
     struct run_result out = { .whole = false };
     struct flow f = { .job = &job, .read_skipped = UINT64_MAX };
 

@@ -51,4 +51,7 @@ struct run_result {
 struct run_result cc_run(const char *cc, const struct vlink_config *link, uint64_t seed);
 struct run_result flow_run(const struct flow_job *job);
 
+/* NULL: it could not be made. */
+const struct test_pki *flow_pki(void);
+
 #endif

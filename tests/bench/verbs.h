@@ -7,6 +7,7 @@
 
 #include "paths.h"
 
+int step_show(uint64_t seed);                                /* step.c */
 int swap_show(uint64_t seed);                                /* swap.c */
 int truth_show(const struct cc_paths *paths, uint64_t seed); /* truth.c */
 

@@ -144,6 +144,26 @@ static void app_limited_until_the_window_is_past(void **state)
     assert_false(c.app_limited);
 }
 
+/* A flight that was app-limited and is lost is past as well: what follows it fills the window. */
+static void app_limited_until_its_flight_is_lost(void **state)
+{
+    struct tvl_rate r = { .delivered = 0 };
+    struct tvl_rate_sample s = { .any = false };
+    struct tvl_rate_snapshot a, b, c;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        tvl_rate_sent(&r, &a, i * MTU, MTU, 1000 + i);
+    tvl_rate_app_limited(&r, UINT64_C(100) * MTU);
+    r.lost = UINT64_C(100) * MTU;
+    tvl_rate_sent(&r, &b, 0, MTU, 500000);
+    assert_true(b.app_limited);
+    tvl_rate_acked(&r, &s, &b, 500000, MTU, 540000);
+    (void)tvl_rate_finish(&r, &s, 1);
+    tvl_rate_sent(&r, &c, 0, MTU, 540000);
+    assert_false(c.app_limited);
+}
+
 static void recent_rate_falls_with_silence(void **state)
 {
     struct tvl_rate r = { .delivered = 0 };
@@ -167,6 +187,7 @@ int main(void)
         cmocka_unit_test(compressed_acks_are_not_a_fast_link),
         cmocka_unit_test(short_intervals_are_noise),
         cmocka_unit_test(app_limited_until_the_window_is_past),
+        cmocka_unit_test(app_limited_until_its_flight_is_lost),
         cmocka_unit_test(recent_rate_falls_with_silence),
     };
 
