@@ -11,6 +11,7 @@
  */
 #include "av1.h"
 #include "obu.h"
+#include "rate.h"
 
 #include <aom/aom_encoder.h>
 #include <aom/aomcx.h>
@@ -18,7 +19,9 @@
 #include <string.h>
 
 #define SUPERBLOCK 64
-#define THREADS_BORNE 4      /* 5 were seen to crash at 1080p, whose base layer has 4.2 rows */
+#define THREADS_BORNE 4 /* 5 were seen to crash at 1080p, whose base layer has 4.2 rows */
+#define QUANTIZER_MIN 2
+#define QUANTIZER_MAX 63
 #define NOMINAL_BPS 1000000u /* told to libaom: we choose the quantizer */
 #define REF_LAST 0
 #define REF_OWN 1   /* LAST2: names the slot to be refreshed, never predicted from */
@@ -34,6 +37,7 @@ struct av1 {
     aom_codec_ctx_t aom;
     bool aom_open;
     uint8_t n_spatial, speed;
+    bool library_rate;
     unsigned threads;
     aom_svc_params_t params;
     struct layer_buffer out[SVC_SPATIAL_MAX];
@@ -65,6 +69,23 @@ static uint8_t level_for(const struct svc_encoder_config *c)
     return 16;
 }
 
+/* libaom wants the rate of a temporal layer with all below it, as a share of the spatial layer's.
+ */
+static double library_share(const struct svc_structure *st, int temporal)
+{
+    double share = 0;
+    for (int t = 0; t <= temporal && t < st->n_temporal; t++)
+        share += svc_rate_part(st, (unsigned)t);
+    return share;
+}
+
+static void set_target(aom_svc_params_t *p, int at, double bps)
+{
+    p->layer_target_bitrate[at] = (int)(bps / 1000);
+    p->min_quantizers[at] = QUANTIZER_MIN; /* until a quantizer is chosen */
+    p->max_quantizers[at] = QUANTIZER_MAX;
+}
+
 static void fill_params(struct av1 *e, const struct svc_encoder_config *c)
 {
     const struct svc_structure *st = &c->structure;
@@ -77,7 +98,8 @@ static void fill_params(struct av1 *e, const struct svc_encoder_config *c)
         p->scaling_factor_num[s] = c->ratio[s].num;
         p->scaling_factor_den[s] = c->ratio[s].den;
         for (int t = 0; t < p->number_temporal_layers; t++)
-            p->layer_target_bitrate[s * p->number_temporal_layers + t] = NOMINAL_BPS / 1000;
+            set_target(p, s * p->number_temporal_layers + t,
+                       c->library_rate ? c->bitrate_bps[s] * library_share(st, t) : NOMINAL_BPS);
     }
     for (int t = 0; t < p->number_temporal_layers; t++)
         p->framerate_factor[t] = 1 << (p->number_temporal_layers - 1 - t);
@@ -92,7 +114,7 @@ static int set_controls(struct av1 *e)
     } table[] = {
         { AOME_SET_CPUUSED, e->speed },
         { AV1E_SET_SUPERBLOCK_SIZE, AOM_SUPERBLOCK_SIZE_64X64 },
-        { AV1E_SET_AQ_MODE, 0 },
+        { AV1E_SET_AQ_MODE, e->library_rate ? 3 : 0 }, /* cyclic refresh */
         { AV1E_SET_GF_CBR_BOOST_PCT, 0 },
         { AV1E_SET_ENABLE_CDEF, 1 },
         { AV1E_SET_ENABLE_WARPED_MOTION, 0 },
@@ -138,9 +160,13 @@ static int open_aom(struct av1 *e, const struct svc_encoder_config *c)
     cfg.g_lag_in_frames = 0;
     cfg.rc_end_usage = AOM_CBR;
     cfg.rc_dropframe_thresh = 0;
-    cfg.rc_min_quantizer = 2;
-    cfg.rc_max_quantizer = 63;
-    cfg.rc_target_bitrate = NOMINAL_BPS / 1000 * c->structure.n_spatial;
+    cfg.rc_min_quantizer = QUANTIZER_MIN;
+    cfg.rc_max_quantizer = QUANTIZER_MAX;
+    cfg.rc_target_bitrate = 0;
+    for (int s = 0; s < c->structure.n_spatial; s++)
+        cfg.rc_target_bitrate += c->library_rate ? c->bitrate_bps[s] / 1000 : NOMINAL_BPS / 1000;
+    cfg.rc_buf_initial_sz = cfg.rc_buf_optimal_sz = 600; /* ms */
+    cfg.rc_buf_sz = 1000;
     cfg.kf_mode = AOM_KF_DISABLED; /* only where we ask: all layers must agree */
     if (aom_codec_enc_init(&e->aom, iface, &cfg, 0))
         return SVC_ERR_CODEC;
@@ -166,6 +192,7 @@ static int encoder_open(void **state, const struct svc_encoder_config *cfg,
         return SVC_ERR_NOMEM;
     e->n_spatial = cfg->structure.n_spatial;
     e->speed = cfg->speed;
+    e->library_rate = cfg->library_rate;
     e->threads = threads_borne(cfg->threads, &info->layers[0]);
     fill_params(e, cfg);
     int err = open_aom(e, cfg);
@@ -245,7 +272,8 @@ static int encode_layer(struct av1 *e, aom_image_t *img, uint64_t picture,
     aom_svc_layer_id_t id = { coding->layer.spatial, coding->layer.temporal };
     aom_svc_ref_frame_config_t rf = ref_config(&coding->refs);
 
-    e->params.min_quantizers[at] = e->params.max_quantizers[at] = coding->quantizer;
+    if (!e->library_rate)
+        e->params.min_quantizers[at] = e->params.max_quantizers[at] = coding->quantizer;
     if (aom_codec_control(&e->aom, AV1E_SET_SVC_LAYER_ID, &id) ||
         aom_codec_control(&e->aom, AV1E_SET_SVC_PARAMS, &e->params) ||
         aom_codec_control(&e->aom, AV1E_SET_SVC_REF_FRAME_CONFIG, &rf))

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIDE_MIN 128
+#define SIDE_MIN 64
 #define SIDE_MAX 4096
 #define SIDE_LAYER_MIN 16
 #define FPS_MAX 240

@@ -45,8 +45,8 @@ size_t parse_list(const char *text, uint32_t low, uint32_t high, uint32_t *out, 
 bool parse_size(const char *text, uint16_t *width, uint16_t *height)
 {
     uint32_t w, h;
-    if (!parse_prefix(&text, 128, 4096, &w) || *text++ != 'x' ||
-        !parse_prefix(&text, 128, 4096, &h) || *text || w % 2 || h % 2)
+    if (!parse_prefix(&text, 64, 4096, &w) || *text++ != 'x' ||
+        !parse_prefix(&text, 64, 4096, &h) || *text || w % 2 || h % 2)
         return false;
     *width = (uint16_t)w;
     *height = (uint16_t)h;

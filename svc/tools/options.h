@@ -12,7 +12,7 @@
 bool parse_uint(const char *text, uint32_t low, uint32_t high, uint32_t *out);
 /* "a,b,c": up to `max` numbers; how many, 0: malformed. */
 size_t parse_list(const char *text, uint32_t low, uint32_t high, uint32_t *out, size_t max);
-/* "WxH" with even sides in [128, 4096] */
+/* "WxH" with even sides in [64, 4096] */
 bool parse_size(const char *text, uint16_t *width, uint16_t *height);
 /* "30", "29.97" or "30000/1001" */
 bool parse_rate(const char *text, uint32_t *num, uint32_t *den);

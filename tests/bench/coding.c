@@ -2,7 +2,7 @@
  * coding.c - one clip coded by one structure: its bits, how well targets were met, how it looks.
  *
  *     coding [--size WxH] [--pictures N] [--structure L3T2] [--quantizer S0,S1,S2 | --bitrate ...]
- *            [--codec NAME] [--key N] [--speed N] [--threads N] CLIP
+ *            [--library-rate] [--codec NAME] [--key N] [--speed N] [--threads N] CLIP
  *
  * Every picture is decoded and compared with the source at the top layer. The last line is a JSON
  * object. Windows of two seconds, one beginning with every picture after the first two seconds, are
@@ -200,6 +200,9 @@ static bool take(struct job *j, int c, const char *arg)
             return false;
         *(c == 'e' ? &j->cfg.speed : &j->cfg.threads) = (uint8_t)one_value;
         return true;
+    case 'r':
+        j->cfg.library_rate = true;
+        return true;
     case 'q':
         if (!numbers(arg, v, 63))
             return false;
@@ -231,6 +234,7 @@ int main(int argc, char **argv)
         { "threads", required_argument, NULL, 't' },
         { "quantizer", required_argument, NULL, 'q' },
         { "bitrate", required_argument, NULL, 'b' },
+        { "library-rate", no_argument, NULL, 'r' },
         { NULL, 0, NULL, 0 },
     };
     static struct job j;

@@ -192,7 +192,7 @@ struct svc_ratio {
 struct svc_encoder_config {
     const char *codec; /* one of svc_codecs, default "av1" */
     uint16_t width,
-        height; /* of the top layer [128, 4096], even; a multiple of 1 << n_spatial is best */
+        height; /* of the top layer [64, 4096], even; a multiple of 1 << n_spatial is best */
     uint32_t fps_num, fps_den;
     struct svc_structure structure; /* default L3T2 with long-term references */
     /* Sides of each spatial layer, as a share of the top one's, not falling; {0, 0} (default): half
@@ -200,7 +200,8 @@ struct svc_encoder_config {
     struct svc_ratio ratio[SVC_SPATIAL_MAX];
     uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* each spatial layer's own target; 0: by quantizer */
     uint8_t quantizer[SVC_SPATIAL_MAX];    /* AV1 scale [0, 63]; used where bitrate_bps is 0 */
-    uint32_t key_interval;                 /* pictures between key frames; 0: only the first */
+    bool library_rate;     /* by the codec library's own rate control instead of ours, to compare */
+    uint32_t key_interval; /* pictures between key frames; 0: only the first */
     uint32_t long_term_interval; /* T0 pictures from one long-term reference to the next [1, 64],
                                     default 4 */
     bool isolated;   /* the codec runs in a process of its own, so that its faults stay there

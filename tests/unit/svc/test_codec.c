@@ -379,9 +379,8 @@ static void layers_go_and_return(void **state)
 static void awkward_sizes_decode(void **state)
 {
     (void)state;
-    static const uint16_t sizes[][2] = {
-        { 128, 128 }, { 130, 134 }, { 426, 240 }, { 854, 480 }, { 1920, 1080 }
-    };
+    static const uint16_t sizes[][2] = { { 64, 64 },   { 128, 128 }, { 130, 134 },
+                                         { 426, 240 }, { 854, 480 }, { 1920, 1080 } };
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct svc_encoder_config cfg = small(3, 2);
         cfg.width = sizes[i][0];

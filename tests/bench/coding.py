@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+"""coding.py - `./run bench-svc`: what layers cost, clip by clip, as table, JSON and a picture.
+
+For every clip and structure four points of rate and quality (tests/bench/coding); between them the
+bits at equal SSIM are interpolated, as extra bits over one layer (L1T1) of the same codec. L3T2 is
+also coded to targets, by our rate control and by the library's. Simulcast is the same layers coded
+each by itself. Recovery, subsets and speed have programs of their own.
+
+usage: coding.py BUILD-DIR [--clips DIR] [--size WxH] [--pictures N]
+"""
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+REPORT = os.path.join(ROOT, "build", "reports", "svc.json")
+MEDIA = os.path.join(os.path.dirname(ROOT), "shared", "media")
+QUANTIZERS = (30, 38, 46, 54) # of the top layer; lower ones are coarser:
+COARSER = 6                   # quantizer steps per spatial layer
+STRUCTURES = ("L2T1", "L3T1", "L3T2", "L3T3")
+CLIPS = ("bbb_forest_720p30_16s.mp4", "cups_720p30_10s.mp4", "dashcam_540p25_9s.mp4",
+         "dog_720p30_10s.mp4", "sintel_rooftop_480p25_26s.mp4", "walk_gopro_480p30_10s.mp4",
+         "flower_540p30_5s.mp4")
+
+
+def size_text(size, halvings):
+    """Sides divided by 2^halvings, even."""
+    return "x".join(str((side >> halvings) + (side >> halvings) % 2) for side in size)
+
+
+def cascade(quantizer, layers):
+    return ",".join(str(min(63, quantizer + COARSER * (layers - 1 - s))) for s in range(layers))
+
+
+class Bench:
+    def __init__(self, options):
+        self.program = os.path.join(os.path.abspath(options.build), "tests", "bench", "coding")
+        self.size = tuple(int(side) for side in options.size.split("x"))
+        self.pictures = options.pictures
+
+    def run(self, clip, *args, halvings=0):
+        done = subprocess.run([self.program, "--size", size_text(self.size, halvings), "--pictures",
+                               str(self.pictures), "--key", "0", *args, clip],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"coding.py: {clip} {args}: {done.stderr.strip()}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def curve(self, clip, structure):
+        """[(ssim dB, kbit/s)] and the runs."""
+        layers = int(structure[1])
+        runs = [self.run(clip, "--structure", structure, "--quantizer", cascade(q, layers))
+                for q in QUANTIZERS]
+        return [(r["ssim_db"], sum(r["kbps"])) for r in runs], runs
+
+    def simulcast(self, clip, layers, top):
+        """The layers of `top` (a curve of L1T1), those below coded by themselves."""
+        points = []
+        for (quality, rate), q in zip(top, QUANTIZERS):
+            below = sum(self.run(clip, "--structure", "L1T1", "--quantizer",
+                                 str(min(63, q + COARSER * h)), halvings=h)["kbps"][0]
+                        for h in range(1, layers))
+            points.append((quality, rate + below))
+        return points
+
+    def to_targets(self, clip, runs, *more):
+        """The L3T2 of `runs` again, to the rates they had. The points, and errors in windows."""
+        again = [self.run(clip, "--structure", "L3T2", "--bitrate",
+                          ",".join(str(max(8, round(k))) for k in r["kbps"]), *more) for r in runs]
+        return ([(r["ssim_db"], sum(r["kbps"])) for r in again],
+                [e for r in again for e in r["error_median"]],
+                [e for r in again for e in r["error_p95"]])
+
+
+def rate_at(curve, quality):
+    """log of the rate, linear between points."""
+    curve = sorted(curve)
+    quality = min(max(quality, curve[0][0]), curve[-1][0])
+    for (q0, r0), (q1, r1) in zip(curve, curve[1:]):
+        if q0 <= quality <= q1:
+            part = (quality - q0) / (q1 - q0) if q1 > q0 else 0
+            return math.log(r0) + part * (math.log(r1) - math.log(r0))
+    raise ValueError("a curve of no points")
+
+
+def extra_bits(curve, reference, steps=20):
+    """Mean share of bits more than `reference` at equal quality, where both have values."""
+    low = max(min(q for q, _ in curve), min(q for q, _ in reference))
+    high = min(max(q for q, _ in curve), max(q for q, _ in reference))
+    gaps = [rate_at(curve, low + (high - low) * i / steps) -
+            rate_at(reference, low + (high - low) * i / steps) for i in range(steps + 1)] \
+        if high > low else []
+    return math.exp(statistics.fmean(gaps)) - 1 if gaps else None
+
+
+def measure(bench, clip):
+    single, _ = bench.curve(clip, "L1T1")
+    curves, runs = {"L1T1": single}, {}
+    for structure in STRUCTURES:
+        curves[structure], runs[structure] = bench.curve(clip, structure)
+    for layers in (2, 3):
+        curves[f"simulcast{layers}"] = bench.simulcast(clip, layers, single)
+    curves["L3T2 to targets"], medians, p95s = bench.to_targets(clip, runs["L3T2"])
+    curves["L3T2 library's rate"], _, _ = bench.to_targets(clip, runs["L3T2"], "--library-rate")
+    return {"clip": os.path.basename(clip), "curves": curves,
+            "extra": {name: round(extra_bits(c, single), 4) for name, c in curves.items()
+                      if name != "L1T1" and extra_bits(c, single) is not None},
+            "rate_error_median": statistics.median(medians),
+            "rate_error_p95": statistics.median(p95s)}
+
+
+def draw(rows, path):
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    columns = min(3, len(rows))
+    lines = math.ceil(len(rows) / columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(5 * columns, 3.6 * lines), squeeze=False,
+                                dpi=100)
+    for axis, row in zip(axes.flat, rows):
+        for name, curve in row["curves"].items():
+            curve = sorted(curve)
+            axis.plot([r for _, r in curve], [q for q, _ in curve], marker=".", label=name,
+                      linestyle="--" if "simulcast" in name else "-")
+        axis.set_xscale("log")
+        axis.set_title(row["clip"], fontsize=9)
+        axis.set_xlabel("kbit/s", fontsize=8)
+        axis.set_ylabel("SSIM (dB)", fontsize=8)
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(rows):]:
+        axis.set_visible(False)
+    axes.flat[0].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def show(rows):
+    names = list(dict.fromkeys(name for row in rows for name in row["extra"]))
+    print("extra bits over L1T1 at equal SSIM; error of rates in windows of two seconds\n")
+    print(f"{'clip':32}" + "".join(f"{n[:19]:>21}" for n in names) + f"{'error':>9}{'p95':>8}")
+    for row in rows:
+        print(f"{row['clip'][:31]:32}" + "".join(
+            f"{row['extra'][n]:+21.1%}" if n in row["extra"] else f"{'-':>21}" for n in names) +
+            f"{row['rate_error_median']:9.1%}{row['rate_error_p95']:8.1%}")
+    means = {n: statistics.fmean(r["extra"][n] for r in rows if n in r["extra"]) for n in names}
+    print(f"{'mean':32}" + "".join(f"{means[n]:+21.1%}" for n in names))
+    return means
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("--clips", default=MEDIA)
+    parser.add_argument("--size", default="640x360")
+    parser.add_argument("--pictures", type=int, default=150)
+    options = parser.parse_args()
+    clips = [os.path.join(options.clips, c) for c in CLIPS
+             if os.path.exists(os.path.join(options.clips, c))]
+    if not clips:
+        print(f"SKIPPED: no clips in {options.clips}; the project's own test picture instead")
+        clips = [os.path.join(os.path.abspath(options.build), "testclip.y4m")]
+        with open(clips[0], "wb") as out:
+            subprocess.run([os.path.join(os.path.abspath(options.build), "media", "svc-testclip"),
+                            "--size", options.size, "--duration", "6", "-"], stdout=out, check=True)
+    bench = Bench(options)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        rows = list(pool.map(lambda clip: measure(bench, clip), clips))
+    means = show(rows)
+    os.makedirs(os.path.dirname(REPORT), exist_ok=True)
+    report = {}
+    if os.path.exists(REPORT):
+        with open(REPORT, encoding="utf-8") as file:
+            report = json.load(file)
+    better = sum(r["extra"]["L3T2"] < r["extra"]["simulcast3"] for r in rows)
+    report.update({"l3t2_extra_bits": round(means.get("L3T2 to targets", means["L3T2"]), 4),
+                   "simulcast_extra_bits": round(means["simulcast3"], 4),
+                   "library_extra_bits": round(means["L3T2 library's rate"], 4)
+                   if "L3T2 library's rate" in means else None,
+                   "better_than_simulcast": better, "clips": len(rows),
+                   "rate_error_median": round(statistics.fmean(r["rate_error_median"] for r in rows), 4),
+                   "rate_error_p95": round(statistics.fmean(r["rate_error_p95"] for r in rows), 4),
+                   "table": rows})
+    with open(REPORT, "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")
+    draw(rows, os.path.join(os.path.dirname(REPORT), "svc-rd.png"))
+    print(json.dumps({k: v for k, v in report.items() if k != "table"}))
+
+
+if __name__ == "__main__":
+    main()
