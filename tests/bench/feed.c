@@ -12,13 +12,16 @@
 #include "layered.h"
 #include "rng.h"
 
-#define SYNC 60      /* pictures from one to the next, 30 to the second */
-#define SYNC_TIMES 3 /* a base unit at a sync, over another */
-#define DUE 0.25
-#define FREE 65536 /* bytes of backlog that are no reason */
+#define SYNC 60         /* pictures from one to the next, 30 to the second */
+#define SYNC_TIMES 3    /* a base unit at a sync, over another */
+#define REOPEN 1000000u /* us: SESSION_PATH_RETRY_S of the player */
+#define DUE 0.15
+#define FREE 16384 /* bytes of backlog that are no reason */
 
-/* Share of the bytes, per mille, by layer. */
-static const unsigned shares[FEED_LAYERS] = { 120, 50, 160, 100, 320, 250 };
+/* Share of the bytes, per mille, by layer: thin, thick. The thin ones are those of the demo's clip,
+ * which the project's own encoder makes: see live.c. */
+static const unsigned shares[2][FEED_LAYERS] = { { 56, 23, 168, 84, 421, 248 },
+                                                 { 120, 50, 160, 100, 320, 250 } };
 
 uint64_t feed_pictures(const struct feed *f)
 {
@@ -36,7 +39,8 @@ uint32_t feed_size(const struct feed *f, uint64_t picture, unsigned spatial)
 {
     const unsigned layer = feed_layer(picture, spatial);
     /* half of the pictures have it, and syncs take more */
-    const double mean = (double)f->rate_bps / 8e6 * FEED_PICTURE_US * 2 * shares[layer] / 1000;
+    const double mean =
+        (double)f->rate_bps / 8e6 * FEED_PICTURE_US * 2 * shares[f->thick][layer] / 1000;
     const double times = layer == 0 ? picture % SYNC == 0 ? SYNC_TIMES : 1 : 1;
     const double even = layer == 0 ? (SYNC / 2.0) / (SYNC / 2.0 - 1 + SYNC_TIMES) : 1;
     struct vlink_rng r;
@@ -53,8 +57,14 @@ struct unit {
     tvl_time read;   /* whole at the client; 0: not */
 };
 
+struct way { /* of the client, over one link */
+    uint32_t id;
+    tvl_time again_at; /* it was abandoned; 0: it was not */
+};
+
 struct show {
     const struct feed *f;
+    struct way way[NET_LINKS_MAX];
     bool connected;
     uint64_t pictures; /* offered */
     uint64_t first;    /* whose streams may still come */
@@ -95,10 +105,33 @@ static void offer(struct show *w, struct net *n, uint64_t picture, unsigned spat
     w->offered += layer > 0 ? size : 0;
 }
 
+/* As the player does: what was abandoned is opened again. */
+static void reopen(struct show *w, struct net *n)
+{
+    for (unsigned i = 0; i < NET_LINKS_MAX; i++) {
+        struct way *y = &w->way[i];
+
+        if (y->again_at == 0 || net_now(n) < y->again_at || !net_conn(n, NET_CLIENT))
+            continue;
+        const int id = net_add_path(n, i);
+
+        y->again_at = id < 0 ? net_now(n) + REOPEN : 0;
+        y->id = id < 0 ? y->id : (uint32_t)id;
+    }
+}
+
+static void note_path(struct show *w, uint32_t id, tvl_time now)
+{
+    for (unsigned i = 0; i < NET_LINKS_MAX; i++)
+        if (w->way[i].id == id)
+            w->way[i].again_at = now + REOPEN;
+}
+
 static void on_tick(void *user, struct net *n)
 {
     struct show *w = user;
 
+    reopen(w, n);
     if (net_conn(n, NET_SERVER) && w->connected)
         for (unsigned s = 0; s < 3; s++)
             offer(w, n, w->pictures, s);
@@ -127,6 +160,8 @@ static void on_event(void *user, struct net *n, enum net_side side, const struct
         w->connected = true;
     if (side == NET_SERVER && ev->type == TVL_EVENT_CLOSED)
         w->connected = false;
+    if (side == NET_CLIENT && ev->type == TVL_EVENT_PATH && ev->path.state == TVL_PATH_ABANDONED)
+        note_path(w, ev->path.id, net_now(n));
     if (side != NET_CLIENT || ev->type != TVL_EVENT_STREAM_READABLE)
         return;
     do
@@ -179,7 +214,11 @@ struct fed feed_run(const struct net_config *cfg, const struct feed *f, const st
     struct fed out = { .whole = false };
 
     if (n) {
+        uint32_t id = 0;
+
         w->f = f;
+        for (unsigned i = 0; i < NET_LINKS_MAX; i++)
+            w->way[i].id = i >= cfg->links || (cfg->skip >> i & 1) ? UINT32_MAX : id++;
         (void)net_run(n, NET_START + f->lead + f->span + 2 * f->deadline);
         if (net_conn(n, NET_SERVER)) {
             tvl_conn_get_stats(net_conn(n, NET_SERVER), &w->end);

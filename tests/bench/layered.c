@@ -3,14 +3,16 @@
  * against the best that could have been done.
  *
  *     layered [--traces DIR] [--cc NAME] [--sched NAME] [--group PART] [--load SHARE]
- *             [--rows FILE] [--calm]
+ *             [--rows FILE] [--calm] [--pairs] [--thick] [--check]
  *
  * DIR holds Mahimahi traces (mm/NAME.mm) [../shared/traces]. Each group's links were measured at
  * the same time in the same place; one-way delays are half of the mean round trips of the ping
  * series recorded beside them. The stream has three spatial and two temporal layers, 30 pictures a
- * second, as much as SHARE [0.95] of the mean sum of the links. All schedulers get the same units,
- * the same rule for leaving some out, and the same controller [cubic]. --calm: only the links that
- * are made up, which need no traces. The last line is one JSON object.
+ * second, as much as SHARE [0.95] of the mean sum of the links; --thick: more of it is base layer.
+ * All schedulers get the same units, the same rule for leaving some out, and the same controller
+ * [copa, which keeps queues short]. --pairs: two of each drive's four links, instead of all.
+ * --calm: only the links that are made up, which need no traces; --check: status 1 if layered does
+ * not do there what it is for. The last line is one JSON object.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -21,28 +23,33 @@
 
 #include "layered.h"
 
-#define MS 1000000u      /* ns */
+#define MS 1000000u /* ns */
+#define SKIPPED 77  /* exit status: no traces */
+/* --check */
+#define CALM_UPPER 0.97
+#define CALM_COPIED 0.05
+#define ROUGH_BASE 0.995
+#define ROUGH_UPPER 0.895
 #define LEAD 1400000u    /* us; in the traces whole seconds differ: a sync is not to fall on them */
 #define WARM_UP 2000000u /* us: the controllers begin */
-#define SPAN_MAX 60000000u
-#define QUEUE_MS 250u      /* a link's queue, at its mean rate, */
+#define QUEUE_MS 250u    /* a link's queue, at its mean rate, */
 #define QUEUE_LEAST 65536u /* and at least so many bytes */
 
 enum net_kind { WIFI, LTE, ATT, TMOBILE, VERIZON, STARLINK, KINDS };
 static const unsigned delay_ms[KINDS] = { 10, 32, 54, 50, 32, 21 };
 
-struct group {
+struct group { /* seconds [from, to) of recordings of the same time and place */
     const char *name;
-    unsigned links, span_s, deadline_ms;
+    unsigned links, from_s, to_s, deadline_ms;
     struct {
         const char *trace;
         enum net_kind kind;
     } link[NET_LINKS_MAX];
 };
 
-#define WALK(id, s, d)                      \
+#define WALK(id, part, from, to, d)         \
     {                                       \
-        "sbu-" id, 2, s, d,                 \
+        "sbu-" id part, 2, from, to, d,     \
         {                                   \
             { "sbu-" id "-cellular", LTE }, \
             {                               \
@@ -56,37 +63,40 @@ struct group {
     }
 #define DRIVE(id, d)                                                                       \
     {                                                                                      \
-        "satcell-" id, 4, 60, d,                                                           \
+        "satcell-" id, 4, 0, 60, d,                                                        \
         {                                                                                  \
             CAR(id, ATT, "att"), CAR(id, TMOBILE, "tmobile"), CAR(id, VERIZON, "verizon"), \
                 CAR(id, STARLINK, "starlink")                                              \
         }                                                                                  \
     }
-#define PAIR(id, d, a, x, b, y)              \
-    {                                        \
-        "satcell-" id "-" x "+" y, 2, 60, d, \
-        {                                    \
-            CAR(id, a, x), CAR(id, b, y)     \
-        }                                    \
+#define PAIR(id, d, a, x, b, y)                 \
+    {                                           \
+        "satcell-" id "-" x "+" y, 2, 0, 60, d, \
+        {                                       \
+            CAR(id, a, x), CAR(id, b, y)        \
+        }                                       \
     }
 
-static const struct group groups[] = {
-    WALK("7_3", 60, 300),
-    WALK("8_5", 60, 250),
-    WALK("13_2", 60, 400),
-    WALK("13_3", 60, 300),
-    WALK("21_1", 52, 400),
-    WALK("23_3", 25, 300),
-    DRIVE("0404-1131", 300),
-    DRIVE("0404-1403", 350),
-    DRIVE("0411-1604", 300),
-    DRIVE("0412-1312", 400),
+/* No second of any recording is in two of them: the walks that are long enough give two each. */
+static const struct group sections[] = {
+    WALK("7_3", ":0-50", 0, 50, 300),  WALK("7_3", ":50-100", 50, 100, 300),
+    WALK("8_5", ":0-50", 0, 50, 250),  WALK("8_5", ":50-100", 50, 100, 250),
+    WALK("13_2", ":0-50", 0, 50, 400), WALK("13_2", ":50-100", 50, 100, 400),
+    WALK("13_3", ":0-50", 0, 50, 300), WALK("13_3", ":50-100", 50, 100, 300),
+    WALK("21_1", "", 0, 54, 400),      WALK("23_3", "", 0, 27, 300),
+    DRIVE("0404-1131", 300),           DRIVE("0404-1403", 350),
+    DRIVE("0411-1604", 300),           DRIVE("0412-1312", 400),
+};
+
+/* Two of a drive's four: the same seconds again, but not the same task. */
+static const struct group pairs[] = {
     PAIR("0404-1131", 300, ATT, "att", VERIZON, "verizon"),
     PAIR("0404-1403", 300, TMOBILE, "tmobile", STARLINK, "starlink"),
     PAIR("0411-1604", 250, TMOBILE, "tmobile", VERIZON, "verizon"),
     PAIR("0412-1312", 300, VERIZON, "verizon", STARLINK, "starlink"),
 };
-#define GROUPS (sizeof groups / sizeof groups[0])
+#define SECTIONS (sizeof sections / sizeof sections[0])
+#define PAIRS (sizeof pairs / sizeof pairs[0])
 
 /* "single" is the best single path: the one of the highest mean rate, alone. */
 static const char *const contenders[] = { "layered",  "minrtt", "ecf",       "roundrobin",
@@ -96,7 +106,7 @@ static const char *const contenders[] = { "layered",  "minrtt", "ecf",       "ro
 struct options {
     const char *traces, *cc, *sched, *group, *rows;
     double load;
-    bool calm;
+    bool calm, pairs, thick, check;
     const struct test_pki *pki;
 };
 
@@ -136,6 +146,19 @@ static bool load_trace(struct vlink_trace *t, const char *dir, const char *name)
     free(text);
     fclose(file);
     return good;
+}
+
+/* Milliseconds (from, to] of the trace become all there is. */
+static void cut(struct vlink_trace *t, uint32_t from, uint32_t to)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++)
+        if (t->ms[i] > from && t->ms[i] <= to)
+            t->ms[n++] = t->ms[i] - from;
+    n -= n == t->n; /* one opportunity at the end says how long it is */
+    t->ms[n] = to - from;
+    t->n = n + 1;
 }
 
 static uint64_t mean_bps(const struct vlink_config *c)
@@ -237,25 +260,35 @@ static void run_all(const struct options *o, const char *group, const struct net
     }
 }
 
-static bool run_group(const struct options *o, size_t at, struct sum *sum, FILE *rows)
+static uint64_t seed_of(const char *name)
 {
-    const struct group *g = &groups[at];
+    uint64_t h = 1469598103934665603u; /* FNV-1a */
+
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 1099511628211u;
+    return h;
+}
+
+static bool run_group(const struct options *o, const struct group *g, struct sum *sum, FILE *rows)
+{
     struct vlink_trace trace[NET_LINKS_MAX] = { { .ms = NULL } };
     struct net_config links = { .links = g->links };
     struct feed f = { .deadline = g->deadline_ms * 1000,
-                      .span = (tvl_time)g->span_s * 1000000,
+                      .span =
+                          (tvl_time)(g->to_s - g->from_s) * 1000000 - LEAD - g->deadline_ms * 1000,
                       .lead = LEAD,
                       .warm_up = WARM_UP,
-                      .seed = at + 1 };
+                      .seed = seed_of(g->name),
+                      .thick = o->thick };
     bool good = true;
 
-    if (f.span > SPAN_MAX - LEAD)
-        f.span = SPAN_MAX - LEAD;
     for (unsigned i = 0; i < g->links && good; i++) {
         good = load_trace(&trace[i], o->traces, g->link[i].trace);
-        if (good)
-            links.link[i] = link_over(&trace[i], g->link[i].kind);
-        f.rate_bps += good ? (uint64_t)(o->load * (double)mean_bps(&links.link[i])) : 0;
+        if (!good)
+            break;
+        cut(&trace[i], g->from_s * 1000, g->to_s * 1000);
+        links.link[i] = link_over(&trace[i], g->link[i].kind);
+        f.rate_bps += (uint64_t)(o->load * (double)mean_bps(&links.link[i]));
     }
     if (good)
         run_all(o, g->name, &links, &f, sum, rows);
@@ -264,7 +297,24 @@ static bool run_group(const struct options *o, size_t at, struct sum *sum, FILE 
     return good;
 }
 
+static bool run_groups(const struct options *o, const struct group *g, size_t n, struct sum *sum,
+                       FILE *rows)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < n && good; i++)
+        if (!o->group || strstr(g[i].name, o->group))
+            good = run_group(o, &g[i], sum, rows);
+    return good;
+}
+
 /* ---- links that are made up ---- */
+
+#define MADE_S 20
+
+static const struct feed made_feed = {
+    .deadline = 300000, .span = MADE_S * 1000000, .lead = LEAD, .warm_up = WARM_UP, .seed = 7
+};
 
 static void run_calm(const struct options *o, struct sum *sum)
 {
@@ -283,14 +333,47 @@ static void run_calm(const struct options *o, struct sum *sum)
                     .queue_ns = QUEUE_MS * MS,
                     .overhead_bytes = VLINK_OVERHEAD_BYTES } },
     };
-    const struct feed f = { .rate_bps = (uint64_t)(o->load * 0.8 * 18000000),
-                            .deadline = 300000,
-                            .span = 20000000,
-                            .lead = LEAD,
-                            .warm_up = WARM_UP,
-                            .seed = 7 };
+    struct feed f = made_feed;
 
+    f.rate_bps = (uint64_t)(o->load * 0.8 * 18000000);
+    f.thick = o->thick;
     run_all(o, "calm", &links, &f, sum, NULL);
+}
+
+/* Mbit/s by second, over and over: what one loses the other has, but nobody says when. */
+static const double swings[2][5] = { { 18, 18, 1, 12, 18 }, { 5, 5, 6, 0.1, 6 } };
+
+static bool make_trace(struct vlink_trace *t, const double *mbps, size_t seconds)
+{
+    double due = 0;
+
+    *t = (struct vlink_trace){ .ms = calloc(seconds * 4000, sizeof *t->ms) };
+    if (!t->ms)
+        return false;
+    for (uint32_t ms = 1; ms <= seconds * 1000; ms++)
+        for (due += mbps[(ms - 1) / 1000] * 1000 / 8 / VLINK_TRACE_BYTES; due >= 1; due--)
+            t->ms[t->n++] = ms;
+    t->ms[t->n++] = (uint32_t)seconds * 1000;
+    return true;
+}
+
+static void run_rough(const struct options *o, struct sum *sum)
+{
+    struct vlink_trace trace[2] = { { .ms = NULL } };
+    struct net_config links = { .links = 2 };
+    struct feed f = made_feed;
+
+    f.thick = o->thick;
+    for (unsigned i = 0; i < 2; i++)
+        if (!make_trace(&trace[i], swings[i], 5))
+            return;
+    for (unsigned i = 0; i < 2; i++) {
+        links.link[i] = link_over(&trace[i], i ? LTE : WIFI);
+        f.rate_bps += (uint64_t)(o->load * (double)mean_bps(&links.link[i]));
+    }
+    run_all(o, "rough", &links, &f, sum, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        vlink_trace_fini(&trace[i]);
 }
 
 /* ---- the figures ---- */
@@ -298,14 +381,21 @@ static void run_calm(const struct options *o, struct sum *sum)
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "traces", required_argument, NULL, 't' }, { "cc", required_argument, NULL, 'c' },
-        { "sched", required_argument, NULL, 's' },  { "group", required_argument, NULL, 'g' },
-        { "load", required_argument, NULL, 'l' },   { "rows", required_argument, NULL, 'r' },
-        { "calm", no_argument, NULL, 'q' },         { NULL, 0, NULL, 0 },
+        { "traces", required_argument, NULL, 't' },
+        { "cc", required_argument, NULL, 'c' },
+        { "sched", required_argument, NULL, 's' },
+        { "group", required_argument, NULL, 'g' },
+        { "load", required_argument, NULL, 'l' },
+        { "rows", required_argument, NULL, 'r' },
+        { "calm", no_argument, NULL, 'q' },
+        { "pairs", no_argument, NULL, 'p' },
+        { "thick", no_argument, NULL, 'k' },
+        { "check", no_argument, NULL, 'x' },
+        { NULL, 0, NULL, 0 },
     };
     int c;
 
-    *o = (struct options){ .traces = "../shared/traces", .load = 0.95 };
+    *o = (struct options){ .traces = "../shared/traces", .cc = "copa", .load = 0.95 };
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (c == 't')
             o->traces = optarg;
@@ -321,6 +411,12 @@ static int parse(struct options *o, int argc, char **argv)
             o->rows = optarg;
         else if (c == 'q')
             o->calm = true;
+        else if (c == 'p')
+            o->pairs = true;
+        else if (c == 'k')
+            o->thick = true;
+        else if (c == 'x')
+            o->check = true;
         else
             return 64;
     }
@@ -341,7 +437,7 @@ static void show(const struct sum *sum)
     }
 }
 
-static void json(const struct sum *sum, const struct sum *calm)
+static void json(const struct sum *sum, const struct sum *calm, const struct sum *rough)
 {
     const char *before = "{";
 
@@ -362,16 +458,26 @@ static void json(const struct sum *sum, const struct sum *calm)
         before = ", ";
     }
     if (calm[0].n > 0)
-        printf("%s\"layered_copies_calm\": %.4f", before, calm[0].copied / calm[0].n);
+        printf("%s\"layered_copies_calm\": %.4f, \"base_in_time_share_rough\": %.5f", before,
+               calm[0].copied / calm[0].n, ratio(rough[0].base_in_time, rough[0].base_units));
     else
         printf("%s", strcmp(before, "{") == 0 ? "{" : "");
     printf("}\n");
+}
+
+/* What the made-up links are to show, on any machine and without traces. */
+static bool is_good(const struct sum *calm, const struct sum *rough)
+{
+    return calm->base_in_time == calm->base_units && calm->base_units > 0 &&
+           calm->upper > CALM_UPPER && calm->copied < CALM_COPIED &&
+           ratio(rough->base_in_time, rough->base_units) > ROUGH_BASE && rough->upper > ROUGH_UPPER;
 }
 
 int main(int argc, char **argv)
 {
     const struct test_pki_config pc = { .kind = TEST_PKI_ED25519 };
     struct sum sum[CONTENDERS] = { { .n = 0 } }, calm[CONTENDERS] = { { .n = 0 } };
+    struct sum rough[CONTENDERS] = { { .n = 0 } };
     struct options o;
     struct test_pki pki;
     bool good = true;
@@ -383,17 +489,21 @@ int main(int argc, char **argv)
     o.pki = &pki;
     FILE *rows = o.rows ? fopen(o.rows, "w") : NULL;
 
-    if (!o.group || o.calm)
+    if (!o.group || o.calm) {
         run_calm(&o, calm);
-    for (size_t i = 0; i < GROUPS && !o.calm && good; i++)
-        if (!o.group || strstr(groups[i].name, o.group))
-            good = run_group(&o, i, sum, rows);
+        run_rough(&o, rough);
+    }
+    if (!o.calm)
+        good = o.pairs ? run_groups(&o, pairs, PAIRS, sum, rows)
+                       : run_groups(&o, sections, SECTIONS, sum, rows);
     if (!good)
-        printf("no traces in %s: nothing measured there\n", o.traces);
+        printf("skipped: no traces in %s, nothing measured over recorded links\n", o.traces);
     if (rows)
         fclose(rows);
-    show(o.calm ? calm : sum);
-    json(sum, calm);
+    show(o.calm ? rough : sum);
+    json(sum, calm, rough);
     test_pki_fini(&pki);
-    return good ? 0 : 1;
+    if (o.check && !is_good(&calm[0], &rough[0]))
+        return 1;
+    return good ? 0 : SKIPPED;
 }

@@ -187,6 +187,13 @@ void net_free(struct net *n)
     free(n);
 }
 
+int net_add_path(struct net *n, unsigned link)
+{
+    const struct tvl_path_config path = path_over(link);
+
+    return tvl_path_add(n->conn[NET_CLIENT], &path, n->now);
+}
+
 void net_set_down(struct net *n, unsigned link, enum net_ways ways, bool down)
 {
     for (unsigned to = 0; to < 2; to++) {

@@ -64,6 +64,8 @@ struct net *net_new(const struct net_config *cfg, const struct net_app *app, voi
 void net_free(struct net *n);
 /* Until app->done() or `limit`. false: the limit came first, or a connection closed. */
 bool net_run(struct net *n, tvl_time limit);
+/* The client opens a path over the link (again). Its ID, or an error of tvl_path_add. */
+int net_add_path(struct net *n, unsigned link);
 void net_set_down(struct net *n, unsigned link, enum net_ways ways, bool down);
 
 tvl_time net_now(const struct net *n);
