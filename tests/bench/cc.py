@@ -31,7 +31,7 @@ def rows_of(text):
     return list(csv.DictReader(io.StringIO(text), delimiter="\t"))
 
 
-def run_all(commands):
+def run_all(commands, good=(0, 1)):
     """Standard output of each, as many at once as there are cores."""
     cores = os.cpu_count() or 1
     running, done = [], {}
@@ -42,7 +42,7 @@ def run_all(commands):
             running.append((i, subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
         i, process = running.pop(0)
         done[i] = process.communicate()[0]
-        if process.returncode not in (0, 1):
+        if process.returncode not in good:
             sys.exit(f"cc.py: {' '.join(commands[i])}: exit status {process.returncode}")
     return [done[i] for i in range(len(commands))]
 
@@ -184,6 +184,24 @@ def measure_fairness(build):
     return json.loads(lines[-1])
 
 
+def measure_layered(build, traces):
+    """What bench/layered says of path schedulers over recorded links, and without them."""
+    rows = os.path.join(REPORTS, "layered.csv")
+    text = run_all([[os.path.join(build, "tests", "bench", "layered"), "--traces", traces, "--rows", rows]],
+                   (0, 77))[0]
+    lines = text.splitlines()
+    print("\nlayered video by path scheduler\n\n" + "\n".join(lines[:-1]))
+    said = {"base_in_time_share": None, "layered_oracle_share": None, "layered": None,
+            "layered_skipped": "no recorded links", **json.loads(lines[-1])}
+    if "layered_groups" in said:
+        said["layered_skipped"] = None
+        with open(rows, encoding="utf-8") as file:
+            fields = ("group", "scheduler", "base_in_time", "upper_of_oracle", "sent_again")
+            said["layered"] = [{k: v if k in fields[:2] else float(v) for k, v in row.items()}
+                               for row in csv.DictReader(file, fieldnames=fields)]
+    return said
+
+
 def old_report(file):
     try:
         with open(file, encoding="utf-8") as f:
@@ -222,7 +240,8 @@ def main():
     report.update({k: v for k, v in old_report(file).items() if k in KEYS})
     report.update(formula_ratio_min=min(r["ratio"] for r in response),
                   formula_ratio_max=max(r["ratio"] for r in response),
-                  swap_dip=measure_swaps(program), **measure_fairness(args.build))
+                  swap_dip=measure_swaps(program), **measure_fairness(args.build),
+                  **measure_layered(args.build, TRACES if traces else "no-traces"))
     report.update(predicted_within_25=predicted_within(rows, 0.25), traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
                   seconds=round(time.monotonic() - began, 1), table=rows, response=response)
     with open(file, "w", encoding="utf-8") as f:
@@ -230,7 +249,7 @@ def main():
         f.write("\n")
     print()
     for key in report:
-        if key not in ("table", "response"):
+        if key not in ("table", "response", "layered"):
             print(f"{key:24} {report[key]}")
     sys.exit(1 if report["runs_broken"] else 0)
 
