@@ -32,6 +32,7 @@ struct waiting { /* decoded, not yet due */
 struct player {
     struct player_config cfg;
     struct svc_decoder *decoder;
+    const char *codec; /* it is for: one of svc_codecs */
     struct picture_window window;
     struct playout clock;
     struct layers layers;
@@ -321,6 +322,26 @@ static void on_sound_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- what comes ---- */
 
+/* The decoder for what the catalog says. */
+static void use_codec(struct player *p, const char *codec)
+{
+    struct svc_decoder *d;
+
+    if (!codec || codec == p->codec)
+        return;
+    const int err = svc_decoder_new(&d, codec, DECODER_THREADS);
+
+    if (err < 0) {
+        log_text(LOG_LEVEL_WARN, "no decoder for %s: %s", codec, svc_strerror(err));
+        return;
+    }
+    svc_picture_release(p->decoder, &p->waiting.picture);
+    p->waiting = (struct waiting){ 0 };
+    svc_decoder_free(p->decoder);
+    p->decoder = d;
+    p->codec = codec;
+}
+
 void player_catalog(struct player *p, const struct msf_catalog *c,
                     const struct subscription_plan *plan)
 {
@@ -328,6 +349,7 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
     uint32_t latency_ms = p->cfg.args->latency_ms;
     p->layers.n_spatial = plan->n_spatial;
     p->layers.n_temporal = plan->n_temporal;
+    use_codec(p, plan->codec);
     for (size_t i = 0; i < plan->n; i++) {
         const struct msf_track *t = &c->tracks[plan->item[i].track];
         struct svc_layer l = plan->item[i].layer;
@@ -495,12 +517,13 @@ void player_totals(const struct player *p, struct report_totals *t)
 int player_new(struct player **out, const struct player_config *cfg, char *why, size_t why_size)
 {
     struct player *p = calloc(1, sizeof *p);
-    int result = p ? svc_decoder_new(&p->decoder, "av1", DECODER_THREADS) : SVC_ERR_NOMEM;
+    int result = p ? svc_decoder_new(&p->decoder, svc_codecs[0], DECODER_THREADS) : SVC_ERR_NOMEM;
     if (result != 0) {
         snprintf(why, why_size, "no video decoder: %s", svc_strerror(result));
         free(p);
         return -1;
     }
+    p->codec = svc_codecs[0];
     p->cfg = *cfg;
     p->margin_us = 20000;
     p->top_spatial = -1;

@@ -10,7 +10,7 @@
 static bool is_layer(const struct msf_track *t)
 {
     return strcmp(t->role, "video") == 0 && strcmp(t->packaging, "loc") == 0 &&
-           strncmp(t->codec, "av01", 4) == 0 && t->spatial_id < SVC_SPATIAL_MAX &&
+           svc_codec_name(t->codec) && t->spatial_id < SVC_SPATIAL_MAX &&
            t->temporal_id < SVC_TEMPORAL_MAX;
 }
 
@@ -59,7 +59,8 @@ static uint32_t usable_layers(const struct msf_catalog *c, const struct subscrip
             base = &c->tracks[i];
     for (size_t i = 0; i < c->n_tracks && base; i++)
         if (is_layer(&c->tracks[i]) && is_wanted(&c->tracks[i], wish) &&
-            c->tracks[i].render_group == base->render_group)
+            c->tracks[i].render_group == base->render_group &&
+            svc_codec_name(c->tracks[i].codec) == svc_codec_name(base->codec))
             set |= 1u << i;
     return set;
 }
@@ -75,6 +76,7 @@ static void add_layers(struct subscription_plan *p, const struct msf_catalog *c,
         }
         if (!(usable >> i & 1) || (msf_track_closure(c, i) & ~usable) || has_layer(p, layer))
             continue;
+        p->codec = svc_codec_name(t->codec);
         add(p, (struct subscription_item){
                    .track = i,
                    .kind = SVC_VIDEO,
@@ -101,7 +103,9 @@ int subscription_decide(struct subscription_plan *out, const struct msf_catalog 
     struct subscription_plan p = { 0 };
     add_layers(&p, catalog, usable_layers(catalog, wish));
     if (!has_layer(&p, (struct svc_layer){ 0, 0 })) {
-        snprintf(why, why_size, "the broadcast offers no AV1 base layer that this player can show");
+        snprintf(
+            why, why_size,
+            "the broadcast offers no base layer of AV1, VP9 or H.264 that this player can show");
         return -1;
     }
     if (wish->audio)

@@ -28,6 +28,7 @@ struct subscription_plan {
     struct subscription_item item[MSF_TRACKS_MAX]; /* by rising priority */
     uint8_t n_spatial, n_temporal;                 /* of the catalog's video, wanted or not */
     bool has_audio;
+    const char *codec; /* of the video: one of svc_codecs */
 };
 
 /*

@@ -9,6 +9,7 @@
  * logs an error for every unit with one of the "unregistered" types from 6 on. */
 #define METADATA_ITUT_T35 4
 #define NOTE_HAS_SIZE 0x01u
+#define NOTE_HAS_RATE 0x02u
 #define NOTE_TRAILER 0x80 /* trailing_one_bit */
 
 /* Country code (extension escape, extension), then the project's key. */
@@ -65,11 +66,12 @@ int svc_obu_next(const uint8_t **at, const uint8_t *end, struct svc_obu *out)
 int svc_note_write(const struct svc_note *note, struct svc_layer layer, uint8_t *out, size_t cap)
 {
     bool sized = note->width != 0;
-    size_t body = sizeof(note_key) + 1 + (sized ? 4u : 0u) + note->deps_len + 1;
+    bool rated = note->fps_num != 0;
+    size_t body = sizeof(note_key) + 1 + (sized ? 4u : 0u) + (rated ? 8u : 0u) + note->deps_len + 1;
     bool extended = layer.spatial != 0 || layer.temporal != 0;
     if (note->deps_len > SVC_DEPS_MAX_BYTES || cap < body + 3)
         return SVC_ERR_ARG;
-    static_assert(sizeof(note_key) + 6 + SVC_DEPS_MAX_BYTES < 128, "the size is one leb128 byte");
+    static_assert(sizeof(note_key) + 14 + SVC_DEPS_MAX_BYTES < 128, "the size is one leb128 byte");
     size_t n = 0;
     out[n++] = (uint8_t)(SVC_OBU_METADATA << 3 | (extended ? 4 : 0) | 2);
     if (extended)
@@ -77,17 +79,24 @@ int svc_note_write(const struct svc_note *note, struct svc_layer layer, uint8_t 
     out[n++] = (uint8_t)body;
     memcpy(out + n, note_key, sizeof(note_key));
     n += sizeof(note_key);
-    out[n++] = sized ? NOTE_HAS_SIZE : 0;
+    out[n++] = (uint8_t)((sized ? NOTE_HAS_SIZE : 0) | (rated ? NOTE_HAS_RATE : 0));
     if (sized) {
         out[n++] = (uint8_t)(note->width >> 8);
         out[n++] = (uint8_t)note->width;
         out[n++] = (uint8_t)(note->height >> 8);
         out[n++] = (uint8_t)note->height;
     }
+    for (int i = 0; rated && i < 8; i++)
+        out[n++] = (uint8_t)((i < 4 ? note->fps_num : note->fps_den) >> (24 - 8 * (i % 4)));
     memcpy(out + n, note->deps, note->deps_len);
     n += note->deps_len;
     out[n++] = NOTE_TRAILER;
     return (int)n;
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 bool svc_note_read(const struct svc_obu *obu, struct svc_note *note)
@@ -101,7 +110,7 @@ bool svc_note_read(const struct svc_obu *obu, struct svc_note *note)
     p += sizeof(note_key);
     uint8_t flags = *p++;
     *note = (struct svc_note){ 0 };
-    if (flags & ~NOTE_HAS_SIZE)
+    if (flags & ~(NOTE_HAS_SIZE | NOTE_HAS_RATE))
         return false;
     if (flags & NOTE_HAS_SIZE) {
         if (end - p < 4)
@@ -109,6 +118,15 @@ bool svc_note_read(const struct svc_obu *obu, struct svc_note *note)
         note->width = (uint16_t)(p[0] << 8 | p[1]);
         note->height = (uint16_t)(p[2] << 8 | p[3]);
         p += 4;
+    }
+    if (flags & NOTE_HAS_RATE) {
+        if (end - p < 8)
+            return false;
+        note->fps_num = get_u32(p);
+        note->fps_den = get_u32(p + 4);
+        if (!note->fps_num || !note->fps_den || note->fps_num / note->fps_den > 1000)
+            return false;
+        p += 8;
     }
     note->deps = p;
     note->deps_len = (size_t)(end - p);

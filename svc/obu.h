@@ -32,11 +32,12 @@ int svc_obu_next(const uint8_t **at, const uint8_t *end, struct svc_obu *out);
 
 /* What the project's metadata OBU says about the unit behind it. */
 struct svc_note {
-    uint16_t width, height; /* 0: not said */
-    const uint8_t *deps;    /* as svc_deps_encode wrote them */
+    uint16_t width, height;    /* 0: not said */
+    uint32_t fps_num, fps_den; /* 0: not said; where the container has no clock */
+    const uint8_t *deps;       /* as svc_deps_encode wrote them */
     size_t deps_len;
 };
-#define SVC_NOTE_MAX_BYTES (SVC_DEPS_MAX_BYTES + 24)
+#define SVC_NOTE_MAX_BYTES (SVC_DEPS_MAX_BYTES + 32)
 /* Bytes written, or SVC_ERR_ARG. */
 int svc_note_write(const struct svc_note *note, struct svc_layer layer, uint8_t *out, size_t cap);
 /* True: `obu` is the project's metadata and *note points into it. */

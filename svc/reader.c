@@ -1,13 +1,11 @@
 /*
- * reader.c - layered MKV files back into units and sound.
+ * reader.c - layered files back into units and sound; what is in a packet is parse.c's business.
  *
  * Opening reads the file once from end to end: rates need it, and a damaged or shortened file is
- * refused there and not in the middle of a transmission. Dependencies come from the metadata that
- * the writer put in; for a stream of another encoder they are derived from the frame headers, all
- * seven references counting as read, which is safe (nothing undecodable passes) but coarser.
+ * refused there and not in the middle of a transmission.
  */
-#include "mkv.h"
-#include "obu.h"
+#include "container.h"
+#include "parse.h"
 
 #include <libavformat/avformat.h>
 #include <stdio.h>
@@ -18,30 +16,27 @@
 #define SECOND_US 1000000
 #define PTS_MAX_US (INT64_C(1) << 50) /* 35 years; what damaged files say beyond it is cut */
 #define AUDIO_LEAD_MAX_US 200000
+#define OBU_FPS 30 /* of files that say nothing */
+#define FPS_MAX 1000
+#define HEAD_BYTES 64
+#define AGAIN 1
 #define WINDOW_PARTS 10 /* the largest rate is that over a second which slides by a tenth */
-
-struct slot_size {
-    uint16_t width, height;
-};
 
 struct svc_reader {
     char *path;
-    AVFormatContext *mkv;
+    enum svc_container container;
+    uint64_t n_promised; /* packets that an IVF header announces, 0: not said */
+    AVFormatContext *av;
     int video, audio; /* stream indexes, audio -1: none */
     AVPacket *pkt;
     struct svc_stream_info info;
-    struct svc_sequence sequence;
-    bool has_sequence;
+    struct svc_parser parser;
+    bool parsing; /* the parser is initialised */
 
-    uint8_t *bytes; /* of the temporal unit that is given out */
-    size_t cap;
-    struct svc_part parts[SVC_SPATIAL_MAX];
-    struct svc_deps deps[SVC_SPATIAL_MAX];
+    struct svc_parsed parts[SVC_SPATIAL_MAX]; /* of the temporal unit that is given out */
     int n_parts, next_part;
     int64_t part_pts;
 
-    struct svc_tracker slots; /* for derived dependencies */
-    struct slot_size sizes[SVC_SLOTS];
     uint64_t picture;       /* number of the next temporal unit */
     uint64_t picture_first; /* of this pass over the file */
     int64_t pts_offset;     /* of this pass over the file */
@@ -56,134 +51,82 @@ static void explain(const struct svc_reader *r, const char *what, char *why, siz
         snprintf(why, size, "%s: %s", r->path, what);
 }
 
-static int open_mkv(struct svc_reader *r)
+static int open_streams(struct svc_reader *r)
 {
-    avformat_close_input(&r->mkv);
-    int err = avformat_open_input(&r->mkv, r->path, av_find_input_format("matroska"), NULL);
+    avformat_close_input(&r->av);
+    const AVInputFormat *format = av_find_input_format(svc_container_demuxer(r->container));
+    AVDictionary *options = NULL;
+
+    if (r->container == SVC_MP4) /* else the last sound is cut off together with the first's lead */
+        av_dict_set(&options, "ignore_editlist", "1", 0);
+    const int err = avformat_open_input(&r->av, r->path, format, &options);
+
+    av_dict_free(&options);
     if (err < 0)
         return err == AVERROR(ENOENT) || err == AVERROR(EACCES) || err == AVERROR(EISDIR)
                    ? SVC_ERR_FILE
                    : SVC_ERR_FORMAT;
     r->video = r->audio = -1;
-    for (unsigned i = 0; i < r->mkv->nb_streams; i++) {
-        const AVCodecParameters *par = r->mkv->streams[i]->codecpar;
-        if (par->codec_id == AV_CODEC_ID_AV1 && r->video < 0)
+    for (unsigned i = 0; i < r->av->nb_streams; i++) {
+        const AVCodecParameters *par = r->av->streams[i]->codecpar;
+
+        if (par->codec_type == AVMEDIA_TYPE_VIDEO && r->video < 0)
             r->video = (int)i;
         if (par->codec_id == AV_CODEC_ID_OPUS && r->audio < 0)
             r->audio = (int)i;
     }
-    return r->video < 0 ? SVC_ERR_FORMAT : 0;
+    if (r->video < 0 || r->parsing)
+        return r->video < 0 ? SVC_ERR_FORMAT : 0;
+    const AVCodecParameters *par = r->av->streams[r->video]->codecpar;
+
+    r->parsing = true;
+    return svc_parser_init(&r->parser, par->codec_id, par->extradata,
+                           par->extradata_size > 0 ? (size_t)par->extradata_size : 0);
 }
 
 /* MKV counts in ms; the pictures lie on the grid of the frame rate. */
 static int64_t snap(const struct svc_reader *r, int64_t pts)
 {
+    if (!r->info.fps_num)
+        return pts;
     int64_t n = av_rescale(pts, r->info.fps_num, (int64_t)r->info.fps_den * SECOND_US);
     int64_t grid = av_rescale(n, (int64_t)r->info.fps_den * SECOND_US, r->info.fps_num);
     return llabs(grid - pts) <= 1000 ? grid : pts;
 }
 
+static uint32_t rate_num(const struct svc_reader *r)
+{
+    return r->parser.fps_num ? r->parser.fps_num : OBU_FPS;
+}
+
+static uint32_t rate_den(const struct svc_reader *r)
+{
+    return r->parser.fps_num ? r->parser.fps_den : 1;
+}
+
 static int64_t packet_pts(const struct svc_reader *r)
 {
-    const AVStream *st = r->mkv->streams[r->pkt->stream_index];
+    const AVStream *st = r->av->streams[r->pkt->stream_index];
+    if (r->container == SVC_OBU_FILE && r->pkt->stream_index == r->video) /* it has no clock */
+        return av_rescale((int64_t)(r->picture - 1 - r->picture_first),
+                          (int64_t)rate_den(r) * SECOND_US, rate_num(r));
     if (r->pkt->pts == AV_NOPTS_VALUE)
         return 0;
     int64_t pts = av_rescale_q(r->pkt->pts, st->time_base, svc_us) - r->pts_base;
     return pts < -PTS_MAX_US ? -PTS_MAX_US : pts > PTS_MAX_US ? PTS_MAX_US : pts;
 }
 
-static void derive(struct svc_reader *r, const struct svc_frame *f, struct svc_deps *deps)
-{
-    *deps = (struct svc_deps){ .refreshes = f->refreshes };
-    uint8_t seen = 0;
-    for (int i = 0; i < f->n_refs; i++) {
-        uint8_t slot = f->ref_slot[i];
-        if (seen >> slot & 1 || !r->slots.slot[slot].valid)
-            continue;
-        seen = (uint8_t)(seen | 1u << slot);
-        deps->reads[deps->n_reads++] = (struct svc_read){
-            .slot = slot,
-            .spatial = r->slots.slot[slot].spatial,
-            .picture = r->slots.slot[slot].picture,
-        };
-    }
-}
-
-static int take_sequence(struct svc_reader *r, const uint8_t *bytes, size_t len)
-{
-    const uint8_t *at = bytes;
-    struct svc_obu obu;
-    while (svc_obu_next(&at, bytes + len, &obu) == 1) {
-        if (obu.type != SVC_OBU_SEQUENCE)
-            continue;
-        int err = svc_sequence_parse(&r->sequence, obu.payload, obu.payload_len);
-        r->has_sequence = err == 0;
-        return err;
-    }
-    return SVC_ERR_FORMAT;
-}
-
-/* Dependencies of one part, and what it does to the slots. */
-static int settle_part(struct svc_reader *r, int i)
-{
-    struct svc_part *part = &r->parts[i];
-    if (part->has_sequence) {
-        int err = take_sequence(r, r->bytes + part->at, part->len);
-        if (err < 0)
-            return err;
-    }
-    struct svc_frame f;
-    if (!r->has_sequence || svc_frame_parse(&f, &r->sequence, part->frame, part->frame_len) < 0 ||
-        f.shows_existing)
-        return SVC_ERR_FORMAT;
-    if (part->has_note) {
-        if (svc_deps_decode(&r->deps[i], r->picture, part->note.deps, part->note.deps_len) < 0)
-            return SVC_ERR_FORMAT;
-    } else {
-        derive(r, &f, &r->deps[i]);
-    }
-    if (f.width == 0) {
-        f.width = r->sizes[f.size_slot].width;
-        f.height = r->sizes[f.size_slot].height;
-    }
-    part->note.width = f.width;
-    part->note.height = f.height;
-    struct svc_unit unit = { .picture = r->picture,
-                             .layer = part->layer,
-                             .key = f.key && part->layer.spatial == 0 };
-    unit.deps.refreshes = f.refreshes;
-    svc_tracker_decoded(&r->slots, &unit);
-    for (int s = 0; s < SVC_SLOTS; s++)
-        if (f.refreshes >> s & 1)
-            r->sizes[s] = (struct slot_size){ f.width, f.height };
-    return 0;
-}
-
 static int take_video(struct svc_reader *r)
 {
-    size_t len = (size_t)r->pkt->size;
-    uint64_t number = r->picture;
+    const uint64_t number = r->picture++; /* a damaged one keeps its number */
+
     r->n_parts = r->next_part = 0;
-    r->picture++; /* a damaged unit keeps its number: nothing may be mistaken for it */
-    if (len < 1 || len > SVC_SPATIAL_MAX * SVC_UNIT_MAX || (r->pkt->flags & AV_PKT_FLAG_CORRUPT))
+    if (r->pkt->size < 1 || (r->pkt->flags & AV_PKT_FLAG_CORRUPT))
         return SVC_ERR_FORMAT;
-    if (len > r->cap) {
-        uint8_t *bytes = realloc(r->bytes, len);
-        if (!bytes)
-            return SVC_ERR_NOMEM;
-        r->bytes = bytes;
-        r->cap = len;
-    }
-    int n = svc_obu_split(r->pkt->data, len, r->bytes, r->parts);
+    const int n = svc_parse(&r->parser, r->pkt->data, (size_t)r->pkt->size, number, r->parts);
+
     if (n < 0)
         return n;
-    r->picture = number; /* settle_part counts from it */
-    int err = 0;
-    for (int i = 0; i < n && err == 0; i++)
-        err = r->parts[i].len > SVC_UNIT_MAX ? SVC_ERR_FORMAT : settle_part(r, i);
-    r->picture = number + 1;
-    if (err < 0)
-        return err;
     r->n_parts = n;
     if (!r->has_base) {
         r->pts_base = packet_pts(r);
@@ -195,19 +138,17 @@ static int take_video(struct svc_reader *r)
 
 static void give_part(struct svc_reader *r, struct svc_packet *out)
 {
-    int i = r->next_part++;
-    const struct svc_part *part = &r->parts[i];
+    const struct svc_parsed *part = &r->parts[r->next_part++];
     *out = (struct svc_packet){ .kind = SVC_VIDEO,
                                 .pts = r->part_pts,
                                 .end_of_picture = r->next_part == r->n_parts };
-    out->unit =
-        (struct svc_unit){ .bytes = r->bytes + part->at,
-                           .len = part->len,
-                           .picture = r->picture - 1,
-                           .pts = r->part_pts,
-                           .layer = part->layer,
-                           .key = part->key_frame && part->has_sequence && part->layer.spatial == 0,
-                           .deps = r->deps[i] };
+    out->unit = (struct svc_unit){ .bytes = r->parser.bytes + part->at,
+                                   .len = part->len,
+                                   .picture = r->picture - 1,
+                                   .pts = r->part_pts,
+                                   .layer = part->layer,
+                                   .key = part->key,
+                                   .deps = part->deps };
 }
 
 int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
@@ -218,7 +159,7 @@ int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
     }
     for (;;) {
         av_packet_unref(r->pkt);
-        int av = av_read_frame(r->mkv, r->pkt);
+        int av = av_read_frame(r->av, r->pkt);
         if (av == AVERROR_EOF)
             return 0;
         if (av < 0)
@@ -289,8 +230,8 @@ static void scan_unit(struct svc_reader *r, struct scan *s, const struct svc_pac
         s->spatial_max = u->layer.spatial;
     if (u->layer.temporal > s->temporal_max)
         s->temporal_max = u->layer.temporal;
-    s->width[u->layer.spatial] = r->parts[r->next_part - 1].note.width;
-    s->height[u->layer.spatial] = r->parts[r->next_part - 1].note.height;
+    s->width[u->layer.spatial] = r->parts[r->next_part - 1].width;
+    s->height[u->layer.spatial] = r->parts[r->next_part - 1].height;
     if (p->pts > s->last_pts)
         s->last_pts = p->pts;
     s->pictures += p->end_of_picture;
@@ -318,7 +259,8 @@ static void fill_info(struct svc_reader *r, const struct scan *s)
     i->height = s->height[s->spatial_max];
     i->n_pictures = s->pictures;
     i->duration = s->last_pts + av_rescale(SECOND_US, i->fps_den, i->fps_num);
-    svc_sequence_codec(&r->sequence, i->codec, sizeof(i->codec));
+    r->parser.ops->codec(&r->parser, i, i->codec, sizeof(i->codec));
+    snprintf(i->container, sizeof(i->container), "%s", svc_container_name(r->container));
     for (uint8_t t = 0; t < i->n_temporal; t++) {
         for (uint8_t l = 0; l < i->n_spatial; l++) {
             size_t from = (size_t)t * SVC_SPATIAL_MAX + l;
@@ -336,12 +278,49 @@ static void fill_info(struct svc_reader *r, const struct scan *s)
     if (r->audio >= 0) {
         int64_t lead = r->pts_base - s->first_audio;
         r->audio_lead = lead > 0 && lead < AUDIO_LEAD_MAX_US ? lead : 0;
-        const AVCodecParameters *par = r->mkv->streams[r->audio]->codecpar;
+        const AVCodecParameters *par = r->av->streams[r->audio]->codecpar;
         i->has_audio = true;
         i->audio_rate = SVC_OPUS_RATE;
         i->audio_channels = par->ch_layout.nb_channels == 1 ? 1 : 2;
         i->audio_bitrate_bps = bps(s->audio_bytes, i->duration);
     }
+}
+
+static bool set_rate(struct svc_reader *r, AVRational rate)
+{
+    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > FPS_MAX)
+        return false;
+    r->info.fps_num = (uint32_t)rate.num;
+    r->info.fps_den = (uint32_t)rate.den;
+    return true;
+}
+
+/* As the container has it; false: it has to be measured. */
+static bool told_rate(struct svc_reader *r)
+{
+    const AVStream *st = r->av->streams[r->video];
+
+    if (r->container == SVC_OBU_FILE)
+        return false;
+    if (r->container == SVC_IVF)
+        return set_rate(r, av_inv_q(st->time_base));
+    return set_rate(r, st->avg_frame_rate) || set_rate(r, st->r_frame_rate);
+}
+
+/* From the pictures seen. */
+static int measure_rate(struct svc_reader *r, const struct scan *s)
+{
+    AVRational rate = { (int)rate_num(r), (int)rate_den(r) };
+
+    if (r->info.fps_num)
+        return 0;
+    if (r->container != SVC_OBU_FILE) {
+        if (s->pictures < 2 || s->last_pts <= 0)
+            return SVC_ERR_FORMAT;
+        av_reduce(&rate.num, &rate.den, (int64_t)(s->pictures - 1) * SECOND_US, s->last_pts,
+                  100000);
+    }
+    return set_rate(r, rate) ? 0 : SVC_ERR_FORMAT;
 }
 
 static int scan_file(struct svc_reader *r, const char **what)
@@ -364,6 +343,18 @@ static int scan_file(struct svc_reader *r, const char **what)
         *what = s.any ? "does not start with a key picture" : "contains no pictures";
         return SVC_ERR_FORMAT;
     }
+    if (r->n_promised > s.pictures) {
+        *what = "cut short";
+        return SVC_ERR_FORMAT;
+    }
+    *what = "no frame rate in it";
+    if (measure_rate(r, &s) < 0)
+        return SVC_ERR_FORMAT;
+    const bool told = r->parser.pattern.n_temporal > 0;
+
+    svc_parser_settle_pattern(&r->parser);
+    if (!told && r->parser.pattern.n_temporal > 1)
+        return AGAIN; /* now the layers can be told apart */
     fill_info(r, &s);
     if (!r->info.width || !r->info.height) {
         *what = "damaged: no picture size";
@@ -388,41 +379,50 @@ static int get_vint(const uint8_t *at, size_t len, uint64_t *value)
 }
 
 /* MKV's outermost element says how long the file must be (RFC 8794); 0: whole. */
-static int check_length(const struct svc_reader *r, const char **what)
+static int check_matroska(const uint8_t *head, size_t len, uint64_t file, const char **what)
 {
-    uint8_t head[64];
-    struct stat st;
     uint64_t ebml, segment;
-    *what = "cannot be read";
-    FILE *f = fopen(r->path, "rb");
-    if (!f)
-        return SVC_ERR_FILE;
-    size_t len = fread(head, 1, sizeof(head), f);
-    bool statted = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
-    fclose(f);
-    if (!statted)
-        return SVC_ERR_FILE;
-    *what = "not a Matroska file";
-    int n = len > 16 && memcmp(head, "\x1a\x45\xdf\xa3", 4) == 0 ? get_vint(head + 4, 8, &ebml) : 0;
-    if (n == 0 || ebml > sizeof(head) - 24 || 4 + (uint64_t)n + ebml + 12 > len)
+    int n = len > 16 ? get_vint(head + 4, 8, &ebml) : 0;
+
+    if (n == 0 || ebml > HEAD_BYTES - 24 || 4 + (uint64_t)n + ebml + 12 > len)
         return SVC_ERR_FORMAT;
-    size_t at = 4 + (size_t)n + (size_t)ebml;
+    const size_t at = 4 + (size_t)n + (size_t)ebml;
+
     if (memcmp(head + at, "\x18\x53\x80\x67", 4) != 0)
         return SVC_ERR_FORMAT;
     n = get_vint(head + at + 4, 8, &segment);
     *what = "cut short or never finished";
     if (n == 0 || segment == (UINT64_C(1) << (7 * n)) - 1)
         return SVC_ERR_FORMAT;
-    return at + 4 + (uint64_t)n + segment > (uint64_t)st.st_size ? SVC_ERR_FORMAT : 0;
+    return at + 4 + (uint64_t)n + segment > file ? SVC_ERR_FORMAT : 0;
 }
 
-static int frame_rate(struct svc_reader *r)
+/* What kind of file it is, and whether it is whole as far as its head tells. */
+static int check_head(struct svc_reader *r, const char **what)
 {
-    AVRational rate = r->mkv->streams[r->video]->avg_frame_rate;
-    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > 1000)
+    uint8_t head[HEAD_BYTES];
+    struct stat st;
+
+    *what = "cannot be read";
+    FILE *f = fopen(r->path, "rb");
+
+    if (!f)
+        return SVC_ERR_FILE;
+    const size_t len = fread(head, 1, sizeof(head), f);
+    const bool statted = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
+
+    fclose(f);
+    if (!statted)
+        return SVC_ERR_FILE;
+    *what = "not a layered file (MKV, WebM, MP4, IVF, OBU)";
+    r->container = svc_container_of_head(head, len);
+    if (r->container == SVC_NO_CONTAINER)
         return SVC_ERR_FORMAT;
-    r->info.fps_num = (uint32_t)rate.num;
-    r->info.fps_den = (uint32_t)rate.den;
+    if (r->container == SVC_IVF && len >= 28)
+        r->n_promised = head[24] | (uint64_t)head[25] << 8 | (uint64_t)head[26] << 16 |
+                        (uint64_t)head[27] << 24;
+    if (r->container == SVC_MKV || r->container == SVC_WEBM)
+        return check_matroska(head, len, (uint64_t)st.st_size, what);
     return 0;
 }
 
@@ -430,9 +430,9 @@ static int rewind_pass(struct svc_reader *r)
 {
     av_packet_unref(r->pkt);
     r->n_parts = r->next_part = 0;
-    r->slots = (struct svc_tracker){ 0 };
+    svc_parser_rewind(&r->parser);
     r->picture_first = r->picture;
-    return open_mkv(r);
+    return open_streams(r);
 }
 
 int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t why_size)
@@ -446,18 +446,21 @@ int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t
     r->pkt = av_packet_alloc();
     if (!r->path || !r->pkt)
         goto refuse;
-    err = check_length(r, &what);
+    err = check_head(r, &what);
     if (err < 0)
         goto refuse;
-    what = "no AV1 video in it, or damaged";
-    err = open_mkv(r);
+    what = "no video in it that is AV1, VP9 or H.264, or damaged";
+    err = open_streams(r);
     if (err < 0)
         goto refuse;
-    what = "no frame rate in it";
-    err = frame_rate(r);
-    if (err < 0)
-        goto refuse;
+    told_rate(r);
     err = scan_file(r, &what);
+    if (err == AGAIN) {
+        r->picture = 0;
+        err = rewind_pass(r);
+        if (err == 0)
+            err = scan_file(r, &what);
+    }
     if (err < 0)
         goto refuse;
     r->picture = 0;
@@ -491,9 +494,9 @@ void svc_reader_free(struct svc_reader *r)
 {
     if (!r)
         return;
-    avformat_close_input(&r->mkv);
+    avformat_close_input(&r->av);
     av_packet_free(&r->pkt);
-    free(r->bytes);
+    svc_parser_fini(&r->parser);
     free(r->path);
     free(r);
 }

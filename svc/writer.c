@@ -1,12 +1,13 @@
 /*
- * writer.c - layered MKV files: whole temporal units with the dependencies inside, sound as Opus.
+ * writer.c - layered files: whole temporal units with the dependencies inside, sound as Opus.
  *
- * The file's header needs the sequence header, so it is written with the first picture; sound that
- * comes before is held back.
+ * The file's header needs what the first key picture says, so it is written with that; sound that
+ * comes before is held back. How a unit goes into the file is pack.c's business.
  */
-#include "mkv.h"
-#include "obu.h"
+#include "container.h"
+#include "pack.h"
 
+#include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,11 @@
 #define HELD_MAX 512 /* sound packets before the first picture: about 10 s */
 
 struct svc_writer {
-    AVFormatContext *mkv;
+    AVFormatContext *av;
     AVStream *video, *audio;
     struct svc_stream_info info;
+    enum svc_container container;
+    struct svc_packer packer;
     bool begun; /* header written */
     AVPacket *held[HELD_MAX];
     size_t n_held;
@@ -29,19 +32,32 @@ static void say(char *why, size_t size, const char *path, const char *what)
         snprintf(why, size, "%s: %s", path, what);
 }
 
+/* IVF counts pictures, MP4 parts of one that add up. */
+static AVRational video_clock(const struct svc_writer *w)
+{
+    const uint32_t num = w->info.fps_num, den = w->info.fps_den;
+
+    if (w->container == SVC_IVF)
+        return (AVRational){ (int)den, (int)num };
+    if (w->container == SVC_MP4)
+        return (AVRational){ 1, (int)(num < 1000 ? num * 1000 : num) };
+    return svc_us;
+}
+
 static int add_video(struct svc_writer *w)
 {
-    w->video = avformat_new_stream(w->mkv, NULL);
+    w->video = avformat_new_stream(w->av, NULL);
     if (!w->video)
         return SVC_ERR_NOMEM;
     AVCodecParameters *par = w->video->codecpar;
     par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_AV1;
+    par->codec_id = w->packer.ops->id;
     par->width = w->info.width;
     par->height = w->info.height;
-    par->format = 0; /* yuv420p */
+    par->format = 0;  /* yuv420p */
+    par->profile = 0; /* of VP9; the others' is in their extradata */
     w->video->avg_frame_rate = (AVRational){ (int)w->info.fps_num, (int)w->info.fps_den };
-    w->video->time_base = svc_us;
+    w->video->time_base = video_clock(w);
     return 0;
 }
 
@@ -60,7 +76,7 @@ static void opus_head(uint8_t *out, uint8_t channels)
 
 static int add_audio(struct svc_writer *w)
 {
-    w->audio = avformat_new_stream(w->mkv, NULL);
+    w->audio = avformat_new_stream(w->av, NULL);
     if (!w->audio)
         return SVC_ERR_NOMEM;
     AVCodecParameters *par = w->audio->codecpar;
@@ -88,19 +104,31 @@ int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_
         say(why, why_size, path, "stream description out of range");
         return SVC_ERR_ARG;
     }
+    const enum svc_container container = svc_container_of_path(path);
+    const char *lacks = svc_container_lacks(container, info->codec, info->has_audio);
+
+    if (lacks) {
+        say(why, why_size, path, lacks);
+        return SVC_ERR_ARG;
+    }
     struct svc_writer *w = calloc(1, sizeof(*w));
     if (!w)
         return SVC_ERR_NOMEM;
     w->info = *info;
-    int err = SVC_ERR_NOMEM;
-    if (avformat_alloc_output_context2(&w->mkv, NULL, "matroska", path) < 0)
+    w->container = container;
+    int err = svc_packer_init(&w->packer, &w->info, container);
+    if (err < 0)
         goto fail;
+    err = SVC_ERR_NOMEM;
+    if (avformat_alloc_output_context2(&w->av, NULL, svc_container_muxer(container), path) < 0)
+        goto fail;
+    w->av->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL; /* Opus and AV1 in MP4 */
     err = add_video(w);
     if (err == 0 && info->has_audio)
         err = add_audio(w);
     if (err < 0)
         goto fail;
-    int av = avio_open(&w->mkv->pb, path, AVIO_FLAG_WRITE);
+    int av = avio_open(&w->av->pb, path, AVIO_FLAG_WRITE);
     if (av < 0) {
         say(why, why_size, path, av_err2str(av));
         err = SVC_ERR_FILE;
@@ -116,26 +144,24 @@ fail:
 /* The sequence header OBU of the key unit goes to CodecPrivate. */
 static int set_extradata(struct svc_writer *w, const struct svc_unit *unit)
 {
-    const uint8_t *at = unit->bytes;
-    struct svc_obu obu;
-    while (svc_obu_next(&at, unit->bytes + unit->len, &obu) == 1) {
-        if (obu.type != SVC_OBU_SEQUENCE)
-            continue;
-        AVCodecParameters *par = w->video->codecpar;
-        par->extradata = av_mallocz(obu.len + AV_INPUT_BUFFER_PADDING_SIZE);
-        if (!par->extradata)
-            return SVC_ERR_NOMEM;
-        memcpy(par->extradata, obu.start, obu.len);
-        par->extradata_size = (int)obu.len;
-        return 0;
-    }
-    return SVC_ERR_ARG;
+    AVCodecParameters *par = w->video->codecpar;
+    uint8_t head[SVC_HEAD_MAX_BYTES];
+    const int n = w->packer.ops->head ? w->packer.ops->head(unit, head) : 0;
+
+    if (n <= 0)
+        return n;
+    par->extradata = av_mallocz((size_t)n + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!par->extradata)
+        return SVC_ERR_NOMEM;
+    memcpy(par->extradata, head, (size_t)n);
+    par->extradata_size = n;
+    return 0;
 }
 
 static int put(struct svc_writer *w, AVPacket *pkt, AVStream *stream)
 {
     av_packet_rescale_ts(pkt, svc_us, stream->time_base);
-    return av_interleaved_write_frame(w->mkv, pkt) < 0 ? SVC_ERR_FILE : 0;
+    return av_interleaved_write_frame(w->av, pkt) < 0 ? SVC_ERR_FILE : 0;
 }
 
 static int begin(struct svc_writer *w, const struct svc_unit *first)
@@ -145,7 +171,7 @@ static int begin(struct svc_writer *w, const struct svc_unit *first)
     int err = set_extradata(w, first);
     if (err < 0)
         return err;
-    if (avformat_write_header(w->mkv, NULL) < 0)
+    if (avformat_write_header(w->av, NULL) < 0)
         return SVC_ERR_FILE;
     w->begun = true;
     for (size_t i = 0; i < w->n_held; i++) {
@@ -157,37 +183,6 @@ static int begin(struct svc_writer *w, const struct svc_unit *first)
     return err;
 }
 
-static int note_for(const struct svc_writer *w, const struct svc_unit *unit, uint8_t *out)
-{
-    uint8_t deps[SVC_DEPS_MAX_BYTES];
-    int n = svc_deps_encode(&unit->deps, unit->picture, deps, sizeof(deps));
-    if (n < 0)
-        return n;
-    struct svc_note note = { .deps = deps, .deps_len = (size_t)n };
-    size_t i = (size_t)unit->layer.temporal * w->info.n_spatial + unit->layer.spatial;
-    if (unit->layer.temporal == 0 && i < w->info.n_layers) {
-        note.width = w->info.layers[i].width;
-        note.height = w->info.layers[i].height;
-    }
-    return svc_note_write(&note, unit->layer, out, SVC_NOTE_MAX_BYTES);
-}
-
-/* `out` has room for unit->len + SVC_NOTE_MAX_BYTES: sequence header first, then our note. */
-static int put_unit(const struct svc_writer *w, const struct svc_unit *unit, uint8_t *out)
-{
-    const uint8_t *at = unit->bytes, *end = unit->bytes + unit->len;
-    struct svc_obu obu;
-    size_t head = 0;
-    while (svc_obu_next(&at, end, &obu) == 1 && obu.type == SVC_OBU_SEQUENCE)
-        head += obu.len;
-    memcpy(out, unit->bytes, head);
-    int n = note_for(w, unit, out + head);
-    if (n < 0)
-        return n;
-    memcpy(out + head + n, unit->bytes + head, unit->len - head);
-    return (int)unit->len + n;
-}
-
 int svc_writer_picture(struct svc_writer *w, const struct svc_unit *units, size_t n)
 {
     if (n < 1 || n > SVC_SPATIAL_MAX)
@@ -196,8 +191,9 @@ int svc_writer_picture(struct svc_writer *w, const struct svc_unit *units, size_
     for (size_t i = 0; i < n; i++) {
         if (units[i].len < 1 || units[i].len > SVC_UNIT_MAX)
             return SVC_ERR_ARG;
-        room += units[i].len + SVC_NOTE_MAX_BYTES;
+        room += units[i].len + SVC_PACK_MORE;
     }
+    room += SVC_PACK_MORE;
     int err = w->begun ? 0 : begin(w, &units[0]);
     if (err < 0)
         return err;
@@ -206,12 +202,8 @@ int svc_writer_picture(struct svc_writer *w, const struct svc_unit *units, size_
         av_packet_free(&pkt);
         return SVC_ERR_NOMEM;
     }
-    int len = 0;
-    for (size_t i = 0; i < n && err == 0; i++) {
-        int put_bytes = put_unit(w, &units[i], pkt->data + len);
-        err = put_bytes < 0 ? put_bytes : 0;
-        len += put_bytes;
-    }
+    const int len = w->packer.ops->pack(&w->packer, units, n, pkt->data);
+    err = len < 0 ? len : 0;
     if (err == 0) {
         av_shrink_packet(pkt, len);
         pkt->pts = pkt->dts = units[0].pts;
@@ -250,9 +242,9 @@ int svc_writer_close(struct svc_writer *w)
 {
     if (!w->begun)
         return SVC_ERR_ARG; /* no picture: there is no file to finish */
-    if (av_write_trailer(w->mkv) < 0)
+    if (av_write_trailer(w->av) < 0)
         return SVC_ERR_FILE;
-    return avio_closep(&w->mkv->pb) < 0 ? SVC_ERR_FILE : 0;
+    return avio_closep(&w->av->pb) < 0 ? SVC_ERR_FILE : 0;
 }
 
 void svc_writer_free(struct svc_writer *w)
@@ -261,8 +253,8 @@ void svc_writer_free(struct svc_writer *w)
         return;
     for (size_t i = 0; i < w->n_held; i++)
         av_packet_free(&w->held[i]);
-    if (w->mkv)
-        avio_closep(&w->mkv->pb);
-    avformat_free_context(w->mkv);
+    if (w->av)
+        avio_closep(&w->av->pb);
+    avformat_free_context(w->av);
     free(w);
 }

@@ -102,7 +102,8 @@ struct svc_layer_info {
 };
 
 struct svc_stream_info {
-    char codec[32]; /* RFC 6381 form, e.g. "av01.0.05M.08" */
+    char codec[32];    /* RFC 6381 form, e.g. "av01.0.05M.08" */
+    char container[8]; /* of a file that is read: "mkv", "webm", "mp4", "ivf", "obu" */
     uint8_t n_spatial, n_temporal;
     uint16_t width, height;    /* of the top layer */
     uint32_t fps_num, fps_den; /* frames per second of the top layer, all temporal layers */
@@ -117,7 +118,11 @@ struct svc_stream_info {
     uint32_t audio_bitrate_bps;
 };
 
-/* ---- layered files: MKV with whole temporal units, sound as Opus ---- */
+/*
+ * ---- layered files: whole temporal units, sound as Opus (docs/dependencies.md, docs/codecs.md) ----
+ *
+ * Kinds: MKV, WebM (AV1, VP9), MP4, IVF (AV1, VP9; no sound), OBU (AV1 "Section 5" stream; no sound).
+ */
 
 enum svc_kind { SVC_VIDEO, SVC_AUDIO };
 
@@ -145,6 +150,8 @@ int svc_reader_loop(struct svc_reader *r);
 void svc_reader_free(struct svc_reader *r);
 
 struct svc_writer;
+/* By the path's ending .mkv, .webm, .mp4, .ivf or .obu; any other: MKV. SVC_ERR_ARG: `info` is out of
+ * range, or such a file carries no such codec or no sound. */
 int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
                     char *why, size_t why_size);
 /* All units of one picture, by rising spatial layer. */
@@ -172,6 +179,8 @@ void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit);
 /* "av1" through libaom and dav1d; "vp9" through libvpx; "h264" through OpenH264 and libavcodec, of
  * temporal layers only and without long-term references. Ends with NULL. */
 extern const char *const svc_codecs[];
+/* The one of them that `codec` is: a name, or in RFC 6381 form. NULL: none. */
+const char *svc_codec_name(const char *codec);
 
 struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */
     uint16_t width, height; /* pixels */

@@ -91,6 +91,15 @@ static void test_defects(void **state)
     assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), 0);
     names(&p, &c, got);
     assert_string_equal(got, "sound s0t0 s0t1");
+    assert_string_equal(p.codec, "av1");
+    c = full();
+    for (size_t i = 0; i < c.n_tracks; i++)
+        if (strcmp(c.tracks[i].codec, "opus") != 0)
+            strcpy(c.tracks[i].codec, i == 3 ? "av01.0.05M.08" : "vp09.00.31.08");
+    assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), 0);
+    names(&p, &c, got);
+    assert_string_equal(got, "sound s0t0 s0t1"); /* s1t0 is not of the same video */
+    assert_string_equal(p.codec, "vp9");
     c = full();
     strcpy(c.tracks[4].name, "s0t0"); /* two of a name and layer: the first counts */
     c.tracks[4].temporal_id = 0;
