@@ -10,8 +10,10 @@
  * 2 % of W s c) s: [0.1, 1], small near where it last shrank; c: [0, 1], the share of 100 round
  *                     trips since the last loss or mark
  *
- * Its target of 60 ms does not follow competing flows (the draft's 4.1.1.1, which it says may be
- * left out): a sender of a deadline leaves such a path instead.
+ * Its target of 60 ms does not follow competing flows (the draft's 4.1.1.1, optional): beside
+ * loss-based ones it gets next to nothing, and a sender with deadlines had better use another path.
+ * Nor is RTTmin measured anew; of several such flows those that came last take the queue of the
+ * others for the way.
  *
  * The draft's rate adaptation belongs to the encoder and is not here: the application reads the
  * path's rate.
