@@ -16,7 +16,7 @@
  *                           queued cannot be overtaken by the next base unit
  *     late                  a unit that all paths together cannot deliver in time is held: others
  *                           get its share
- *     no deadline           as ecf
+ *     no deadline, or past  as ecf: a reliable flow outlives it (TVL_FLOW_RELIABLE)
  *
  * A path is so left before its queue makes a deadline fail, and long before it proves to be dead.
  */
@@ -185,7 +185,7 @@ static int upper(const struct tvl_sched_path *path, size_t n, const struct tvl_s
 static int layered_pick(void *s, const struct tvl_sched_path *path, size_t n,
                         const struct tvl_sched_packet *pkt, tvl_time now)
 {
-    if (pkt->deadline == TVL_TIME_NEVER)
+    if (pkt->deadline == TVL_TIME_NEVER || pkt->deadline <= now)
         return tvl_sched_ecf.pick(s, path, n, pkt, now);
     if (is_base(pkt))
         return base(path, n, pkt, now);

@@ -349,6 +349,16 @@ static const struct layered_row layered_rows[] = {
       .path = { SURE(40000, 9000), SURE(60000, 9000) },
       .pkt = { .deadline = NOW + 90000, .flow = 3, .left = 200000 },
       .want = TVL_SCHED_NONE },
+    { .what = "upper: past its deadline it is there only because its flow is reliable, and goes",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = NOW - 1, .flow = 3, .left = 200000 },
+      .want = 0,
+      .also = 0 },
+    { .what = "base: so is it, and does",
+      .path = { SURE(40000, 9000), SURE(60000, 9000) },
+      .pkt = { .deadline = NOW, .left = 200000 },
+      .want = 0,
+      .also = 0 },
 };
 
 static void layered_picks(void **state)
