@@ -53,7 +53,11 @@ def check_contents(client, server):
     frames = {f["frame_type"] for e in events(client) if e["name"] == "quic:packet_sent"
               for f in e["data"]["frames"]}
     expect({"path_ack", "stream", "datagram", "crypto", "reset_stream", "path_challenge",
-            "path_new_connection_id", "path_abandon", "connection_close"} <= frames, f"{frames}")
+            "path_new_connection_id", "path_abandon", "connection_close",
+            "recovered"} <= frames, f"{frames}")
+    got = {f["frame_type"] for e in events(client) if e["name"] == "quic:packet_received"
+           for f in e["data"]["frames"]}
+    expect({"protected", "repair"} <= got, f"{got}")
 
 
 def check_damage(folder, client):

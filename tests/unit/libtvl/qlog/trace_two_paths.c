@@ -41,7 +41,10 @@ static void open_late_streams(struct pair *p)
 
 static void run(struct pair *p, struct transfer *t)
 {
+    static const struct tvl_flow_config repair = { .protection = TVL_FLOW_REPAIR };
+
     pair_run(p, 5 * SECOND, pair_both_connected);
+    assert_int_equal(tvl_flow_set(p->conn[1], 0, &repair), 0);
     assert_int_equal(pair_path_add(p, 1), 1);
     pair_run(p, 5 * SECOND, transfer_third);
     open_late_streams(p);
