@@ -34,8 +34,11 @@ static void note(struct tvl_choice *c, const struct tvl_path *p,
         c->limited += delivered - c->delivered_to;
     c->delivered_to = delivered;
     if (r->rtt > 0) {
-        c->queue_sum += r->rtt > p->cc.rtt.min ? r->rtt - p->cc.rtt.min : 0;
+        const tvl_time queue = r->rtt > p->cc.rtt.min ? r->rtt - p->cc.rtt.min : 0;
+
+        c->queue_sum += queue;
         c->queue_n++;
+        c->in_time += p->cc.rtt.min / 2 + queue <= c->s.deadline;
     }
 }
 
@@ -49,6 +52,7 @@ static struct tvl_selector_look look_of(const struct tvl_choice *c,
         .model = model,
         .rate_bps = span ? bytes * 8 * 1000000 / span : 0,
         .queue = c->queue_n ? c->queue_sum / c->queue_n : 0,
+        .in_time = c->queue_n ? (double)c->in_time / (double)c->queue_n : 0,
         .limited = c->limited > bytes / 2,
         .now = now,
     };
@@ -85,7 +89,7 @@ void tvl_choice_heard(struct tvl_path *p, const struct tvl_recovery_result *r, t
     const struct tvl_cc_ops *ops = tvl_selector_look(&c->s, &look);
 
     c->delivered_from = c->delivered_to;
-    c->limited = c->queue_sum = c->queue_n = 0;
+    c->limited = c->queue_sum = c->queue_n = c->in_time = 0;
     if (!ops && !tvl_traced(p->conn))
         return;
     struct tvl_select_row row[TVL_SELECT_MAX];

@@ -25,7 +25,7 @@ struct tvl_choice { /* on one path */
     struct tvl_selector s;
     uint64_t delivered_from, delivered_to; /* bytes, of the path: since the last look */
     uint64_t limited;                      /* of them: while there was not enough to send */
-    uint64_t queue_sum, queue_n;           /* us, samples */
+    uint64_t queue_sum, queue_n, in_time;  /* us, samples, those of them within the deadline */
     const struct tvl_cc_ops *from;         /* before the last change */
     char reason[TVL_REASON_MAX];           /* of it */
 };

@@ -5,10 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FORMULA_WEIGHT 0.3  /* beside knowledge of a path exactly alike, which has 1 */
-#define PRIOR_WEIGHT 2.0    /* looks of experience that outweigh it */
-#define EXPERIENCE_MAX 10.0 /* looks */
-#define LATE_SLOPE 1.0      /* deadlines over which the share in time falls to nothing */
+#define FORMULA_WEIGHT 0.1 /* beside knowledge of a path exactly alike, which has 1 */
+#define NOT_MEASURED 0.5   /* share of the best, of one that the knowledge does not name */
+#define ERROR_AT_FIRST 0.3 /* of either, before any comparison; it counts for */
+#define ERROR_LOOKS 5.0    /* looks */
+#define ERROR_LEAST 0.05   /* none is trusted without end */
+#define ERROR_MAX_LOOKS 30.0
+#define OWN_LOOKS 6.0       /* of experience as good as the prior */
+#define PATH_LOOKS 12.0     /* until what one falls short of is half the path's */
+#define EXPERIENCE_MAX 20.0 /* looks */
+#define BEGIN_GAIN 1.01     /* noise causes no change at the beginning either */
+#define SHARE_LOOKS 8.0     /* over which what is foretold is averaged */
+#define LATE_SLOPE 1.0      /* deadlines over which a formula's share in time falls to nothing */
+#define SETTLE_ROUNDS 6
+#define DWELL_ROUNDS 20
+#define SWAY_ROUNDS 4 /* after a swap say nothing of the new one; and TVL_SELECT_EVERY */
 
 static size_t count_all(void)
 {
@@ -49,7 +60,7 @@ int tvl_objective_find(const char *name)
 
 /* ---- scores ---- */
 
-/* [0, 1]: how much of what is sent is there in time, for a queue of this mean. */
+/* [0, 1]: how much is there in time, by the mean of the queue alone. */
 static double in_time(tvl_time queue, tvl_time rtt_min, tvl_time deadline)
 {
     const double takes = (double)rtt_min / 2 + 2.0 * (double)queue; /* the late tail counts */
@@ -58,70 +69,140 @@ static double in_time(tvl_time queue, tvl_time rtt_min, tvl_time deadline)
     return late <= 0 ? 1 : late >= LATE_SLOPE ? 0 : 1 - late / LATE_SLOPE;
 }
 
-static double score_of(const struct tvl_selector *s, uint64_t rate, tvl_time queue,
-                       const struct tvl_path_model *m, uint64_t capacity)
-{
-    const double share = capacity ? (double)rate / (double)capacity : 0;
-
-    switch (s->objective) {
-    case TVL_OBJECTIVE_DELAY: /* exp of log rate - 0.5 log (queue + rtt_min), 1 without a queue */
-        return share * sqrt((double)m->rtt_min / (double)(m->rtt_min + queue));
-    case TVL_OBJECTIVE_VIDEO:
-        return share * in_time(queue, m->rtt_min, s->deadline);
-    default:
-        return share;
-    }
-}
-
-static uint64_t capacity_of(const struct tvl_selector *s, const struct tvl_path_model *m)
-{
-    return s->capacity_bps > m->capacity_bps ? s->capacity_bps : m->capacity_bps;
-}
-
 static double faded(const struct tvl_selector_seen *e, tvl_time now)
 {
-    return e->weight * exp2(-(double)(now - e->last_at) / TVL_SELECT_FORGET);
+    return exp2(-(double)(now - e->last_at) / TVL_SELECT_FORGET);
 }
 
-static struct tvl_select_row rate_one(const struct tvl_selector *s, size_t which,
-                                      const struct tvl_path_model *m)
+/* What both foretell of every controller. */
+struct prior {
+    double knowledge[TVL_SELECT_MAX], formula[TVL_SELECT_MAX]; /* scores; negative: not known */
+    double share[TVL_SELECT_MAX]; /* of the best one's, by both; negative likewise */
+    double level;                 /* the best one's score */
+};
+
+static double trust(const struct tvl_selector_error *e)
 {
-    const char *cc = tvl_cc_all[which]->name;
-    const char *eyes = s->current >= 0 ? tvl_cc_all[s->current]->name : NULL;
-    const struct tvl_selector_seen *e = &s->seen[which];
-    struct tvl_select_row r = { .cc = cc,
-                                .by_knowledge = -1,
-                                .by_formula = -1,
-                                .by_experience = -1,
-                                .tried = e->tried,
-                                .chosen = (int)which == s->current };
-    struct tvl_prediction p;
-    double sum = 0, weights = 0, distance;
-
-    if (s->k && tvl_knowledge_predict(s->k, cc, eyes, m, &p, &distance) == 0) {
-        const double weight = PRIOR_WEIGHT / (1 + distance);
-
-        r.by_knowledge = score_of(s, p.rate_bps, p.queue, m, m->capacity_bps);
-        sum += weight * r.by_knowledge;
-        weights += weight;
-    }
-    if (tvl_predict(cc, m, s->datagram, &p) == 0) {
-        r.by_formula = score_of(s, p.rate_bps, p.queue, m, m->capacity_bps);
-        sum += PRIOR_WEIGHT * FORMULA_WEIGHT * r.by_formula;
-        weights += PRIOR_WEIGHT * FORMULA_WEIGHT;
-    }
-    if (e->weight > 0) {
-        const double weight = faded(e, s->looked_at);
-
-        r.by_experience = e->mean * (double)capacity_of(s, m) / (double)m->capacity_bps;
-        sum += weight * r.by_experience;
-        weights += weight;
-    }
-    r.score = weights > 0 ? sum / weights : 0;
-    return r;
+    return 1 / (ERROR_LEAST +
+                (e->mean * e->weight + ERROR_AT_FIRST * ERROR_LOOKS) / (e->weight + ERROR_LOOKS));
 }
 
-/* ---- the choice ---- */
+static double formulas(const struct tvl_selector *s, const struct tvl_path_model *m, double *score)
+{
+    double best = 0;
+
+    for (size_t i = 0; i < count_all(); i++) {
+        struct tvl_prediction p;
+
+        score[i] = -1;
+        if (tvl_predict(tvl_cc_all[i]->name, m, s->datagram, &p) != 0)
+            continue;
+        score[i] = tvl_objective_score(s->objective, (double)p.rate_bps / (double)m->capacity_bps,
+                                       (double)p.queue, (double)m->rtt_min,
+                                       in_time(p.queue, m->rtt_min, s->deadline));
+        best = fmax(best, score[i]);
+    }
+    return best;
+}
+
+/* Compared are shares of each one's best: where they put the best itself is the path's affair. */
+static bool foretell(const struct tvl_selector *s, const struct tvl_path_model *m, struct prior *p)
+{
+    const char *eyes = s->current >= 0 ? tvl_cc_all[s->current]->name : NULL;
+    const bool empty = m->rtt_min == 0 || m->capacity_bps == 0;
+    struct tvl_knowledge_rank k = { .level = 0 };
+    const bool known = s->k && tvl_knowledge_rank(s->k, empty ? NULL : m, eyes, s->objective,
+                                                  s->deadline, &k) == 0;
+    const double best = empty ? 0 : formulas(s, m, p->formula);
+    const double by_k = known ? trust(&s->knowledge) / (1 + k.distance) : 0;
+    const double by_f = best > 0 ? FORMULA_WEIGHT * trust(&s->formula) : 0;
+
+    for (size_t i = 0; i < count_all(); i++) {
+        const double share = known ? k.share[i] : -1, formula = best > 0 ? p->formula[i] : -1;
+        const double weights = by_k + (formula >= 0 ? by_f : 0);
+        const double sum =
+            by_k * (share >= 0 ? share : NOT_MEASURED) + (formula >= 0 ? by_f * formula / best : 0);
+
+        p->formula[i] = formula;
+        p->knowledge[i] = share >= 0 ? share * k.level : -1;
+        p->share[i] = weights > 0 ? sum / weights : -1;
+    }
+    p->level = known ? k.level : best;
+    return known || best > 0;
+}
+
+/* What the path makes of any prior: in part what those in use have made of theirs. */
+static double kept_by_path(const struct tvl_selector *s)
+{
+    double actual = 0, predicted = 0, weight = 0;
+
+    for (size_t i = 0; i < count_all(); i++) {
+        const double left = faded(&s->seen[i], s->looked_at);
+
+        actual += left * s->seen[i].actual;
+        predicted += left * s->seen[i].predicted;
+        weight += left * s->seen[i].weight;
+    }
+    if (weight <= 0 || predicted <= 0)
+        return 1;
+    const double rest = PATH_LOOKS * predicted / weight;
+
+    return (actual + rest) / (predicted + rest);
+}
+
+static double kept_by(const struct tvl_selector *s, size_t which, double path)
+{
+    const struct tvl_selector_seen *e = &s->seen[which];
+    const double left = faded(e, s->looked_at);
+
+    if (e->weight <= 0 || e->predicted <= 0)
+        return path;
+    const double rest = OWN_LOOKS * e->predicted / e->weight;
+
+    return (left * e->actual + rest * path) / (left * e->predicted + rest);
+}
+
+static bool is_allowed(size_t which, const struct tvl_path_model *m)
+{
+    return !tvl_cc_all[which]->l4s || m->ecn;
+}
+
+/* A path's model sways from one second to the next, and so would the choice. */
+static double share_of(const struct tvl_selector *s, const struct prior *p, size_t i)
+{
+    const double share = s->share_looks > 0 ? s->share[i] : p->share[i];
+
+    return share > 0 ? share : 0;
+}
+
+/* Rows by place in tvl_cc_all. False: nothing is known. */
+static bool rate_all(const struct tvl_selector *s, const struct tvl_path_model *m,
+                     struct tvl_select_row row[TVL_SELECT_MAX])
+{
+    const double path = kept_by_path(s);
+    struct prior p;
+
+    if (!foretell(s, m, &p))
+        return false;
+    for (size_t i = 0; i < count_all(); i++) {
+        const struct tvl_selector_seen *e = &s->seen[i];
+
+        row[i] = (struct tvl_select_row){ .cc = tvl_cc_all[i]->name,
+                                          .by_knowledge = p.knowledge[i],
+                                          .by_formula = p.formula[i],
+                                          .by_experience = -1,
+                                          .tried = e->tried,
+                                          .chosen = (int)i == s->current };
+        if (e->weight > 0) {
+            row[i].by_experience = e->actual / e->weight;
+            row[i].foretold = e->predicted / e->weight;
+        }
+        row[i].score = p.level * share_of(s, &p, i) * kept_by(s, i, path);
+    }
+    return true;
+}
+
+/* ---- experience ---- */
 
 void tvl_selector_init(struct tvl_selector *s, const struct tvl_knowledge *k,
                        enum tvl_objective objective, tvl_time deadline, const char *cc,
@@ -132,35 +213,58 @@ void tvl_selector_init(struct tvl_selector *s, const struct tvl_knowledge *k,
                                 .deadline = deadline,
                                 .datagram = 1200,
                                 .current = place_of(cc),
+                                .began = now,
                                 .since = now,
                                 .looked_at = now,
                                 .trials_from = now };
 }
 
+static tvl_time at_least(tvl_time least, const struct tvl_path_model *m, unsigned rounds)
+{
+    return rounds * m->rtt > least ? rounds * m->rtt : least;
+}
+
+static void compare(struct tvl_selector_error *e, double predicted, double actual)
+{
+    const double larger = fmax(predicted, actual);
+
+    if (predicted < 0 || larger <= 0)
+        return;
+    e->mean = (e->mean * e->weight + fabs(predicted - actual) / larger) / (e->weight + 1);
+    e->weight = fmin(e->weight + 1, ERROR_MAX_LOOKS);
+}
+
 static void learn(struct tvl_selector *s, const struct tvl_selector_look *look)
 {
-    if (s->current < 0 || look->limited || look->model->rtt_min == 0)
+    const struct tvl_path_model *m = look->model;
+    struct prior p;
+
+    if (look->limited || m->rtt_min == 0 || m->capacity_bps == 0 || !foretell(s, m, &p))
+        return;
+    s->share_looks = fmin(s->share_looks + 1, SHARE_LOOKS);
+    for (size_t i = 0; i < count_all(); i++)
+        s->share[i] += (p.share[i] - s->share[i]) / s->share_looks;
+    if (s->current < 0 || p.share[s->current] < 0 ||
+        s->looked_at - s->since < at_least(TVL_SELECT_EVERY, m, SWAY_ROUNDS))
         return;
     struct tvl_selector_seen *e = &s->seen[s->current];
-    const uint64_t capacity = capacity_of(s, look->model);
-    const double before = faded(e, look->now);
-    const double score = score_of(s, look->rate_bps, look->queue, look->model, capacity);
+    const double left = faded(e, look->now);
+    const double keep =
+        e->weight * left > EXPERIENCE_MAX - 1 ? (EXPERIENCE_MAX - 1) / e->weight : left;
+    const double actual =
+        tvl_objective_score(s->objective, fmin(1, (double)look->rate_bps / (double)m->capacity_bps),
+                            (double)look->queue, (double)m->rtt_min, look->in_time);
 
-    if (look->model->capacity_bps > s->capacity_bps)
-        s->capacity_bps = look->model->capacity_bps;
-    e->mean = (e->mean * before + score) / (before + 1);
-    e->weight = before + 1 < EXPERIENCE_MAX ? before + 1 : EXPERIENCE_MAX;
+    compare(&s->knowledge, p.knowledge[s->current], actual);
+    compare(&s->formula, p.formula[s->current], actual);
+    e->actual = e->actual * keep + actual;
+    e->predicted = e->predicted * keep + p.share[s->current] * p.level;
+    e->weight = e->weight * keep + 1;
     e->tried += look->now - s->looked_at;
     e->last_at = look->now;
 }
 
-static bool may_swap(const struct tvl_selector *s, const struct tvl_selector_look *look)
-{
-    const tvl_time rounds = 20 * look->model->rtt;
-    const tvl_time dwell = rounds > TVL_SELECT_DWELL ? rounds : TVL_SELECT_DWELL;
-
-    return !look->limited && look->now - s->since >= dwell;
-}
+/* ---- the choice ---- */
 
 /* A swap to what was never tried here is a trial; too many of them would be the session's cost. */
 static bool may_try(struct tvl_selector *s, size_t which, tvl_time now)
@@ -174,36 +278,57 @@ static bool may_try(struct tvl_selector *s, size_t which, tvl_time now)
     return s->trials < TVL_SELECT_TRIALS;
 }
 
+static const struct tvl_cc_ops *choose(struct tvl_selector *s, const struct tvl_path_model *m,
+                                       double gain, tvl_time now)
+{
+    struct tvl_select_row row[TVL_SELECT_MAX];
+    double best = 0;
+    int which = -1;
+
+    if (!rate_all(s, m, row))
+        return NULL;
+    for (size_t i = 0; i < count_all(); i++)
+        if (row[i].score > best && is_allowed(i, m) &&
+            ((int)i == s->current || may_try(s, i, now))) {
+            best = row[i].score;
+            which = (int)i;
+        }
+    if (which < 0 || which == s->current ||
+        (s->current >= 0 && best < gain * row[s->current].score))
+        return NULL;
+    s->current = which;
+    s->since = now;
+    s->swaps++;
+    return tvl_cc_all[which];
+}
+
 const struct tvl_cc_ops *tvl_selector_look(struct tvl_selector *s,
                                            const struct tvl_selector_look *look)
 {
-    double best = 0, present = 0;
-    int which = -1;
+    static const struct tvl_path_model nothing = { .rtt_min = 0 };
+    const struct tvl_path_model *m = look->model;
 
     if (s->objective == TVL_OBJECTIVE_NONE || !tvl_selector_due(s, look->now))
         return NULL;
+    if (!s->begun) {
+        s->begun = true;
+        s->looked_at = look->now;
+        return choose(s, &nothing, BEGIN_GAIN, look->now);
+    }
     learn(s, look);
     s->looked_at = look->now;
-    if (look->model->rtt_min == 0 || look->model->capacity_bps == 0 || !may_swap(s, look))
+    if (m->rtt_min == 0 || m->capacity_bps == 0 || look->limited)
         return NULL;
-    for (size_t i = 0; i < count_all(); i++) {
-        const double score = rate_one(s, i, look->model).score;
-
-        if ((int)i == s->current)
-            present = score;
-        else if (score > best && (!tvl_cc_all[i]->l4s || look->model->ecn) &&
-                 may_try(s, i, look->now)) {
-            best = score;
-            which = (int)i;
-        }
+    if (!s->settled) {
+        s->settled = look->now - s->began >= at_least(TVL_SELECT_SETTLE, m, SETTLE_ROUNDS);
+        return s->settled ? choose(s, m, BEGIN_GAIN, look->now) : NULL;
     }
-    if (which < 0 || (s->current >= 0 && best < TVL_SELECT_GAIN * present))
+    if (look->now - s->since < at_least(TVL_SELECT_DWELL, m, DWELL_ROUNDS))
         return NULL;
-    s->trials += s->seen[which].weight > 0 ? 0 : 1;
-    s->current = which;
-    s->since = look->now;
-    s->swaps++;
-    return tvl_cc_all[which];
+    const struct tvl_cc_ops *ops = choose(s, m, TVL_SELECT_GAIN, look->now);
+
+    s->trials += ops && s->seen[s->current].weight <= 0;
+    return ops;
 }
 
 /* ---- words ---- */
@@ -246,10 +371,8 @@ size_t tvl_selector_explain(const struct tvl_selector *s, const struct tvl_path_
 {
     const size_t n = count_all();
 
-    if (s->objective == TVL_OBJECTIVE_NONE || m->rtt_min == 0 || m->capacity_bps == 0)
+    if (s->objective == TVL_OBJECTIVE_NONE || !rate_all(s, m, row))
         return 0;
-    for (size_t i = 0; i < n; i++)
-        row[i] = rate_one(s, i, m);
     sort_rows(row, n);
     put_reason(row, n, reason, reason_size);
     return n;
@@ -262,6 +385,8 @@ size_t tvl_select_explain(const struct tvl_path_model *m, const struct tvl_knowl
 {
     struct tvl_selector s;
 
+    if (m->rtt_min == 0 || m->capacity_bps == 0)
+        return 0;
     tvl_selector_init(&s, k, objective, deadline, seen_by, 0);
     const size_t n = tvl_selector_explain(&s, m, row, reason, reason_size);
 

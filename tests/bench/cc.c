@@ -1,10 +1,14 @@
 /*
  * cc.c - controllers over paths, on virtual time: a row of tab-separated figures for each.
  *
+ *     cc paths [--traces DIR]    which there are
  *     cc table [--cc NAME] [--path NAME] [--traces DIR] [--part K/N]
  *     cc response [--thin]      windows against the published response functions
  *     cc swap         ten changes of the controller in one transfer; fails above 5 %
  *     cc step         an application that sends less, then more; fails where units come late
+ *     cc choose [--knowledge FILE] [--path NAME] [--traces DIR] [--part K/N]    the selector
+ *     cc choose --thin --knowledge FILE       over a few; fails if it is not worth its while
+ *     cc learn [--traces DIR] [--part K/N] [--seed N]    records of a knowledge file
  *     cc model        what the path model says of links whose truth is known
  *     cc window --cc NAME --path NAME [--every MS]       the sender's state over time
  *
@@ -23,7 +27,7 @@
 #include "verbs.h"
 
 struct options {
-    const char *cc, *path, *traces;
+    const char *cc, *path, *traces, *knowledge;
     unsigned part, parts, every_ms;
     uint64_t seed;
     bool thin;
@@ -34,7 +38,7 @@ static void show_model(const char *cc, const struct tvl_path_model *m)
     struct tvl_prediction p = { .rate_bps = 0 };
 
     (void)tvl_predict(cc, m, 1452, &p);
-    printf("\t%llu\t%.3f\t%.3f\t%.3f\t%.5f\t%.3f\t%.2f\t%.3f\t%.3f\t%llu\t%.3f\n",
+    printf("\t%llu\t%.3f\t%.3f\t%.3f\t%.5f\t%.3f\t%.2f\t%.3f\t%.3f\t%llu\t%.3f\t",
            (unsigned long long)m->capacity_bps, (double)m->rtt_min / 1e3, (double)m->buffer / 1e3,
            (double)m->jitter / 1e3, m->loss, m->loss_congestive, m->loss_burst, m->change,
            (double)m->aggregation / 1e3, (unsigned long long)p.rate_bps, (double)p.queue / 1e3);
@@ -45,30 +49,38 @@ static int do_table(const struct options *o, const struct cc_paths *paths)
     unsigned row = 0;
     int bad = 0;
 
-    printf(
-        "path\tkind\theldout\tcc\twhole\tgoodput_bps\tcapacity_bps\tqueue_mean_ms\tqueue_p95_ms\t"
-        "loss\tmarked\tmodel_capacity_bps\t"
-        "model_rtt_min_ms\tmodel_buffer_ms\tmodel_jitter_ms\tmodel_loss\tmodel_congestive\t"
-        "model_burst\tmodel_change\tmodel_gap_ms\tpredicted_bps\tpredicted_queue_ms\n");
+    /* what was changed of a recorded link is there for the selector to be judged by */
+    printf("path\tkind\tvariant\theldout\tcc\twhole\tgoodput_bps\tcapacity_bps\tqueue_mean_"
+           "ms\tqueue_p95_ms\t"
+           "loss\tmarked\trtt_ms\tin_time\tmodel_capacity_bps\t"
+           "model_rtt_min_ms\tmodel_buffer_ms\tmodel_jitter_ms\tmodel_loss\tmodel_congestive\t"
+           "model_burst\tmodel_change\tmodel_gap_ms\tpredicted_bps\tpredicted_queue_ms\t");
+    scores_head();
+    printf("\n");
     for (unsigned i = 0; i < paths->n; i++)
         for (unsigned k = 0; tvl_cc_all[k]; k++) {
             const struct cc_path *p = &paths->path[i];
             const struct flow_job job = { .cc = tvl_cc_all[k]->name,
                                           .link = &p->link,
                                           .seed = o->seed,
-                                          .span = p->span_s * 1000000u };
+                                          .span = p->span_s * 1000000u,
+                                          .deadline = paths_deadline(p) };
 
-            if ((o->cc && strcmp(o->cc, job.cc) != 0) || (o->path && strcmp(o->path, p->name) != 0))
+            if ((o->cc && strcmp(o->cc, job.cc) != 0) || !paths_wanted(p, o->path) ||
+                (!o->path && p->variant[0] && !p->heldout))
                 continue;
             if (row++ % o->parts != o->part)
                 continue;
             const struct run_result r = flow_run(&job);
 
             bad = bad || !r.whole;
-            printf("%s\t%s\t%d\t%s\t%d\t%.0f\t%.0f\t%.3f\t%.3f\t%.6f\t%.6f", p->name, p->kind,
-                   p->heldout, job.cc, r.whole, r.goodput_bps, r.capacity_bps, r.queue_mean_ms,
-                   r.queue_p95_ms, r.loss, r.marked);
+            printf("%s\t%s\t%s\t%d\t%s\t%d\t%.0f\t%.0f\t%.3f\t%.3f\t%.6f\t%.6f\t%.3f\t%.5f",
+                   p->name, p->kind, p->variant, p->heldout, job.cc, r.whole, r.goodput_bps,
+                   r.capacity_bps, r.queue_mean_ms, r.queue_p95_ms, r.loss, r.marked,
+                   (double)p->link.delay_ns * 2e-6, r.in_time);
             show_model(job.cc, &r.model);
+            scores_show(p, &r);
+            printf("\n");
             fflush(stdout);
         }
     return bad;
@@ -133,6 +145,28 @@ static int do_step(const struct options *o, const struct cc_paths *paths)
     return step_show(o->seed);
 }
 
+static int do_learn(const struct options *o, const struct cc_paths *paths)
+{
+    return learn_show(paths, o->seed, o->part, o->parts);
+}
+
+static int do_choose(const struct options *o, const struct cc_paths *paths)
+{
+    const struct choose_job job = { o->knowledge, o->path, o->seed, o->part, o->parts };
+
+    return o->thin ? choose_check(paths, &job) : choose_show(paths, &job);
+}
+
+static int do_paths(const struct options *o, const struct cc_paths *paths)
+{
+    printf("path\tkind\tvariant\tgroup\theldout\n");
+    for (unsigned i = 0; i < paths->n; i++)
+        if (paths_wanted(&paths->path[i], o->path))
+            printf("%s\t%s\t%s\t%s\t%d\n", paths->path[i].name, paths->path[i].kind,
+                   paths->path[i].variant, paths->path[i].group, paths->path[i].heldout);
+    return 0;
+}
+
 static int do_model(const struct options *o, const struct cc_paths *paths)
 {
     return truth_show(paths, o->seed);
@@ -141,10 +175,15 @@ static int do_model(const struct options *o, const struct cc_paths *paths)
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "cc", required_argument, NULL, 'c' },     { "path", required_argument, NULL, 'p' },
-        { "traces", required_argument, NULL, 't' }, { "part", required_argument, NULL, 'k' },
-        { "every", required_argument, NULL, 'e' },  { "seed", required_argument, NULL, 's' },
-        { "thin", no_argument, NULL, 'n' },         { NULL, 0, NULL, 0 },
+        { "cc", required_argument, NULL, 'c' },
+        { "path", required_argument, NULL, 'p' },
+        { "traces", required_argument, NULL, 't' },
+        { "part", required_argument, NULL, 'k' },
+        { "every", required_argument, NULL, 'e' },
+        { "seed", required_argument, NULL, 's' },
+        { "knowledge", required_argument, NULL, 'w' },
+        { "thin", no_argument, NULL, 'n' },
+        { NULL, 0, NULL, 0 },
     };
     int c;
 
@@ -159,6 +198,9 @@ static int parse(struct options *o, int argc, char **argv)
             break;
         case 't':
             o->traces = optarg;
+            break;
+        case 'w':
+            o->knowledge = optarg;
             break;
         case 'e':
             o->every_ms = (unsigned)strtoul(optarg, NULL, 10);
@@ -185,20 +227,22 @@ int main(int argc, char **argv)
     static const struct verb {
         const char *name;
         int (*run)(const struct options *o, const struct cc_paths *paths);
-    } verbs[] = { { "table", do_table }, { "window", do_window }, { "response", do_response },
-                  { "swap", do_swap },   { "step", do_step },     { "model", do_model } };
+    } verbs[] = { { "paths", do_paths }, { "table", do_table },       { "window", do_window },
+                  { "swap", do_swap },   { "response", do_response }, { "step", do_step },
+                  { "model", do_model }, { "learn", do_learn },       { "choose", do_choose } };
     struct options o;
     struct cc_paths paths;
     int status = 64;
 
     if (parse(&o, argc, argv) != 0) {
         fprintf(stderr,
-                "usage: cc table|window|response|swap|step|model [--thin] [--cc NAME] [--path "
-                "NAME] [--traces DIR] "
+                "usage: cc paths|table|window|response|swap|step|model|learn|choose [--thin] "
+                "[--cc NAME] [--path NAME] [--traces DIR] [--knowledge FILE] "
                 "[--part K/N] [--every MS] [--seed N]\n");
         return 64;
     }
-    if (!paths_init(&paths, o.traces)) {
+    if (!paths_init(&paths, o.traces) ||
+        (strcmp(argv[optind], "learn") == 0 && !paths_add_grid(&paths, o.seed))) {
         paths_fini(&paths);
         return 1;
     }

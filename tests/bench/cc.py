@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 
+import chosen
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REPORTS = os.path.join(ROOT, "build", "reports")
 TRACES = os.path.join(os.path.dirname(ROOT), "shared", "traces")
@@ -24,7 +26,8 @@ WINDOW_PATH = "20mbit-80ms"
 KEYS = ["oracle_share", "best_fixed_share", "swap_dip", "swaps_per_minute", "formula_ratio_min",
         "formula_ratio_max", "layered_oracle_share", "base_in_time_share", "coupled_share",
         "uncoupled_share"]
-NUMBERS = ("goodput_bps", "capacity_bps", "queue_mean_ms", "queue_p95_ms", "loss", "marked")
+KNOWLEDGE = os.path.join(ROOT, "configs", "knowledge")
+NUMBERS = chosen.OBJECTIVES + ("rtt_ms", "in_time", "goodput_bps", "capacity_bps", "queue_mean_ms", "queue_p95_ms", "loss", "marked")
 
 
 def rows_of(text):
@@ -63,8 +66,17 @@ def measure_table(program, options):
     return rows
 
 
+def measure_chosen(program, options):
+    """Rows of `cc choose` over the made-up paths and those held out."""
+    parts = 8 * (os.cpu_count() or 1)
+    kinds = ["made-up"] + (["heldout"] if "--traces" in options else [])
+    texts = run_all([[program, "choose", "--knowledge", KNOWLEDGE, "--path", kind, "--part",
+                      f"{k}/{parts}"] + options for kind in kinds for k in range(parts)])
+    return chosen.read(texts)
+
+
 def show_table(rows):
-    paths = list(dict.fromkeys(r["path"] for r in rows))
+    paths = list(dict.fromkeys(r["path"] for r in rows if not r["variant"]))
     names = sorted({r["cc"] for r in rows})
     by = {(r["path"], r["cc"]): r for r in rows}
     print("goodput as a share of the capacity / 95th-percentile queueing delay in ms\n")
@@ -231,8 +243,11 @@ def main():
     if args.cc or args.path:
         return
     names = sorted({r["cc"] for r in rows})
-    draw_table(rows, os.path.join(REPORTS, "cc.png"))
+    draw_table([r for r in rows if not r["variant"]], os.path.join(REPORTS, "cc.png"))
     draw_windows(program, names, os.path.join(REPORTS, "cc-window.png"))
+    choices = measure_chosen(program, options)
+    selector, chosen_keys = chosen.report(choices, rows)
+    chosen.show(selector)
     response = measure_response(program)
     show_response(response)
     file = os.path.join(REPORTS, "cc.json")
@@ -240,16 +255,19 @@ def main():
     report.update({k: v for k, v in old_report(file).items() if k in KEYS})
     report.update(formula_ratio_min=min(r["ratio"] for r in response),
                   formula_ratio_max=max(r["ratio"] for r in response),
-                  swap_dip=measure_swaps(program), **measure_fairness(args.build),
+                  swap_dip=measure_swaps(program), **chosen_keys, **measure_fairness(args.build),
                   **measure_layered(args.build, TRACES if traces else "no-traces"))
-    report.update(predicted_within_25=predicted_within(rows, 0.25), traces=traces, runs=len(rows), runs_broken=sum(not r["whole"] for r in rows),
-                  seconds=round(time.monotonic() - began, 1), table=rows, response=response)
+    broken = sum(not r["whole"] for r in rows + choices)
+    report.update(predicted_within_25=predicted_within([r for r in rows if not r["variant"]], 0.25),
+                  traces=traces, runs=len(rows) + len(choices), runs_broken=broken,
+                  seconds=round(time.monotonic() - began, 1), selector=selector, table=rows,
+                  chosen=choices, response=response)
     with open(file, "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)
         f.write("\n")
     print()
     for key in report:
-        if key not in ("table", "response", "layered"):
+        if key not in ("table", "response", "selector", "chosen", "heldout_groups", "layered"):
             print(f"{key:24} {report[key]}")
     sys.exit(1 if report["runs_broken"] else 0)
 

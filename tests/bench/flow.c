@@ -22,8 +22,11 @@ struct flow {
     bool over, damaged;
     double cwnd_sum;
     uint64_t samples;
+    struct tvl_path_model model_at[FLOW_MODELS];
+    unsigned models;
     /* the queue */
     uint64_t newest_ns, packets, carried;
+    uint64_t delivered, in_time, within[FLOW_WAITS]; /* bytes of packets */
     double waited_sum;
     uint32_t *bin;
 };
@@ -95,6 +98,14 @@ static void on_passed(void *user, enum net_side to, unsigned link, const struct 
     f->packets++;
     f->waited_sum += (double)o->waited_ns;
     f->bin[bin < BINS ? bin : BINS - 1]++;
+    if (o->fate != VLINK_PASS)
+        return;
+    f->delivered += o->bytes;
+    if (o->waited_ns + f->job->link->delay_ns <= f->job->deadline * 1000)
+        f->in_time += o->bytes;
+    for (unsigned i = 0; i < FLOW_WAITS; i++)
+        if (o->waited_ns <= (uint64_t)FLOW_WAIT_LEAST * 1000 << i)
+            f->within[i] += o->bytes;
 }
 
 static void take_sample(struct flow *f, struct net *n)
@@ -141,6 +152,9 @@ static tvl_time due(const struct flow *f)
         next = f->next_sample > f->began ? f->next_sample : f->began;
     if (f->swapped < j->swaps && f->began + j->swap_at[f->swapped] < next)
         next = f->began + j->swap_at[f->swapped];
+    if (f->models < FLOW_MODELS && j->model_at[f->models] &&
+        f->began + j->model_at[f->models] < next)
+        next = f->began + j->model_at[f->models];
     return next;
 }
 
@@ -161,6 +175,11 @@ static void on_tick(void *user, struct net *n)
         if (tvl_path_set_cc(net_conn(n, NET_SERVER), 0, j->swap_to[f->swapped], now) != 0)
             f->damaged = true;
         f->swapped++;
+    }
+    while (f->models < FLOW_MODELS && j->model_at[f->models] &&
+           now >= f->began + j->model_at[f->models]) {
+        (void)tvl_path_get_model(net_conn(n, NET_SERVER), 0, &f->model_at[f->models]);
+        f->models++;
     }
     if (j->every && now >= f->next_sample) {
         take_sample(f, n);
@@ -209,9 +228,15 @@ static void fill(struct run_result *out, const struct flow *f, struct net *n)
     out->capacity_bps = capacity_bps(f);
     out->queue_mean_ms = f->packets ? f->waited_sum / (double)f->packets / 1e6 : 0;
     out->queue_p95_ms = percentile_ms(f, 0.95);
+    out->in_time = f->delivered ? (double)f->in_time / (double)f->delivered : 0;
+    for (unsigned i = 0; i < FLOW_WAITS; i++)
+        out->within[i] = f->delivered ? (double)f->within[i] / (double)f->delivered : 0;
+    memcpy(out->model_at, f->model_at, sizeof out->model_at);
     out->cwnd_mean = f->samples ? f->cwnd_sum / (double)f->samples : 0;
     if (!conn || tvl_paths(conn, &s, 1) != 1 || s.packets_sent == 0)
         return;
+    out->swaps = s.cc_chosen;
+    out->cc = s.cc;
     out->whole = f->over && !f->damaged;
     out->loss = (double)(s.packets_lost - s.packets_spurious) / (double)s.packets_sent;
     (void)tvl_path_get_model(conn, 0, &out->model);
@@ -239,6 +264,9 @@ struct run_result flow_run(const struct flow_job *wanted)
         .event = on_event, .tick = on_tick, .next = next_due, .passed = on_passed, .done = is_over
     };
     struct net_config cfg = { .cc = job.cc,
+                              .objective = job.objective,
+                              .deadline = job.deadline,
+                              .knowledge = job.knowledge,
                               .links = 1,
                               .link = { *job.link },
                               .back = { &back },

@@ -11,6 +11,9 @@
 
 #define FLOW_SPAN 30000000u /* us measured by default, from the first byte */
 #define FLOW_SWAPS_MAX 32
+#define FLOW_MODELS 3         /* times at which the path's model is kept: */
+#define FLOW_WAITS 8          /* steps of the queue's distribution, by doubling from */
+#define FLOW_WAIT_LEAST 5000u /* us */
 
 struct flow_sample {               /* of the sender, now and then */
     tvl_time at;                   /* us since the first byte */
@@ -20,12 +23,17 @@ struct flow_sample {               /* of the sender, now and then */
 };
 
 struct flow_job {
-    const char *cc;
+    const char *cc;               /* NULL: the library's default */
+    enum tvl_objective objective; /* chosen while it runs, by `knowledge` (may be NULL) */
+    const struct tvl_knowledge *knowledge;
     const struct vlink_config *link; /* towards the receiver; the way back has only its delay */
     uint64_t seed;
-    tvl_time span;  /* us measured; 0: FLOW_SPAN */
-    tvl_time skip;  /* us left out at the beginning */
-    tvl_time every; /* us between samples; 0: none */
+    tvl_time span; /* us measured; 0: FLOW_SPAN */
+    tvl_time skip; /* us left out at the beginning */
+    tvl_time
+        deadline; /* us from sending to arrival, of the objective and run_result.in_time; 0: none */
+    tvl_time model_at[FLOW_MODELS]; /* us since the first byte; 0: not wanted */
+    tvl_time every;                 /* us between samples; 0: none */
     void (*sample)(void *user, const struct flow_sample *s);
     void *user;
     /* change the controller at swap_at[i] (us since the first byte, rising) to swap_to[i] */
@@ -41,10 +49,15 @@ struct run_result {
         capacity_bps; /* what the link could have carried meanwhile, headers counted; 0: no end */
     double queue_mean_ms; /* in the bottleneck's queue, of a delivered or lost packet */
     double queue_p95_ms;
-    double loss;                 /* share of packets declared lost for good */
-    double marked;               /* share marked CE */
-    double cwnd_mean;            /* bytes; only with `every` */
-    struct tvl_path_model model; /* what the path's own model was at the end */
+    double in_time; /* share of the bytes delivered whose packet was there within the deadline */
+    double within[FLOW_WAITS]; /* share of them whose packet waited FLOW_WAIT_LEAST << i at most */
+    double loss;               /* share of packets declared lost for good */
+    double marked;             /* share marked CE */
+    double cwnd_mean;          /* bytes; only with `every` */
+    uint64_t swaps;            /* of the selector */
+    const char *cc;            /* the last one in use */
+    struct tvl_path_model model;                 /* what the path's own model was at the end, */
+    struct tvl_path_model model_at[FLOW_MODELS]; /* and at those times; rtt_min 0: it was not */
 };
 
 /* With the defaults above. `pki` of net.h is made once and kept for the process. */

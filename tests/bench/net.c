@@ -103,6 +103,12 @@ static bool make_side(struct net *n, enum net_side side)
         cfg.cc = n->cfg.cc;
     if (n->cfg.coupling)
         cfg.coupling = n->cfg.coupling;
+    if (side == NET_SERVER) {
+        cfg.objective = n->cfg.objective;
+        cfg.knowledge = n->cfg.knowledge;
+        if (n->cfg.deadline)
+            cfg.objective_deadline = n->cfg.deadline;
+    }
     if (n->cfg.sched)
         cfg.sched = n->cfg.sched;
     return tvl_endpoint_new(&n->ep[side], &cfg) == 0;

@@ -40,7 +40,10 @@ struct net_app {
 };
 
 struct net_config {
-    const char *cc, *sched; /* NULL: the library's default */
+    const char *cc, *sched;       /* NULL: the library's default */
+    enum tvl_objective objective; /* of the server: its controllers are chosen, beginning with cc */
+    tvl_time deadline;            /* us, for TVL_OBJECTIVE_VIDEO; 0: the library's default */
+    const struct tvl_knowledge *knowledge; /* borrowed; NULL: none */
     unsigned links;
     struct vlink_config link[NET_LINKS_MAX];        /* both directions alike, unless */
     const struct vlink_config *back[NET_LINKS_MAX]; /* is set: towards the server; borrowed */

@@ -13,8 +13,14 @@
 
 #define MS 1000000u /* ns */
 #define MBIT 1000000u
-#define BUFFER_MIN 60000u /* bytes of a recorded link */
-#define TRACE_SPAN 40     /* s */
+#define BUFFER_MIN 60000u      /* bytes of a recorded link */
+#define TRACE_SPAN 40          /* s */
+#define DEADLINE 200000u       /* us of a live video */
+#define DEADLINE_LEAST 100000u /* us more than the bare way takes */
+#define LOSSY_PPM 10000        /* of the variant "lossy" */
+#define FAR_MS 150u            /* more of the round trip in "far": another continent */
+#define SHALLOW 8u             /* part of the buffer in "shallow", at least: */
+#define SHALLOW_MIN 15000u
 #define FILE_MAX (8u << 20)
 
 #define OVER .overhead_bytes = VLINK_OVERHEAD_BYTES
@@ -24,6 +30,9 @@
 
 /* The fixed ones have a buffer of one round trip, at least 20 ms. */
 static const struct cc_path made_up[] = {
+    { .name = "1mbit-60ms",
+      .kind = "fixed",
+      .link = { LINK(1, 60, 500) } }, /* an uplink's buffer */
     { .name = "5mbit-20ms", .kind = "fixed", .link = { LINK(5, 20, 20) } },
     { .name = "5mbit-80ms", .kind = "fixed", .link = { LINK(5, 80, 80) } },
     { .name = "5mbit-200ms", .kind = "fixed", .link = { LINK(5, 200, 200) } },
@@ -137,10 +146,34 @@ static bool add_trace(struct cc_paths *p, const struct cc_path *as, const char *
     return true;
 }
 
+/* The same link under other circumstances, of which recordings tell nothing. */
+static void add_variants(struct cc_paths *p)
+{
+    static const char *const variants[] = { "lossy", "far", "shallow" };
+    const struct cc_path *base = &p->path[p->n - 1];
+
+    for (size_t i = 0; i < sizeof variants / sizeof variants[0] && p->n < PATHS_MAX; i++) {
+        struct cc_path *path = &p->path[p->n++];
+
+        *path = *base;
+        path->trace = (struct vlink_trace){ .n = 0 }; /* the base's is borrowed */
+        path->variant = variants[i];
+        snprintf(path->name, sizeof path->name, "%.50s+%s", base->name, variants[i]);
+        if (i == 0)
+            path->link.loss_ppm = LOSSY_PPM;
+        else if (i == 1)
+            path->link.delay_ns += FAR_MS / 2 * (uint64_t)MS;
+        else
+            path->link.queue_bytes = base->link.queue_bytes / SHALLOW > SHALLOW_MIN
+                                         ? base->link.queue_bytes / SHALLOW
+                                         : SHALLOW_MIN;
+    }
+}
+
 static bool add_traces(struct cc_paths *p, const char *dir)
 {
-    struct cc_path next = { .name = "" };
-    char file[256] = "", group[64] = "";
+    struct cc_path next = { .variant = "" };
+    char file[256] = "", group[PATH_NAME_MAX] = "";
     size_t len = 0;
     char *index = read_file(dir, "index.json", &len);
     bool good = index != NULL;
@@ -154,8 +187,11 @@ static bool add_traces(struct cc_paths *p, const char *dir)
         value(line, "group", group, sizeof group);
         value(line, "file", file, sizeof file);
         if (*line == '}' && file[0] && p->n < PATHS_MAX) {
-            next.heldout = hold_out(group[0] ? group : next.name);
+            snprintf(next.group, sizeof next.group, "%s", group[0] ? group : next.name);
+            next.heldout = hold_out(next.group);
             good = add_trace(p, &next, dir, file);
+            if (good)
+                add_variants(p);
         }
     }
     free(index);
@@ -172,8 +208,7 @@ bool paths_init(struct cc_paths *p, const char *traces)
     memcpy(p->path, made_up, sizeof made_up);
     p->n = n;
     for (unsigned i = 0; i < n; i++)
-        if (p->path[i].span_s == 0)
-            p->path[i].span_s = 30;
+        p->path[i].variant = "";
     return !traces || add_traces(p, traces);
 }
 
@@ -191,4 +226,22 @@ const struct cc_path *paths_find(const struct cc_paths *p, const char *name)
         if (strcmp(p->path[i].name, name) == 0)
             return &p->path[i];
     return NULL;
+}
+
+tvl_time paths_deadline(const struct cc_path *path)
+{
+    const tvl_time bare = path->link.delay_ns / 1000;
+
+    return bare + DEADLINE_LEAST > DEADLINE ? bare + DEADLINE_LEAST : DEADLINE;
+}
+
+bool paths_wanted(const struct cc_path *path, const char *which)
+{
+    if (!which || strcmp(path->name, which) == 0)
+        return true;
+    if (strcmp(which, "made-up") == 0)
+        return path->group[0] == '\0';
+    if (strcmp(which, "heldout") == 0)
+        return path->heldout;
+    return strcmp(which, "recorded") == 0 && path->group[0] != '\0' && !path->heldout;
 }

@@ -72,14 +72,31 @@ int tvl_knowledge_new(struct tvl_knowledge **out, const char *text, size_t len, 
 void tvl_knowledge_free(struct tvl_knowledge *k);
 /*
  * From the nearest models, weighted by distance; `*distance` (may be NULL) in [0, any]: how far the
- * nearest is, 1 being a factor of two in one dimension. `seen_by`: the controller in use while `m`
- * was estimated (one that is shy of losses sees less capacity than there is), NULL: unknown. The
- * rate may be above m->capacity_bps for that reason. 0; TVL_ERR_ARG: `cc` is not in it;
- * TVL_ERR_STATE: the model is empty.
+ * nearest is, about 1 where loss or buffer differ by a factor of two. `seen_by`: the controller in
+ * use while `m` was estimated (one that is shy of losses sees less capacity than there is), NULL:
+ * unknown. The rate may be above m->capacity_bps for that reason. 0; TVL_ERR_ARG: `cc` is not in
+ * it; TVL_ERR_STATE: the model is empty.
  */
 int tvl_knowledge_predict(const struct tvl_knowledge *k, const char *cc, const char *seen_by,
                           const struct tvl_path_model *m, struct tvl_prediction *out,
                           double *distance);
+
+#define TVL_SELECT_MAX 16 /* controllers that take part */
+
+struct tvl_knowledge_rank {
+    double share[TVL_SELECT_MAX]; /* of tvl_cc_all's, by place: of what the best one would reach
+                                     [0, 1]; negative: not known */
+    double level;                 /* the best one's score, in units of tvl_select_row.score */
+    double distance;              /* as above */
+};
+/*
+ * What the nearest paths promise to an objective (`deadline` us, for video only). `m` NULL: what is
+ * so on average over all of them, before anything is known of the path. Results as above;
+ * TVL_ERR_ARG: nothing is known.
+ */
+int tvl_knowledge_rank(const struct tvl_knowledge *k, const struct tvl_path_model *m,
+                       const char *seen_by, enum tvl_objective objective, tvl_time deadline,
+                       struct tvl_knowledge_rank *out);
 
 /* ---- the choice ---- */
 
@@ -88,14 +105,22 @@ const char *tvl_objective_name(enum tvl_objective objective);
 /* Its value, or -1: no such. */
 int tvl_objective_find(const char *name);
 
-#define TVL_SELECT_MAX 16 /* controllers that take part */
+/*
+ * How good a transfer is towards an objective [0, 1]: by the share of the capacity that it carries,
+ * the mean queue and the path's shortest round trip (the same unit), and the share that arrives
+ * within the deadline.
+ */
+double tvl_objective_score(enum tvl_objective objective, double share, double queue, double rtt_min,
+                           double in_time);
 
 struct tvl_select_row { /* one controller on one path */
     const char *cc;     /* static */
     double score; /* of all below; higher is better, 1 is the whole capacity without a queue */
     double by_knowledge, by_formula; /* scores; negative: not known */
     double by_experience;            /* the same; never known to tvl_select_explain */
-    tvl_time tried;                  /* us it was in use on this path; 0 likewise */
+    double foretold; /* mean of what the two first had said while it was in use, to be compared
+                        with by_experience; 0: never in use */
+    tvl_time tried;  /* us it was in use on this path; 0 likewise */
     bool chosen;
 };
 

@@ -26,7 +26,7 @@ def figures(folder):
     path = ["--rate", "20", "--rtt", "40", "--loss", "1", "--knowledge", known]
     r = run(*path)
     expect(r.returncode == 0 and not r.stderr, r)
-    rows = {line[2:].split()[0]: line.split() for line in r.stdout.splitlines()
+    rows = {line[2:].split()[0]: line[2:].split() for line in r.stdout.splitlines()
             if line[:2] in ("* ", "  ") and line[2:3].isalpha()}
     expect({"cubic", "bbr", "veno", "scream"} <= set(rows), f"rows {rows}")
     expect(any(line.startswith("* ") for line in r.stdout.splitlines()), "one is chosen")

@@ -18,10 +18,10 @@ static const char text[] = "knowledge 1\n"
                            "path cubic 8000000 40000 500 20000 1000 0 1000 1000 0 100000\n"
                            "cc cubic 3000000 100\n"
                            "cc bbr 80000000 100\n";
-static const char other[] = "knowledge 1\n" /* loses the same, and CUBIC is as good as any */
+static const char other[] = "knowledge 1\n" /* loses the same, and CUBIC is better than any */
                             "path cubic 8000000 40000 500 20000 1000 0 1000 1000 0 100000\n"
                             "cc cubic 80000000 100\n"
-                            "cc bbr 80000000 100\n";
+                            "cc bbr 40000000 100\n";
 
 static struct tvl_knowledge *known;
 static struct watched {

@@ -24,6 +24,7 @@ static struct tvl_path_model lossy(void)
 
 static const char table[] = "knowledge 1\n"
                             "path cubic 10000000 40000 1000 20000 1000 0 5000 0 0 0\n"
+                            "path bbr 45000000 40000 1000 20000 1000 0 5000 0 0 0\n"
                             "cc cubic 3000000 1000\n"
                             "cc bbr 45000000 2000\n";
 
@@ -67,49 +68,162 @@ static void knowledge_changes_it(void **state)
     tvl_knowledge_free(k);
 }
 
-/* One look a second for `seconds`; the controller chosen first, or NULL. */
+static struct tvl_knowledge *taken(const char *text)
+{
+    struct tvl_knowledge *k = NULL;
+    char why[128] = "";
+
+    if (tvl_knowledge_new(&k, text, strlen(text), why, sizeof why) != 0)
+        fail_msg("%s", why);
+    return k;
+}
+
+/* One look at once and one a second for `seconds`; the controller chosen first, or NULL. */
 static const struct tvl_cc_ops *run(struct tvl_selector *s, const struct tvl_path_model *m,
                                     uint64_t rate, bool limited, unsigned seconds, tvl_time *now)
 {
-    for (unsigned i = 0; i < seconds; i++) {
-        *now += SECOND;
-        const struct tvl_selector_look look = {
-            .model = m, .rate_bps = rate, .queue = 500, .limited = limited, .now = *now
-        };
+    for (unsigned i = 0; i <= seconds; i++) {
+        const struct tvl_selector_look look = { .model = m,
+                                                .rate_bps = rate,
+                                                .queue = 500,
+                                                .in_time = 1,
+                                                .limited = limited,
+                                                .now = *now };
         const struct tvl_cc_ops *ops = tvl_selector_look(s, &look);
 
         if (ops)
             return ops;
+        *now += i < seconds ? SECOND : 0;
     }
     return NULL;
 }
 
-static void a_swap_and_none(void **state)
+static void begin(struct tvl_selector *s, const struct tvl_knowledge *k, tvl_time *now)
 {
-    const struct tvl_path_model m = lossy();
-    struct tvl_knowledge *k = NULL;
-    struct tvl_selector s;
-    tvl_time now = SECOND;
+    *now = SECOND;
+    tvl_selector_init(s, k, TVL_OBJECTIVE_THROUGHPUT, 0, "cubic", *now);
+}
 
-    (void)state;
-    assert_int_equal(tvl_knowledge_new(&k, table, sizeof table - 1, NULL, 0), 0);
-    tvl_selector_init(&s, k, TVL_OBJECTIVE_THROUGHPUT, 0, "cubic", now);
-    assert_null(run(&s, &m, 3000000, true, 20, &now)); /* the application has little to send */
-    tvl_selector_init(&s, k, TVL_OBJECTIVE_THROUGHPUT, 0, "cubic", now);
-    assert_null(run(&s, &m, 3000000, false, 3, &now)); /* not before it has dwelt */
-    const struct tvl_cc_ops *to = run(&s, &m, 3000000, false, 10, &now);
-
-    assert_non_null(to);
-    assert_string_equal(to->name, "bbr");
+/* Before anything is known of a path the best on average is chosen, at once; it then stays. */
+static void the_best_on_average_begins(void **state)
+{
+    const struct tvl_path_model none = { .rtt_min = 0 }, m = lossy();
     const struct tvl_path_model seen = { .capacity_bps = 45000000,
                                          .rtt_min = 40000,
                                          .rtt = 42000,
                                          .loss = 0.02,
                                          .loss_burst = 1,
                                          .buffer = 5000 };
+    struct tvl_knowledge *k = taken(table);
+    struct tvl_selector s;
+    tvl_time now;
 
-    assert_null(run(&s, &seen, 44000000, false, 300, &now)); /* and it stays there */
+    (void)state;
+    begin(&s, NULL, &now);
+    assert_null(run(&s, &none, 0, true, 20, &now)); /* nothing is known at all */
+    begin(&s, k, &now);
+    const struct tvl_cc_ops *to = run(&s, &none, 0, true, 0, &now);
+
+    assert_non_null(to);
+    assert_string_equal(to->name, "bbr");
+    assert_null(run(&s, &m, 9000000, false, 1, &now));
+    assert_null(run(&s, &seen, 44000000, false, 300, &now));
     assert_int_equal(s.swaps, 1);
+    tvl_knowledge_free(k);
+}
+
+/* CUBIC and BBR alike on average; which is better, by a tenth, depends on losses. */
+static const char either[] = "knowledge 1\n"
+                             "path cubic 10000000 40000 1000 0 0 0 5000 0 0 0\n"
+                             "path bbr 10000000 40000 1000 0 0 0 5000 0 0 0\n"
+                             "cc cubic 10000000 1000\n"
+                             "cc bbr 9000000 2000\n"
+                             "path cubic 10000000 40000 1000 20000 1000 0 5000 0 0 0\n"
+                             "path bbr 10000000 40000 1000 20000 1000 0 5000 0 0 0\n"
+                             "cc cubic 9000000 1000\n"
+                             "cc bbr 10000000 2000\n"
+                             "path cubic 10000000 40000 1000 200000 1000 0 5000 0 0 0\n"
+                             "path bbr 10000000 40000 1000 200000 1000 0 5000 0 0 0\n"
+                             "cc cubic 1000000 1000\n"
+                             "cc bbr 1000000 2000\n";
+
+/* The first choice by the model takes what is better by little, as soon as there is one. */
+static void the_first_choice(void **state)
+{
+    const struct tvl_path_model m = lossy();
+    struct tvl_knowledge *k = taken(either);
+    struct tvl_selector s;
+    tvl_time now;
+
+    (void)state;
+    begin(&s, k, &now);
+    assert_null(run(&s, &m, 9000000, true, 20, &now)); /* the application has little to send */
+    begin(&s, k, &now);
+    assert_null(run(&s, &m, 9000000, false, 1, &now)); /* a second says little */
+    const struct tvl_cc_ops *to = run(&s, &m, 9000000, false, 2, &now);
+
+    assert_non_null(to);
+    assert_string_equal(to->name, "bbr");
+    assert_null(run(&s, &m, 9500000, false, 100, &now));
+    tvl_knowledge_free(k);
+}
+
+/* Afterwards little is no reason; much is, but not before the present one has dwelt. */
+static void later_ones(void **state)
+{
+    struct tvl_path_model m = lossy();
+    struct tvl_knowledge *k = taken(either);
+    struct tvl_selector s;
+    tvl_time now;
+
+    (void)state;
+    m.loss = 0;
+    begin(&s, k, &now);
+    assert_null(run(&s, &m, 9000000, false, 10, &now));
+    m.loss = 0.02;
+    assert_null(run(&s, &m, 9000000, false, 100, &now));
+    assert_int_equal(s.swaps, 0);
+    m.loss = 0;
+    begin(&s, k, &now);
+    assert_null(run(&s, &m, 9000000, false, 10, &now)); /* its prior is kept, */
+    const tvl_time failed = now;
+    const struct tvl_cc_ops *to = run(&s, &m, 1000000, false, 60, &now); /* and then it is not */
+
+    assert_non_null(to);
+    assert_string_equal(to->name, "bbr");
+    assert_true(now - failed >= 3 * SECOND);
+    const tvl_time tried = now;
+
+    to = run(&s, &m, 1000000, false, 120, &now); /* nor is BBR's: the path is to blame */
+    assert_true(!to || now - tried >= TVL_SELECT_DWELL);
+    assert_true(s.trials <= TVL_SELECT_TRIALS);
+    tvl_knowledge_free(k);
+}
+
+/* What was foretold and what was seen stand side by side; who foretells badly is believed less. */
+static void foretold_and_seen(void **state)
+{
+    const struct tvl_path_model m = lossy();
+    struct tvl_knowledge *k = taken(either);
+    struct tvl_select_row row[TVL_SELECT_MAX];
+    struct tvl_selector s;
+    tvl_time now;
+
+    (void)state;
+    begin(&s, k, &now);
+    (void)run(&s, &m, 9800000, false, 3, &now);
+    (void)run(&s, &m, 9800000, false, 30, &now);
+    const size_t n = tvl_selector_explain(&s, &m, row, NULL, 0);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(row[i].cc, "bbr") != 0)
+            continue;
+        assert_true(row[i].chosen && row[i].tried > 20 * SECOND);
+        assert_true(row[i].by_experience > 0.97 && row[i].by_experience < 0.99);
+        assert_true(row[i].foretold > 0.9 && row[i].foretold < 1.1);
+    }
+    assert_true(s.knowledge.weight > 20 && s.knowledge.mean < 0.1);
+    assert_true(s.formula.weight > 20);
     tvl_knowledge_free(k);
 }
 
@@ -129,7 +243,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words),
         cmocka_unit_test(knowledge_changes_it),
-        cmocka_unit_test(a_swap_and_none),
+        cmocka_unit_test(the_best_on_average_begins),
+        cmocka_unit_test(the_first_choice),
+        cmocka_unit_test(later_ones),
+        cmocka_unit_test(foretold_and_seen),
         cmocka_unit_test(nothing_is_asked_for),
     };
 
