@@ -192,7 +192,7 @@ struct scan {
     uint64_t audio_bytes, pictures;
     int64_t first_audio, last_pts;
     uint8_t spatial_max, temporal_max;
-    bool key_first, any;
+    bool key_first, any, in_order;
 };
 
 /* The window slides to `part`. */
@@ -232,6 +232,7 @@ static void scan_unit(struct svc_reader *r, struct scan *s, const struct svc_pac
         s->temporal_max = u->layer.temporal;
     s->width[u->layer.spatial] = r->parts[r->next_part - 1].width;
     s->height[u->layer.spatial] = r->parts[r->next_part - 1].height;
+    s->in_order &= p->pts >= s->last_pts;
     if (p->pts > s->last_pts)
         s->last_pts = p->pts;
     s->pictures += p->end_of_picture;
@@ -325,7 +326,7 @@ static int measure_rate(struct svc_reader *r, const struct scan *s)
 
 static int scan_file(struct svc_reader *r, const char **what)
 {
-    struct scan s = { 0 };
+    struct scan s = { .in_order = true };
     struct svc_packet p;
     int got;
     while ((got = svc_reader_next(r, &p)) == 1) {
@@ -341,6 +342,10 @@ static int scan_file(struct svc_reader *r, const char **what)
     }
     if (!s.any || !s.key_first) {
         *what = s.any ? "does not start with a key picture" : "contains no pictures";
+        return SVC_ERR_FORMAT;
+    }
+    if (!s.in_order) {
+        *what = "not layered: pictures are shown in another order than decoded";
         return SVC_ERR_FORMAT;
     }
     if (r->n_promised > s.pictures) {
