@@ -4,9 +4,10 @@
 For every clip and structure four points of rate and quality (tests/bench/coding); between them the
 bits at equal SSIM are interpolated, as extra bits over one layer (L1T1) of the same codec. L3T2 is
 also coded to targets, by our rate control and by the library's. Simulcast is the same layers coded
-each by itself. Recovery, subsets and speed have programs of their own.
+each by itself. The part `wrong_frames` (tests/bench/wrong) sends
+every codec and structure through losses and late units and counts wrong pictures and decoder errors.
 
-usage: coding.py BUILD-DIR [--clips DIR] [--size WxH] [--pictures N]
+usage: coding.py BUILD-DIR [wrong_frames] [--clips DIR] [--size WxH] [--pictures N]
 """
 import argparse
 import json
@@ -152,13 +153,43 @@ def show(rows):
     return means
 
 
+def wrong_frames(build):
+    """What tests/bench/wrong counts over all codecs and structures, and its table."""
+    done = subprocess.run([os.path.join(os.path.abspath(build), "tests", "bench", "wrong")],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    print(f"\n{'stream':14}{'units':>9}{'lost':>8}{'late':>8}{'shown':>8}{'wrong':>7}{'errors':>8}")
+    for r in rows:
+        print(f"{r['codec'] + ' ' + r['structure']:14}{r['units']:9}{r['lost']:8}{r['late']:8}"
+              f"{r['shown']:8}{r['wrong_frames']:7}{r['decoder_errors']:8}")
+    return {"wrong_frames": rows[-1]["wrong_frames"], "decoder_errors": rows[-1]["decoder_errors"],
+            "frames_judged": rows[-1]["shown"], "wrong_frames_table": rows[:-1]}
+
+
+def save(update):
+    os.makedirs(os.path.dirname(REPORT), exist_ok=True)
+    report = {}
+    if os.path.exists(REPORT):
+        with open(REPORT, encoding="utf-8") as file:
+            report = json.load(file)
+    report.update(update)
+    with open(REPORT, "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")
+    return report
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
+    parser.add_argument("part", nargs="?", choices=["wrong_frames"])
     parser.add_argument("--clips", default=MEDIA)
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--pictures", type=int, default=150)
     options = parser.parse_args()
+    if options.part:
+        save(wrong_frames(options.build))
+        return
     clips = [os.path.join(options.clips, c) for c in CLIPS
              if os.path.exists(os.path.join(options.clips, c))]
     if not clips:
@@ -171,25 +202,17 @@ def main():
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         rows = list(pool.map(lambda clip: measure(bench, clip), clips))
     means = show(rows)
-    os.makedirs(os.path.dirname(REPORT), exist_ok=True)
-    report = {}
-    if os.path.exists(REPORT):
-        with open(REPORT, encoding="utf-8") as file:
-            report = json.load(file)
     better = sum(r["extra"]["L3T2"] < r["extra"]["simulcast3"] for r in rows)
-    report.update({"l3t2_extra_bits": round(means.get("L3T2 to targets", means["L3T2"]), 4),
+    report = save({"l3t2_extra_bits": round(means.get("L3T2 to targets", means["L3T2"]), 4),
                    "simulcast_extra_bits": round(means["simulcast3"], 4),
                    "library_extra_bits": round(means["L3T2 library's rate"], 4)
                    if "L3T2 library's rate" in means else None,
                    "better_than_simulcast": better, "clips": len(rows),
                    "rate_error_median": round(statistics.fmean(r["rate_error_median"] for r in rows), 4),
                    "rate_error_p95": round(statistics.fmean(r["rate_error_p95"] for r in rows), 4),
-                   "table": rows})
-    with open(REPORT, "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=1)
-        file.write("\n")
+                   "table": rows, **wrong_frames(options.build)})
     draw(rows, os.path.join(os.path.dirname(REPORT), "svc-rd.png"))
-    print(json.dumps({k: v for k, v in report.items() if k != "table"}))
+    print(json.dumps({k: v for k, v in report.items() if not k.endswith("table")}))
 
 
 if __name__ == "__main__":
