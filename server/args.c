@@ -29,7 +29,7 @@ const char args_help[] =
     "  --objective NAME     choose each path's congestion control while it runs, for throughput,\n"
     "                       delay or video (what arrives in time); --cc is where it begins [none]\n"
     "  --knowledge FILE     what was measured before, for --objective [the installed one]\n"
-    "  --sched NAME         path scheduler [the transport's default]\n"
+    "  --sched NAME         path scheduler [layered]\n"
     "  --json FILE          JSON lines: viewers, paths and layers, every second and at the end\n"
     "  --keylog FILE        append TLS secrets for packet dissectors [$SSLKEYLOGFILE]\n"
     "  --qlog DIR           write a qlog file per connection into DIR [$QLOGDIR]\n"

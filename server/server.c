@@ -344,8 +344,7 @@ static int open_port(struct server *s, char *why, size_t why_size)
         cfg.tvl.objective = (enum tvl_objective)s->args->objective;
         cfg.tvl.objective_deadline = s->broadcast.latency_us;
         cfg.tvl.knowledge = s->knowledge;
-        if (s->args->sched)
-            cfg.tvl.sched = s->args->sched;
+        cfg.tvl.sched = s->args->sched ? s->args->sched : "layered";
         result = tvl_ev_new(&s->driver, &cfg, why, why_size);
     }
     if (result < 0 && !why[0])

@@ -14,8 +14,9 @@
  *     upper layers          on every path, the earliest arrival first, as long as they come in time
  *                           and the path's queue stays below QUEUE_US and QUEUE_BYTES: what is
  *                           queued cannot be overtaken by the next base unit
- *     late                  a unit that all paths together cannot deliver in time is held: others
- *                           get its share
+ *     late                  a unit that all paths together cannot deliver in time is held, and an
+ *                           upper one that would take more than SHARE_UPPER of that: others get
+ *                           its share
  *     no deadline, or past  as ecf: a reliable flow outlives it (TVL_FLOW_RELIABLE)
  *
  * A path is so left before its queue makes a deadline fail, and long before it proves to be dead.
@@ -24,11 +25,12 @@
 
 #include "all.h"
 
-#define DOUBT_COPY 0.01    /* chance of a base unit's packet to be late above which it goes twice */
-#define DOUBT_UPPER 0.8    /* the same of an upper layer's, above which it does not go there */
-#define DOUBT_ALIKE 1.2    /* times the least doubt: as good as the surest path */
-#define QUEUE_US 20000.0   /* us of queue on a path that upper layers may make, */
-#define QUEUE_BYTES 2944   /* and two packets, however slow it is */
+#define DOUBT_COPY 0.01  /* chance of a base unit's packet to be late above which it goes twice */
+#define DOUBT_UPPER 0.8  /* the same of an upper layer's, above which it does not go there */
+#define DOUBT_ALIKE 1.2  /* times the least doubt: as good as the surest path */
+#define QUEUE_US 20000.0 /* us of queue on a path that upper layers may make, */
+#define QUEUE_BYTES 2944 /* and two packets, however slow it is */
+#define SHARE_UPPER 0.4   /* of what can be delivered by then, for more urgent ones will come */
 #define UNSEEN 3           /* times what was delivered: what it may be without a queue */
 #define SOONER 1e-7        /* of doubt, that a us is worth */
 #define SIGMA_LEAST 1000.0 /* us */
@@ -120,9 +122,14 @@ static struct choice surest(const struct tvl_sched_path *path, size_t n, int but
     return best;
 }
 
+static bool is_base(const struct tvl_sched_packet *pkt)
+{
+    return pkt->flow == 0;
+}
+
 /* All paths together deliver what waits of the unit before its deadline. */
 static bool is_feasible(const struct tvl_sched_path *path, size_t n,
-                        const struct tvl_sched_packet *pkt, tvl_time now)
+                        const struct tvl_sched_packet *pkt, tvl_time now, double part)
 {
     double bytes = 0;
 
@@ -133,14 +140,14 @@ static bool is_feasible(const struct tvl_sched_path *path, size_t n,
         if (slack > 0)
             bytes += (double)pkt->bytes + slack * o.bps / 8e6;
     }
-    return bytes >= (double)pkt->left;
+    return part * bytes >= (double)pkt->left;
 }
 
 /* On the surest path, or one that is as good: what is late on a bad one spoils the unit. */
 static int base(const struct tvl_sched_path *path, size_t n, const struct tvl_sched_packet *pkt,
                 tvl_time now)
 {
-    if (!is_feasible(path, n, pkt, now))
+    if (!is_feasible(path, n, pkt, now, is_base(pkt) ? 1 : SHARE_UPPER))
         return TVL_SCHED_NONE;
     const uint64_t whole = pkt->left > pkt->bytes ? pkt->left : pkt->bytes;
     const struct choice all = surest(path, n, TVL_SCHED_NONE, pkt->bytes, pkt, whole, now);
@@ -155,18 +162,13 @@ static int base(const struct tvl_sched_path *path, size_t n, const struct tvl_sc
     return TVL_SCHED_NONE;
 }
 
-static bool is_base(const struct tvl_sched_packet *pkt)
-{
-    return pkt->flow == 0;
-}
-
 static int upper(const struct tvl_sched_path *path, size_t n, const struct tvl_sched_packet *pkt,
                  tvl_time now)
 {
     int best = TVL_SCHED_NONE;
     double first = 0;
 
-    if (!is_feasible(path, n, pkt, now))
+    if (!is_feasible(path, n, pkt, now, is_base(pkt) ? 1 : SHARE_UPPER))
         return TVL_SCHED_NONE;
     for (size_t i = 0; i < n; i++) {
         const struct outlook o = look(&path[i], pkt->bytes);
