@@ -24,6 +24,11 @@ struct tvl_recovery_slot {
 
 /* ---- the congestion state of one path ---- */
 
+static void changed(struct tvl_path_cc *pc)
+{
+    pc->limit = pc->ops->limit(pc->state);
+}
+
 void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint32_t datagram_bytes,
                       tvl_time now)
 {
@@ -33,6 +38,7 @@ void tvl_path_cc_init(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, uint
     pc->growth = 1;
     tvl_ecn_init(&pc->ecn, false);
     ops->init(pc->state, datagram_bytes, now);
+    changed(pc);
     tvl_pacer_init(&pc->pacer, datagram_bytes, now);
 }
 
@@ -52,6 +58,7 @@ void tvl_path_cc_restart(struct tvl_path_cc *pc, tvl_time now)
 {
     memset(pc->state, 0, sizeof pc->state);
     pc->ops->init(pc->state, pc->datagram_bytes, now);
+    changed(pc);
     tvl_pacer_init(&pc->pacer, pc->datagram_bytes, now);
     tvl_pacer_set_rate(&pc->pacer, tvl_path_cc_pacing_bps(pc), now);
     tvl_surety_restart(&pc->surety);
@@ -83,6 +90,7 @@ void tvl_path_cc_swap(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, tvl_
     ops->init(pc->state, pc->datagram_bytes, now);
     if (ops->load)
         ops->load(pc->state, &k);
+    changed(pc);
     tvl_ecn_use(&pc->ecn, ecn_code(ops));
     tvl_pacer_set_rate(&pc->pacer, tvl_path_cc_pacing_bps(pc), now);
 }
@@ -109,11 +117,12 @@ void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes)
     pc->pacer.datagram = datagram_bytes;
     if (pc->ops->on_mtu)
         pc->ops->on_mtu(pc->state, datagram_bytes);
+    changed(pc);
 }
 
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc)
 {
-    return pc->ops->limit(pc->state).cwnd;
+    return pc->limit.cwnd;
 }
 
 static uint64_t bps(uint64_t bytes, tvl_time us)
@@ -123,14 +132,14 @@ static uint64_t bps(uint64_t bytes, tvl_time us)
 
 uint64_t tvl_path_cc_rate_bps(const struct tvl_path_cc *pc)
 {
-    const struct tvl_cc_limit l = pc->ops->limit(pc->state);
+    const struct tvl_cc_limit l = pc->limit;
 
     return l.rate_bps ? l.rate_bps : bps(l.cwnd, tvl_rtt_srtt(&pc->rtt));
 }
 
 uint64_t tvl_path_cc_pacing_bps(const struct tvl_path_cc *pc)
 {
-    const struct tvl_cc_limit l = pc->ops->limit(pc->state);
+    const struct tvl_cc_limit l = pc->limit;
 
     if (l.pacing_bps)
         return l.pacing_bps;
@@ -378,6 +387,7 @@ int tvl_recovery_sent(struct tvl_recovery *r, const struct tvl_sent_packet *p, t
                                           .in_flight = cc->in_flight,
                                           .app_limited = s->p.rate.app_limited };
         cc->ops->on_sent(cc->state, &sent);
+        changed(cc);
     }
     return 0;
 }
@@ -433,6 +443,7 @@ static void tell_packet_lost(struct tvl_recovery *r, const struct tvl_sent_packe
         tvl_model_packet_lost(&r->cc->model, &fate);
     if (r->cc->ops->on_packet_lost)
         r->cc->ops->on_packet_lost(r->cc->state, &fate);
+    changed(r->cc);
 }
 
 static void tell_packet_spurious(struct tvl_recovery *r, const struct tvl_sent_packet *p,
@@ -444,6 +455,7 @@ static void tell_packet_spurious(struct tvl_recovery *r, const struct tvl_sent_p
         tvl_model_packet_spurious(&r->cc->model, &fate);
     if (p->in_flight && r->cc->ops->on_packet_spurious)
         r->cc->ops->on_packet_spurious(r->cc->state, &fate);
+    changed(r->cc);
 }
 
 /* ---- loss ---- */
@@ -567,6 +579,7 @@ static void tell_loss(struct tvl_recovery *r, const struct losses *l, uint64_t i
         return;
     tvl_model_lost(&r->cc->model, &loss, r->cc->rtt.latest);
     r->cc->ops->on_loss(r->cc->state, &loss);
+    changed(r->cc);
 }
 
 /* ---- acknowledgements ---- */
@@ -677,6 +690,7 @@ static void tell_gain(struct tvl_recovery *r, const struct gains *g, tvl_time sa
     if (g->bytes > 0 && g->newest_sent_at >= cc->since) {
         tvl_model_acked(&cc->model, &a, g->packets, g->way);
         cc->ops->on_ack(cc->state, &a);
+        changed(cc);
     }
     tvl_pacer_set_rate(&cc->pacer, tvl_path_cc_pacing_bps(cc), now);
 }

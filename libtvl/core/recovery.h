@@ -43,6 +43,7 @@
 struct tvl_path_cc {
     const struct tvl_cc_ops *ops;
     _Alignas(8) unsigned char state[TVL_CC_STATE_MAX];
+    struct tvl_cc_limit limit; /* what ops->limit says of it, asked once for each change */
     struct tvl_rtt rtt;
     struct tvl_pacer pacer;
     struct tvl_rate rate;
@@ -73,7 +74,7 @@ void tvl_path_cc_move(struct tvl_path_cc *pc, tvl_time now);
 void tvl_path_cc_swap(struct tvl_path_cc *pc, const struct tvl_cc_ops *ops, tvl_time now);
 /* What the controller in force has learnt. */
 struct tvl_cc_learnt tvl_path_cc_learnt(const struct tvl_path_cc *pc, tvl_time now);
-/* Datagrams of another size from now on. */
+/* Datagrams of another size from now on; also when the state was put there by the caller. */
 void tvl_path_cc_set_mtu(struct tvl_path_cc *pc, uint32_t datagram_bytes);
 uint64_t tvl_path_cc_cwnd(const struct tvl_path_cc *pc);
 /* bits/s: the controller's, or 5/4 cwnd per srtt (2 cwnd per srtt before the first RTT sample). */

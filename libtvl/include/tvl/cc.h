@@ -97,6 +97,7 @@ struct tvl_cc_ops {
     void (*on_packet_lost)(void *cc, const struct tvl_cc_packet *p);
     /* It was not lost at all; before on_ack; optional. */
     void (*on_packet_spurious)(void *cc, const struct tvl_cc_packet *p);
+    /* Of the state alone: asked once after each call that may have changed it. */
     struct tvl_cc_limit (*limit)(const void *cc);
     /* Correct in `out`, filled from limit() and the path's round trips, what this controller knows
      * better; optional. */

@@ -119,9 +119,11 @@ struct svc_stream_info {
 };
 
 /*
- * ---- layered files: whole temporal units, sound as Opus (docs/dependencies.md, docs/codecs.md) ----
+ * ---- layered files: whole temporal units, sound as Opus (docs/dependencies.md, docs/codecs.md)
+ * ----
  *
- * Kinds: MKV, WebM (AV1, VP9), MP4, IVF (AV1, VP9; no sound), OBU (AV1 "Section 5" stream; no sound).
+ * Kinds: MKV, WebM (AV1, VP9), MP4, IVF (AV1, VP9; no sound), OBU (AV1 "Section 5" stream; no
+ * sound).
  */
 
 enum svc_kind { SVC_VIDEO, SVC_AUDIO };
@@ -150,8 +152,8 @@ int svc_reader_loop(struct svc_reader *r);
 void svc_reader_free(struct svc_reader *r);
 
 struct svc_writer;
-/* By the path's ending .mkv, .webm, .mp4, .ivf or .obu; any other: MKV. SVC_ERR_ARG: `info` is out of
- * range, or such a file carries no such codec or no sound. */
+/* By the path's ending .mkv, .webm, .mp4, .ivf or .obu; any other: MKV. SVC_ERR_ARG: `info` is out
+ * of range, or such a file carries no such codec or no sound. */
 int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
                     char *why, size_t why_size);
 /* All units of one picture, by rising spatial layer. */
