@@ -56,6 +56,7 @@ static void run(struct pair *p, struct transfer *t)
     assert_true(t->finished && !t->damaged);
     assert_int_equal(tvl_path_abandon(p->conn[0], 1, p->now), 0);
     pair_run(p, SECOND, NULL);
+    p->link[0].drop_nth = 0; /* the goodbye is not repeated to a server that has nothing to say */
     assert_int_equal(tvl_close(p->conn[0], 77, "\"quoted\" \\ \x01 \xc3\xa9", p->now), 0);
     pair_run(p, 5 * SECOND, pair_both_closed);
 }
