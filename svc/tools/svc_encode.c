@@ -1,5 +1,5 @@
 /*
- * svc_encode.c - svc-encode: anything that FFmpeg reads to a layered MKV file with Opus sound.
+ * svc_encode.c - svc-encode: anything that FFmpeg reads to a layered file with Opus sound.
  */
 #include "options.h"
 #include "source.h"
@@ -26,6 +26,7 @@ struct options {
     struct source_config source;
     const char *out;
     struct svc_encoder_config encoder;
+    bool layers_said;
     double key_interval_s; /* 0: encoder.key_interval is in pictures */
     enum progress progress;
 };
@@ -48,12 +49,15 @@ struct job {
 };
 
 static const char help[] =
-    "Usage: svc-encode [options] IN OUT.mkv\n"
-    "Encode IN (anything FFmpeg reads; \"-\": standard input) to layered AV1 with Opus sound:\n"
-    "three spatial layers (full, half and quarter size) and two temporal layers.\n"
+    "Usage: svc-encode [options] IN OUT\n"
+    "Encode IN (anything FFmpeg reads; \"-\": standard input) to layered video with Opus\n"
+    "sound: three spatial layers (full, half and quarter size) and two temporal layers. OUT is "
+    "MKV,\n"
+    "or by its ending .webm, .mp4, .ivf or .obu.\n"
     "\n"
     "  -b, --bitrate S0,S1,S2    kbit/s of each layer on top of those below [300,900,2400]\n"
     "  -q, --quantizer S0,S1,S2  fixed AV1 quantizers 0..63 instead of bit rates\n"
+    "  -c, --codec NAME          av1, vp9, or h264 (which has L1T1 to L1T3 only) [av1]\n"
     "  -l, --layers NAME         structure: L1T1 to L3T3, L4T1, L4T2, and with _KEY [L3T2]\n"
     "  -k, --key-interval N[s]   pictures, or seconds with an s, between key pictures [2s]\n"
     "  -s, --size WxH            scale to this size, even sides [the source's]\n"
@@ -72,6 +76,7 @@ enum { OPT_SPEED = 256, OPT_THREADS, OPT_PROGRESS, OPT_QUIET };
 static const struct option long_options[] = {
     { "bitrate", required_argument, NULL, 'b' },
     { "quantizer", required_argument, NULL, 'q' },
+    { "codec", required_argument, NULL, 'c' },
     { "layers", required_argument, NULL, 'l' },
     { "key-interval", required_argument, NULL, 'k' },
     { "size", required_argument, NULL, 's' },
@@ -151,7 +156,11 @@ static bool set_option(struct options *o, int c, const char *arg)
     case 'b':
     case 'q':
         return set_rates(o, arg, c == 'q');
+    case 'c':
+        o->encoder.codec = svc_codec_name(arg);
+        return o->encoder.codec != NULL;
     case 'l':
+        o->layers_said = true;
         return set_layers(o, arg);
     case 'k':
         return set_key_interval(o, arg);
@@ -185,7 +194,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
     int c;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, ":b:q:l:k:s:r:d:hV", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":b:q:c:l:k:s:r:d:hV", long_options, NULL)) != -1) {
         if (c == 'h') {
             fputs(help, stdout);
             return 0;
@@ -203,6 +212,8 @@ static int parse_options(struct options *o, int argc, char **argv)
     }
     if (argc - optind != 2)
         return usage("expected IN and OUT, got", argc - optind < 2 ? "too few" : argv[optind + 2]);
+    if (!o->layers_said && strcmp(o->encoder.codec, "h264") == 0)
+        set_layers(o, "L1T2"); /* it has no spatial layers */
     o->source.path = argv[optind];
     o->out = argv[optind + 1];
     return -1;

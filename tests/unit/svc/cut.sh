@@ -68,6 +68,24 @@ echo "$said" | grep -q '16 of 30 pictures, 32 of 90 units; left out 58, not deco
 "$info" "$dir/low.mkv" | grep -q '^160x96, 15 ' || fail "low: $("$info" "$dir/low.mkv")"
 whole "$dir/low.mkv"
 
+# Other codecs, from encoder to cut.
+for codec in vp9 h264; do
+    "$encode" --quiet --codec $codec --bitrate 50,100,200 --key-interval 0.5s "$dir/clip.mkv" \
+        "$dir/$codec.mp4"
+    "$info" "$dir/$codec.mp4" | grep -Eq 'mp4, (vp09.*L3T2|avc3.*L1T2)' ||
+        fail "$codec: $("$info" "$dir/$codec.mp4")"
+    "$cut" --quiet --drop 10 "$dir/$codec.mp4" "$dir/$codec.mkv"
+    whole "$dir/$codec.mkv"
+    if command -v ffprobe >/dev/null; then
+        n=$(ffprobe -v error -count_frames -select_streams v -show_entries stream=nb_read_frames \
+            -of csv=p=0 "$dir/$codec.mp4")
+        [ "${n%%,*}" = 30 ] || fail "ffprobe counts $n pictures of $codec"
+    fi
+done
+expect 64 "$encode" --codec theora in out
+expect 1 "$encode" --codec h264 --layers L2T1 "$dir/clip.mkv" "$dir/x.mkv"
+expect 1 "$encode" --codec vp9 "$dir/clip.mkv" "$dir/x.obu"
+
 # Losses: what is left is whole, the same for the same seed, another for another.
 "$cut" --quiet --drop 10 --seed 3 "$dir/in.mkv" "$dir/d3.mkv"
 "$cut" --quiet --drop 10 --seed 3 "$dir/in.mkv" "$dir/again.mkv"
