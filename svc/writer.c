@@ -122,8 +122,10 @@ int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_
     err = SVC_ERR_NOMEM;
     if (avformat_alloc_output_context2(&w->av, NULL, svc_container_muxer(container), path) < 0)
         goto fail;
-    w->av->flags |= AVFMT_FLAG_BITEXACT; /* equal streams, equal files */
-    w->av->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL; /* Opus and AV1 in MP4 */
+    /* equal streams make equal files */
+    w->av->flags |= AVFMT_FLAG_BITEXACT;
+    /* Opus in MP4 */
+    w->av->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
     err = add_video(w);
     if (err == 0 && info->has_audio)
         err = add_audio(w);

@@ -122,6 +122,11 @@ static int open_all(struct compare *c)
     if (err < 0)
         return err;
     const struct svc_stream_info *info = svc_reader_info(c->reader);
+    if (strncmp(info->codec, "av01", 4) != 0) {
+        snprintf(c->why, sizeof(c->why), "%s: %s; only AV1 can be compared", c->opt->layered,
+                 info->codec);
+        return SVC_ERR_FORMAT;
+    }
     struct source_config cfg = { .path = c->opt->source,
                                  .width = info->width,
                                  .height = info->height,

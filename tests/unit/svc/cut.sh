@@ -83,6 +83,7 @@ for codec in vp9 h264; do
     fi
 done
 expect 64 "$encode" --codec theora in out
+expect 1 "$compare" "$dir/vp9.mp4" "$dir/clip.mkv" --json "$dir/x.json"
 expect 1 "$encode" --codec h264 --layers L2T1 "$dir/clip.mkv" "$dir/x.mkv"
 expect 1 "$encode" --codec vp9 "$dir/clip.mkv" "$dir/x.obu"
 
