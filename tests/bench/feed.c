@@ -94,7 +94,7 @@ static void offer(struct show *w, struct net *n, uint64_t picture, unsigned spat
     const uint32_t size = feed_size(w->f, picture, spatial);
     uint64_t id;
 
-    if ((layer > 0 && !fits(w, conn, rank)) || size > sizeof bytes ||
+    if ((layer > 0 && (w->f->alone || !fits(w, conn, rank))) || size > sizeof bytes ||
         tvl_stream_open(conn, TVL_UNI, &id) != 0)
         return;
     (void)tvl_stream_set_rank(conn, id, rank);

@@ -3,12 +3,13 @@
  * against the best that could have been done.
  *
  *     layered [--traces DIR] [--cc NAME] [--sched NAME] [--group PART] [--load SHARE]
- *             [--rows FILE] [--calm] [--pairs] [--thick] [--check]
+ *             [--rows FILE] [--calm] [--pairs] [--thick] [--alone] [--check]
  *
  * DIR holds Mahimahi traces (mm/NAME.mm) [../shared/traces]. Each group's links were measured at
  * the same time in the same place; one-way delays are half of the mean round trips of the ping
  * series recorded beside them. The stream has three spatial and two temporal layers, 30 pictures a
- * second, as much as SHARE [0.95] of the mean sum of the links; --thick: more of it is base layer.
+ * second, as much as SHARE [0.95] of the mean sum of the links; --thick: more of it is base layer;
+ * --alone: nothing but the base layer is sent, which shows what no care for it could save.
  * All schedulers get the same units, the same rule for leaving some out, and the same controller
  * [copa, which keeps queues short]. --pairs: two of each drive's four links, instead of all.
  * --calm: only the links that are made up, which need no traces; --check: status 1 if layered does
@@ -106,7 +107,7 @@ static const char *const contenders[] = { "layered",  "minrtt", "ecf",       "ro
 struct options {
     const char *traces, *cc, *sched, *group, *rows;
     double load;
-    bool calm, pairs, thick, check;
+    bool calm, pairs, thick, alone, check;
     const struct test_pki *pki;
 };
 
@@ -279,6 +280,7 @@ static bool run_group(const struct options *o, const struct group *g, struct sum
                       .lead = LEAD,
                       .warm_up = WARM_UP,
                       .seed = seed_of(g->name),
+                      .alone = o->alone,
                       .thick = o->thick };
     bool good = true;
 
@@ -381,17 +383,12 @@ static void run_rough(const struct options *o, struct sum *sum)
 static int parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "traces", required_argument, NULL, 't' },
-        { "cc", required_argument, NULL, 'c' },
-        { "sched", required_argument, NULL, 's' },
-        { "group", required_argument, NULL, 'g' },
-        { "load", required_argument, NULL, 'l' },
-        { "rows", required_argument, NULL, 'r' },
-        { "calm", no_argument, NULL, 'q' },
-        { "pairs", no_argument, NULL, 'p' },
-        { "thick", no_argument, NULL, 'k' },
-        { "check", no_argument, NULL, 'x' },
-        { NULL, 0, NULL, 0 },
+        { "traces", required_argument, NULL, 't' }, { "cc", required_argument, NULL, 'c' },
+        { "sched", required_argument, NULL, 's' },  { "group", required_argument, NULL, 'g' },
+        { "load", required_argument, NULL, 'l' },   { "rows", required_argument, NULL, 'r' },
+        { "calm", no_argument, NULL, 'q' },         { "pairs", no_argument, NULL, 'p' },
+        { "thick", no_argument, NULL, 'k' },        { "alone", no_argument, NULL, 'a' },
+        { "check", no_argument, NULL, 'x' },        { NULL, 0, NULL, 0 },
     };
     int c;
 
@@ -415,6 +412,8 @@ static int parse(struct options *o, int argc, char **argv)
             o->pairs = true;
         else if (c == 'k')
             o->thick = true;
+        else if (c == 'a')
+            o->alone = true;
         else if (c == 'x')
             o->check = true;
         else

@@ -19,6 +19,7 @@ struct feed {          /* what is to be sent */
     tvl_time lead;     /* us from the clock's start to the first unit */
     tvl_time warm_up;  /* us from there: sent, but not judged */
     uint64_t seed;     /* of the sizes */
+    bool alone;        /* nothing but the base layer is sent */
     bool thick;        /* a base layer of 0.12 of the bytes; else as in the demo's clip, 0.056 */
 };
 
