@@ -382,6 +382,17 @@ static void report(const struct job *j)
     fprintf(stderr, " kbit/s\n");
 }
 
+static void tell_restarts(const struct job *j)
+{
+    const uint64_t n = svc_encoder_restarts(j->encoder);
+
+    if (n > 0)
+        fprintf(stderr,
+                "svc-encode: the codec's library failed %llu times and was started again; each time "
+                "cost a key picture\n",
+                (unsigned long long)n);
+}
+
 static void close_job(struct job *j)
 {
     svc_writer_free(j->writer);
@@ -408,6 +419,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "svc-encode: %s\n", job.why[0] ? job.why : svc_strerror(err));
     else
         report(&job);
+    if (job.encoder)
+        tell_restarts(&job);
     close_job(&job);
     return err < 0 ? 1 : 0;
 }
