@@ -1,0 +1,93 @@
+/* broadcast.c - see broadcast.h. */
+#include "broadcast.h"
+#include "loop.h"
+
+#include "../../server/args.h"
+#include "../../server/log.h"
+#include "../../server/server.h"
+
+#include <tvl/tvl.h>
+
+#include <stdbool.h>
+
+#define KIND_SHIFT 62u /* moq/rank.c: kind, subscriber's and publisher's priority, ... */
+#define KIND_OBJECT 2u
+#define SUBSCRIBER_SHIFT 54u
+#define PUBLISHER_SHIFT 46u
+#define PRIORITY_MASK UINT64_C(0xff)
+#define BASE_PRIORITY 2u /* server/tracks.c: PRIORITY_VIDEO, layers from there up */
+#define LAST_PRIORITY UINT64_C(0xfe)
+
+struct source;
+void __real_source_start(struct source *s, uint64_t delay_us);
+void __wrap_source_start(struct source *s, uint64_t delay_us);
+int __real_tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank);
+int __wrap_tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank);
+int __real_tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time at, uint64_t code);
+int __wrap_tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time at, uint64_t code);
+
+static struct {
+    struct broadcast_plan plan;
+    int64_t zero;
+} now_on;
+
+void __wrap_source_start(struct source *s, uint64_t delay_us)
+{
+    if (now_on.zero == 0)
+        now_on.zero = loop_now() + (int64_t)delay_us;
+    __real_source_start(s, delay_us);
+}
+
+int64_t broadcast_zero(void)
+{
+    return now_on.zero;
+}
+
+static uint64_t harmed(uint64_t rank)
+{
+    const uint64_t priorities = PRIORITY_MASK << SUBSCRIBER_SHIFT | PRIORITY_MASK
+                                                                        << PUBLISHER_SHIFT;
+
+    if (rank >> KIND_SHIFT != KIND_OBJECT)
+        return rank;
+    if (now_on.plan.harm == BROADCAST_NO_RANKS)
+        return rank & ~priorities;
+    if ((rank >> PUBLISHER_SHIFT & PRIORITY_MASK) != BASE_PRIORITY)
+        return rank;
+    return (rank & ~priorities) | LAST_PRIORITY << SUBSCRIBER_SHIFT |
+           LAST_PRIORITY << PUBLISHER_SHIFT;
+}
+
+int __wrap_tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank)
+{
+    return __real_tvl_stream_set_rank(conn, id,
+                                      now_on.plan.harm == BROADCAST_WHOLE ? rank : harmed(rank));
+}
+
+int __wrap_tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time at, uint64_t code)
+{
+    const tvl_time latest = (tvl_time)loop_now() + now_on.plan.latency_ms * UINT64_C(1000);
+
+    if (now_on.plan.harm == BROADCAST_BASE_UNPROTECTED && at != TVL_TIME_NEVER && at > latest)
+        at = latest;
+    return __real_tvl_stream_set_deadline(conn, id, at, code);
+}
+
+int broadcast_run(const struct broadcast_plan *plan, char *why, size_t why_size)
+{
+    const struct args a = { .file = plan->file,
+                            .listen = "10.9.9.9:4433",
+                            .ns = "live",
+                            .cert = plan->cert,
+                            .key = plan->key,
+                            .cc = plan->cc,
+                            .sched = plan->sched,
+                            .json = plan->json,
+                            .latency_ms = plan->latency_ms,
+                            .max_viewers = 1,
+                            .loop = true,
+                            .start_on_viewer = true };
+
+    now_on.plan = *plan;
+    return server_run(&a, why, why_size);
+}
