@@ -14,7 +14,7 @@ LATENCY_MS = 400
 # beside the traces (as tests/bench/layered.c has it).
 DELAY_MS = {"wifi": 10, "cellular": 32, "att": 54, "tmobile": 50, "verizon": 32, "starlink": 21}
 QUEUE_MS = 250          # a recorded link's queue at its mean rate,
-QUEUE_LEAST = 33000     # and at least so many bytes
+QUEUE_LEAST = 8000      # and at least so many bytes
 LOAD = 0.8              # the clip's mean over the sum of recorded links, which are thinned to that
 GROUP_SECONDS = 40      # of a recording
 PACKET = 1500           # bytes of one opportunity
