@@ -1,4 +1,4 @@
-"""chosen.py - the selector against every fixed choice: rows of `cc choose` beside those of `cc table`.
+"""chosen.py - the selector against every fixed choice: rows of `cc choose` beside `cc table`'s.
 
 The oracle is, for each path and objective, the fixed controller that did best on it.
 """
@@ -18,7 +18,7 @@ def read(texts):
     for text in texts:
         for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
             row["whole"], row["heldout"] = row["whole"] == "1", row["heldout"] == "1"
-            for key in ("swaps", "seconds", "share", "queue_ms") + OBJECTIVES:
+            for key in ("swaps", "swaps_later", "seconds", "share", "queue_ms") + OBJECTIVES:
                 row[key] = float(row[key])
             rows.append(row)
     return rows
@@ -52,6 +52,7 @@ def judge(chosen, fixed, objective):
         "best_fixed_share": round(mean(fixed[p][top] / best[p] for p in useful), 4),
         "gain_over_best_fixed": round(selector / means[top], 4),
         "swaps_per_minute": round(sum(r["swaps"] for r in chosen) / minutes, 2),
+        "swaps_later_per_minute": round(sum(r["swaps_later"] for r in chosen) / minutes, 2),
         "fixed_means": {n: round(means[n], 4) for n in names},
         "fixed_shares": {n: round(mean(fixed[p][n] / best[p] for p in useful), 4) for n in names},
     }
@@ -88,4 +89,5 @@ def show(result):
         for name, f in sets.items():
             print(f"{objective:11}{name:20}{f['paths']:4} paths  share {f['oracle_share']:.3f} "
                   f"(best fixed {f['best_fixed_share']:.3f})  mean {f['mean']:.3f} "
-                  f"({f['best_fixed']} {f['best_fixed_mean']:.3f})  swaps/min {f['swaps_per_minute']:.2f}")
+                  f"({f['best_fixed']} {f['best_fixed_mean']:.3f})  swaps/min {f['swaps_per_minute']:.2f}, "
+                  f"after 5 s {f['swaps_later_per_minute']:.2f}")

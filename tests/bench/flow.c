@@ -19,6 +19,7 @@ struct flow {
     uint64_t read_skipped, read_sampled;
     tvl_time sampled_at;
     unsigned swapped;
+    uint64_t swaps_later;
     bool over, damaged;
     double cwnd_sum;
     uint64_t samples;
@@ -74,6 +75,8 @@ static void on_event(void *user, struct net *n, enum net_side side, const struct
         f->began = f->sampled_at = net_now(n);
         write_more(f, ev->conn);
     }
+    if (side == NET_SERVER && ev->type == TVL_EVENT_CONTROLLER && f->began)
+        f->swaps_later += net_now(n) > f->began + FLOW_SETTLED;
     if (side == NET_SERVER && ev->type == TVL_EVENT_STREAM_WRITABLE)
         write_more(f, ev->conn);
 }
@@ -236,6 +239,7 @@ static void fill(struct run_result *out, const struct flow *f, struct net *n)
     if (!conn || tvl_paths(conn, &s, 1) != 1 || s.packets_sent == 0)
         return;
     out->swaps = s.cc_chosen;
+    out->swaps_later = f->swaps_later;
     out->cc = s.cc;
     out->whole = f->over && !f->damaged;
     out->loss = (double)(s.packets_lost - s.packets_spurious) / (double)s.packets_sent;

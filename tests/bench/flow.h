@@ -13,6 +13,7 @@
 #define FLOW_SWAPS_MAX 32
 #define FLOW_MODELS 3         /* times at which the path's model is kept: */
 #define FLOW_WAITS 8          /* steps of the queue's distribution, by doubling from */
+#define FLOW_SETTLED 5000000u /* us after which a change of the controller is no first choice */
 #define FLOW_WAIT_LEAST 5000u /* us */
 
 struct flow_sample {               /* of the sender, now and then */
@@ -54,7 +55,7 @@ struct run_result {
     double loss;               /* share of packets declared lost for good */
     double marked;             /* share marked CE */
     double cwnd_mean;          /* bytes; only with `every` */
-    uint64_t swaps;            /* of the selector */
+    uint64_t swaps, swaps_later; /* of the selector; of them after FLOW_SETTLED */
     const char *cc;            /* the last one in use */
     struct tvl_path_model model;                 /* what the path's own model was at the end, */
     struct tvl_path_model model_at[FLOW_MODELS]; /* and at those times; rtt_min 0: it was not */
