@@ -34,7 +34,6 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <libavutil/log.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +247,55 @@ static json_t *transport_json(const struct run *r)
                      ((double)r->sent.bytes_sent - fresh) * scale);
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* What the player itself knows of the delay: from a picture's first unit to the display. */
+static double held_p95_ms(const json_t *report)
+{
+    const json_t *shown = json_object_get(report, "shown"), *row;
+    const size_t n = json_array_size(shown);
+    double *v = calloc(n + 1, sizeof *v), result = -1;
+    size_t i;
+
+    if (!v || n == 0) {
+        free(v);
+        return result;
+    }
+    json_array_foreach(shown, i, row) v[i] = json_number_value(json_array_get(row, 6));
+    qsort(v, n, sizeof *v, by_value);
+    result = v[n * 95 / 100];
+    free(v);
+    return result;
+}
+
+static json_t *paths_json(const json_t *report)
+{
+    const json_t *paths = json_object_get(report, "paths"), *path;
+    json_t *out = json_object();
+    size_t i;
+
+    json_array_foreach(paths, i, path)
+        json_object_set(out, json_string_value(json_object_get(path, "name")),
+                        json_object_get(path, "bytes_received"));
+    return out;
+}
+
+/* What there is of a report, real or not. */
+static void add_player(json_t *out, const json_t *report)
+{
+    static const char *const same[] = { "startup_ms", "rebuffers", "audio_lost" };
+
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        json_object_set(out, same[i], json_object_get(report, same[i]));
+    json_object_set_new(out, "player_p95_ms", json_real(held_p95_ms(report)));
+    json_object_set_new(out, "path_bytes", paths_json(report));
+}
+
 static int judge(struct run *r, double cpu, json_t **out)
 {
     struct rusage u;
@@ -265,11 +313,7 @@ static int judge(struct run *r, double cpu, json_t **out)
         json_object_set_new(*out, "broken", json_integer((json_int_t)r->broken));
     if (!r->report)
         return 0;
-    json_object_set_new(*out, "startup_ms", json_real(number(r->report, "startup_ms")));
-    json_object_set_new(*out, "rebuffers",
-                        json_integer((json_int_t)number(r->report, "rebuffers")));
-    json_object_set_new(*out, "audio_lost",
-                        json_integer((json_int_t)number(r->report, "audio_lost")));
+    add_player(*out, r->report);
     if (r->watcher) {
         json_object_set_new(*out, "source_zero_ms",
                             json_real((double)(broadcast_zero() - LOOP_BEGIN_US) / 1e3));

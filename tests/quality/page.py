@@ -74,6 +74,52 @@ def bars(rows, key, what):
     return picture
 
 
+def courses(rows, results):
+    """SSIM by second of the product, the best single path and the oracle, first seed."""
+    import matplotlib.pyplot as plt
+    parts = []
+    for at in range(0, len(rows), 4):
+        figure, axes = plt.subplots(1, 4, figsize=(14, 2.4), sharey=True)
+        for axis, r in zip(axes, rows[at:at + 4]):
+            for name in ("oracle", "best single", "product"):
+                config = r["best_single"] if name == "best single" else name
+                run = results[r["scenario"], r["clip"], config].get(1, {})
+                axis.plot(run.get("ssim_by_second", []), color=COLOURS[name], label=name)
+            axis.set_title(r["scenario"] + ("" if r["clip"] == "own" else ", " + r["clip"]),
+                           fontsize=8)
+            axis.set_ylim(0.3, 1)
+        axes[0].legend(fontsize=7)
+        for axis in axes[len(rows[at:at + 4]):]:
+            axis.axis("off")
+        parts.append(embedded(figure))
+        plt.close(figure)
+    return parts
+
+
+def details(rows):
+    """Of the product: stages of the delay, layers, links, overhead, the process."""
+    head = ("scenario", "clip", "PSNR dB", "p5", "start-up ms", "carried p50/p95/p99 ms",
+            "held p50/p95/p99 ms", "display stale/S0/S1/S2", "switches", "bytes by link",
+            "queue p95 ms", "again", "repair", "overhead", "CPU s", "MiB")
+    lines = ["<tr>" + "".join(f"<th>{h}</th>" for h in head) + "</tr>"]
+    for r in rows:
+        c = r["configurations"]["product"]
+        if "link_bytes" not in c:
+            continue
+        sent = sum(c["link_bytes"].values()) or 1
+        cells = [f"{c['psnr_mean']:.1f}", f"{c['psnr_p5']:.1f}", f"{c['startup_ms']:.0f}",
+                 *("/".join(f"{c[f'{stage}_{p}_ms']:.0f}" for p in ("p50", "p95", "p99"))
+                   for stage in ("carried", "held")),
+                 "/".join(f"{share:.2f}" for share in c["residency"]), f"{c['switches']:.0f}",
+                 ", ".join(f"{n} {b / sent:.0%}" for n, b in c["link_bytes"].items()),
+                 ", ".join(f"{n} {ms:.0f}" for n, ms in c["queue_p95_ms"].items()),
+                 *(f"{c[key]:.1%}" for key in ("resent_share", "repair_share", "overhead_share")),
+                 f"{c['cpu_s']:.2f}", f"{c['memory_peak_kib'] / 1024:.0f}"]
+        lines.append(f"<tr><td>{html.escape(r['scenario'])}</td><td>{r['clip']}</td>"
+                     + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    return "<h2>The product in detail</h2><table>" + "\n".join(lines) + "</table>"
+
+
 def pixels(cache, picture, which):
     """Luma of a picture: which 0 the source, 1 + s layer s (likeness.c says how the file is)."""
     import numpy
@@ -143,7 +189,8 @@ def write_html(path, report, verdicts, rows, results, clips):
     parts = [f"<!doctype html><meta charset=\"utf-8\"><title>Quality</title><style>{STYLE}</style>"
              "<h1>What is seen</h1><p>"
              + html.escape(", ".join(f"{k}: {v:.4g}" for k, v in report.items()
-                                     if isinstance(v, (int, float)))) + "</p>", table(rows, verdicts)]
+                                     if isinstance(v, (int, float)))) + "</p>", table(rows, verdicts),
+             details(rows)]
     try:
         import matplotlib
         matplotlib.use("Agg")
@@ -152,6 +199,8 @@ def write_html(path, report, verdicts, rows, results, clips):
                           ("delay_p95_ms", "delay p95, ms")):
             for at in range(0, len(rows), 14):
                 parts.append(f"<h2>{what}</h2>" + bars(rows[at:at + 14], key, what))
+        parts.append("<h2>SSIM by second</h2>")
+        parts += courses(rows, results)
         parts.append("<h2>Worst on display</h2>")
         parts += worst_frames(results, clips)
     except ImportError:

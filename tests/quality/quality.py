@@ -131,8 +131,30 @@ WORST_CASE = {"ssim_db": 0.0, "ssim_p5": 0.0, "frozen_ms": 60000.0, "base_lost":
               "delay_p95_ms": 60000.0, "startup_ms": 60000.0}
 
 
+# What else the report has of every configuration, means over the seeds that came to something.
+ALSO = ("psnr_mean", "psnr_p5", "freezes", "longest_freeze_ms", "delay_p50_ms", "delay_p99_ms",
+        "carried_p50_ms", "carried_p95_ms", "carried_p99_ms", "held_p50_ms", "held_p95_ms",
+        "held_p99_ms", "switches", "rebuffers", "audio_lost", "cpu_s", "memory_peak_kib")
+
+
 def summary_of(runs):
-    return {key: mean_of(runs, key, missing) for key, missing in WORST_CASE.items()}
+    row = {key: mean_of(runs, key, missing) for key, missing in WORST_CASE.items()}
+    good = [r for r in runs.values() if "error" not in r]
+    for key in ALSO:
+        values = [r[key] for r in good if key in r]
+        if values:
+            row[key] = statistics.fmean(values)
+    if good:
+        row["residency"] = [statistics.fmean(shares) for shares in
+                            zip(*(r["residency"] for r in good))]
+    if good and "transport" in good[0]:
+        for key in ("resent_share", "repair_share", "overhead_share"):
+            row[key] = statistics.fmean(r["transport"][key] for r in good)
+        row["link_bytes"] = {name: statistics.fmean(r["links"][name]["sent_bytes"] for r in good)
+                             for name in good[0]["links"]}
+        row["queue_p95_ms"] = {name: statistics.fmean(r["links"][name]["queue_p95_ms"]
+                                                      for r in good) for name in good[0]["links"]}
+    return row
 
 
 def sum_up(scenario, clip, results):
@@ -198,6 +220,25 @@ def broken(results):
     """Runs of the product or the oracle that came to nothing; a lone link may be dead."""
     return [(key, seed) for key, runs in results.items() for seed, r in runs.items()
             if "error" in r and key[2] in ("product", "oracle")]
+
+
+def without_cost(result):
+    return {key: value for key, value in result.items()
+            if key not in ("cpu_s", "memory_peak_kib", "broken")}
+
+
+def check_decoding(o, scenario, clip, results):
+    """A run that decodes every picture must show the same, and none other than expected."""
+    lab = Lab(o)
+    command = lab.arguments(scenario, clip, "product", 1, 0) + ["--decode"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    decoded = json.loads(done.stdout) if done.returncode == 0 else {"broken": -1}
+    same = without_cost(decoded) == without_cost(results[scenario.name, clip.name, "product"][1])
+    if decoded["broken"] == 0 and same:
+        return True
+    print(f"decoded, {scenario.name} is not the same: {decoded['broken']} pictures are other than "
+          f"expected {done.stderr.strip()}")
+    return False
 
 
 # ---- reports ----
@@ -293,11 +334,13 @@ def main():
     report = totals(rows, verdicts)
     if not (o.small or o.no_real or o.harm):
         report["real"] = real.check(o, own)
+    report["decoded_the_same"] = check_decoding(o, chosen[0], own, results) if chosen else None
     report["table"] = rows
     page.write(o, report, verdicts, rows, results, {c.name: c for c in [own, *more]})
     print("\n" + json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in
                              report.items() if k not in ("table", "verdicts", "real")}))
-    return 1 if "regressed" in report["verdicts"].values() or broken(results) else 0
+    return 1 if "regressed" in report["verdicts"].values() or broken(results) \
+        or report["decoded_the_same"] is False else 0
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ PATIENCE_S = 30
 ROWS = (("ssim_db", "mean SSIM, dB"), ("ssim_p5", "5th percentile of SSIM"),
         ("base_lost", "base-layer pictures lost"), ("frozen_ms", "frozen time, ms"),
         ("freezes", "freezes"), ("startup_ms", "start-up, ms"), ("switches", "layer switches"),
+        ("player_p95_ms", "first unit to display, p95, ms"), ("audio_lost", "sound packets lost"),
         ("broken", "pictures decoded wrong"))
 
 
@@ -74,11 +75,15 @@ def check(o, clip):
     except Exception as e:  # the real programs need sockets and a machine that is fast enough
         print(f"\nskipped: the real run of {SCENARIO}: {e}")
         return {"skipped": str(e)}
-    print(f"\n{SCENARIO}, {clip.name}, once:{'':<10}{'real':>10}{'simulated':>11}")
+    print(f"\n{SCENARIO}, {clip.name}, once:{'':<14}{'real':>10}{'simulated':>11}")
     for key, what in ROWS:
-        print(f"  {what:<28}{real[key]:>10.4g}{simulated[key]:>11.4g}")
+        print(f"  {what:<32}{real[key]:>10.4g}{simulated[key]:>11.4g}")
     for i, share in enumerate(real["residency"]):
-        print(f"  {'on display: ' + ('S%d' % (i - 1) if i else 'not fresh'):<28}{share:>10.3f}"
+        print(f"  {'on display: ' + ('S%d' % (i - 1) if i else 'not fresh'):<32}{share:>10.3f}"
               f"{simulated['residency'][i]:>11.3f}")
-    return {key: [real[key], simulated[key]] for key, _ in ROWS} | {
-        "residency": [real["residency"], simulated["residency"]]}
+    for name in real["path_bytes"]:
+        both = [bytes_of[name] / (sum(bytes_of.values()) or 1)
+                for bytes_of in (real["path_bytes"], simulated["path_bytes"])]
+        print(f"  {'share of the bytes: ' + name:<32}{both[0]:>10.3f}{both[1]:>11.3f}")
+    return {key: [real[key], simulated[key]] for key in (*(k for k, _ in ROWS), "residency",
+                                                         "path_bytes")}

@@ -124,6 +124,30 @@ static void judge_delay(const struct judging *j, double *v, enum stage stage, do
     *p99 = percentile(v, n, 0.99);
 }
 
+static void sum_seconds(const struct judging *j)
+{
+    const double fps = likeness_fps(j->l);
+    unsigned n = 0;
+
+    for (uint64_t i = 0; i < j->counted; i++) {
+        const unsigned second = (unsigned)((double)i / fps);
+
+        if (second >= SCORE_SECONDS_MAX)
+            break;
+        n = second < j->s->seconds ? n + 1 : 1;
+        j->s->seconds = second + 1;
+        float *mean_so_far = &j->s->ssim_by_second[second];
+        *mean_so_far += ((float)j->ssim[i] - *mean_so_far) / (float)n;
+    }
+}
+
+static int by_likeness(const void *a, const void *b)
+{
+    const struct score_worst *x = a, *y = b;
+
+    return x->ssim < y->ssim ? -1 : x->ssim > y->ssim;
+}
+
 static void sum_up(const struct judging *j, double *v)
 {
     struct score *s = j->s;
@@ -134,6 +158,8 @@ static void sum_up(const struct judging *j, double *v)
     s->ssim_mean = mean(j->ssim, n);
     s->ssim_db = -10 * log10(1 - s->ssim_mean < 1e-6 ? 1e-6 : 1 - s->ssim_mean);
     s->psnr_mean = mean(j->psnr, n);
+    sum_seconds(j);
+    qsort(s->worst, s->n_worst, sizeof *s->worst, by_likeness);
     qsort(j->ssim, n, sizeof *j->ssim, by_value);
     qsort(j->psnr, n, sizeof *j->psnr, by_value);
     s->ssim_p5 = percentile(j->ssim, n, 0.05);
@@ -188,6 +214,15 @@ static json_t *residency(const struct score *s, unsigned n_spatial)
     return list;
 }
 
+static json_t *by_second(const struct score *s)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < s->seconds; i++)
+        json_array_append_new(list, json_real((double)s->ssim_by_second[i]));
+    return list;
+}
+
 static json_t *worst(const struct score *s)
 {
     json_t *list = json_array();
@@ -204,7 +239,7 @@ struct json_t *score_json(const struct score *s, unsigned n_spatial)
 {
     return json_pack(
         "{s:I,s:I, s:f,s:f,s:f,s:f,s:f, s:I,s:I,s:f,s:f, s:f,s:f,s:f, s:f,s:f,s:f, s:f,s:f,s:f,"
-        " s:o,s:I,s:o}",
+        " s:o,s:I,s:o,s:o}",
         "pictures", (json_int_t)s->pictures, "shown", (json_int_t)s->shown, "ssim_mean",
         s->ssim_mean, "ssim_p5", s->ssim_p5, "ssim_db", s->ssim_db, "psnr_mean", s->psnr_mean,
         "psnr_p5", s->psnr_p5, "base_lost", (json_int_t)s->base_lost, "freezes",
@@ -213,5 +248,5 @@ struct json_t *score_json(const struct score *s, unsigned n_spatial)
         s->delay_p99_ms, "carried_p50_ms", s->carried_p50_ms, "carried_p95_ms", s->carried_p95_ms,
         "carried_p99_ms", s->carried_p99_ms, "held_p50_ms", s->held_p50_ms, "held_p95_ms",
         s->held_p95_ms, "held_p99_ms", s->held_p99_ms, "residency", residency(s, n_spatial),
-        "switches", (json_int_t)s->switches, "worst", worst(s));
+        "switches", (json_int_t)s->switches, "ssim_by_second", by_second(s), "worst", worst(s));
 }

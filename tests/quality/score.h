@@ -14,7 +14,8 @@
 #define SCORE_FREEZE_INTERVALS \
     2.5 /* a longer gap between two pictures is a freeze, as in playout.h */
 #define SCORE_WORST 5
-#define SCORE_WORST_APART 15 /* pictures between two of the worst */
+#define SCORE_SECONDS_MAX 3600 /* kept by second; later ones count in all else */
+#define SCORE_WORST_APART 15   /* pictures between two of the worst */
 
 struct score_row { /* a picture went to the display */
     uint64_t picture;
@@ -44,8 +45,10 @@ struct score {
     double held_p50_ms, held_p95_ms, held_p99_ms;          /* from there to the display */
     double residency[SVC_SPATIAL_MAX + 1]; /* share of pictures: not fresh, S0, S1 ... on display */
     uint64_t switches;                     /* of the spatial layer, between pictures shown */
+    unsigned seconds;
+    float ssim_by_second[SCORE_SECONDS_MAX]; /* means, from the first picture shown */
     unsigned n_worst;
-    struct score_worst worst[SCORE_WORST];
+    struct score_worst worst[SCORE_WORST]; /* the worst first */
 };
 
 /* `rows` by rising number; `end`: the first picture that is not judged. 0, or -1: no memory, or
