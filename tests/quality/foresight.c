@@ -15,6 +15,7 @@
 #define HEADERS 45u /* QUIC header, tag, stream frame header */
 #define UNITS_MAX 200000u
 #define PPM 1e6
+#define BASE_LIFETIME 5 /* latencies, as server/viewer.h has it */
 
 struct river {
     float *room; /* bytes by millisecond since the clock's beginning */
@@ -30,7 +31,7 @@ struct water {
 struct item {             /* a unit of the clip */
     struct svc_unit unit; /* without bytes */
     bool carried;
-    double there_ms; /* since the beginning */
+    double there_ms, due_ms; /* since the beginning; of the carried; when its picture is shown */
 };
 
 struct film {
@@ -181,12 +182,14 @@ static struct item *unroll(const struct film *f, uint64_t pictures, size_t *n)
     return all;
 }
 
-static bool readable(const struct item *all, size_t each, const struct svc_unit *u)
+/* Whether all that the unit reads is there when its picture is to be decoded. */
+static bool readable(const struct item *all, size_t each, const struct item *it)
 {
-    for (unsigned k = 0; k < u->deps.n_reads; k++) {
-        const struct svc_read *r = &u->deps.reads[k];
+    for (unsigned k = 0; k < it->unit.deps.n_reads; k++) {
+        const struct svc_read *r = &it->unit.deps.reads[k];
+        const struct item *read = &all[r->picture * each + r->spatial];
 
-        if (!all[r->picture * each + r->spatial].carried)
+        if (!read->carried || read->there_ms > it->due_ms)
             return false;
     }
     return true;
@@ -197,7 +200,7 @@ struct plan {
     struct film film;
     struct item *all;
     size_t n, each;
-    double zero_ms, hold_ms; /* from a picture's release until it is shown */
+    double latency_ms, zero_ms, hold_ms; /* hold: from a picture's release until it is shown */
 };
 
 static void carry_sound(struct plan *p)
@@ -214,17 +217,34 @@ static void carry_sound(struct plan *p)
         }
 }
 
+/* A unit of the base layer is worth carrying when it is late for its own picture: later ones read
+ * it, and it lives as long as the server lets it. */
 static void carry_layer(struct plan *p, unsigned spatial, unsigned temporal)
 {
+    const double late = spatial == 0 && temporal == 0 ? (BASE_LIFETIME - 1) * p->latency_ms : 0;
+
     for (size_t i = spatial; i < p->n; i += p->each) {
         struct item *it = &p->all[i];
-        const double at = p->zero_ms + (double)it->unit.pts / 1e3, due = at + p->hold_ms;
+        const double at = p->zero_ms + (double)it->unit.pts / 1e3;
 
-        if (it->unit.layer.temporal != temporal || !readable(p->all, p->each, &it->unit) ||
-            pour(&p->water, at, due, it->unit.len, POUR_ASK) < 0)
+        it->due_ms = at + p->hold_ms;
+        if (it->unit.layer.temporal != temporal)
             continue;
-        it->there_ms = pour(&p->water, at, due, it->unit.len, POUR_TAKE);
+        const double until = it->due_ms + late;
+        /* what it reads may come late as well: a chain of base units is carried as one */
+        struct item chained = *it;
+        chained.due_ms = until;
+        if (!readable(p->all, p->each, late > 0 ? &chained : it) ||
+            pour(&p->water, at, until, it->unit.len, POUR_ASK) < 0)
+            continue;
+        it->there_ms = pour(&p->water, at, until, it->unit.len, POUR_TAKE);
         it->carried = true;
+        for (unsigned k = 0; late > 0 && k < it->unit.deps.n_reads; k++) {
+            const struct svc_read *r = &it->unit.deps.reads[k];
+            const double read = p->all[r->picture * p->each + r->spatial].there_ms;
+
+            it->there_ms = read > it->there_ms ? read : it->there_ms;
+        }
     }
 }
 
@@ -236,7 +256,9 @@ static size_t show(const struct plan *p, struct score_row *rows)
         int top = -1;
         double there = 0;
 
-        for (size_t s = 0; s < p->each && p->all[i + s].carried; s++) {
+        for (size_t s = 0;
+             s < p->each && p->all[i + s].carried && p->all[i + s].there_ms <= p->all[i + s].due_ms;
+             s++) {
             top = (int)s;
             there = p->all[i + s].there_ms > there ? p->all[i + s].there_ms : there;
         }
@@ -254,7 +276,8 @@ static size_t show(const struct plan *p, struct score_row *rows)
 int foresight_ask(const struct foresight_job *job, struct score_row **rows, size_t *n, char *why,
                   size_t why_size)
 {
-    struct plan p = { .zero_ms = (double)(job->zero_us - LOOP_BEGIN_US) / 1e3 };
+    struct plan p = { .latency_ms = job->latency_ms,
+                      .zero_ms = (double)(job->zero_us - LOOP_BEGIN_US) / 1e3 };
     int result = -1;
 
     snprintf(why, why_size, "%s: no oracle for it", job->layered);

@@ -2,7 +2,8 @@
  * foresight.h - the oracle: what could have been shown by a sender that knows what the links will
  * carry, that loses nothing on the way, may divide a unit among links at will and has no state to
  * learn. Layers by priority, as the server ranks them: all of a lower one goes before any of a
- * higher one; a unit is carried whole in time or not at all, and not if what it reads was not.
+ * higher one; a unit is carried whole in time or not at all, and not if what it reads was not. Base
+ * units are carried late as well, since later ones read them, as long as the server lets them live.
  */
 #ifndef QUALITY_FORESIGHT_H
 #define QUALITY_FORESIGHT_H
