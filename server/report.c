@@ -58,7 +58,7 @@ static json_t *track_json(const struct viewer *v, const struct track *t, size_t 
 {
     const struct viewer_count *c = viewer_count(v, number);
     struct tvl_flow_stats flow = { 0 };
-    tvl_flow_get_stats(viewer_conn(v), (uint32_t)number, &flow);
+    tvl_flow_get_stats(viewer_conn(v), t->flow, &flow);
     uint64_t policy =
         c->fate[VIEWER_DROP_BROKEN] + c->fate[VIEWER_DROP_RATE] + c->fate[VIEWER_DROP_QUEUE];
     return json_pack(

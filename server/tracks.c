@@ -33,8 +33,9 @@ static void layer_name(char *out, size_t size, struct svc_layer l)
 
 static struct track *add(struct tracks *t, enum track_kind kind, uint8_t priority)
 {
-    struct track *track = &t->track[t->n++];
-    *track = (struct track){ .kind = kind, .priority = priority };
+    struct track *track = &t->track[t->n];
+    *track = (struct track){ .kind = kind, .priority = priority, .flow = (uint32_t)t->n };
+    t->n++;
     return track;
 }
 
@@ -53,6 +54,10 @@ void tracks_init(struct tracks *t, const struct svc_stream_info *info)
             layer_name(track->name, sizeof track->name, track->layer);
         }
     }
+    /* the base layer's number and the catalog's are exchanged */
+    struct track *base = &t->track[tracks_of_layer(t, (struct svc_layer){ 0, 0 })];
+    t->track[0].flow = base->flow;
+    base->flow = 0;
 }
 
 int tracks_find(const struct tracks *t, const char *name, size_t len)

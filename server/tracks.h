@@ -18,6 +18,7 @@ struct track {
     enum track_kind kind;
     char name[MSF_NAME_MAX];
     uint8_t priority;       /* publisher priority, smaller first */
+    uint32_t flow;          /* of the transport: 0 is the base layer, as the schedulers take it */
     struct svc_layer layer; /* TRACK_LAYER */
     uint64_t needed_bps;    /* TRACK_LAYER: means of this layer and of all that goes before it */
 };

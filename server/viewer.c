@@ -221,7 +221,7 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
     if (fate != VIEWER_SENT)
         return;
     c->bytes += obj->moq.payload.len;
-    wire_note(&v->wire, obj->track, unit ? unit->picture : 0);
+    wire_note(&v->wire, obj->track, v->b->tracks->track[obj->track].flow, unit ? unit->picture : 0);
     if (unit)
         policy_sent(&v->policy, unit, now);
 }

@@ -35,13 +35,13 @@ static struct wire_flight *place(struct wire *w, uint64_t stream)
     return &w->flight[(stream >> UNI_SHIFT) % WIRE_FLIGHTS_MAX];
 }
 
-void wire_note(struct wire *w, size_t track, uint64_t picture)
+void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture)
 {
     *place(w, w->last_stream) = (struct wire_flight){ .stream = w->last_stream,
                                                       .picture = picture,
                                                       .track = (uint8_t)track };
     w->rank[track] = w->last_rank;
-    (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, (uint32_t)track);
+    (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, flow);
 }
 
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream)

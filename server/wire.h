@@ -31,9 +31,9 @@ struct wire {           /* at one place for its life: moq holds a pointer to it 
 };
 
 void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out);
-/* The object just written to the session was `picture` of track number `track`, which is also the
- * flow that its stream is counted to. */
-void wire_note(struct wire *w, size_t track, uint64_t picture);
+/* The object just written to the session was `picture` of track number `track`; its stream is of
+ * `flow`. */
+void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture);
 /* The stream has ended: what it carried, or NULL. Valid until the next wire_note. */
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream);
 /* Bytes queued that go before the next object of track number `track`. */

@@ -54,6 +54,8 @@ static void test_tracks(void **state)
         assert_string_equal(t.track[i].name, expected[i].name);
         assert_int_equal(t.track[i].priority, i);
         assert_int_equal(t.track[i].needed_bps, expected[i].needed_bps);
+        /* the base layer is what the path schedulers take flow 0 for */
+        assert_int_equal(t.track[i].flow, i == 2 ? 0 : i == 0 ? 2 : i);
         assert_int_equal(tracks_find(&t, expected[i].name, strlen(expected[i].name)), i);
     }
     assert_int_equal(tracks_find(&t, "v-s0t", 5), -1);
@@ -66,6 +68,7 @@ static void test_tracks(void **state)
     assert_int_equal(tracks_of_audio(&t), -1);
     assert_int_equal(t.track[1].priority, 2);
     assert_int_equal(t.track[1].needed_bps, 100000);
+    assert_int_equal(t.track[1].flow, 0);
 }
 
 static void test_catalog(void **state)
