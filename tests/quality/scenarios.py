@@ -87,6 +87,12 @@ MADE_UP = [
     Scenario("flap", "one link dies for 1 s every 3 s",
              [Link("wifi", 0.9, 12), Link("lte", 0.7, 35)],
              [change for at in (3, 6, 9, 12) for change in ((at, "wifi.down"), (at + 1, "wifi.up"))]),
+    Scenario("stutter", "the better link stands nearly still for a while, again and again",
+             [Link("wifi", 1.0, 12, queue_ms=1000), Link("lte", 0.6, 35)],
+             [(at + part, "wifi.rate", share) for at in (2, 4.5, 7, 9.5, 12)
+              for part, share in ((0, 0.008), (1.6, 1.0))]),
+    Scenario("trickle", "beside a good link one that brings next to nothing",
+             [Link("lte", 0.8, 35), Link("far", 0.02, 50, queue_ms=1500)]),
     Scenario("four", "four thin links, two of which die one after the other",
              [Link("a", 0.4, 15), Link("b", 0.4, 25), Link("c", 0.4, 40), Link("d", 0.4, 60)],
              [(4, "a.down"), (7, "b.down"), (9, "a.up"), (11, "b.up")]),

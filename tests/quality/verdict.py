@@ -1,13 +1,13 @@
 """verdict.py - how a run compares with the stored reference: ok, improved, regressed, inconclusive.
 
 The same seeds were run then and now, so that the differences of each seed are looked at: their mean,
-and the interval that resampling them (bootstrap, percentile method, 95 %) gives it.
+and the interval that resampling them (bootstrap, percentile method, 99 %: sixty are looked at) gives.
 """
 import random
 
 OK, IMPROVED, REGRESSED, INCONCLUSIVE = "ok", "improved", "regressed", "inconclusive"
 ORDER = (REGRESSED, INCONCLUSIVE, IMPROVED, OK)  # which of several names the whole
-DRAWS = 2000
+DRAWS = 4000
 
 # key of a run's result: (what it is, sign of better, the smallest difference that matters)
 METRICS = {
@@ -25,7 +25,7 @@ def interval(differences, seed=1):
     draw = random.Random(seed)
     n = len(differences)
     means = sorted(sum(draw.choice(differences) for _ in range(n)) / n for _ in range(DRAWS))
-    return means[int(0.025 * DRAWS)], means[int(0.975 * DRAWS) - 1]
+    return means[int(0.005 * DRAWS)], means[int(0.995 * DRAWS) - 1]
 
 
 def of_metric(key, before, now):
