@@ -61,6 +61,8 @@ int tvl_objective_find(const char *name)
     return -1;
 }
 
+static const struct tvl_path_model nothing = { .rtt_min = 0 };
+
 /* ---- scores ---- */
 
 /* [0, 1]: how much is there in time, by the mean of the queue alone. */
@@ -308,7 +310,6 @@ static const struct tvl_cc_ops *choose(struct tvl_selector *s, const struct tvl_
 const struct tvl_cc_ops *tvl_selector_look(struct tvl_selector *s,
                                            const struct tvl_selector_look *look)
 {
-    static const struct tvl_path_model nothing = { .rtt_min = 0 };
     const struct tvl_path_model *m = look->model;
 
     if (s->objective == TVL_OBJECTIVE_NONE || !tvl_selector_due(s, look->now))
@@ -348,7 +349,8 @@ static void sort_rows(struct tvl_select_row *row, size_t n)
     }
 }
 
-static void put_reason(const struct tvl_select_row *row, size_t n, char *reason, size_t size)
+static void put_reason(const struct tvl_select_row *row, size_t n, bool on_average, char *reason,
+                       size_t size)
 {
     const struct tvl_select_row *used = NULL;
 
@@ -358,6 +360,9 @@ static void put_reason(const struct tvl_select_row *row, size_t n, char *reason,
         return;
     if (!used)
         snprintf(reason, size, "%s is expected to do best: %.2f", row[0].cc, row[0].score);
+    else if (on_average)
+        snprintf(reason, size, "nothing is known of the path yet; on average %s has %.2f, %s %.2f",
+                 row[0].cc, row[0].score, n > 1 ? row[1].cc : "none", n > 1 ? row[1].score : 0);
     else if (used == row)
         snprintf(reason, size, "%s does best: %.2f, then %s with %.2f", used->cc, used->score,
                  n > 1 ? row[1].cc : "none", n > 1 ? row[1].score : 0);
@@ -372,12 +377,13 @@ size_t tvl_selector_explain(const struct tvl_selector *s, const struct tvl_path_
                             struct tvl_select_row row[TVL_SELECT_MAX], char *reason,
                             size_t reason_size)
 {
+    const bool on_average = s->begun && !s->settled; /* as the choice was made */
     const size_t n = count_all();
 
-    if (s->objective == TVL_OBJECTIVE_NONE || !rate_all(s, m, row))
+    if (s->objective == TVL_OBJECTIVE_NONE || !rate_all(s, on_average ? &nothing : m, row))
         return 0;
     sort_rows(row, n);
-    put_reason(row, n, reason, reason_size);
+    put_reason(row, n, on_average, reason, reason_size);
     return n;
 }
 
@@ -396,6 +402,6 @@ size_t tvl_select_explain(const struct tvl_path_model *m, const struct tvl_knowl
     for (size_t i = 0; i < n; i++)
         row[i].chosen = i == 0;
     if (n > 0)
-        put_reason(row, n, reason, reason_size);
+        put_reason(row, n, false, reason, reason_size);
     return n;
 }

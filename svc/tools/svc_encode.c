@@ -387,10 +387,11 @@ static void tell_restarts(const struct job *j)
     const uint64_t n = svc_encoder_restarts(j->encoder);
 
     if (n > 0)
-        fprintf(stderr,
-                "svc-encode: the codec's library failed %llu times and was started again; each time "
-                "cost a key picture\n",
-                (unsigned long long)n);
+        fprintf(
+            stderr,
+            "svc-encode: the codec's library failed %llu times and was started again; each time "
+            "cost a key picture\n",
+            (unsigned long long)n);
 }
 
 static void close_job(struct job *j)

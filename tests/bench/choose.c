@@ -60,11 +60,11 @@ static bool choose_one(const struct cc_path *p, const struct aim *aim,
                                   .deadline = paths_deadline(p) };
     const struct run_result r = flow_run(&job);
 
-    printf("%s\t%s\t%s\t%s\t%d\t%s\t%d\t%llu\t%llu\t%.0f\t%s\t%.4f\t%.3f\t", p->name, p->kind, p->variant,
-           p->group, p->heldout, aim->name, r.whole, (unsigned long long)r.swaps,
-           (unsigned long long)r.swaps_later,
-           (double)(job.span ? job.span : FLOW_SPAN) / 1e6, r.cc ? r.cc : "-",
-           r.capacity_bps > 0 ? r.goodput_bps / r.capacity_bps : 0, r.queue_mean_ms);
+    printf("%s\t%s\t%s\t%s\t%d\t%s\t%d\t%llu\t%llu\t%.0f\t%s\t%.4f\t%.3f\t", p->name, p->kind,
+           p->variant, p->group, p->heldout, aim->name, r.whole, (unsigned long long)r.swaps,
+           (unsigned long long)r.swaps_later, (double)(job.span ? job.span : FLOW_SPAN) / 1e6,
+           r.cc ? r.cc : "-", r.capacity_bps > 0 ? r.goodput_bps / r.capacity_bps : 0,
+           r.queue_mean_ms);
     scores_show(p, &r);
     printf("\n");
     fflush(stdout);
@@ -79,7 +79,8 @@ int choose_show(const struct cc_paths *paths, const struct choose_job *job)
 
     if (job->knowledge && !k)
         return 1;
-    printf("path\tkind\tvariant\tgroup\theldout\tobjective\twhole\tswaps\tswaps_later\tseconds\tlast\tshare\tque"
+    printf("path\tkind\tvariant\tgroup\theldout\tobjective\twhole\tswaps\tswaps_"
+           "later\tseconds\tlast\tshare\tque"
            "ue_ms\t");
     scores_head();
     printf("\n");

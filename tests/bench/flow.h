@@ -55,8 +55,8 @@ struct run_result {
     double loss;               /* share of packets declared lost for good */
     double marked;             /* share marked CE */
     double cwnd_mean;          /* bytes; only with `every` */
-    uint64_t swaps, swaps_later; /* of the selector; of them after FLOW_SETTLED */
-    const char *cc;            /* the last one in use */
+    uint64_t swaps, swaps_later;                 /* of the selector; of them after FLOW_SETTLED */
+    const char *cc;                              /* the last one in use */
     struct tvl_path_model model;                 /* what the path's own model was at the end, */
     struct tvl_path_model model_at[FLOW_MODELS]; /* and at those times; rtt_min 0: it was not */
 };

@@ -126,6 +126,15 @@ static void the_best_on_average_begins(void **state)
 
     assert_non_null(to);
     assert_string_equal(to->name, "bbr");
+    /* It is explained as it was made, not by the first packets, from which the path looks slow. */
+    const struct tvl_path_model slow = { .capacity_bps = 20000, .rtt_min = 40000, .rtt = 40000 };
+    struct tvl_select_row row[TVL_SELECT_MAX];
+    char reason[128] = "";
+
+    assert_true(tvl_selector_explain(&s, &slow, row, reason, sizeof reason) > 0);
+    assert_string_equal(row[0].cc, "bbr");
+    assert_true(row[0].score <= 1);
+    assert_non_null(strstr(reason, "on average bbr"));
     assert_null(run(&s, &m, 9000000, false, 1, &now));
     assert_null(run(&s, &seen, 44000000, false, 300, &now));
     assert_int_equal(s.swaps, 1);
