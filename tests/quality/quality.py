@@ -37,7 +37,7 @@ def options():
     p.add_argument("--small", action="store_true", help="the part in ./run test")
     p.add_argument("--update-reference", action="store_true")
     p.add_argument("--seeds", type=int)
-    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--only", help="scenarios with this in their name")
     p.add_argument("--harm", choices=("base", "ranks"),
                    help="take the base layer's protection away, or all ranks: to see it caught")
@@ -194,18 +194,20 @@ def reference_path(o):
     return os.path.join(HERE, "reference-small.json" if o.small else "reference.json")
 
 
+def stored(o):
+    """{scenario: {metric: {seed: value}}}."""
+    try:
+        with open(reference_path(o), encoding="utf-8") as f:
+            return json.load(f)["scenarios"]
+    except OSError:
+        return {}
+
+
 def compare(o, scenarios, clip, results):
     """{scenario: {verdict, metrics}} of the made-up links on the own clip."""
     from verdict import of_scenario
-    try:
-        with open(reference_path(o), encoding="utf-8") as f:
-            reference = json.load(f)["scenarios"]
-    except OSError:
-        reference = {}
-    verdicts = {}
+    reference, verdicts = stored(o), {}
     for s in scenarios:
-        if s.recorded:
-            continue
         now = per_seed(results[s.name, clip.name, "product"])
         verdict, metrics = of_scenario(reference.get(s.name, {}), now)
         verdicts[s.name] = {"verdict": verdict, "metrics": metrics}
@@ -213,18 +215,15 @@ def compare(o, scenarios, clip, results):
 
 
 def store_reference(o, scenarios, clip, results):
-    table = {s.name: per_seed(results[s.name, clip.name, "product"])
-             for s in scenarios if not s.recorded}
+    """Those that were played; others stay as they were, and forgotten ones go."""
+    import scenarios as links
+    known = {s.name for s in links.MADE_UP}
+    table = {name: row for name, row in stored(o).items() if name in known}
+    table.update({s.name: per_seed(results[s.name, clip.name, "product"]) for s in scenarios})
     with open(reference_path(o), "w", encoding="utf-8") as f:
         json.dump({"clip": clip.name, "scenarios": table}, f, indent=1, sort_keys=True)
         f.write("\n")
     print(f"stored in {os.path.relpath(reference_path(o), ROOT)}")
-
-
-def broken(results):
-    """Runs of the product or the oracle that came to nothing; a lone link may be dead."""
-    return [(key, seed) for key, runs in results.items() for seed, r in runs.items()
-            if "error" in r and key[2] in ("product", "oracle")]
 
 
 def without_cost(result):
