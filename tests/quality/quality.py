@@ -226,6 +226,12 @@ def store_reference(o, scenarios, clip, results):
     print(f"stored in {os.path.relpath(reference_path(o), ROOT)}")
 
 
+def broken(results):
+    """Runs of the product or the oracle that came to nothing; a lone link may be dead."""
+    return [(key, seed) for key, runs in results.items() for seed, r in runs.items()
+            if "error" in r and key[2] in ("product", "oracle")]
+
+
 def without_cost(result):
     return {key: value for key, value in result.items()
             if key not in ("cpu_s", "memory_peak_kib", "broken")}
