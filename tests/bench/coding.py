@@ -22,6 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 REPORT = os.path.join(ROOT, "build", "reports", "svc.json")
 MEDIA = os.path.join(os.path.dirname(ROOT), "shared", "media")
 QUANTIZERS = (30, 38, 46, 54) # of the top layer; lower ones are coarser:
+PICTURES_MIN = 130
 COARSER = 6                   # quantizer steps per spatial layer
 STRUCTURES = ("L2T1", "L3T1", "L3T2", "L3T3")
 CLIPS = ("bbb_forest_720p30_16s.mp4", "cups_720p30_10s.mp4", "dashcam_540p25_9s.mp4",
@@ -187,6 +188,8 @@ def main():
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--pictures", type=int, default=150)
     options = parser.parse_args()
+    if options.pictures < PICTURES_MIN:
+        parser.error(f"--pictures: at least {PICTURES_MIN}, for windows of two seconds after the first two")
     if options.part:
         save(wrong_frames(options.build))
         return
