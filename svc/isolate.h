@@ -19,7 +19,7 @@
 
 struct svc_isolate;
 
-/* As svc_codec.encoder_open; `*state` is then a struct svc_isolate. */
+/* As svc_codec.encoder_open, for an encoder over there. */
 int svc_isolate_open(struct svc_isolate **out, const struct svc_codec *codec,
                      const struct svc_encoder_config *cfg, struct svc_stream_info *info);
 /* As svc_codec.encode. A picture that is not yet in svc_isolate_image's place is copied there. */
