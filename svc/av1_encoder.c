@@ -272,6 +272,11 @@ static int encode_layer(struct av1 *e, aom_image_t *img, uint64_t picture,
     aom_svc_layer_id_t id = { coding->layer.spatial, coding->layer.temporal };
     aom_svc_ref_frame_config_t rf = ref_config(&coding->refs);
 
+    if (coding->speed != e->speed) {
+        if (aom_codec_control(&e->aom, AOME_SET_CPUUSED, coding->speed))
+            return SVC_ERR_CODEC;
+        e->speed = coding->speed;
+    }
     if (!e->library_rate)
         e->params.min_quantizers[at] = e->params.max_quantizers[at] = coding->quantizer;
     if (aom_codec_control(&e->aom, AV1E_SET_SVC_LAYER_ID, &id) ||

@@ -13,6 +13,7 @@ struct svc_coding { /* one layer of one picture */
     struct svc_layer layer;
     struct svc_refs refs;
     uint8_t quantizer;    /* AV1 scale [0, 63] */
+    uint8_t speed;        /* as svc_encoder_config.speed; a backend may ignore it */
     const uint8_t *bytes; /* result; the backend's until its next call */
     size_t len;
 };

@@ -16,6 +16,8 @@
 #define FPS_MAX 240
 #define RATIO_MAX 16
 #define LONG_TERM_MAX 64
+#define SPEED_MIN 7
+#define SPEED_MAX 10
 
 struct svc_encoder {
     const struct svc_codec *codec;
@@ -26,12 +28,13 @@ struct svc_encoder {
     struct svc_encoder_config cfg;
     struct svc_stream_info info;
     struct svc_rate rate[SVC_SPATIAL_MAX];
-    struct svc_tracker slots;        /* what the encoder's own slots hold */
-    uint64_t picture, since_key;     /* the next one's */
-    uint64_t t0_pictures;            /* since the key picture */
-    uint8_t top, top_wanted;         /* spatial layers coded */
-    bool lost[SVC_SPATIAL_MAX];      /* to be predicted anew at the next T0 picture */
-    bool long_held[SVC_SPATIAL_MAX]; /* the receiver has its long-term reference */
+    struct svc_tracker slots;          /* what the encoder's own slots hold */
+    uint64_t picture, since_key;       /* the next one's */
+    uint64_t t0_pictures;              /* since the key picture */
+    uint8_t top, top_wanted;           /* spatial layers coded */
+    uint8_t temporal, temporal_wanted; /* temporal layers coded */
+    bool lost[SVC_SPATIAL_MAX];        /* to be predicted anew at the next T0 picture */
+    bool long_held[SVC_SPATIAL_MAX];   /* the receiver has its long-term reference */
 };
 
 void svc_encoder_config_init(struct svc_encoder_config *cfg)
@@ -98,8 +101,8 @@ static bool config_valid(struct svc_encoder_config *c, const struct svc_codec *c
     for (unsigned s = 0; s < st->n_spatial; s++)
         if (c->quantizer[s] > 63)
             return false;
-    return c->long_term_interval >= 1 && c->long_term_interval <= LONG_TERM_MAX && c->speed >= 7 &&
-           c->speed <= 10 && c->threads >= 1 && c->threads <= 16;
+    return c->long_term_interval >= 1 && c->long_term_interval <= LONG_TERM_MAX &&
+           c->speed >= SPEED_MIN && c->speed <= SPEED_MAX && c->threads >= 1 && c->threads <= 16;
 }
 
 static void fill_info(struct svc_encoder *e)
@@ -152,6 +155,7 @@ int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *c
     e->cfg = checked;
     e->codec = codec;
     e->top = e->top_wanted = cfg->structure.n_spatial;
+    e->temporal = e->temporal_wanted = cfg->structure.n_temporal;
     fill_info(e);
     for (unsigned s = 0; s < e->top; s++) {
         const struct svc_rate_config rc = rate_config(e, s);
@@ -182,6 +186,11 @@ bool svc_encoder_image(struct svc_encoder *e, struct svc_image_buffer *out)
     return true;
 }
 
+uint64_t svc_encoder_copies(const struct svc_encoder *e)
+{
+    return e->iso ? svc_isolate_copies(e->iso) : 0;
+}
+
 uint64_t svc_encoder_restarts(const struct svc_encoder *e)
 {
     return e->restarts;
@@ -206,6 +215,22 @@ int svc_encoder_set_top(struct svc_encoder *e, uint8_t n_spatial)
     if (n_spatial < 1 || n_spatial > e->info.n_spatial)
         return SVC_ERR_ARG;
     e->top_wanted = n_spatial;
+    return 0;
+}
+
+int svc_encoder_set_temporal(struct svc_encoder *e, uint8_t n_temporal)
+{
+    if (n_temporal < 1 || n_temporal > e->info.n_temporal)
+        return SVC_ERR_ARG;
+    e->temporal_wanted = n_temporal;
+    return 0;
+}
+
+int svc_encoder_set_speed(struct svc_encoder *e, uint8_t speed)
+{
+    if (speed < SPEED_MIN || speed > SPEED_MAX)
+        return SVC_ERR_ARG;
+    e->cfg.speed = speed;
     return 0;
 }
 
@@ -235,6 +260,28 @@ int svc_encoder_recover(struct svc_encoder *e, unsigned spatial, const struct sv
 
 /* ---- one picture ---- */
 
+static bool key_due(const struct svc_encoder *e)
+{
+    const uint32_t interval = e->cfg.key_interval;
+
+    return e->picture == 0 || e->broken || (interval && e->since_key >= interval);
+}
+
+/* Temporal layers likewise: what returns in between would read what is long gone. */
+static unsigned temporal_now(const struct svc_encoder *e, unsigned of_next)
+{
+    const bool fewer = e->temporal_wanted < e->temporal;
+
+    return fewer || of_next == 0 ? e->temporal_wanted : e->temporal;
+}
+
+bool svc_encoder_skips(const struct svc_encoder *e)
+{
+    const unsigned t = svc_structure_temporal(&e->cfg.structure, e->since_key);
+
+    return !key_due(e) && t >= temporal_now(e, t);
+}
+
 /* Layers that are left out go at once, those that return wait for a T0 picture. */
 static void move_top(struct svc_encoder *e, unsigned temporal)
 {
@@ -249,10 +296,8 @@ static void move_top(struct svc_encoder *e, unsigned temporal)
 static struct svc_plan plan_of(struct svc_encoder *e, bool force_key)
 {
     const struct svc_structure *st = &e->cfg.structure;
-    const uint32_t interval = e->cfg.key_interval;
     unsigned temporal = svc_structure_temporal(st, e->since_key);
-    struct svc_plan plan = { .key = e->picture == 0 || force_key ||
-                                    (interval && e->since_key >= interval) ||
+    struct svc_plan plan = { .key = key_due(e) || force_key ||
                                     (temporal == 0 && e->lost[0] && !e->long_held[0]) };
 
     if (plan.key) {
@@ -260,6 +305,7 @@ static struct svc_plan plan_of(struct svc_encoder *e, bool force_key)
         temporal = 0;
     }
     plan.since_key = e->since_key;
+    e->temporal = (uint8_t)temporal_now(e, temporal);
     move_top(e, temporal);
     if (temporal > 0)
         return plan;
@@ -329,6 +375,7 @@ static void prepare(struct svc_encoder *e, bool force_key, struct work *w)
 
         w->kind[s] = kind_of(&w->plan, s, temporal);
         c->layer = (struct svc_layer){ .spatial = s, .temporal = temporal };
+        c->speed = e->cfg.speed;
         c->refs = svc_structure_refs(&e->cfg.structure, s, &w->plan);
         c->quantizer = e->cfg.bitrate_bps[s] ? svc_rate_quantizer(&e->rate[s], w->kind[s])
                                              : svc_rate_cascade(e->cfg.quantizer[s], w->kind[s]);
@@ -336,24 +383,35 @@ static void prepare(struct svc_encoder *e, bool force_key, struct work *w)
 }
 
 /* Once more, by a new process, which knows nothing: a key picture. */
-static int code_again(struct svc_encoder *e, const struct svc_image *img, struct work *w)
+static int code_again(struct svc_encoder *e, struct work *w)
 {
     e->restarts++;
     e->slots = (struct svc_tracker){ 0 };
     prepare(e, true, w);
-    return svc_isolate_encode(e->iso, img, e->picture, w->coding, e->top);
+    return svc_isolate_encode(e->iso, NULL, e->picture, w->coding, e->top);
 }
 
 static int code(struct svc_encoder *e, const struct svc_image *img, bool force_key, struct work *w)
 {
-    prepare(e, force_key || e->broken, w);
+    prepare(e, force_key, w);
     if (!e->iso)
         return e->codec->encode(e->state, img, e->picture, w->coding, e->top);
     int err = svc_isolate_encode(e->iso, img, e->picture, w->coding, e->top);
     if (err < 0)
-        err = code_again(e, img, w);
+        err = code_again(e, w);
     e->broken = err < 0;
     return err;
+}
+
+static void skip(struct svc_encoder *e)
+{
+    const unsigned temporal = svc_structure_temporal(&e->cfg.structure, e->since_key);
+
+    e->temporal = (uint8_t)temporal_now(e, temporal);
+    for (uint8_t s = 0; s < e->top; s++)
+        if (e->cfg.bitrate_bps[s])
+            svc_rate_skipped(&e->rate[s], (enum svc_rate_kind)(SVC_RATE_T0 + temporal));
+    e->since_key++;
 }
 
 int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64_t pts,
@@ -361,6 +419,10 @@ int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64
 {
     struct work w;
 
+    if (!force_key && svc_encoder_skips(e)) {
+        skip(e);
+        return 0;
+    }
     if (img->width != e->cfg.width || img->height != e->cfg.height)
         return SVC_ERR_ARG;
     int err = code(e, img, force_key, &w);

@@ -38,6 +38,7 @@ struct svc_isolate {
     size_t shared_len;
     size_t plane_at[3], stride[3];
     size_t unit_at[SVC_SPATIAL_MAX], unit_cap[SVC_SPATIAL_MAX];
+    uint64_t copies;
 };
 
 /* ---- shared memory: planes, then the units of each layer ---- */
@@ -86,6 +87,11 @@ struct svc_image_buffer svc_isolate_image(struct svc_isolate *iso)
     return b;
 }
 
+uint64_t svc_isolate_copies(const struct svc_isolate *iso)
+{
+    return iso->copies;
+}
+
 static struct svc_image image_of(struct svc_isolate *iso)
 {
     const struct svc_image_buffer b = svc_isolate_image(iso);
@@ -101,6 +107,7 @@ static struct svc_image image_of(struct svc_isolate *iso)
 static void copy_in(struct svc_isolate *iso, const struct svc_image *img)
 {
     const struct svc_image_buffer to = svc_isolate_image(iso);
+    bool copied = false;
 
     for (int p = 0; p < 3; p++) {
         const size_t width = p ? (img->width + 1u) / 2 : img->width;
@@ -111,7 +118,9 @@ static void copy_in(struct svc_isolate *iso, const struct svc_image *img)
         for (size_t y = 0; y < rows; y++)
             memcpy(to.plane[p] + y * (size_t)to.stride[p],
                    img->plane[p] + (ptrdiff_t)y * img->stride[p], width);
+        copied = true;
     }
+    iso->copies += copied;
 }
 
 /* ---- the child ---- */
@@ -243,12 +252,13 @@ int svc_isolate_encode(struct svc_isolate *iso, const struct svc_image *img, uin
     struct svc_stream_info info;
     struct answer a = { .err = 0 };
 
+    if (img)
+        copy_in(iso, img);
     if (iso->pid == 0) {
         const int err = start(iso, &info);
         if (err < 0)
             return err;
     }
-    copy_in(iso, img);
     memcpy(q.coding, coding, n * sizeof coding[0]);
     if (send(iso->fd, &q, sizeof q, MSG_NOSIGNAL) != (ssize_t)sizeof q ||
         !hear(iso, &a, sizeof a) || a.err < 0) {

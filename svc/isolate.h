@@ -22,9 +22,12 @@ struct svc_isolate;
 /* As svc_codec.encoder_open, for an encoder over there. */
 int svc_isolate_open(struct svc_isolate **out, const struct svc_codec *codec,
                      const struct svc_encoder_config *cfg, struct svc_stream_info *info);
-/* As svc_codec.encode. A picture that is not yet in svc_isolate_image's place is copied there. */
+/* As svc_codec.encode. A picture that is not yet in svc_isolate_image's place is copied there.
+ * NULL: the one that is there. */
 int svc_isolate_encode(struct svc_isolate *iso, const struct svc_image *img, uint64_t picture,
                        struct svc_coding *coding, size_t n);
+/* Pictures that had to be copied. */
+uint64_t svc_isolate_copies(const struct svc_isolate *iso);
 /* Where a picture may be written that shall not be copied; valid until close. */
 struct svc_image_buffer svc_isolate_image(struct svc_isolate *iso);
 void svc_isolate_close(struct svc_isolate *iso);

@@ -117,13 +117,25 @@ static void learn(struct svc_rate *rc, enum svc_rate_kind kind, double cost)
     rc->learnt[kind] = true;
 }
 
+static void book(struct svc_rate *rc, enum svc_rate_kind kind, double bits)
+{
+    rc->spent[rc->pictures++ % SVC_RATE_WINDOW_MAX] = (uint32_t)bits;
+    rc->since_key = kind == SVC_RATE_KEY ? 1 : rc->since_key + 1;
+}
+
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes)
 {
     const double bits = 8.0 * (double)(bytes ? bytes : 1);
 
     learn(rc, kind, log2(bits) + SLOPE * quantizer);
-    rc->spent[rc->pictures++ % SVC_RATE_WINDOW_MAX] = (uint32_t)bits;
-    rc->since_key = kind == SVC_RATE_KEY ? 1 : rc->since_key + 1;
+    book(rc, kind, bits);
+}
+
+void svc_rate_skipped(struct svc_rate *rc, enum svc_rate_kind kind)
+{
+    const double bits = exp2(rc->cost[kind] - SLOPE * (rc->quantizer + offset_of(kind)));
+
+    book(rc, kind, clamp(bits, 0, rc->bits_per_picture * AIM_MAX));
 }
 
 void svc_rate_retarget(struct svc_rate *rc, double target_bps)

@@ -51,6 +51,9 @@ void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg);
 /* Quantizer [0, 63] for the next unit. */
 uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind);
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes);
+/* A unit that was due is left out on purpose: it is booked at what it would have cost, so that the
+ * others become no finer than they were. */
+void svc_rate_skipped(struct svc_rate *rc, enum svc_rate_kind kind);
 /* Another target from the next unit on; what was spent before is forgotten. */
 void svc_rate_retarget(struct svc_rate *rc, double target_bps);
 /* About what part of a spatial layer's rate its temporal layer gets, all together 1. */

@@ -166,6 +166,7 @@ static int instruct(struct vp9 *e, const struct svc_coding *coding, size_t n)
     vpx_svc_layer_id_t id = { .temporal_layer_id = temporal };
     vpx_svc_ref_frame_config_t rf = { 0 };
 
+    e->speed = coding[0].speed < SPEED_MAX ? coding[0].speed : SPEED_MAX;
     for (unsigned s = 0; s < e->n_spatial; s++) {
         id.temporal_layer_id_per_spatial[s] = temporal;
         e->params.speed_per_layer[s] = slower && e->speed > SPEED_SAFE ? SPEED_SAFE : e->speed;

@@ -225,15 +225,20 @@ void svc_encoder_config_init(struct svc_encoder_config *cfg);
 struct svc_encoder;
 int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *cfg);
 const struct svc_stream_info *svc_encoder_info(const struct svc_encoder *e);
-/* One picture in, n_spatial units out. `units` has room for SVC_SPATIAL_MAX; their bytes are
- * borrowed until the next call. Result: how many. When the isolated codec died of the picture it is
- * coded once more, as a key picture, by a new one; if that dies too: SVC_ERR_CODEC, and the next
- * picture is tried likewise. */
+/* One picture in, n_spatial units out (as many as are coded now). `units` has room for
+ * SVC_SPATIAL_MAX; their bytes are borrowed until the next call. Result: how many. When the
+ * isolated codec died of the picture it is coded once more, as a key picture, by a new one; if that
+ * dies too: SVC_ERR_CODEC, and the next picture is tried likewise. 0, and the picture is not looked
+ * at: svc_encoder_skips. */
 int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64_t pts,
                        bool force_key, struct svc_unit *units);
 /* Where to write a picture for svc_encoder_encode without a further copy; of the encoder, for one
  * picture at a time. False: not isolated, any memory will do. */
 bool svc_encoder_image(struct svc_encoder *e, struct svc_image_buffer *out);
+/* Pictures that were copied on their way to the isolated codec: those that svc_encoder_image's
+ * place did not hold. Where it is used picture bytes are copied no more, but by the codec's
+ * library. */
+uint64_t svc_encoder_copies(const struct svc_encoder *e);
 /* Times the isolated codec had to be started again. */
 uint64_t svc_encoder_restarts(const struct svc_encoder *e);
 /* Own targets of the spatial layers from the next picture on, in bits/s. SVC_ERR_ARG: a layer that
@@ -242,6 +247,14 @@ int svc_encoder_set_rates(struct svc_encoder *e, const uint32_t bitrate_bps[SVC_
 /* Code only the lowest `n_spatial` layers [1, as opened] from the next picture on. A layer that
  * returns begins with a refresh. */
 int svc_encoder_set_top(struct svc_encoder *e, uint8_t n_spatial);
+/* Code only the lowest `n_temporal` temporal layers [1, as opened]: fewer from the next picture on,
+ * more from the next T0 picture on. What is left out takes its share of the bit rate with it. */
+int svc_encoder_set_temporal(struct svc_encoder *e, uint8_t n_temporal);
+/* Whether the next picture is of a temporal layer that is left out, unless a key picture is forced:
+ * svc_encoder_encode then takes it without looking at it, and no unit comes of it. */
+bool svc_encoder_skips(const struct svc_encoder *e);
+/* As svc_encoder_config.speed, from the next picture on. SVC_ERR_ARG: outside [7, 10]. */
+int svc_encoder_set_speed(struct svc_encoder *e, uint8_t speed);
 /*
  * Layers from `spatial` up were lost on the way. At the next T0 picture each of them that the
  * receiver cannot follow is predicted anew: from its long-term reference where the receiver holds

@@ -302,6 +302,7 @@ static void a_dead_encoder_is_replaced(void **state)
     assert_int_equal(svc_encoder_restarts(l.e), 2);
     assert_true(svc_encoder_image(l.e, &b));
     assert_int_equal(b.width, cfg.width);
+    assert_int_equal(svc_encoder_copies(l.e), 12); /* a new process finds the picture there */
     clip_fini(&clip);
     end(&l);
 }
@@ -338,6 +339,7 @@ static void isolation_changes_no_bit(void **state)
                 for (size_t i = 0; i < units[s].len; i++)
                     crc[how] = crc[how] * 31 + units[s].bytes[i];
         }
+        assert_int_equal(svc_encoder_copies(e), how == 1 ? 8 : 0);
         clip_fini(&clip);
         svc_encoder_free(e);
     }
@@ -373,6 +375,51 @@ static void layers_go_and_return(void **state)
     assert_int_equal(svc_encoder_recover(l.e, 3, NULL), SVC_ERR_ARG);
     clip_fini(&clip);
     end(&l);
+}
+
+/* A temporal layer that is left out gives no units, takes no picture number, and returns at a T0
+ * picture. The speed may change on the way. */
+static void temporal_layers_go_and_return(void **state)
+{
+    static const char *const names[] = { "L3T2", "L3T3", "L1T3" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct svc_encoder_config cfg = small(1, 1);
+        struct loop l;
+        struct clip clip;
+        unsigned coded = 0;
+
+        cfg.key_interval = 24;
+        assert_int_equal(svc_structure_parse(&cfg.structure, names[i]), 0);
+        begin(&l, &cfg);
+        clip_init(&clip, cfg.width, cfg.height);
+        for (unsigned k = 0; k < 48; k++) {
+            const struct svc_image img = clip_draw(&clip, k);
+
+            if (k == 9 || k == 18) {
+                assert_int_equal(svc_encoder_set_temporal(l.e, k == 9 ? 1 : 2), 0);
+                assert_int_equal(svc_encoder_set_speed(l.e, k == 9 ? 10 : 7), 0);
+            }
+            if (!svc_encoder_skips(l.e)) {
+                step(&l, &img, coded++, 0);
+                continue;
+            }
+            struct svc_unit units[SVC_SPATIAL_MAX];
+            assert_true(k >= 9 && k % 4 != 0);
+            assert_int_equal(svc_encoder_encode(l.e, NULL, k, false, units), 0);
+        }
+        assert_int_equal(l.keys, 2); /* of pictures 0 and 24, counted in time */
+        assert_int_equal(l.shown[cfg.structure.n_spatial - 1], coded);
+        /* Two temporal layers: five of 9 to 17. Three: nine of 9 to 19, then every T2 picture. */
+        assert_int_equal(coded, cfg.structure.n_temporal == 2 ? 48 - 5 : 48 - 9 - 14);
+        assert_int_equal(svc_encoder_set_temporal(l.e, 0), SVC_ERR_ARG);
+        assert_int_equal(svc_encoder_set_temporal(l.e, 4), SVC_ERR_ARG);
+        assert_int_equal(svc_encoder_set_speed(l.e, 6), SVC_ERR_ARG);
+        assert_int_equal(svc_encoder_set_speed(l.e, 11), SVC_ERR_ARG);
+        clip_fini(&clip);
+        end(&l);
+    }
 }
 
 /* Also with more threads wished for than libaom bears. */
@@ -545,6 +592,7 @@ int main(void)
         cmocka_unit_test(a_dead_encoder_is_replaced),
         cmocka_unit_test(isolation_changes_no_bit),
         cmocka_unit_test(layers_go_and_return),
+        cmocka_unit_test(temporal_layers_go_and_return),
         cmocka_unit_test(awkward_sizes_decode),
         cmocka_unit_test(any_subset_of_layers_decodes),
         cmocka_unit_test(random_losses_never_show_a_wrong_picture),

@@ -120,6 +120,36 @@ static void windows_meet_the_target(void **state)
     }
 }
 
+/* Units that are left out take their bits with them: the others are as fine as before. */
+static void what_is_left_out_is_not_spent(void **state)
+{
+    struct codec c = { 0.11, 0.2, 0, 0, 0, 0, 10 };
+    struct svc_rate_config cfg = { .target_bps = 500e3,
+                                   .fps = FPS,
+                                   .structure = { .n_spatial = 3, .n_temporal = 2 },
+                                   .pixels = 640 * 360 };
+    double mean[2] = { 0 };
+    struct svc_rate rc;
+
+    (void)state;
+    svc_rate_init(&rc, &cfg);
+    for (unsigned i = 0; i < PICTURES; i++) {
+        const enum svc_rate_kind kind = i == 0 ? SVC_RATE_KEY : i % 2 ? SVC_RATE_T1 : SVC_RATE_T0;
+
+        if (i >= PICTURES / 2 && i % 2) {
+            svc_rate_skipped(&rc, kind);
+            continue;
+        }
+        const uint8_t q = svc_rate_quantizer(&rc, kind);
+
+        svc_rate_coded(&rc, kind, q, (size_t)(bits_of(&c, kind, i, q) / 8));
+        if (kind == SVC_RATE_T0 && i % (PICTURES / 2) >= PICTURES / 4)
+            mean[i / (PICTURES / 2)] += q / (PICTURES / 8.0);
+    }
+    if (fabs(mean[0] - mean[1]) > 1)
+        fail_msg("quantizer %.1f with all units, %.1f without T1", mean[0], mean[1]);
+}
+
 static void parts_of_the_rate(void **state)
 {
     (void)state;
@@ -140,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_meet_the_target),
+        cmocka_unit_test(what_is_left_out_is_not_spent),
         cmocka_unit_test(parts_of_the_rate),
     };
 
