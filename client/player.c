@@ -72,17 +72,6 @@ static void note(const struct player *p, const char *what)
 
 /* ---- decoding ---- */
 
-/* A late unit may not push something newer out of a slot. */
-static bool harmless(const struct svc_tracker *t, const struct svc_unit *u)
-{
-    for (unsigned i = 0; i < SVC_SLOTS; i++)
-        if ((u->deps.refreshes >> i & 1) && t->slot[i].valid &&
-            (t->slot[i].picture > u->picture ||
-             (t->slot[i].picture == u->picture && t->slot[i].spatial > u->layer.spatial)))
-            return false;
-    return true;
-}
-
 enum gather { GATHER_IN_TURN, GATHER_LATE };
 
 /* The units of `pic` that the decoder will take, by rising spatial layer. */
@@ -95,7 +84,7 @@ static size_t gather(const struct player *p, const struct picture *pic, enum gat
         const struct svc_unit *u = &pic->layer[s].unit;
         if (!u->bytes || !svc_tracker_decodable(&t, u))
             continue;
-        if (how == GATHER_LATE && (u->deps.refreshes == 0 || !harmless(&t, u)))
+        if (how == GATHER_LATE && (u->deps.refreshes == 0 || !svc_tracker_harmless(&t, u)))
             continue;
         svc_tracker_decoded(&t, u);
         units[n++] = *u;

@@ -5,7 +5,6 @@
 #include "options.h"
 #include "testclip_draw.h"
 
-#include <getopt.h>
 #include <libavutil/log.h>
 #include <math.h>
 #include <stdio.h>
@@ -34,8 +33,7 @@ enum { OPT_SEED = 256, OPT_WAV };
 static const struct option long_options[] = {
     { "size", required_argument, NULL, 's' },     { "fps", required_argument, NULL, 'r' },
     { "duration", required_argument, NULL, 'd' }, { "seed", required_argument, NULL, OPT_SEED },
-    { "wav", required_argument, NULL, OPT_WAV },  { "help", no_argument, NULL, 'h' },
-    { "version", no_argument, NULL, 'V' },        { 0 },
+    { "wav", required_argument, NULL, OPT_WAV },  OPTIONS_HELP_AND_VERSION,
 };
 
 struct options {
@@ -44,8 +42,10 @@ struct options {
     uint32_t seed;
 };
 
-static bool set_option(struct options *o, int c, const char *arg)
+static bool take(void *user, int c, const char *arg)
 {
+    struct options *o = user;
+
     switch (c) {
     case 's':
         return parse_size(arg, &o->file.width, &o->file.height);
@@ -59,39 +59,6 @@ static bool set_option(struct options *o, int c, const char *arg)
         o->file.wav = arg;
         return true;
     }
-}
-
-static int usage(const char *what, const char *arg)
-{
-    fprintf(stderr, "svc-testclip: %s %s (try --help)\n", what, arg);
-    return EXIT_USAGE;
-}
-
-/* -1: go on; else the exit code. */
-static int parse_options(struct options *o, int argc, char **argv)
-{
-    int c;
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":s:r:d:hV", long_options, NULL)) != -1) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (c == 'V') {
-            puts("svc-testclip " SVC_VERSION);
-            return 0;
-        }
-        if (c == ':')
-            return usage("a value is missing behind", argv[optind - 1]);
-        if (c == '?')
-            return usage("unknown option", argv[optind - 1]);
-        if (!set_option(o, c, optarg))
-            return usage("value outside its range:", optarg);
-    }
-    if (argc - optind != 1)
-        return usage("expected OUT, got", argc == optind ? "nothing" : argv[optind + 1]);
-    o->file.path = argv[optind];
-    return -1;
 }
 
 static int write_clip(const struct options *o, struct testclip *clip, struct clip_file *file)
@@ -119,9 +86,12 @@ int main(int argc, char **argv)
     struct options o = { .file = { .width = 1280, .height = 720, .fps = 30 },
                          .duration_s = 15,
                          .seed = 1 };
-    int code = parse_options(&o, argc, argv);
-    if (code >= 0)
+    static const struct tool tool = { "svc-testclip", help, "s:r:d:", long_options,
+                                      "one OUT",      1,    take };
+    int code = options_parse(&tool, &o, argc, argv);
+    if (code != OPTIONS_GO_ON)
         return code;
+    o.file.path = argv[optind];
     av_log_set_level(AV_LOG_QUIET);
     struct clip_file *file = NULL;
     struct testclip *clip = testclip_new(o.file.width, o.file.height, o.seed);

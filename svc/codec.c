@@ -13,6 +13,13 @@ const char *svc_codec_name(const char *codec)
     return c ? c->name : NULL;
 }
 
+bool svc_codec_in_order(const char *codec)
+{
+    const struct svc_codec *c = svc_codec_find(codec);
+
+    return c && c->in_order;
+}
+
 const struct svc_codec *svc_codec_find(const char *name)
 {
     for (size_t i = 0; name && i < sizeof all / sizeof all[0]; i++)

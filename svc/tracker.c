@@ -32,3 +32,13 @@ void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit)
         t->slot[i].picture = unit->picture;
     }
 }
+
+bool svc_tracker_harmless(const struct svc_tracker *t, const struct svc_unit *unit)
+{
+    for (int s = 0; s < SVC_SLOTS; s++)
+        if (unit->deps.refreshes >> s & 1 && t->slot[s].valid &&
+            (t->slot[s].picture > unit->picture ||
+             (t->slot[s].picture == unit->picture && t->slot[s].spatial > unit->layer.spatial)))
+            return false;
+    return true;
+}

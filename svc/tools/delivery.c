@@ -44,17 +44,6 @@ struct replay {
     bool started;
 };
 
-/* A late unit must not take the place of a newer one. */
-static bool harmless(const struct svc_tracker *t, const struct svc_unit *u)
-{
-    for (int s = 0; s < SVC_SLOTS; s++)
-        if (u->deps.refreshes >> s & 1 && t->slot[s].valid &&
-            (t->slot[s].picture > u->picture ||
-             (t->slot[s].picture == u->picture && t->slot[s].spatial > u->layer.spatial)))
-            return false;
-    return true;
-}
-
 static void decode(struct replay *r, struct delivery_unit *u, enum delivery_fate fate)
 {
     if (!(r->started || u->unit.key) || !svc_tracker_decodable(&r->tracker, &u->unit))
@@ -81,7 +70,7 @@ static void heal(struct replay *r, size_t end, int64_t now)
         struct delivery_unit *u = &r->units[from];
 
         if (u->fate == DELIVERY_UNDECODABLE && u->at_us <= now && u->unit.deps.refreshes &&
-            harmless(&r->tracker, &u->unit))
+            svc_tracker_harmless(&r->tracker, &u->unit))
             decode(r, u, DELIVERY_LATE);
     }
 }
@@ -97,7 +86,7 @@ static void find_base(struct replay *r)
         }
 }
 
-void delivery_replay(struct delivery_unit *units, size_t n, int64_t latency_us)
+void delivery_replay(struct delivery_unit *units, size_t n, const char *codec, int64_t latency_us)
 {
     struct replay r = { .units = units, .n = n, .latency_us = latency_us };
 
@@ -109,7 +98,7 @@ void delivery_replay(struct delivery_unit *units, size_t n, int64_t latency_us)
         const uint64_t picture = units[i].unit.picture;
         const int64_t now = due(&r, &units[i]);
 
-        if (latency_us >= 0 && i > 0)
+        if (latency_us >= 0 && i > 0 && !svc_codec_in_order(codec))
             heal(&r, i, now);
         for (; i < n && units[i].unit.picture == picture; i++)
             if (units[i].fate != DELIVERY_ABSENT && units[i].at_us <= now)

@@ -40,9 +40,10 @@ struct delivery_unit {
     enum delivery_fate fate;
 };
 /*
- * Settles the fate of each of `n` units, in the file's order. latency_us < 0: everything that is
- * not absent came in time.
+ * Settles the fate of each of `n` units, in the file's order. `codec` as in svc_decoder_new: where
+ * it decodes in order only, nothing is healed. latency_us < 0: everything that is not absent came
+ * in time.
  */
-void delivery_replay(struct delivery_unit *units, size_t n, int64_t latency_us);
+void delivery_replay(struct delivery_unit *units, size_t n, const char *codec, int64_t latency_us);
 
 #endif

@@ -3,8 +3,47 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+int options_wrong(const struct tool *t, const char *what, const char *arg)
+{
+    fprintf(stderr, "%s: %s %s (try --help)\n", t->name, what, arg);
+    return EXIT_USAGE;
+}
+
+int options_parse(const struct tool *t, void *user, int argc, char **argv)
+{
+    char letters[32];
+    int c;
+
+    snprintf(letters, sizeof(letters), ":hV%s", t->letters);
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, letters, t->options, NULL)) != -1) {
+        if (c == 'h') {
+            fputs(t->help, stdout);
+            return 0;
+        }
+        if (c == 'V') {
+            printf("%s " SVC_VERSION "\n", t->name);
+            return 0;
+        }
+        if (c == ':')
+            return options_wrong(t, "a value is missing behind", argv[optind - 1]);
+        if (c == '?')
+            return options_wrong(t, "unknown option", argv[optind - 1]);
+        if (!t->take(user, c, optarg))
+            return options_wrong(t, "value outside its range:", optarg);
+    }
+    if (argc - optind == t->n_arguments)
+        return OPTIONS_GO_ON;
+    char what[64];
+
+    snprintf(what, sizeof(what), "expected %s, got", t->arguments);
+    return options_wrong(
+        t, what, argc - optind < t->n_arguments ? "too few" : argv[optind + t->n_arguments]);
+}
 
 static bool parse_prefix(const char **text, uint32_t low, uint32_t high, uint32_t *out)
 {

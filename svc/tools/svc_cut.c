@@ -8,7 +8,6 @@
 #include "delivery.h"
 #include "options.h"
 
-#include <getopt.h>
 #include <libavutil/log.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +23,9 @@ static const char help[] =
     "\n"
     "      --spatial N      leave out spatial layers above N, 0..3\n"
     "      --temporal N     leave out temporal layers above N, 0..3\n"
-    "      --drop PERCENT   leave out that share of the units, at random\n"
+    "      --drop PERCENT   leave out that share of the units, at random; or by layer, the last "
+    "that\n"
+    "                       fits: S1=5,S2=20,S2T1=30,T1=2\n"
     "      --seed N         of the random choice [1]\n"
     "      --deliver LOG    keep what arrived: JSON lines {\"picture\":, \"spatial\":, "
     "\"at_us\":};\n"
@@ -45,15 +46,13 @@ static const struct option long_options[] = {
     { "deliver", required_argument, NULL, OPT_DELIVER },
     { "latency", required_argument, NULL, OPT_LATENCY },
     { "quiet", no_argument, NULL, OPT_QUIET },
-    { "help", no_argument, NULL, 'h' },
-    { "version", no_argument, NULL, 'V' },
-    { 0 },
+    OPTIONS_HELP_AND_VERSION,
 };
 
 struct options {
     const char *in, *out, *log;
     uint32_t spatial, temporal, seed, latency_ms;
-    uint32_t drop_ppm;
+    uint32_t drop_ppm[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX];
     bool quiet;
 };
 
@@ -72,72 +71,62 @@ struct cut {
     char why[300];
 };
 
-static int usage(const char *what, const char *arg)
+/* One of `most` digits behind `letter`, or `most` if `letter` is not there. */
+static unsigned parse_layer(const char **text, char letter, unsigned most)
 {
-    fprintf(stderr, "svc-cut: %s %s (try --help)\n", what, arg);
-    return EXIT_USAGE;
+    if ((**text & ~0x20) != letter || (*text)[1] < '0' || (*text)[1] >= '0' + (int)most)
+        return most;
+    *text += 2;
+    return (unsigned)(*text)[-1] - '0';
 }
 
-static bool parse_percent(const char *text, uint32_t *ppm)
+/* "5" or "S1=5,S2T1=30": percents of all layers, or of those named. */
+static bool parse_drop(const char *text, struct options *o)
 {
-    char *end;
-    const double v = strtod(text, &end);
+    do {
+        const char *at = text;
+        const unsigned spatial = parse_layer(&at, 'S', SVC_SPATIAL_MAX);
+        const unsigned temporal = parse_layer(&at, 'T', SVC_TEMPORAL_MAX);
+        char *end;
 
-    if (end == text || *end || !(v >= 0 && v <= 100))
-        return false;
-    *ppm = (uint32_t)(v * (PPM / 100));
+        if (at != text && *at++ != '=')
+            return false;
+        const double v = strtod(at, &end);
+
+        if (end == at || (*end && *end != ',') || !(v >= 0 && v <= 100))
+            return false;
+        for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
+            for (unsigned t = 0; t < SVC_TEMPORAL_MAX; t++)
+                if ((spatial == SVC_SPATIAL_MAX || s == spatial) &&
+                    (temporal == SVC_TEMPORAL_MAX || t == temporal))
+                    o->drop_ppm[s][t] = (uint32_t)(v * (PPM / 100));
+        text = *end ? end + 1 : NULL;
+    } while (text);
     return true;
 }
 
-static bool set_option(struct options *o, int c)
+static bool take(void *user, int c, const char *arg)
 {
+    struct options *o = user;
+
     switch (c) {
     case OPT_SPATIAL:
-        return parse_uint(optarg, 0, SVC_SPATIAL_MAX - 1, &o->spatial);
+        return parse_uint(arg, 0, SVC_SPATIAL_MAX - 1, &o->spatial);
     case OPT_TEMPORAL:
-        return parse_uint(optarg, 0, SVC_TEMPORAL_MAX - 1, &o->temporal);
+        return parse_uint(arg, 0, SVC_TEMPORAL_MAX - 1, &o->temporal);
     case OPT_DROP:
-        return parse_percent(optarg, &o->drop_ppm);
+        return parse_drop(arg, o);
     case OPT_SEED:
-        return parse_uint(optarg, 0, UINT32_MAX, &o->seed);
+        return parse_uint(arg, 0, UINT32_MAX, &o->seed);
     case OPT_LATENCY:
-        return parse_uint(optarg, 0, 60000, &o->latency_ms);
+        return parse_uint(arg, 0, 60000, &o->latency_ms);
     case OPT_DELIVER:
-        o->log = optarg;
+        o->log = arg;
         return true;
     default:
         o->quiet = true;
         return true;
     }
-}
-
-/* -1: go on; else the exit code. */
-static int parse_options(struct options *o, int argc, char **argv)
-{
-    int c;
-
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (c == 'V') {
-            puts("svc-cut " SVC_VERSION);
-            return 0;
-        }
-        if (c == ':')
-            return usage("a value is missing behind", argv[optind - 1]);
-        if (c == '?')
-            return usage("unknown option", argv[optind - 1]);
-        if (!set_option(o, c))
-            return usage("out of range:", optarg);
-    }
-    if (argc - optind != 2)
-        return usage("expected IN and OUT, got", argc - optind < 2 ? "too few" : argv[optind + 2]);
-    o->in = argv[optind];
-    o->out = argv[optind + 1];
-    return -1;
 }
 
 /* ---- first pass: fates ---- */
@@ -177,10 +166,11 @@ static void choose(struct cut *c)
 
     for (size_t i = 0; i < c->n; i++) {
         struct delivery_unit *u = &c->units[i];
-        const bool dropped = (uint64_t)next_random(&rng) * PPM >> 32 < c->opt->drop_ppm;
+        const struct svc_layer l = u->unit.layer;
+        const bool dropped =
+            (uint64_t)next_random(&rng) * PPM >> 32 < c->opt->drop_ppm[l.spatial][l.temporal];
 
-        if (u->unit.layer.spatial > c->opt->spatial || u->unit.layer.temporal > c->opt->temporal ||
-            dropped)
+        if (l.spatial > c->opt->spatial || l.temporal > c->opt->temporal || dropped)
             u->at_us = DELIVERY_NEVER;
     }
 }
@@ -274,7 +264,8 @@ static int settle(struct cut *c)
         if (err < 0)
             return err;
     }
-    delivery_replay(c->units, c->n, c->opt->log ? (int64_t)c->opt->latency_ms * 1000 : -1);
+    delivery_replay(c->units, c->n, svc_reader_info(c->reader)->codec,
+                    c->opt->log ? (int64_t)c->opt->latency_ms * 1000 : -1);
     return 0;
 }
 
@@ -423,10 +414,13 @@ int main(int argc, char **argv)
                            .temporal = SVC_TEMPORAL_MAX - 1,
                            .seed = 1,
                            .latency_ms = 300 };
-    const int code = parse_options(&opt, argc, argv);
+    static const struct tool tool = { "svc-cut", help, "", long_options, "IN and OUT", 2, take };
+    const int code = options_parse(&tool, &opt, argc, argv);
 
-    if (code >= 0)
+    if (code != OPTIONS_GO_ON)
         return code;
+    opt.in = argv[optind];
+    opt.out = argv[optind + 1];
     av_log_set_level(AV_LOG_QUIET);
     struct cut c = { .opt = &opt };
     const int err = run(&c);

@@ -4,7 +4,6 @@
 #include "options.h"
 #include "source.h"
 
-#include <getopt.h>
 #include <libavutil/log.h>
 #include <math.h>
 #include <opus.h>
@@ -86,9 +85,7 @@ static const struct option long_options[] = {
     { "threads", required_argument, NULL, OPT_THREADS },
     { "progress", no_argument, NULL, OPT_PROGRESS },
     { "quiet", no_argument, NULL, OPT_QUIET },
-    { "help", no_argument, NULL, 'h' },
-    { "version", no_argument, NULL, 'V' },
-    { 0 },
+    OPTIONS_HELP_AND_VERSION,
 };
 
 static bool set_rates(struct options *o, const char *arg, bool quantizers)
@@ -150,8 +147,10 @@ static bool set_duration(struct options *o, const char *arg)
     return true;
 }
 
-static bool set_option(struct options *o, int c, const char *arg)
+static bool take(void *user, int c, const char *arg)
 {
+    struct options *o = user;
+
     switch (c) {
     case 'b':
     case 'q':
@@ -183,40 +182,21 @@ static bool set_option(struct options *o, int c, const char *arg)
     }
 }
 
-static int usage(const char *what, const char *arg)
-{
-    fprintf(stderr, "svc-encode: %s %s (try --help)\n", what, arg);
-    return EXIT_USAGE;
-}
-
-/* -1: go on; else the exit code. */
+/* As options_parse. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
-    int c;
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":b:q:c:l:k:s:r:d:hV", long_options, NULL)) != -1) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (c == 'V') {
-            puts("svc-encode " SVC_VERSION);
-            return 0;
-        }
-        if (c == ':')
-            return usage("a value is missing behind", argv[optind - 1]);
-        if (c == '?')
-            return usage("unknown option", argv[optind - 1]);
-        if (!set_option(o, c, optarg))
-            return usage("value outside its range:", optarg);
-    }
-    if (argc - optind != 2)
-        return usage("expected IN and OUT, got", argc - optind < 2 ? "too few" : argv[optind + 2]);
+    static const struct tool tool = {
+        "svc-encode", help, "b:q:c:l:k:s:r:d:", long_options, "IN and OUT", 2, take
+    };
+    const int code = options_parse(&tool, o, argc, argv);
+
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (!o->layers_said && strcmp(o->encoder.codec, "h264") == 0)
         set_layers(o, "L1T2"); /* it has no spatial layers */
     o->source.path = argv[optind];
     o->out = argv[optind + 1];
-    return -1;
+    return OPTIONS_GO_ON;
 }
 
 static void show_progress(struct job *j, bool last)
@@ -408,7 +388,7 @@ int main(int argc, char **argv)
     struct options opt = { .key_interval_s = 2, .source = { .threads = 1 } };
     svc_encoder_config_init(&opt.encoder);
     int code = parse_options(&opt, argc, argv);
-    if (code >= 0)
+    if (code != OPTIONS_GO_ON)
         return code;
     av_log_set_level(AV_LOG_QUIET);
     struct job job = { .opt = &opt };

@@ -5,7 +5,6 @@
 #include "options.h"
 #include "svc/svc.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <libavutil/log.h>
 #include <stdio.h>
@@ -27,15 +26,15 @@ enum { OPT_JSON = 256, OPT_UNITS };
 static const struct option long_options[] = {
     { "json", no_argument, NULL, OPT_JSON },
     { "units", no_argument, NULL, OPT_UNITS },
-    { "help", no_argument, NULL, 'h' },
-    { "version", no_argument, NULL, 'V' },
-    { 0 },
+    OPTIONS_HELP_AND_VERSION,
 };
 
 struct options {
     const char *path;
     bool json, units;
 };
+
+#define LAYERS_MAX (SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX)
 
 struct tally {
     uint64_t units[SVC_TEMPORAL_MAX][SVC_SPATIAL_MAX];
@@ -45,41 +44,41 @@ struct tally {
     bool reads_below, own; /* of pictures that are not key: some read both, some only their own */
     bool long_term;
     struct svc_tracker tracker;
+    uint8_t temporal[SVC_SLOTS]; /* of what each slot holds */
+    /* Units of a layer that read one of another: [own][read][0: of an earlier, 1: of its picture]
+     */
+    uint64_t reads[LAYERS_MAX][LAYERS_MAX][2];
 };
 
-static int usage(const char *what, const char *arg)
+static bool take(void *user, int c, const char *arg)
 {
-    fprintf(stderr, "svc-info: %s %s (try --help)\n", what, arg);
-    return EXIT_USAGE;
-}
+    struct options *o = user;
 
-/* -1: go on; else the exit code. */
-static int parse_options(struct options *o, int argc, char **argv)
-{
-    int c;
-
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (c == 'V') {
-            puts("svc-info " SVC_VERSION);
-            return 0;
-        }
-        if (c == ':' || c == '?')
-            return usage("unknown option", argv[optind - 1]);
-        o->json |= c == OPT_JSON;
-        o->units |= c == OPT_UNITS;
-    }
-    if (argc - optind != 1)
-        return usage("expected one FILE, got", argc == optind ? "none" : argv[optind + 1]);
-    o->path = argv[optind];
-    return -1;
+    (void)arg;
+    o->json |= c == OPT_JSON;
+    o->units |= c == OPT_UNITS;
+    return true;
 }
 
 /* ---- counting ---- */
+
+static unsigned place(unsigned spatial, unsigned temporal)
+{
+    return temporal * SVC_SPATIAL_MAX + spatial;
+}
+
+static void count_reads(struct tally *t, const struct svc_unit *u)
+{
+    for (size_t i = 0; i < u->deps.n_reads; i++) {
+        const struct svc_read *r = &u->deps.reads[i];
+
+        t->reads[place(u->layer.spatial, u->layer.temporal)]
+                [place(r->spatial, t->temporal[r->slot])][r->picture == u->picture]++;
+    }
+    for (int s = 0; s < SVC_SLOTS; s++)
+        if (u->deps.refreshes >> s & 1)
+            t->temporal[s] = u->layer.temporal;
+}
 
 static void count_unit(struct tally *t, const struct svc_unit *u)
 {
@@ -107,10 +106,12 @@ static void count_unit(struct tally *t, const struct svc_unit *u)
         t->last_key = u->picture;
         t->keys++;
     }
-    if (svc_tracker_decodable(&t->tracker, u))
-        svc_tracker_decoded(&t->tracker, u);
-    else
+    if (!svc_tracker_decodable(&t->tracker, u)) {
         t->undecodable++;
+        return;
+    }
+    count_reads(t, u);
+    svc_tracker_decoded(&t->tracker, u);
 }
 
 static void structure_name(const struct svc_stream_info *i, const struct tally *t,
@@ -146,6 +147,22 @@ static double share(const struct tally *t, struct svc_layer l)
     return t->bytes_all ? (double)t->bytes[l.temporal][l.spatial] / (double)t->bytes_all : 0;
 }
 
+static json_t *reads_json(const struct tally *t, struct svc_layer l)
+{
+    json_t *reads = json_array();
+
+    for (unsigned n = 0; n < LAYERS_MAX * 2; n++) {
+        const uint64_t units = t->reads[place(l.spatial, l.temporal)][n / 2][n % 2];
+
+        if (units)
+            json_array_append_new(reads,
+                                  json_pack("{s:i,s:i,s:b,s:I}", "spatial", n / 2 % SVC_SPATIAL_MAX,
+                                            "temporal", n / 2 / SVC_SPATIAL_MAX, "same_picture",
+                                            (int)(n % 2), "units", (json_int_t)units));
+    }
+    return reads;
+}
+
 static json_t *layers_json(const struct svc_stream_info *i, const struct tally *t)
 {
     json_t *layers = json_array();
@@ -154,11 +171,12 @@ static json_t *layers_json(const struct svc_stream_info *i, const struct tally *
         const struct svc_layer_info *l = &i->layers[n];
 
         json_array_append_new(
-            layers, json_pack("{s:i,s:i,s:i,s:i,s:I,s:I,s:f,s:I}", "spatial", l->layer.spatial,
+            layers, json_pack("{s:i,s:i,s:i,s:i,s:I,s:I,s:f,s:I,s:o}", "spatial", l->layer.spatial,
                               "temporal", l->layer.temporal, "width", l->width, "height", l->height,
                               "bitrate_bps", (json_int_t)l->bitrate_bps, "bitrate_max_bps",
                               (json_int_t)l->bitrate_max_bps, "share", share(t, l->layer), "units",
-                              (json_int_t)t->units[l->layer.temporal][l->layer.spatial]));
+                              (json_int_t)t->units[l->layer.temporal][l->layer.spatial], "reads",
+                              reads_json(t, l->layer)));
     }
     return layers;
 }
@@ -211,6 +229,21 @@ static void put_unit(const struct svc_unit *u, bool decodable)
     puts(decodable ? "" : "  NOT DECODABLE");
 }
 
+static void put_reads(const struct svc_stream_info *i, const struct tally *t)
+{
+    puts("\nlayer reads (=: of its own picture)");
+    for (size_t n = 0; n < i->n_layers; n++) {
+        const struct svc_layer l = i->layers[n].layer;
+
+        printf("S%uT%u ", l.spatial, l.temporal);
+        for (unsigned r = 0; r < LAYERS_MAX * 2; r++)
+            if (t->reads[place(l.spatial, l.temporal)][r / 2][r % 2])
+                printf("%sS%uT%u", r % 2 ? " =" : " ", r / 2 % SVC_SPATIAL_MAX,
+                       r / 2 / SVC_SPATIAL_MAX);
+        puts("");
+    }
+}
+
 static void put_table(const struct options *o, const struct svc_stream_info *i,
                       const struct tally *t)
 {
@@ -233,6 +266,7 @@ static void put_table(const struct options *o, const struct svc_stream_info *i,
                l->bitrate_max_bps / 1e3, 100 * share(t, l->layer),
                (unsigned long long)t->units[l->layer.temporal][l->layer.spatial]);
     }
+    put_reads(i, t);
     if (i->has_audio)
         printf("\nsound: Opus, %u channel%s, %.1f kbit/s\n", i->audio_channels,
                i->audio_channels == 1 ? "" : "s", i->audio_bitrate_bps / 1e3);
@@ -277,10 +311,12 @@ int main(int argc, char **argv)
     struct options opt = { 0 };
     struct svc_reader *r = NULL;
     char why[300] = "";
-    const int code = parse_options(&opt, argc, argv);
+    static const struct tool tool = { "svc-info", help, "", long_options, "one FILE", 1, take };
+    const int code = options_parse(&tool, &opt, argc, argv);
 
-    if (code >= 0)
+    if (code != OPTIONS_GO_ON)
         return code;
+    opt.path = argv[optind];
     av_log_set_level(AV_LOG_QUIET);
     int err = svc_reader_open(&r, opt.path, why, sizeof(why));
 

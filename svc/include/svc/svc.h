@@ -173,6 +173,8 @@ struct svc_tracker { /* value type; zero is a fresh one */
 };
 /* Whether every slot that `unit` reads holds what it expects. */
 bool svc_tracker_decodable(const struct svc_tracker *t, const struct svc_unit *unit);
+/* Whether a unit that comes late would take no slot from anything newer. */
+bool svc_tracker_harmless(const struct svc_tracker *t, const struct svc_unit *unit);
 /* The unit was decoded: its slots now hold it. A key frame clears the others' claims. */
 void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit);
 
@@ -183,6 +185,8 @@ void svc_tracker_decoded(struct svc_tracker *t, const struct svc_unit *unit);
 extern const char *const svc_codecs[];
 /* The one of them that `codec` is: a name, or in RFC 6381 form. NULL: none. */
 const char *svc_codec_name(const char *codec);
+/* Whether its decoder takes pictures in order only: a late unit is of no use any more (H.264). */
+bool svc_codec_in_order(const char *codec);
 
 struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */
     uint16_t width, height; /* pixels */

@@ -1,13 +1,8 @@
 /* clip.c - see clip.h. */
 #include "clip.h"
 
-#include <aom/aom_decoder.h>
-#include <aom/aomdx.h>
-#include <libavcodec/avcodec.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wels/codec_api.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,131 +47,20 @@ void clip_fini(struct clip *c)
 
 /* ---- the judges ---- */
 
-struct reference {
-    aom_codec_ctx_t aom; /* AV1 */
-    bool aom_open;
-    AVCodecContext *av; /* VP9 */
-    AVPacket *pkt;
-    AVFrame *frame;
-    ISVCDecoder *wels; /* H.264 */
-};
-
-static void open_aom(struct reference *r)
+struct judge *clip_judge(const char *codec)
 {
-    aom_codec_dec_cfg_t cfg = { .threads = 1, .allow_lowbitdepth = 1 };
+    struct judge *j = NULL;
 
-    assert_int_equal(aom_codec_dec_init(&r->aom, aom_codec_av1_dx(), &cfg, 0), 0);
-    assert_int_equal(aom_codec_control(&r->aom, AV1D_SET_OPERATING_POINT, 0), 0);
-    assert_int_equal(aom_codec_control(&r->aom, AV1D_SET_OUTPUT_ALL_LAYERS, 1), 0);
-    r->aom_open = true;
+    assert_int_equal(judge_new(&j, codec), 0);
+    return j;
 }
 
-static void open_av(struct reference *r)
+uint32_t clip_judged(struct judge *j, const struct svc_unit *unit)
 {
-    const AVCodec *vp9 = avcodec_find_decoder_by_name("vp9");
+    struct svc_image img;
 
-    assert_non_null(vp9);
-    r->av = avcodec_alloc_context3(vp9);
-    r->pkt = av_packet_alloc();
-    r->frame = av_frame_alloc();
-    assert_true(r->av && r->pkt && r->frame);
-    r->av->thread_count = 1;
-    assert_int_equal(avcodec_open2(r->av, vp9, NULL), 0);
-}
-
-static void open_wels(struct reference *r)
-{
-    SDecodingParam param = { .uiTargetDqLayer = UCHAR_MAX,
-                             .eEcActiveIdc = ERROR_CON_DISABLE,
-                             .sVideoProperty = { .eVideoBsType = VIDEO_BITSTREAM_AVC } };
-    int quiet = WELS_LOG_QUIET;
-
-    assert_int_equal(WelsCreateDecoder(&r->wels), 0);
-    (*r->wels)->SetOption(r->wels, DECODER_OPTION_TRACE_LEVEL, &quiet);
-    assert_int_equal((*r->wels)->Initialize(r->wels, &param), 0);
-}
-
-struct reference *reference_new(const char *codec)
-{
-    struct reference *r = calloc(1, sizeof(*r));
-
-    assert_non_null(r);
-    if (strcmp(codec, "vp9") == 0)
-        open_av(r);
-    else if (strcmp(codec, "h264") == 0)
-        open_wels(r);
-    else
-        open_aom(r);
-    return r;
-}
-
-static uint32_t decode_aom(struct reference *r, const struct svc_unit *unit)
-{
-    aom_codec_iter_t iter = NULL;
-    const aom_image_t *img;
-    uint32_t crc = 0;
-
-    assert_int_equal(aom_codec_decode(&r->aom, unit->bytes, unit->len, NULL), 0);
-    while ((img = aom_codec_get_frame(&r->aom, &iter)))
-        crc = svc_image_crc(
-            &(struct svc_image){ .width = (uint16_t)img->d_w,
-                                 .height = (uint16_t)img->d_h,
-                                 .plane = { img->planes[0], img->planes[1], img->planes[2] },
-                                 .stride = { img->stride[0], img->stride[1], img->stride[2] } });
-    return crc;
-}
-
-static uint32_t decode_av(struct reference *r, const struct svc_unit *unit)
-{
-    assert_int_equal(av_new_packet(r->pkt, (int)unit->len), 0);
-    memcpy(r->pkt->data, unit->bytes, unit->len);
-    assert_int_equal(avcodec_send_packet(r->av, r->pkt), 0);
-    av_packet_unref(r->pkt);
-    assert_int_equal(avcodec_receive_frame(r->av, r->frame), 0);
-    const AVFrame *f = r->frame;
-
-    return svc_image_crc(
-        &(struct svc_image){ .width = (uint16_t)f->width,
-                             .height = (uint16_t)f->height,
-                             .plane = { f->data[0], f->data[1], f->data[2] },
-                             .stride = { f->linesize[0], f->linesize[1], f->linesize[2] } });
-}
-
-static uint32_t decode_wels(struct reference *r, const struct svc_unit *unit)
-{
-    unsigned char *planes[3] = { NULL };
-    SBufferInfo info = { 0 };
-
-    assert_int_equal(
-        (*r->wels)->DecodeFrameNoDelay(r->wels, unit->bytes, (int)unit->len, planes, &info), 0);
-    if (info.iBufferStatus != 1)
-        return 0;
-    const SSysMEMBuffer *b = &info.UsrData.sSystemBuffer;
-
-    return svc_image_crc(
-        &(struct svc_image){ .width = (uint16_t)b->iWidth,
-                             .height = (uint16_t)b->iHeight,
-                             .plane = { planes[0], planes[1], planes[2] },
-                             .stride = { b->iStride[0], b->iStride[1], b->iStride[1] } });
-}
-
-uint32_t reference_decode(struct reference *r, const struct svc_unit *unit)
-{
-    return r->av ? decode_av(r, unit) : r->wels ? decode_wels(r, unit) : decode_aom(r, unit);
-}
-
-void reference_free(struct reference *r)
-{
-    if (r->aom_open)
-        aom_codec_destroy(&r->aom);
-    avcodec_free_context(&r->av);
-    av_packet_free(&r->pkt);
-    av_frame_free(&r->frame);
-    if (r->wels) {
-        (*r->wels)->Uninitialize(r->wels);
-        WelsDestroyDecoder(r->wels);
-    }
-    free(r);
+    assert_int_equal(judge_decode(j, unit, &img), 0);
+    return svc_image_crc(&img);
 }
 
 /* ---- kept clips ---- */
@@ -185,7 +69,7 @@ struct kept *kept_new(const struct svc_encoder_config *cfg, unsigned n)
 {
     struct kept *k = calloc(1, sizeof(*k));
     struct svc_encoder *e = NULL;
-    struct reference *r = reference_new(cfg->codec);
+    struct judge *j = clip_judge(cfg->codec);
     struct clip clip;
     assert_non_null(k);
     k->unit = calloc(n, sizeof(*k->unit));
@@ -207,12 +91,11 @@ struct kept *kept_new(const struct svc_encoder_config *cfg, unsigned n)
             uint8_t *copy = malloc(u->len);
             assert_non_null(copy);
             u->bytes = memcpy(copy, u->bytes, u->len);
-            k->crc[i][s] = reference_decode(r, u);
-            assert_int_not_equal(k->crc[i][s], 0);
+            k->crc[i][s] = clip_judged(j, u);
         }
     }
     clip_fini(&clip);
-    reference_free(r);
+    judge_free(j);
     svc_encoder_free(e);
     return k;
 }

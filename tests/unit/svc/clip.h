@@ -1,10 +1,8 @@
-/*
- * clip.h - a small moving picture for the tests, and per codec a decoder that is not the project's
- * as the reference: libaom's, libavcodec's own for VP9, OpenH264's.
- */
+/* clip.h - a small moving picture for the tests, and what the codecs' judges make of it. */
 #ifndef CLIP_H
 #define CLIP_H
 
+#include "judge.h"
 #include "svc/svc.h"
 
 struct clip {
@@ -17,13 +15,11 @@ void clip_init(struct clip *c, uint16_t width, uint16_t height);
 struct svc_image clip_draw(struct clip *c, unsigned n);
 void clip_fini(struct clip *c);
 
-struct reference;
-struct reference *reference_new(const char *codec); /* of svc_codecs */
-/* CRC of what it makes of the unit; 0 if it gave no picture. */
-uint32_t reference_decode(struct reference *r, const struct svc_unit *unit);
-void reference_free(struct reference *r);
+/* As judge_new and judge_decode, which must not fail: the picture's CRC. */
+struct judge *clip_judge(const char *codec);
+uint32_t clip_judged(struct judge *j, const struct svc_unit *unit);
 
-/* A coded clip kept in memory, with the reference's CRC of every layer. */
+/* A coded clip kept in memory, with the judge's CRC of every layer. */
 struct kept {
     const char *codec;
     unsigned n;
@@ -43,7 +39,7 @@ struct trial {
 };
 struct outcome {
     uint64_t units, lost, late, late_taken;
-    uint64_t shown, wrong; /* wrong: differs from the reference in bits, size or number */
+    uint64_t shown, wrong; /* wrong: differs from the judge's in bits, size or number */
     uint64_t errors;       /* of the decoder */
 };
 /* Adds to *out. The decoder gets what arrives in the order of arrival. */

@@ -138,7 +138,7 @@ static void free_ratios_decode_bit_exactly(void **state)
 struct loop { /* an encoder, a lossy way, a decoder, and the feedback */
     struct svc_encoder *e;
     struct svc_decoder *d;
-    struct reference *r;
+    struct judge *r;
     struct svc_tracker held[DELAY + 1]; /* the decoder's, by picture modulo */
     bool lost[DELAY + 1][SVC_SPATIAL_MAX];
     uint64_t bytes;
@@ -171,7 +171,7 @@ static void step(struct loop *l, const struct svc_image *img, unsigned i, unsign
     for (int s = 0; s < n; s++) {
         l->bytes += units[s].len;
         l->keys += units[s].key;
-        crc[s] = reference_decode(l->r, &units[s]);
+        crc[s] = clip_judged(l->r, &units[s]);
         l->lost[i % (DELAY + 1)][s] = lost >> s & 1;
         if (!(lost >> s & 1))
             in[arrived++] = units[s];
@@ -188,14 +188,14 @@ static void step(struct loop *l, const struct svc_image *img, unsigned i, unsign
 
 static void begin(struct loop *l, const struct svc_encoder_config *cfg)
 {
-    *l = (struct loop){ .r = reference_new("av1") };
+    *l = (struct loop){ .r = clip_judge("av1") };
     assert_int_equal(svc_encoder_new(&l->e, cfg), 0);
     assert_int_equal(svc_decoder_new(&l->d, "av1", 1), 0);
 }
 
 static void end(struct loop *l)
 {
-    reference_free(l->r);
+    judge_free(l->r);
     svc_encoder_free(l->e);
     svc_decoder_free(l->d);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "options.h"
+#include "seen.h"
 #include "ssim.h"
 
 static void values_are_parsed_whole_or_refused(void **state)
@@ -74,9 +75,50 @@ static void likeness_has_the_known_values(void **state)
     assert_true(ssim_plane(pa, pb, 4, 4) == 0);
 }
 
+/* Of 40 pictures 30 with S2, 6 with S0 only, 4 that stay as they were. */
+static void what_is_seen_is_counted(void **state)
+{
+    struct seen s = { 0 };
+    struct likeness mean;
+
+    (void)state;
+    assert_true(seen_summary(&s).mean.ssim == 0);
+    for (unsigned i = 0; i < 40; i++) {
+        const bool top = i % 4 != 0;
+
+        if (i % 10 == 4) {
+            assert_int_equal(seen_frozen(&s, (struct likeness){ 0.25, 10 }), 0);
+            continue;
+        }
+        seen_layer(&s, 0, 100, (struct likeness){ 0.5, 20 });
+        if (top)
+            seen_layer(&s, 2, 900, (struct likeness){ 0.75, 40 });
+        assert_int_equal(seen_shown(&s, (struct svc_layer){ top ? 2 : 0, i % 2 },
+                                    (struct likeness){ top ? 0.75 : 0.5, top ? 40 : 20 }),
+                         0);
+    }
+    assert_int_equal(s.n, 40);
+    assert_int_equal(s.frozen, 4);
+    assert_int_equal(seen_by_spatial(&s, 0, &mean), 8);
+    assert_true(mean.ssim == 0.5 && mean.psnr == 20);
+    assert_int_equal(seen_by_spatial(&s, 2, &mean), 28);
+    assert_int_equal(seen_by_spatial(&s, 1, &mean), 0);
+    assert_int_equal(s.shown[2][1], 20);
+    assert_int_equal(s.layer[0], 36);
+    assert_int_equal(s.layer_bytes[2], 28 * 900);
+    assert_true(seen_layer_mean(&s, 0).psnr == 20);
+    const struct seen_summary all = seen_summary(&s);
+
+    assert_true(all.mean.ssim == (28 * 0.75 + 8 * 0.5 + 4 * 0.25) / 40);
+    assert_true(all.p5.ssim == 0.25 && all.p5.psnr == 10);
+    assert_true(seen_db(0.9) > 9.999 && seen_db(0.9) < 10.001 && seen_db(1) == 100);
+    seen_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_seen_is_counted),
         cmocka_unit_test(values_are_parsed_whole_or_refused),
         cmocka_unit_test(likeness_has_the_known_values),
     };

@@ -25,7 +25,8 @@ done
 expect 64 "$encode" --bitrate 300,x in out
 expect 64 "$encode" --speed 3 in out
 expect 64 "$encode" --speed
-expect 64 "$compare" a b
+expect 64 "$compare" --fps 0 a b
+expect 64 "$compare" --align 5 a -
 expect 1 "$encode" /nowhere/in.mkv "$dir/out.mkv"
 expect 1 "$encode" /dev/null "$dir/out.mkv"
 
@@ -33,7 +34,9 @@ expect 1 "$encode" /dev/null "$dir/out.mkv"
 expect 1 "$encode" "$dir/clip.mkv" /nowhere/out.mkv
 "$encode" --quiet --bitrate 50,100,200 --key-interval 0.5s "$dir/clip.mkv" "$dir/layered.mkv"
 expect 1 "$compare" /nowhere/x.mkv "$dir/clip.mkv" --json "$dir/x.json"
-expect 1 "$compare" "$dir/clip.mkv" "$dir/clip.mkv" --json "$dir/x.json"
+expect 1 "$compare" "$0" "$dir/clip.mkv" --json "$dir/x.json"
+expect 1 "$compare" "$dir/layered.mkv" "$dir/clip.mkv" --json /nowhere/x.json
+expect 1 "$compare" --quiet "$dir/layered.mkv" "$dir/clip.mkv" --summary /nowhere/x.json
 "$compare" --quiet "$dir/layered.mkv" "$dir/clip.mkv" --json "$dir/compare.json"
 [ "$(grep -c '"number":' "$dir/compare.json")" -eq 30 ] || fail "compare: not 30 pictures"
 [ "$(grep -o '"crc":' "$dir/compare.json" | wc -l)" -eq 90 ] || fail "compare: not 90 layers"
