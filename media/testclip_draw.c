@@ -23,8 +23,9 @@ struct disc {
 
 struct testclip {
     uint16_t width, height;
-    uint8_t *pixels;  /* I420 */
-    uint8_t *texture; /* luma, TEXTURE x TEXTURE */
+    uint8_t *pixels;            /* I420, for testclip_draw */
+    struct svc_image_buffer to; /* what is drawn on */
+    uint8_t *texture;           /* luma, TEXTURE x TEXTURE */
     struct disc disc[DISCS];
 };
 
@@ -159,33 +160,34 @@ static void draw_landscape(struct testclip *c, double seconds)
     uint32_t step = to_fix(zoom);
     for (unsigned y = 0; y < c->height; y++) {
         uint32_t ty = to_fix(top + zoom * y), tx = to_fix(left);
-        uint8_t *row = c->pixels + (size_t)y * c->width;
+        uint8_t *row = c->to.plane[0] + (ptrdiff_t)y * c->to.stride[0];
         for (unsigned x = 0; x < c->width; x++, tx += step)
             row[x] = sample(c, tx, ty);
     }
-    size_t cw = c->width / 2u, ch = c->height / 2u;
-    uint8_t *u = c->pixels + (size_t)c->width * c->height, *v = u + cw * ch;
-    for (unsigned y = 0; y < ch; y++) {
+    for (unsigned y = 0; y < c->height / 2u; y++) {
         uint32_t ty = to_fix((top + zoom * 2 * y) / 4);
-        for (unsigned x = 0; x < cw; x++) {
+        uint8_t *u = c->to.plane[1] + (ptrdiff_t)y * c->to.stride[1];
+        uint8_t *v = c->to.plane[2] + (ptrdiff_t)y * c->to.stride[2];
+        for (unsigned x = 0; x < c->width / 2u; x++) {
             uint8_t t = sample(c, to_fix((left + zoom * 2 * x) / 4), ty);
-            u[y * cw + x] = (uint8_t)(104 + t / 6);
-            v[y * cw + x] = (uint8_t)(150 - t / 5);
+            u[x] = (uint8_t)(104 + t / 6);
+            v[x] = (uint8_t)(150 - t / 5);
         }
     }
 }
 
 static void disc_row(struct testclip *c, const struct disc *d, int y, int from, int to, int dx)
 {
-    size_t cw = c->width / 2u, ch = c->height / 2u;
-    uint8_t *u = c->pixels + (size_t)c->width * c->height, *v = u + cw * ch;
+    uint8_t *row = c->to.plane[0] + y * c->to.stride[0];
+    uint8_t *u = c->to.plane[1] + y / 2 * c->to.stride[1];
+    uint8_t *v = c->to.plane[2] + y / 2 * c->to.stride[2];
     for (int x = from < 0 ? 0 : from; x < to && x < c->width; x++) {
         int t = sample(c, (uint32_t)(x - dx) << (FIX - 1), (uint32_t)(y * 3) << (FIX - 2));
         int luma = t / 2 + 64 + d->brightness;
-        c->pixels[(size_t)y * c->width + (size_t)x] = (uint8_t)luma;
+        row[x] = (uint8_t)luma;
         if (y % 2 == 0 && x % 2 == 0) {
-            u[(size_t)y / 2 * cw + (size_t)x / 2] = d->u;
-            v[(size_t)y / 2 * cw + (size_t)x / 2] = d->v;
+            u[x / 2] = d->u;
+            v[x / 2] = d->v;
         }
     }
 }
@@ -203,15 +205,13 @@ static void draw_disc(struct testclip *c, const struct disc *d, double seconds)
 
 static void fill(struct testclip *c, int left, int top, int width, int height, uint8_t luma)
 {
-    size_t cw = c->width / 2u, ch = c->height / 2u;
-    uint8_t *u = c->pixels + (size_t)c->width * c->height, *v = u + cw * ch;
     for (int y = top; y < top + height && y < c->height; y++) {
         int w = left + width > c->width ? c->width - left : width;
         if (w <= 0)
             return;
-        memset(c->pixels + (size_t)y * c->width + (size_t)left, luma, (size_t)w);
-        memset(u + (size_t)y / 2 * cw + (size_t)left / 2, 128, (size_t)(w + 1) / 2);
-        memset(v + (size_t)y / 2 * cw + (size_t)left / 2, 128, (size_t)(w + 1) / 2);
+        memset(c->to.plane[0] + y * c->to.stride[0] + left, luma, (size_t)w);
+        for (int p = 1; p < 3; p++)
+            memset(c->to.plane[p] + y / 2 * c->to.stride[p] + left / 2, 128, (size_t)(w + 1) / 2);
     }
 }
 
@@ -241,19 +241,31 @@ static void draw_strip(struct testclip *c, unsigned number)
     }
 }
 
-struct svc_image testclip_draw(struct testclip *c, unsigned number, double seconds)
+void testclip_draw_to(struct testclip *c, const struct svc_image_buffer *to, unsigned number,
+                      double seconds)
 {
+    c->to = *to;
     draw_landscape(c, seconds);
     for (int i = 0; i < DISCS; i++)
         draw_disc(c, &c->disc[i], seconds);
     draw_number(c, number);
     draw_strip(c, number);
-    size_t luma = (size_t)c->width * c->height;
-    return (
-        struct svc_image){ .width = c->width,
-                           .height = c->height,
-                           .plane = { c->pixels, c->pixels + luma, c->pixels + luma + luma / 4 },
-                           .stride = { c->width, c->width / 2, c->width / 2 } };
+}
+
+struct svc_image testclip_draw(struct testclip *c, unsigned number, double seconds)
+{
+    const size_t luma = (size_t)c->width * c->height;
+    const struct svc_image_buffer to = {
+        .width = c->width,
+        .height = c->height,
+        .plane = { c->pixels, c->pixels + luma, c->pixels + luma + luma / 4 },
+        .stride = { c->width, c->width / 2, c->width / 2 },
+    };
+    testclip_draw_to(c, &to, number, seconds);
+    return (struct svc_image){ .width = c->width,
+                               .height = c->height,
+                               .plane = { to.plane[0], to.plane[1], to.plane[2] },
+                               .stride = { to.stride[0], to.stride[1], to.stride[2] } };
 }
 
 #define BEEP_SAMPLES 4800 /* 0.1 s */

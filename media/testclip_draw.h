@@ -14,6 +14,9 @@ struct testclip;
 struct testclip *testclip_new(uint16_t width, uint16_t height, uint32_t seed); /* NULL: memory */
 /* Picture `number` at `seconds`; valid until the next call. */
 struct svc_image testclip_draw(struct testclip *c, unsigned number, double seconds);
+/* The same on memory of the caller's, of the clip's size. */
+void testclip_draw_to(struct testclip *c, const struct svc_image_buffer *to, unsigned number,
+                      double seconds);
 void testclip_free(struct testclip *c);
 
 #define TESTCLIP_RATE 48000

@@ -13,9 +13,9 @@
 #include "log.h"
 
 const char args_help[] =
-    "usage: svc-server FILE --cert FILE --key FILE [option]...\n"
+    "usage: svc-server FILE|--live SOURCE --cert FILE --key FILE [option]...\n"
     "\n"
-    "Publishes a layered file in real time.\n"
+    "Publishes a layered file, or what it encodes into layers as it goes, in real time.\n"
     "\n"
     "  --cert FILE, --key FILE  certificate chain and key (PEM); required\n"
     "  --listen ADDR:PORT   UDP port to serve on [0.0.0.0:4433]\n"
@@ -36,6 +36,17 @@ const char args_help[] =
     "  --log LEVEL          error, warn, info or debug [warn]\n"
     "  --help, --version\n"
     "\n"
+    "  --live SOURCE        encode SOURCE: test[:WxH][@FPS], a moving test picture with a tone\n"
+    "                       [test:960x540@30], or anything FFmpeg reads (- is standard input)\n"
+    "  --layers NAME        structure: L1T1 to L3T3, L4T1, L4T2, and with _KEY [L3T2]\n"
+    "  --codec NAME         av1, vp9, or h264, which has L1T1 to L1T3 only [av1]\n"
+    "  --bitrate S0,S1,S2   kbit/s of each layer on top of those below [300,900,2400]\n"
+    "  --size WxH           scale to this size [the source's]\n"
+    "  --fps F              pictures per second [the source's]\n"
+    "  --key-interval S     seconds between key pictures [2]; a viewer that comes gets one sooner\n"
+    "  --speed N            7 (best) to 10 (fastest), where nothing is short [9]\n"
+    "  --threads N          of the encoder, at most [2]\n"
+    "\n"
     "Prints \"svc-server: ready on ADDRESS:PORT\" when it takes viewers.\n"
     "Exit codes: 0 done, 1 failed, 64 usage.\n";
 
@@ -53,7 +64,8 @@ enum value {
     VALUE_SCHED,
     VALUE_NAMESPACE,
     VALUE_LEVEL,
-    VALUE_OBJECTIVE
+    VALUE_OBJECTIVE,
+    VALUE_LIVE, /* min: enum args_live_value */
 };
 
 static const struct option {
@@ -78,6 +90,15 @@ static const struct option {
     { "--keylog", VALUE_TEXT, offsetof(struct args, keylog), 0, 0 },
     { "--qlog", VALUE_TEXT, offsetof(struct args, qlog), 0, 0 },
     { "--log", VALUE_LEVEL, offsetof(struct args, log_level), 0, 0 },
+    { "--live", VALUE_LIVE, 0, ARGS_LIVE_SOURCE, 0 },
+    { "--layers", VALUE_LIVE, 0, ARGS_LIVE_LAYERS, 0 },
+    { "--codec", VALUE_LIVE, 0, ARGS_LIVE_CODEC, 0 },
+    { "--bitrate", VALUE_LIVE, 0, ARGS_LIVE_BITRATE, 0 },
+    { "--size", VALUE_LIVE, 0, ARGS_LIVE_SIZE, 0 },
+    { "--fps", VALUE_LIVE, 0, ARGS_LIVE_FPS, 0 },
+    { "--key-interval", VALUE_LIVE, 0, ARGS_LIVE_KEY, 0 },
+    { "--speed", VALUE_LIVE, 0, ARGS_LIVE_SPEED, 0 },
+    { "--threads", VALUE_LIVE, 0, ARGS_LIVE_THREADS, 0 },
     { NULL, VALUE_FLAG, 0, 0, 0 },
 };
 
@@ -162,6 +183,8 @@ static int set_value(struct args *a, const struct option *o, const char *text, c
         return set_level(field, text, why, why_size);
     case VALUE_OBJECTIVE:
         return set_objective(field, text, why, why_size);
+    case VALUE_LIVE:
+        return args_live_set(&a->live, (enum args_live_value)o->min, o->name, text, why, why_size);
     case VALUE_CC:
         if (check_cc(text, why, why_size) < 0)
             return -1;
@@ -222,6 +245,7 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
                       .latency_ms = 400,
                       .max_viewers = 64,
                       .log_level = LOG_WARN };
+    args_live_init(&a.live);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)
             return ARGS_HELP;
@@ -237,10 +261,14 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
             a.file = argv[i];
         }
     }
-    if (!a.file) {
-        snprintf(why, why_size, "no file; try --help");
+    const bool live = a.live.config.input.kind != LIVE_NONE;
+    if (!a.file == !live) {
+        snprintf(why, why_size,
+                 live ? "a file and --live; one of them" : "no file and no --live; try --help");
         return ARGS_BAD;
     }
+    if (args_live_check(&a.live, why, why_size) < 0)
+        return ARGS_BAD;
     if (!a.cert || !a.key) {
         snprintf(why, why_size, "%s", how_to_make_one);
         return ARGS_BAD;

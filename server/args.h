@@ -2,14 +2,13 @@
 #ifndef SERVER_ARGS_H
 #define SERVER_ARGS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "args_live.h"
 
-struct args { /* strings borrow argv */
-    const char *file;
-    const char *listen; /* [0.0.0.0:4433] */
-    const char *ns;     /* [demo] */
+struct args {              /* strings borrow argv */
+    const char *file;      /* a layered file, or NULL: */
+    struct args_live live; /* what is encoded while it runs */
+    const char *listen;    /* [0.0.0.0:4433] */
+    const char *ns;        /* [demo] */
     const char *cert, *key;
     const char *cc, *sched;           /* NULL: the transport's default; existing names otherwise */
     int objective;                    /* enum tvl_objective, default none */

@@ -89,6 +89,21 @@ static json_t *viewer_json(const struct viewer *v, const struct tracks *tracks, 
                      viewer_top(v), "paths", paths_json(v), "tracks", layers);
 }
 
+static json_t *encoder_json(const struct live_stats *l)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:f, s:f, "
+                     "s:f, s:f}",
+                     "pictures", (json_int_t)l->pictures, "left_out_late",
+                     (json_int_t)l->left_out_late, "left_out_pace", (json_int_t)l->left_out_pace,
+                     "keys", (json_int_t)l->keys, "refreshes", (json_int_t)l->refreshes, "copies",
+                     (json_int_t)l->copies, "restarts", (json_int_t)l->restarts, "errors",
+                     (json_int_t)l->errors, "speed", (int)l->speed, "temporal_layers",
+                     (int)l->n_temporal, "spatial_layers", (int)l->n_spatial, "pace_downs",
+                     (json_int_t)l->pace_downs, "pace_ups", (json_int_t)l->pace_ups, "load",
+                     l->load, "late_ms", (double)l->late_us / 1000, "late_max_ms",
+                     (double)l->late_max_us / 1000, "took_ms", (double)l->took_us / 1000);
+}
+
 int report_write(FILE *file, const struct report_head *head, const struct tracks *tracks,
                  const struct viewer *const *viewers, size_t n, tvl_time now)
 {
@@ -100,6 +115,8 @@ int report_write(FILE *file, const struct report_head *head, const struct tracks
                              (json_int_t)head->viewers_total, "viewers", list);
     if (!line)
         return -1;
+    if (head->live)
+        json_object_set_new(line, "encoder", encoder_json(head->live));
     if (head->reason)
         json_object_set_new(line, "reason", json_string(head->reason));
     int result = json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(9));

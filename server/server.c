@@ -13,10 +13,10 @@
 #include <tvl/qlog.h>
 #include <tvl/select.h>
 
+#include "feed_file.h"
 #include "log.h"
 #include "object.h"
 #include "report.h"
-#include "source.h"
 #include "viewer.h"
 
 #define TICK_S 0.05
@@ -39,7 +39,8 @@ struct server {
     struct tvl_knowledge *knowledge; /* NULL: none */
     struct tvl_tls *tls;
     struct tvl_ev *driver;
-    struct source *source;
+    struct feed *feed;
+    struct encoder_orders *orders; /* the feed's; NULL: nothing is encoded */
     struct tracks tracks;
     struct object_counter counter;
     struct moq_location largest[TRACKS_MAX];
@@ -53,7 +54,7 @@ struct server {
     ev_timer tick, report;
     enum phase phase;
     tvl_time began, busy_at, phase_until; /* busy_at: when something was last left to send */
-    bool json_failed, source_failed;
+    bool json_failed, feed_failed;
 };
 
 /* ---- reports ---- */
@@ -67,6 +68,8 @@ static void report(struct server *s, const struct report_head *what, struct view
     struct report_head head = *what;
     head.elapsed_us = now - s->began;
     head.viewers_total = s->viewers_total;
+    struct live_stats live;
+    head.live = feed_stats(s->feed, &live) ? &live : NULL;
     if (report_write(s->json, &head, &s->tracks, (const struct viewer *const *)viewers, n, now) <
         0) {
         s->json_failed = true;
@@ -92,7 +95,7 @@ static void begin_drain(struct server *s, const char *reason, tvl_time patience)
     s->phase = DRAINING;
     s->busy_at = now;
     s->phase_until = now + patience;
-    source_stop(s->source);
+    feed_stop(s->feed);
     for (size_t i = 0; i < s->n_viewers; i++)
         viewer_done(s->viewers[i], reason);
     log_line(LOG_INFO, "%s; %zu viewers", reason, s->n_viewers);
@@ -132,7 +135,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     tvl_ev_kick(s->driver);
 }
 
-/* ---- the file ---- */
+/* ---- the feed ---- */
 
 static void on_packet(void *user, const struct svc_packet *pkt)
 {
@@ -154,21 +157,33 @@ static void on_burst(void *user)
     tvl_ev_kick(s->driver);
 }
 
-static void on_end(void *user, enum source_end end)
+static void on_end(void *user, enum feed_end end)
 {
     struct server *s = user;
-    s->source_failed = end == SOURCE_FILE_DAMAGED;
+    s->feed_failed = end == FEED_DAMAGED;
     /* The last base units may take as long as they live. */
-    begin_drain(s, end == SOURCE_FILE_END ? "the file is over" : "the file is damaged",
+    begin_drain(s, end == FEED_END ? "the file is over" : "the file is damaged",
                 s->broadcast.latency_us * (VIEWER_BASE_LIFETIME + 1));
     tvl_ev_kick(s->driver);
 }
 
-static void on_watched(void *user)
+/* Whoever comes need not wait for the next key picture, where one can be had. */
+static void on_watched(void *user, const struct track *track)
 {
     struct server *s = user;
-    if (s->args->start_on_viewer && s->phase == SERVING)
-        source_start(s->source, VIEWER_START_US);
+    if (s->phase != SERVING)
+        return;
+    if (s->args->start_on_viewer)
+        feed_start(s->feed, VIEWER_START_US);
+    if (s->orders && track->flow == 0)
+        encoder_orders_refresh(s->orders, 0, NULL);
+}
+
+static void on_missed(void *user, uint8_t spatial)
+{
+    struct server *s = user;
+    if (s->orders)
+        encoder_orders_refresh(s->orders, spatial, NULL);
 }
 
 /* ---- viewers ---- */
@@ -266,18 +281,26 @@ static uint64_t wall_ms(void)
     return (uint64_t)ts.tv_sec * MS_PER_S + (uint64_t)ts.tv_nsec / 1000000u;
 }
 
+static int open_feed(struct server *s, char *why, size_t why_size)
+{
+    const struct feed_sink sink = {
+        .loop = s->loop, .on_packet = on_packet, .on_burst = on_burst, .on_end = on_end, .user = s
+    };
+    const struct args *a = s->args;
+    if (a->file)
+        return feed_file_open(&s->feed, &sink, a->file, a->loop ? FEED_AGAIN : FEED_ONCE, why,
+                              why_size);
+    struct live_config cfg = a->live.config;
+    cfg.input.repeat = a->loop;
+    return live_open(&s->feed, &sink, &cfg, why, why_size);
+}
+
 static int open_broadcast(struct server *s, char *why, size_t why_size)
 {
-    const struct source_config cfg = { .loop = s->loop,
-                                       .path = s->args->file,
-                                       .repeat = s->args->loop,
-                                       .on_packet = on_packet,
-                                       .on_burst = on_burst,
-                                       .on_end = on_end,
-                                       .user = s };
-    if (source_open(&s->source, &cfg, why, why_size) < 0)
+    if (open_feed(s, why, why_size) < 0)
         return -1;
-    const struct svc_stream_info *info = source_info(s->source);
+    s->orders = feed_orders(s->feed);
+    const struct svc_stream_info *info = feed_info(s->feed);
     struct msf_catalog *catalog = malloc(sizeof *catalog);
     uint64_t now_ms = wall_ms();
     int len = -1;
@@ -289,7 +312,7 @@ static int open_broadcast(struct server *s, char *why, size_t why_size)
     }
     free(catalog);
     if (len < 0) {
-        snprintf(why, why_size, "%s: its catalog cannot be written", s->args->file);
+        snprintf(why, why_size, "the catalog cannot be written");
         return -1;
     }
     s->broadcast = (struct broadcast){ .ns = s->args->ns,
@@ -301,6 +324,7 @@ static int open_broadcast(struct server *s, char *why, size_t why_size)
                                        .has_largest = s->has_largest,
                                        .latency_us = s->args->latency_ms * (uint64_t)MS_PER_S,
                                        .on_watched = on_watched,
+                                       .on_missed = on_missed,
                                        .user = s };
     return 0;
 }
@@ -384,7 +408,7 @@ static void close_all(struct server *s)
     tvl_qlog_free(s->qlog);
     tvl_tls_free(s->tls);
     tvl_knowledge_free(s->knowledge);
-    source_free(s->source);
+    feed_free(s->feed);
     if (s->keylog)
         fclose(s->keylog);
     if (s->json)
@@ -392,6 +416,12 @@ static void close_all(struct server *s)
     if (s->loop)
         ev_loop_destroy(s->loop);
     free(s);
+}
+
+static const char *name_of_feed(const struct args *a)
+{
+    const char *path = a->live.config.input.path;
+    return a->file ? a->file : path ? path : "test";
 }
 
 int server_run(const struct args *a, char *why, size_t why_size)
@@ -419,13 +449,14 @@ int server_run(const struct args *a, char *why, size_t why_size)
     start_watchers(s);
     s->began = tvl_ev_now(s->driver);
     if (!a->start_on_viewer)
-        source_start(s->source, 0);
+        feed_start(s->feed, 0);
     say_ready(s);
     ev_run(s->loop, 0);
-    result = s->source_failed || s->json_failed ? -1 : 0;
-    if (result < 0)
-        snprintf(why, why_size, "%s: %s", s->source_failed ? a->file : a->json,
-                 s->source_failed ? "damaged, nothing more to play" : "cannot be written");
+    result = s->feed_failed || s->json_failed ? -1 : 0;
+    if (s->feed_failed)
+        snprintf(why, why_size, "%s: damaged, nothing more to play", name_of_feed(a));
+    else if (s->json_failed)
+        snprintf(why, why_size, "%s: cannot be written", a->json);
 close:
     close_all(s);
     return result;

@@ -17,6 +17,7 @@ struct viewer {
     struct viewer_count count[TRACKS_MAX];
     tvl_time since;
     bool setup, closing;
+    uint8_t missed; /* lowest spatial layer it lost; SVC_SPATIAL_MAX: none */
 };
 
 /* ---- subscriptions ---- */
@@ -57,7 +58,7 @@ static int accept_track(struct viewer *v, struct moq_sending *s, size_t track)
     if (catalog)
         send_catalog(v, s);
     else
-        b->on_watched(b->user);
+        b->on_watched(b->user, &b->tracks->track[track]);
     return 0;
 }
 
@@ -124,8 +125,19 @@ static void expired(struct viewer *v, uint64_t stream, tvl_time now)
         return;
     const struct track *t = &v->b->tracks->track[f->track];
     v->count[f->track].fate[VIEWER_EXPIRED]++;
-    if (t->kind == TRACK_LAYER)
-        policy_lost(&v->policy, t->layer, f->picture, now);
+    if (t->kind != TRACK_LAYER)
+        return;
+    policy_lost(&v->policy, t->layer, f->picture, now);
+    if (t->layer.temporal == 0 && t->layer.spatial < v->missed)
+        v->missed = t->layer.spatial;
+}
+
+/* Something arrives: help will, too. */
+static void tell_missed(struct viewer *v)
+{
+    if (v->missed < SVC_SPATIAL_MAX)
+        v->b->on_missed(v->b->user, v->missed);
+    v->missed = SVC_SPATIAL_MAX;
 }
 
 void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
@@ -149,6 +161,7 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
         break;
     case TVL_EVENT_STREAM_ACKED:
         wire_end(&v->wire, ev->stream.id);
+        tell_missed(v);
         break;
     default:
         break;
@@ -239,6 +252,7 @@ int viewer_new(struct viewer **out, const struct broadcast *b, struct tvl_conn *
     v->b = b;
     v->conn = conn;
     v->since = now;
+    v->missed = SVC_SPATIAL_MAX;
     wire_init(&v->wire, conn, &quic);
     v->wire.tvl.now = now;
     if (moq_session_new(&v->moq, &cfg, &quic, &handler, v) < 0) {

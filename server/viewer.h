@@ -27,7 +27,9 @@ struct broadcast {  /* what all viewers are shown; read-only to a viewer */
     const struct moq_location *largest; /* by track; counts where has_largest */
     const bool *has_largest;
     uint64_t latency_us;
-    void (*on_watched)(void *user); /* a viewer has subscribed to a track of media */
+    void (*on_watched)(void *user, const struct track *track); /* a viewer has subscribed to it */
+    /* A unit did not reach a viewer, and what follows in its layer leans on it; later ones do. */
+    void (*on_missed)(void *user, uint8_t spatial);
     void *user;
 };
 

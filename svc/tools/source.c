@@ -3,6 +3,7 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/fifo.h>
 #include <libavutil/imgutils.h>
 #include <libswresample/swresample.h>
 #include <libswscale/swscale.h>
@@ -18,6 +19,7 @@
 struct track {
     int index; /* -1: none */
     AVCodecContext *codec;
+    AVFifo *waiting; /* AVPacket *, read while the other track was wanted */
 };
 
 struct source {
@@ -34,7 +36,8 @@ struct source {
     bool have_first;
     uint64_t number;
     struct SwsContext *sws;
-    uint8_t *plane[4];
+    uint8_t *own;      /* pixels where source_write_to was not called */
+    uint8_t *plane[4]; /* where pictures go */
     int stride[4];
 
     AVFrame *heard;
@@ -42,6 +45,7 @@ struct source {
     int16_t *samples;
     size_t samples_cap; /* frames */
     bool sound_begun;
+    uint64_t sound_given; /* frames */
 };
 
 static int refuse(const struct source *s, int err, const char *what, char *why, size_t size)
@@ -58,7 +62,8 @@ static int open_track(struct source *s, struct track *t, enum AVMediaType type)
     if (t->index < 0)
         return SVC_ERR_FORMAT;
     t->codec = avcodec_alloc_context3(codec);
-    if (!t->codec ||
+    t->waiting = av_fifo_alloc2(0, sizeof(AVPacket *), AV_FIFO_FLAG_AUTO_GROW);
+    if (!t->codec || !t->waiting ||
         avcodec_parameters_to_context(t->codec, s->file->streams[t->index]->codecpar) < 0)
         return SVC_ERR_NOMEM;
     t->codec->thread_count = (int)s->cfg.threads;
@@ -90,8 +95,19 @@ static int choose_size(struct source *s)
         return SVC_ERR_FORMAT;
     s->info.width = (uint16_t)w;
     s->info.height = (uint16_t)h;
-    return av_image_alloc(s->plane, s->stride, w, h, AV_PIX_FMT_YUV420P, 32) < 0 ? SVC_ERR_NOMEM
-                                                                                 : 0;
+    if (av_image_alloc(s->plane, s->stride, w, h, AV_PIX_FMT_YUV420P, 32) < 0)
+        return SVC_ERR_NOMEM;
+    s->own = s->plane[0];
+    return 0;
+}
+
+void source_write_to(struct source *s, const struct svc_image_buffer *to)
+{
+    for (int p = 0; p < 3; p++) {
+        s->plane[p] = to->plane[p];
+        s->stride[p] = (int)to->stride[p];
+    }
+    s->scaled = false;
 }
 
 static int open_sound(struct source *s)
@@ -134,6 +150,10 @@ int source_open(struct source **out, const struct source_config *cfg, char *why,
     if (!s->pkt || !s->held || !s->ahead || !s->heard)
         goto fail;
     const char *url = strcmp(cfg->path, "-") == 0 ? "pipe:0" : cfg->path;
+    s->file = avformat_alloc_context();
+    if (!s->file)
+        goto fail;
+    s->file->interrupt_callback = (AVIOInterruptCB){ cfg->stop, cfg->stop_user };
     int av = avformat_open_input(&s->file, url, NULL, NULL);
     if (av < 0) {
         err = refuse(s, SVC_ERR_FILE, av_err2str(av), why, size);
@@ -242,6 +262,7 @@ static int pull_sound(struct source *s, struct source_item *out)
     *out = (struct source_item){ .kind = SOURCE_SOUND,
                                  .samples = s->samples,
                                  .n_frames = lead + (size_t)n };
+    s->sound_given += out->n_frames;
     return out->n_frames > 0;
 }
 
@@ -251,7 +272,8 @@ static int scale_held(struct source *s)
         return 0;
     s->sws = sws_getCachedContext(
         s->sws, s->held->width, s->held->height, (enum AVPixelFormat)s->held->format, s->info.width,
-        s->info.height, AV_PIX_FMT_YUV420P, SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
+        s->info.height, AV_PIX_FMT_YUV420P,
+        s->cfg.quick ? SWS_BILINEAR : SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
     if (!s->sws)
         return SVC_ERR_CODEC;
     sws_scale(s->sws, (const uint8_t *const *)s->held->data, s->held->linesize, 0, s->held->height,
@@ -260,12 +282,16 @@ static int scale_held(struct source *s)
     return 0;
 }
 
+/* `out` NULL: it is not wanted. */
 static int give_picture(struct source *s, struct source_item *out)
 {
+    const uint64_t number = s->number++;
+    if (!out)
+        return 1;
     int err = scale_held(s);
     if (err < 0)
         return err;
-    *out = (struct source_item){ .kind = SOURCE_PICTURE, .number = s->number++ };
+    *out = (struct source_item){ .kind = SOURCE_PICTURE, .number = number };
     out->image.width = s->info.width;
     out->image.height = s->info.height;
     for (int p = 0; p < 3; p++) {
@@ -304,24 +330,50 @@ static int next_picture(struct source *s, struct source_item *out)
     return 0;
 }
 
-/* One packet to its decoder; at the end both are told. A damaged packet is passed over. */
-static void feed(struct source *s)
+static void put_aside(struct track *t, AVPacket *pkt)
 {
-    if (s->packets_over)
-        return;
-    av_packet_unref(s->pkt);
-    int av = av_read_frame(s->file, s->pkt);
-    if (av < 0) {
-        s->packets_over = true;
-        avcodec_send_packet(s->video.codec, NULL);
-        if (s->sound.index >= 0)
-            avcodec_send_packet(s->sound.codec, NULL);
-        return;
+    AVPacket *kept = NULL;
+    if (av_fifo_can_read(t->waiting) >= SOURCE_WAITING_MAX) {
+        av_fifo_read(t->waiting, &kept, 1);
+        av_packet_free(&kept);
     }
-    if (s->pkt->stream_index == s->video.index)
-        avcodec_send_packet(s->video.codec, s->pkt);
-    else if (s->pkt->stream_index == s->sound.index)
-        avcodec_send_packet(s->sound.codec, s->pkt);
+    kept = av_packet_alloc();
+    if (!kept)
+        return;
+    av_packet_move_ref(kept, pkt);
+    if (av_fifo_write(t->waiting, &kept, 1) < 0)
+        av_packet_free(&kept);
+}
+
+/* The track's next packet into s->pkt; false: there is none. */
+static bool next_packet(struct source *s, struct track *t)
+{
+    struct track *other = t == &s->video ? &s->sound : &s->video;
+    AVPacket *kept;
+    av_packet_unref(s->pkt);
+    if (av_fifo_read(t->waiting, &kept, 1) >= 0) {
+        av_packet_move_ref(s->pkt, kept);
+        av_packet_free(&kept);
+        return true;
+    }
+    while (!s->packets_over) {
+        if (av_read_frame(s->file, s->pkt) < 0) {
+            s->packets_over = true;
+            break;
+        }
+        if (s->pkt->stream_index == t->index)
+            return true;
+        if (other->index >= 0 && s->pkt->stream_index == other->index)
+            put_aside(other, s->pkt);
+        av_packet_unref(s->pkt);
+    }
+    return false;
+}
+
+/* One packet to its decoder, or the word that none follows. A damaged packet is passed over. */
+static void feed(struct source *s, struct track *t)
+{
+    avcodec_send_packet(t->codec, next_packet(s, t) ? s->pkt : NULL);
 }
 
 static bool long_enough(const struct source *s)
@@ -330,7 +382,7 @@ static bool long_enough(const struct source *s)
     return s->cfg.duration && at >= s->cfg.duration;
 }
 
-int source_next(struct source *s, struct source_item *out)
+static int advance(struct source *s, struct source_item *out)
 {
     for (;;) {
         if (long_enough(s))
@@ -338,22 +390,86 @@ int source_next(struct source *s, struct source_item *out)
         int got = next_picture(s, out);
         if (got != 0)
             return got;
-        if (!s->have_ahead && !s->video_over && pull_video(s))
+        if (s->have_ahead || (!s->video_over && pull_video(s)))
             continue;
-        if (!s->sound_over && (got = pull_sound(s, out)) != 0)
-            return got;
-        if (s->video_over && !s->have_held && !s->have_ahead && s->sound_over)
+        if (!s->video_over)
+            feed(s, &s->video);
+        else if (!s->have_held)
             return 0;
-        if (s->packets_over && s->sound.index < 0 && s->video_over && !s->have_held)
-            return 0;
-        feed(s);
     }
+}
+
+int source_next_picture(struct source *s, struct source_item *out)
+{
+    return advance(s, out);
+}
+
+int source_skip_picture(struct source *s)
+{
+    return advance(s, NULL);
+}
+
+int source_next_sound(struct source *s, struct source_item *out)
+{
+    while (!s->have_first && !s->video_over) /* sound is placed relative to it */
+        if (!pull_video(s))
+            feed(s, &s->video);
+    while (!s->sound_over) {
+        int got = pull_sound(s, out);
+        if (got != 0)
+            return got;
+        if (!s->sound_over)
+            feed(s, &s->sound);
+    }
+    return 0;
+}
+
+int source_next(struct source *s, struct source_item *out)
+{
+    const double picture_s = (double)s->number * s->info.fps_den / s->info.fps_num;
+    int got = 0;
+    if ((double)s->sound_given / SOURCE_RATE < picture_s)
+        got = source_next_sound(s, out);
+    if (got == 0)
+        got = source_next_picture(s, out);
+    if (got == 0 && !long_enough(s))
+        got = source_next_sound(s, out);
+    return got;
+}
+
+static void forget_waiting(struct track *t)
+{
+    AVPacket *pkt;
+    while (t->waiting && av_fifo_read(t->waiting, &pkt, 1) >= 0)
+        av_packet_free(&pkt);
+}
+
+int source_rewind(struct source *s)
+{
+    const int64_t begin = s->file->start_time == AV_NOPTS_VALUE ? 0 : s->file->start_time;
+    if (avformat_seek_file(s->file, -1, INT64_MIN, begin, begin, 0) < 0)
+        return SVC_ERR_FILE;
+    forget_waiting(&s->video);
+    avcodec_flush_buffers(s->video.codec);
+    if (s->sound.index >= 0) {
+        forget_waiting(&s->sound);
+        avcodec_flush_buffers(s->sound.codec);
+    }
+    s->packets_over = s->video_over = s->have_held = s->have_ahead = s->have_first = false;
+    s->sound_over = s->sound.index < 0;
+    s->scaled = s->sound_begun = false;
+    s->number = s->sound_given = 0;
+    return 0;
 }
 
 void source_free(struct source *s)
 {
     if (!s)
         return;
+    forget_waiting(&s->video);
+    forget_waiting(&s->sound);
+    av_fifo_freep2(&s->video.waiting);
+    av_fifo_freep2(&s->sound.waiting);
     avcodec_free_context(&s->video.codec);
     avcodec_free_context(&s->sound.codec);
     avformat_close_input(&s->file);
@@ -363,7 +479,7 @@ void source_free(struct source *s)
     av_frame_free(&s->heard);
     sws_freeContext(s->sws);
     swr_free(&s->swr);
-    av_freep(&s->plane[0]);
+    av_freep(&s->own);
     free(s->samples);
     free(s);
 }

@@ -73,9 +73,9 @@ def obey_timetable(timetable, vlink, player, say):
     return done
 
 
-def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(), say=print,
+def play(folder, source, pki, links, duration_s, timetable=(), player_options=(), say=print,
          latency_ms=400, before_player=lambda programs, ports: None):
-    """Stream `layered` over `links` for `duration_s` after the first picture.
+    """Stream `source`, a layered file or the server's words for another, over `links` for `duration_s` after the first picture.
     `timetable`: [(seconds after about the first picture, vlink change)]. `before_player` may start
     more programs; `ports` are those of the links."""
     os.makedirs(folder, exist_ok=True)
@@ -89,7 +89,8 @@ def play(folder, layered, pki, links, duration_s, timetable=(), player_options=(
             program_path("svc-server"), "--cert", pki["server.pem"], "--key", pki["server.key"],
             "--listen", f"127.0.0.1:{server_port}", "--namespace", NAMESPACE, "--loop",
             "--start-on-viewer", "--latency", str(latency_ms),
-            "--json", os.path.join(folder, "server.jsonl"), layered])
+            "--json", os.path.join(folder, "server.jsonl"),
+            *([source] if isinstance(source, str) else source)])
         wait_for_udp(server, server_port)
         vlink = programs.start("vlink", [
             program_path("vlink"), "--control", "--stats", f"{stats}:{STATS_INTERVAL}",

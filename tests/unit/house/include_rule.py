@@ -30,7 +30,7 @@ RULES = {
     "moq": ["moq/include", "libtvl/include/tvl/tvl.h"],
     "svc/include": [],
     "svc": ["svc/include"],
-    "server": PUBLIC,
+    "server": PUBLIC + ["svc/tools", "media"],
     "client": PUBLIC,
     "gst": PUBLIC,
     "vmm-shim": [],
