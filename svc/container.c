@@ -43,6 +43,11 @@ enum svc_container svc_container_of_path(const char *path)
     return SVC_MKV;
 }
 
+bool svc_container_has_sound(enum svc_container c)
+{
+    return kinds[c].sound;
+}
+
 const char *svc_container_name(enum svc_container c)
 {
     return c != SVC_NO_CONTAINER ? kinds[c].name : "";
@@ -67,5 +72,5 @@ const char *svc_container_lacks(enum svc_container c, const char *codec, bool so
         held |= strncmp(codec, k->codecs[i], strlen(k->codecs[i])) == 0;
     if (!held)
         return "such a file does not carry this codec";
-    return sound && !k->sound ? "such a file carries no sound" : NULL;
+    return sound && !svc_container_has_sound(c) ? "such a file carries no sound" : NULL;
 }

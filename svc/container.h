@@ -19,6 +19,7 @@ enum svc_container { SVC_NO_CONTAINER, SVC_MKV, SVC_WEBM, SVC_MP4, SVC_IVF, SVC_
 enum svc_container svc_container_of_head(const uint8_t *head, size_t len);
 /* By the ending of its name; MKV if it has none of ours. */
 enum svc_container svc_container_of_path(const char *path);
+bool svc_container_has_sound(enum svc_container c);
 const char *svc_container_name(enum svc_container c); /* "mkv" ... */
 /* libavformat's names */
 const char *svc_container_demuxer(enum svc_container c);

@@ -95,6 +95,11 @@ static int add_audio(struct svc_writer *w)
     return 0;
 }
 
+bool svc_writer_has_sound(const char *path)
+{
+    return svc_container_has_sound(svc_container_of_path(path));
+}
+
 int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
                     char *why, size_t why_size)
 {

@@ -304,8 +304,7 @@ static int open_out(struct cut *c)
     if (!ending || strcmp(ending, ".ivf") != 0) /* whose clock must go on counting them all */
         info.fps_den <<= halvings;
 
-    c->no_sound =
-        info.has_audio && ending && (strcmp(ending, ".ivf") == 0 || strcmp(ending, ".obu") == 0);
+    c->no_sound = info.has_audio && !svc_writer_has_sound(c->opt->out);
     info.has_audio &= !c->no_sound;
     return svc_writer_open(&c->writer, c->opt->out, &info, c->why, sizeof(c->why));
 }

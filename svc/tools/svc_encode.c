@@ -37,6 +37,7 @@ struct job {
     struct svc_writer *writer;
     OpusEncoder *opus;
     uint8_t channels;
+    bool no_sound; /* OUT cannot carry it */
     int16_t sound[OPUS_FRAME * 2];
     size_t sound_fill; /* frames */
     uint64_t sound_packets;
@@ -256,7 +257,7 @@ static int put_opus(struct job *j)
 
 static int put_sound(struct job *j, const struct source_item *item)
 {
-    size_t at = 0;
+    size_t at = j->opus ? 0 : item->n_frames;
     while (at < item->n_frames) {
         size_t n = OPUS_FRAME - j->sound_fill;
         if (n > item->n_frames - at)
@@ -316,7 +317,8 @@ static int open_job(struct job *j)
         return err;
     }
     struct svc_stream_info info = *svc_encoder_info(j->encoder);
-    j->channels = from->channels;
+    j->no_sound = from->channels && !svc_writer_has_sound(j->opt->out);
+    j->channels = j->no_sound ? 0 : from->channels;
     if (j->channels)
         err = open_opus(j, &info);
     if (err < 0)
@@ -359,7 +361,7 @@ static void report(const struct job *j)
     fprintf(stderr, "%s: %llu pictures, %.1f s;", j->opt->out, (unsigned long long)j->pictures, s);
     for (int l = 0; l < j->opt->encoder.structure.n_spatial; l++)
         fprintf(stderr, " S%d %.0f", l, (double)j->bytes[l] * 8 / s / 1000);
-    fprintf(stderr, " kbit/s\n");
+    fprintf(stderr, " kbit/s%s\n", j->no_sound ? "; without sound" : "");
 }
 
 static void tell_restarts(const struct job *j)

@@ -156,6 +156,8 @@ struct svc_writer;
  * of range, or such a file carries no such codec or no sound. */
 int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
                     char *why, size_t why_size);
+/* Whether a file of that name can carry sound. */
+bool svc_writer_has_sound(const char *path);
 /* All units of one picture, by rising spatial layer. */
 int svc_writer_picture(struct svc_writer *w, const struct svc_unit *units, size_t n);
 int svc_writer_audio(struct svc_writer *w, const uint8_t *opus, size_t len, int64_t pts);

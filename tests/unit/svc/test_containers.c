@@ -33,7 +33,8 @@ static const struct {
     { "vp9", "L3T3_KEY", "ivf", false }, { "vp9", "L1T1", "ivf", false },
     { "vp9", "L1T3", "webm", false },    { "vp9", "L2T1", "mkv", false },
     { "h264", "L1T3", "mkv", true },     { "h264", "L1T2", "mp4", true },
-    { "h264", "L1T1", "mp4", false },
+    { "h264", "L1T1", "mp4", false },    { "av1", "L3T3_KEY", "mp4", true },
+    { "vp9", "L3T2_KEY", "mkv", true },
 };
 #define N_ALL (sizeof(all) / sizeof(all[0]))
 
