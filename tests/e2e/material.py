@@ -20,13 +20,14 @@ def folder(name):
     return path
 
 
-def small_clip():
-    """Made once for all tests; the one that makes it holds the lock."""
+def small_clip(name="clip", coding=()):
+    """Made once for all tests; the one that makes it holds the lock. `coding`: as clips.Form."""
     import fcntl
-    where = folder("clip")
+    where = folder(name)
     with open(os.path.join(where, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return clips.make_all(where, lambda text: None, SMALL)
+        return clips.make_all(where, lambda text: None,
+                              clips.Form(SMALL.size, SMALL.seconds, coding))
 
 
 def pki(name="pki"):

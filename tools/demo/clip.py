@@ -89,17 +89,18 @@ def load(reference_file):
 
 
 class Form:
-    """What the clip looks like."""
+    """What the clip looks like, and how it is coded: options of svc-encode."""
 
-    def __init__(self, size, seconds):
-        self.size, self.seconds = size, seconds
+    def __init__(self, size, seconds, coding=()):
+        self.size, self.seconds, self.coding = size, seconds, list(coding)
 
 
 DEMO = Form("1280x720", 15)
 
 
 def make_all(folder, say, form=DEMO):
-    """A clip of 30 pictures a second, encoded to three spatial and two temporal layers."""
+    """A clip of 30 pictures a second, encoded to three spatial and two temporal layers, or as
+    `form` says."""
     source = os.path.join(folder, "clip.mkv")
     layered = os.path.join(folder, "layered.mkv")
     table = os.path.join(folder, "reference.json")
@@ -108,7 +109,8 @@ def make_all(folder, say, form=DEMO):
     say("making the clip, its layers and the reference (kept for the next time)")
     make("svc-testclip", [program_path("svc-testclip"), "--size", form.size, "--duration",
                           str(form.seconds), source], source, logs, 120)
-    make("svc-encode", [program_path("svc-encode"), "--quiet", source, layered], layered, logs, 300)
+    make("svc-encode", [program_path("svc-encode"), "--quiet", *form.coding, source,
+                         layered], layered, logs, 300)
     make("svc-compare", [program_path("svc-compare"), "--quiet", "--json", table, layered, source], table,
          logs, 300)
     clip = load(table)
