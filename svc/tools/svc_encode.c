@@ -316,6 +316,9 @@ static int open_job(struct job *j)
                  svc_strerror(err));
         return err;
     }
+    struct svc_image_buffer place;
+    if (svc_encoder_image(j->encoder, &place))
+        source_write_to(j->source, &place); /* no further copy */
     struct svc_stream_info info = *svc_encoder_info(j->encoder);
     j->no_sound = from->channels && !svc_writer_has_sound(j->opt->out);
     j->channels = j->no_sound ? 0 : from->channels;

@@ -7,7 +7,9 @@ also coded to targets, by our rate control and by the library's. Simulcast is th
 each by itself. The part `wrong_frames` (tests/bench/wrong) sends
 every codec and structure through losses and late units and counts wrong pictures and decoder errors.
 
-usage: coding.py BUILD-DIR [wrong_frames] [--clips DIR] [--size WxH] [--pictures N]
+The part `speed` is live_speed.py.
+
+usage: coding.py BUILD-DIR [wrong_frames|speed] [--clips DIR] [--size WxH] [--pictures N]
 """
 import argparse
 import json
@@ -17,6 +19,8 @@ import statistics
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+
+import live_speed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REPORT = os.path.join(ROOT, "build", "reports", "svc.json")
@@ -183,13 +187,16 @@ def save(update):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("part", nargs="?", choices=["wrong_frames"])
+    parser.add_argument("part", nargs="?", choices=["wrong_frames", "speed"])
     parser.add_argument("--clips", default=MEDIA)
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--pictures", type=int, default=150)
     options = parser.parse_args()
     if options.pictures < PICTURES_MIN:
         parser.error(f"--pictures: at least {PICTURES_MIN}, for windows of two seconds after the first two")
+    if options.part == "speed":
+        save(live_speed.measure(options.build, options.clips))
+        return
     if options.part:
         save(wrong_frames(options.build))
         return
@@ -213,7 +220,8 @@ def main():
                    "better_than_simulcast": better, "clips": len(rows),
                    "rate_error_median": round(statistics.fmean(r["rate_error_median"] for r in rows), 4),
                    "rate_error_p95": round(statistics.fmean(r["rate_error_p95"] for r in rows), 4),
-                   "table": rows, **wrong_frames(options.build)})
+                   "table": rows, **wrong_frames(options.build),
+                   **live_speed.measure(options.build, options.clips)})
     draw(rows, os.path.join(os.path.dirname(REPORT), "svc-rd.png"))
     print(json.dumps({k: v for k, v in report.items() if not k.endswith("table")}))
 
