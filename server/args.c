@@ -25,7 +25,7 @@ const char args_help[] =
     "  --latency MS         time from the source to display that viewers are told, and that\n"
     "                       layers are dropped to hold [400]\n"
     "  --max-viewers N      at the same time [64]\n"
-    "  --cc NAME            congestion control [the transport's default]\n"
+    "  --cc NAME            congestion control [copa]\n"
     "  --objective NAME     choose each path's congestion control while it runs, for throughput,\n"
     "                       delay or video (what arrives in time); --cc is where it begins [none]\n"
     "  --knowledge FILE     what was measured before, for --objective [the installed one]\n"

@@ -10,7 +10,7 @@ struct args {              /* strings borrow argv */
     const char *listen;    /* [0.0.0.0:4433] */
     const char *ns;        /* [demo] */
     const char *cert, *key;
-    const char *cc, *sched;           /* NULL: the transport's default; existing names otherwise */
+    const char *cc, *sched;           /* NULL: copa, layered; existing names otherwise */
     int objective;                    /* enum tvl_objective, default none */
     const char *knowledge;            /* NULL: the one that was installed */
     const char *keylog, *json, *qlog; /* NULL: none */

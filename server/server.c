@@ -363,8 +363,7 @@ static int open_port(struct server *s, char *why, size_t why_size)
         cfg.tvl.conns_max = s->args->max_viewers;
         cfg.tvl.trace = s->qlog ? tvl_qlog_trace : NULL;
         cfg.tvl.trace_user = s->qlog;
-        if (s->args->cc)
-            cfg.tvl.cc = s->args->cc;
+        cfg.tvl.cc = s->args->cc ? s->args->cc : "copa";
         cfg.tvl.objective = (enum tvl_objective)s->args->objective;
         cfg.tvl.objective_deadline = s->broadcast.latency_us;
         cfg.tvl.knowledge = s->knowledge;

@@ -241,6 +241,19 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
 
 /* ---- life ---- */
 
+/* Sound, and what other pictures lean on. The base layer has that of the scheduler. */
+static void protect(const struct broadcast *b, struct tvl_conn *conn)
+{
+    static const struct tvl_flow_config rescue = { .protection = TVL_FLOW_RESCUE };
+
+    for (size_t i = 0; i < b->tracks->n; i++) {
+        const struct track *t = &b->tracks->track[i];
+
+        if (t->kind == TRACK_AUDIO || (t->kind == TRACK_LAYER && t->layer.temporal == 0))
+            (void)tvl_flow_set(conn, t->flow, &rescue);
+    }
+}
+
 int viewer_new(struct viewer **out, const struct broadcast *b, struct tvl_conn *conn, tvl_time now)
 {
     static const struct moq_session_config cfg = { .server = true,
@@ -259,6 +272,7 @@ int viewer_new(struct viewer **out, const struct broadcast *b, struct tvl_conn *
         free(v);
         return -1;
     }
+    protect(b, conn);
     *out = v;
     return 0;
 }

@@ -13,7 +13,7 @@
 #include "policy.h"
 
 /* Lifetimes of objects, by what losing them costs, in units of the latency budget. */
-#define VIEWER_BASE_LIFETIME 5 /* every later picture leans on it */
+#define VIEWER_BASE_LIFETIME 2 /* every later picture leans on it */
 #define VIEWER_AUDIO_LIFETIME 2
 
 struct viewer;

@@ -22,7 +22,7 @@ static bool valid(const struct tvl_flow_config *c)
            c->share <= TVL_FLOW_SHARE_MAX && c->n_paths <= TVL_PATHS_MAX &&
            (unsigned)c->paths <= TVL_FLOW_METERED &&
            (unsigned)c->reliability <= TVL_FLOW_UNRELIABLE &&
-           (unsigned)c->protection <= TVL_FLOW_REPAIR && c->code < UINT64_C(1) << 62;
+           (unsigned)c->protection <= TVL_FLOW_RESCUE && c->code < UINT64_C(1) << 62;
 }
 
 static void find_limits(struct tvl_flow_rules *t)

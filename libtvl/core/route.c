@@ -279,9 +279,13 @@ size_t tvl_route_copies(struct tvl_path *p, const struct tvl_sent_frame *f, tvl_
     *again = true; /* if it cannot be asked now, it may be later */
     if (on < 0)
         return 0;
-    const struct tvl_sched_packet pkt = {
-        .bytes = f->len, .rank = s->rank, .flow = s->flow, .deadline = s->deadline, .age = age
-    };
+    const struct tvl_sched_packet pkt = { .bytes = f->len,
+                                          .rank = s->rank,
+                                          .flow = s->flow,
+                                          .deadline = s->deadline,
+                                          .age = age,
+                                          .rescue =
+                                              rule && rule->cfg.protection == TVL_FLOW_RESCUE };
     const uint64_t wanted = conn->sched->also(conn->sched_state, view, n, on, &pkt, conn->now);
 
     *again = wanted & TVL_SCHED_WATCH;

@@ -13,7 +13,8 @@
  *                           good; a copy on the next best when the doubt is above DOUBT_COPY
  *     upper layers          on every path, the earliest arrival first, as long as they come in time
  *                           and the path's queue stays below QUEUE_US and QUEUE_BYTES: what is
- *                           queued cannot be overtaken by the next base unit
+ *                           queued cannot be overtaken by the next base unit; of those whose flow
+ *                           asks for it (TVL_FLOW_RESCUE) a copy when in doubt above DOUBT_RESCUE
  *     late                  a unit that all paths together cannot deliver in time is held, and an
  *                           upper one that would take more than SHARE_UPPER of that: others get
  *                           its share
@@ -26,11 +27,12 @@
 #include "all.h"
 
 #define DOUBT_COPY 0.01    /* chance of a base unit's packet to be late above which it goes twice */
-#define DOUBT_UPPER 0.8    /* the same of an upper layer's, above which it does not go there */
+#define DOUBT_RESCUE 0.05  /* the same of another flow's, if that is to be rescued */
+#define DOUBT_UPPER 0.8    /* the chance of an upper layer's, above which it does not go there */
 #define DOUBT_ALIKE 1.2    /* times the least doubt: as good as the surest path */
 #define QUEUE_US 20000.0   /* us of queue on a path that upper layers may make, */
 #define QUEUE_BYTES 2944   /* and two packets, however slow it is */
-#define SHARE_UPPER 0.4    /* of what can be delivered by then, for more urgent ones will come */
+#define SHARE_UPPER 0.6    /* of what can be delivered by then, for more urgent ones will come */
 #define UNSEEN 3           /* times what was delivered: what it may be without a queue */
 #define SOONER 1e-7        /* of doubt, that a us is worth */
 #define SIGMA_LEAST 1000.0 /* us */
@@ -205,14 +207,15 @@ static uint64_t layered_also(void *s, const struct tvl_sched_path *path, size_t 
                              const struct tvl_sched_packet *pkt, tvl_time now)
 {
     (void)s;
-    if (pkt->deadline == TVL_TIME_NEVER || !is_base(pkt) || pkt->deadline <= now)
+    if (pkt->deadline == TVL_TIME_NEVER || pkt->deadline <= now || !(is_base(pkt) || pkt->rescue))
         return 0;
     const struct outlook o = look(&path[on], 0);
     const double left = (double)(pkt->deadline - now) - remaining(&o, (double)pkt->age);
     const double d = doubt(&path[on], &o, left);
     const struct choice second = surest(path, n, on, pkt->bytes, pkt, pkt->bytes, now);
 
-    if (d < DOUBT_COPY || second.path < 0 || second.doubt > DOUBT_UPPER)
+    if (d < (is_base(pkt) ? DOUBT_COPY : DOUBT_RESCUE) || second.path < 0 ||
+        second.doubt > DOUBT_UPPER)
         return TVL_SCHED_WATCH;
     const struct outlook there = look(&path[second.path], pkt->bytes);
 

@@ -55,6 +55,7 @@ struct tvl_sched_packet {
     tvl_time deadline; /* of its first stream */
     tvl_time age;      /* us since it left; also() only */
     bool again;        /* it was lost before: the receiver may be waiting for it alone */
+    bool rescue;       /* its flow asks for that (TVL_FLOW_RESCUE); also() only */
     uint64_t waiting;  /* bytes that wait and are no less urgent, these included */
     uint64_t credit;   /* bytes the peer takes before it must read; UINT64_MAX: it matters not */
 };

@@ -450,6 +450,9 @@ enum tvl_flow_protection {
                            may take, before data of the same rank, never before a smaller one. The peer
                            must take them (tvl_conn_stats.repair); else the flow is unprotected.
                            What is lost and not repaired is sent again as `reliability` says */
+    TVL_FLOW_RESCUE,    /* what has left on one path and is no longer sure to be in time there is
+                           sent on another one too, if the scheduler judges so: `layered` does. It
+                           does that for flow 0 unasked */
 };
 
 struct tvl_flow_config { /* all zero: nothing special */

@@ -401,7 +401,7 @@ static void wrong_values(void **state)
         { .n_paths = TVL_PATHS_MAX + 1 },
         { .paths = (enum tvl_flow_paths)4 },
         { .reliability = (enum tvl_flow_reliability)3 },
-        { .protection = (enum tvl_flow_protection)3 },
+        { .protection = (enum tvl_flow_protection)4 },
         { .code = UINT64_C(1) << 62 },
     };
     struct flows f;

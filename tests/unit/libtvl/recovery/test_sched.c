@@ -402,6 +402,11 @@ static void layered_copies_what_falls_behind(void **state)
     pkt.flow = 2;
     path[1].room = 9000;
     assert_int_equal(ops->also(NULL, path, 2, 0, &pkt, NOW + 100000), 0);
+    pkt.rescue = true;
+    assert_int_equal(ops->also(NULL, path, 2, 0, &pkt, NOW + 100000), 2);
+    path[0].unproved_age = 30000;
+    pkt.age = 30000; /* no sooner than it falls behind */
+    assert_int_equal(ops->also(NULL, path, 2, 0, &pkt, NOW + 30000), TVL_SCHED_WATCH);
 }
 
 static void every_scheduler_keeps_the_contract(void **state)
