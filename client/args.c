@@ -21,6 +21,7 @@ const char args_help[] =
     "  --duration S         stop S seconds after the first picture\n"
     "  --headless           no window and no sound device\n"
     "  --fullscreen         start in full screen\n"
+    "  --size WxH           of the window or, with --headless, of the screenshots [1280x720]\n"
     "  --mute               start with the sound off\n"
     "  --no-audio           do not ask for the sound\n"
     "  --json FILE          write a report when playing ends\n"
@@ -32,6 +33,8 @@ const char args_help[] =
     "  --sched NAME         path scheduler of what the player sends\n"
     "  --keylog FILE        append TLS secrets for packet dissectors [$SSLKEYLOGFILE]\n"
     "  --qlog DIR           write a qlog file per connection into DIR [$QLOGDIR]\n"
+    "  --policy-log FILE    write what the player decides on layers and delay, and from what\n"
+    "  --replay-policy FILE decide all of that again: 0 if it comes out the same, else 1; no URI\n"
     "  --log LEVEL          error, warn, info or debug [warn]\n"
     "  --help, --version\n"
     "\n"
@@ -51,8 +54,11 @@ enum option_id {
     OPT_SCHED,
     OPT_KEYLOG,
     OPT_QLOG,
+    OPT_POLICY_LOG,
+    OPT_REPLAY,
     OPT_NO_AUDIO,
     OPT_FULLSCREEN,
+    OPT_SIZE,
     OPT_MUTE,
     OPT_LOG,
     OPT_HELP,
@@ -72,8 +78,11 @@ static const struct option options[] = {
     { "sched", required_argument, NULL, OPT_SCHED },
     { "keylog", required_argument, NULL, OPT_KEYLOG },
     { "qlog", required_argument, NULL, OPT_QLOG },
+    { "policy-log", required_argument, NULL, OPT_POLICY_LOG },
+    { "replay-policy", required_argument, NULL, OPT_REPLAY },
     { "no-audio", no_argument, NULL, OPT_NO_AUDIO },
     { "fullscreen", no_argument, NULL, OPT_FULLSCREEN },
+    { "size", required_argument, NULL, OPT_SIZE },
     { "mute", no_argument, NULL, OPT_MUTE },
     { "log", required_argument, NULL, OPT_LOG },
     { "help", no_argument, NULL, OPT_HELP },
@@ -126,6 +135,22 @@ static int take_layers(struct args *a, const char *text, struct reason r)
         return 0;
     }
     snprintf(r.text, r.size, "--layers: \"%.60s\" is not of the form s2t1", text);
+    return -1;
+}
+
+static int take_size(struct args *a, const char *text, struct reason r)
+{
+    char *end;
+    unsigned long w = strtoul(text, &end, 10), h = *end == 'x' ? strtoul(end + 1, &end, 10) : 0;
+    bool digits = strspn(text, "0123456789x") == strlen(text);
+    if (digits && *end == '\0' && w >= ARGS_SIDE_MIN && h >= ARGS_SIDE_MIN && w <= ARGS_SIDE_MAX &&
+        h <= ARGS_SIDE_MAX) {
+        a->width = (uint16_t)w;
+        a->height = (uint16_t)h;
+        return 0;
+    }
+    snprintf(r.text, r.size, "--size: \"%.60s\" is not WxH with sides of %d to %d", text,
+             ARGS_SIDE_MIN, ARGS_SIDE_MAX);
     return -1;
 }
 
@@ -205,6 +230,10 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_text(&a->keylog_file, value, "keylog", r);
     case OPT_QLOG:
         return take_text(&a->qlog_dir, value, "qlog", r);
+    case OPT_POLICY_LOG:
+        return take_text(&a->policy_log, value, "policy-log", r);
+    case OPT_REPLAY:
+        return take_text(&a->replay_file, value, "replay-policy", r);
     case OPT_CC:
         return take_text(&a->cc, value, "cc", r);
     case OPT_SCHED:
@@ -215,6 +244,8 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_latency(a, value, r);
     case OPT_LAYERS:
         return take_layers(a, value, r);
+    case OPT_SIZE:
+        return take_size(a, value, r);
     case OPT_LOG:
         return take_log(a, value, r);
     case OPT_SCREENSHOT:
@@ -236,7 +267,9 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
 
 enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size)
 {
-    struct args a = { .max_spatial = -1, .max_temporal = -1, .log = LOG_LEVEL_WARN };
+    struct args a = {
+        .max_spatial = -1, .max_temporal = -1, .log = LOG_LEVEL_WARN, .width = 1280, .height = 720
+    };
     struct reason r = { why, why_size };
     int id;
     optind = 0; /* start afresh: GNU getopt */
@@ -254,8 +287,14 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
         if (take_option(&a, id, optarg, r))
             return ARGS_WRONG;
     }
-    if (argc - optind != 1) {
-        if (argc == optind)
+    if (a.replay_file && argc == optind) {
+        *out = a;
+        return ARGS_REPLAY;
+    }
+    if (argc - optind != 1 || a.replay_file) {
+        if (a.replay_file)
+            snprintf(why, why_size, "--replay-policy plays no broadcast");
+        else if (argc == optind)
             snprintf(why, why_size, "which broadcast? give moqt://HOST/NAMESPACE");
         else
             snprintf(why, why_size, "one broadcast at a time: \"%.100s\" is too much",

@@ -12,6 +12,8 @@
 #define ARGS_PATHS_MAX 8 /* = TVL_PATHS_MAX */
 #define ARGS_SCREENSHOTS_MAX 16
 #define ARGS_LATENCY_MAX_MS 10000
+#define ARGS_SIDE_MIN 64
+#define ARGS_SIDE_MAX 8192
 
 struct args_screenshot {
     char file[512];
@@ -23,17 +25,19 @@ struct args {
     struct path_spec paths[ARGS_PATHS_MAX];
     size_t n_paths;
     const char *ca_file, *json_file, *keylog_file, *qlog_dir; /* of argv; NULL: not given */
+    const char *policy_log, *replay_file;                     /* likewise */
     const char *cc, *sched;                                   /* likewise */
     struct args_screenshot screenshots[ARGS_SCREENSHOTS_MAX];
     size_t n_screenshots;
     double duration_s;             /* 0: until the broadcast ends */
     uint32_t latency_ms;           /* 0: the catalog's */
     int max_spatial, max_temporal; /* -1: all */
+    uint16_t width, height;        /* of the window */
     enum log_level log;
     bool headless, no_audio, fullscreen, mute;
 };
 
-enum args_result { ARGS_RUN, ARGS_HELP, ARGS_VERSION, ARGS_WRONG };
+enum args_result { ARGS_RUN, ARGS_REPLAY, ARGS_HELP, ARGS_VERSION, ARGS_WRONG };
 
 /* ARGS_WRONG: one line in `why`. `argv` must outlive `out`. */
 enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size);

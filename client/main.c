@@ -12,6 +12,7 @@
 
 #include <ev.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct app {
     struct player *player;
     struct screen *screen;
     struct report *report;
+    FILE *policy_log; /* NULL: none */
     ev_timer keys, measure, goodbye;
     ev_signal interrupt, terminate;
     int64_t began;
@@ -124,6 +126,16 @@ static void check_time(struct app *a)
     }
 }
 
+static void ask(struct app *a)
+{
+    struct svc_layer top;
+    uint32_t width = 0, height = 0;
+    if (a->screen)
+        screen_size(a->screen, &width, &height);
+    if (player_demand(a->player, width, height, &top))
+        session_ask(a->session, top);
+}
+
 static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct app *a = timer->data;
@@ -132,6 +144,7 @@ static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     size_t n = session_paths(a->session, path, TVL_PATHS_MAX);
     player_measure(a->player, path, n);
+    ask(a);
     if (a->screen && !a->args.headless) {
         draw_overlay(a);
         screen_render(a->screen);
@@ -162,6 +175,11 @@ static void on_unit(void *user, const struct svc_unit *unit)
 static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
 {
     player_sound(((struct app *)user)->player, opus, len, pts);
+}
+
+static void on_given_up(void *user, struct svc_layer l)
+{
+    player_given_up(((struct app *)user)->player, l);
 }
 
 static void on_note(void *user, const char *what)
@@ -207,6 +225,7 @@ static const struct session_handler session_handler = {
     .on_catalog = on_catalog,
     .on_unit = on_unit,
     .on_sound = on_sound,
+    .on_given_up = on_given_up,
     .on_note = on_note,
     .on_end = on_end,
     .on_failed = on_failed,
@@ -217,13 +236,16 @@ static const struct session_handler session_handler = {
 static int open_screen(struct app *a, char *why, size_t why_size)
 {
     char title[256];
-    enum screen_kind kind = a->args.headless     ? SCREEN_MEMORY
-                            : a->args.fullscreen ? SCREEN_FULL
-                                                 : SCREEN_WINDOW;
+    const struct screen_config cfg = { .kind = a->args.headless     ? SCREEN_MEMORY
+                                               : a->args.fullscreen ? SCREEN_FULL
+                                                                    : SCREEN_WINDOW,
+                                       .width = a->args.width,
+                                       .height = a->args.height,
+                                       .title = title };
     if (a->args.headless && a->args.n_screenshots == 0)
         return 0;
     snprintf(title, sizeof title, "%.180s \u2013 svc-player", a->args.uri.ns);
-    return screen_new(&a->screen, kind, title, why, why_size);
+    return screen_new(&a->screen, &cfg, why, why_size);
 }
 
 static int open_player(struct app *a, char *why, size_t why_size)
@@ -232,6 +254,7 @@ static int open_player(struct app *a, char *why, size_t why_size)
                                  .args = &a->args,
                                  .screen = a->screen,
                                  .report = a->report,
+                                 .policy_log = a->policy_log,
                                  .process_began_us = a->began,
                                  .on_finished = on_finished,
                                  .user = a };
@@ -294,6 +317,36 @@ static void write_report(struct app *a)
     }
 }
 
+static void close_policy_log(struct app *a)
+{
+    if (!a->policy_log)
+        return;
+    bool failed = ferror(a->policy_log) != 0;
+    if (fclose(a->policy_log) == 0 && !failed)
+        return;
+    log_text(LOG_LEVEL_ERROR, "cannot write %s", a->args.policy_log);
+    a->exit_code = a->exit_code ? a->exit_code : EXIT_FAILED;
+}
+
+/* The exit code: whether the policy decides as it did when the log was written. */
+static int replay(const char *file)
+{
+    struct decision_verdict v;
+    FILE *log = fopen(file, "r");
+    if (!log) {
+        log_text(LOG_LEVEL_ERROR, "cannot read %s: %s", file, strerror(errno));
+        return EXIT_FAILED;
+    }
+    int err = decision_replay(log, &receiver_policy, &v);
+    fclose(log);
+    if (err != 0 || v.differed > 0)
+        log_text(LOG_LEVEL_ERROR, "%s: line %lu: %s (%llu of %llu decisions differ)", file, v.line,
+                 v.what, (unsigned long long)v.differed, (unsigned long long)v.made);
+    else
+        printf("%s: %llu decisions, all the same\n", file, (unsigned long long)v.made);
+    return err != 0 || v.differed > 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
 static int play(struct app *a)
 {
     char why[600] = "";
@@ -303,6 +356,8 @@ static int play(struct app *a)
     a->loop = ev_default_loop(0);
     if (a->args.json_file && !(a->report = report_new()))
         snprintf(why, sizeof why, "no memory for the report");
+    else if (a->args.policy_log && !(a->policy_log = fopen(a->args.policy_log, "w")))
+        snprintf(why, sizeof why, "cannot write %s: %s", a->args.policy_log, strerror(errno));
     else if (open_screen(a, why, sizeof why) == 0 && open_player(a, why, sizeof why) == 0)
         code = open_session(a, why, sizeof why);
     if (code != 0) {
@@ -316,6 +371,7 @@ static int play(struct app *a)
             log_text(LOG_LEVEL_ERROR, "a screenshot could not be saved whole");
     }
     write_report(a);
+    close_policy_log(a);
     session_free(a->session);
     player_free(a->player);
     screen_free(a->screen);
@@ -335,6 +391,8 @@ int main(int argc, char **argv)
     case ARGS_VERSION:
         puts("svc-player " CLIENT_VERSION);
         return EXIT_DONE;
+    case ARGS_REPLAY:
+        return replay(app.args.replay_file);
     case ARGS_WRONG:
         fprintf(stderr, "svc-player: %s (see --help)\n", why);
         return EXIT_USAGE;

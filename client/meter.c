@@ -128,6 +128,14 @@ void meter_sample(struct meter *m, const struct meter_input *in, struct osd_view
     m->last_us = in->now_us;
 }
 
+size_t meter_paths_up(const struct meter *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->n_paths; i++)
+        n += m->path[i].last.state == TVL_PATH_UP;
+    return n;
+}
+
 size_t meter_paths(const struct meter *m, struct report_path *out)
 {
     double seconds = (double)(m->last_us - m->began_us) / 1e6;

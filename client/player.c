@@ -35,10 +35,13 @@ struct player {
     const char *codec; /* it is for: one of svc_codecs */
     struct picture_window window;
     struct playout clock;
+    struct receiver receiver;
+    struct demand_input evidence; /* since the last demand */
     struct layers layers;
     struct meter meter;
     struct osd_view view;
     struct waiting waiting;
+    bool offered[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX]; /* layers that may be asked for */
     struct sound *sound;
     ev_timer turn, sound_timer;
     bool stopped;
@@ -198,6 +201,7 @@ static void show(struct player *p, int64_t now)
     int64_t next_due = playout_due(&p->clock, playout_next_pts(&p->clock, &v));
     if (v.has_next && now > next_due) { /* this machine is too slow: catch up */
         p->frames_skipped++;
+        p->evidence.too_slow++;
     } else {
         if (p->cfg.screen && screen_show(p->cfg.screen, &p->waiting.picture.image) == 0)
             screen_render(p->cfg.screen);
@@ -222,6 +226,7 @@ static void learn_margin(struct player *p, int64_t took_us)
 static void take_turn(struct player *p, int64_t pts)
 {
     uint64_t number = p->clock.next;
+    int64_t turn = player_clock();
     heal(p);
     struct picture *pic = picture_window_get(&p->window, number);
     int64_t before = player_clock();
@@ -232,6 +237,7 @@ static void take_turn(struct player *p, int64_t pts)
         got = decode(p, pic, GATHER_IN_TURN, &p->waiting.picture);
         learn_margin(p, player_clock() - before);
     }
+    p->evidence.busy_us += (uint32_t)(player_clock() - turn);
     layers_passed(&p->layers, number, pic, got == 1);
     if (got == 1) {
         p->waiting.is = true;
@@ -331,6 +337,18 @@ static void use_codec(struct player *p, const char *codec)
     p->codec = codec;
 }
 
+/* A layer that may be asked for. */
+static void offer(struct player *p, struct svc_layer l, const struct msf_track *t)
+{
+    struct demand_input *e = &p->evidence;
+
+    p->offered[l.spatial][l.temporal] = true;
+    e->n_spatial = l.spatial >= e->n_spatial ? (uint8_t)(l.spatial + 1) : e->n_spatial;
+    e->n_temporal = l.temporal >= e->n_temporal ? (uint8_t)(l.temporal + 1) : e->n_temporal;
+    e->width[l.spatial] = t->width;
+    e->height[l.spatial] = t->height;
+}
+
 void player_catalog(struct player *p, const struct msf_catalog *c,
                     const struct subscription_plan *plan)
 {
@@ -346,6 +364,7 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
             latency_ms = t->target_latency_ms;
         if (plan->item[i].kind == SVC_VIDEO) {
             p->layers.subscribed[l.spatial][l.temporal] = true;
+            offer(p, l, t);
             fps = t->framerate > fps ? t->framerate : fps;
             continue;
         }
@@ -367,6 +386,8 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
     if (!(fps >= 1 && fps <= 240))
         fps = 30;
     playout_init(&p->clock, (int64_t)latency_ms * 1000, (int64_t)(1e6 / fps));
+    p->evidence.latency_us = latency_ms * 1000;
+    demand_next(&p->evidence, player_clock());
 }
 
 static void begin_anew(struct player *p, const char *why)
@@ -379,10 +400,21 @@ static void begin_anew(struct player *p, const char *why)
     p->layers.last_t0 = 0;
 }
 
+/* A base unit came; by how much the clock is shifted now. */
+static int64_t judge_delay(struct player *p, const struct svc_unit *unit, int64_t now)
+{
+    const struct playout_arrival in =
+        playout_base_arrived(&p->clock, unit->pts, now + p->margin_us);
+    struct playout_change out;
+    receiver_delay(&p->receiver, p->cfg.policy_log, &in, &out);
+    playout_shift(&p->clock, out.shift_us);
+    return out.shift_us;
+}
+
 /* A unit whose picture's turn is over. */
 static void late_unit(struct player *p, const struct svc_unit *unit, int64_t shifted)
 {
-    if (shifted) {
+    if (shifted > 0) {
         char what[80];
         snprintf(what, sizeof what, "base layer late: playing %d ms later", (int)(shifted / 1000));
         note(p, what);
@@ -416,11 +448,22 @@ void player_unit(struct player *p, const struct svc_unit *unit)
         playout_start(&p->clock, unit->picture, unit->pts, now);
         picture_window_forget_before(&p->window, unit->picture);
     } else if (unit->layer.spatial == 0) {
-        shifted = playout_base_arrived(&p->clock, unit->pts, now + p->margin_us);
+        shifted = judge_delay(p, unit, now);
     }
-    if (unit->picture < p->clock.next)
+    if (unit->picture < p->clock.next) {
+        demand_came(&p->evidence, unit->layer, -1);
         late_unit(p, unit, shifted);
+    } else {
+        int64_t margin = playout_due(&p->clock, unit->pts) - p->margin_us - now;
+        demand_came(&p->evidence, unit->layer, margin > 0 ? margin : 0);
+    }
     run(p);
+}
+
+void player_given_up(struct player *p, struct svc_layer l)
+{
+    if (p->clock.started && l.spatial < SVC_SPATIAL_MAX && l.temporal < SVC_TEMPORAL_MAX)
+        demand_given_up(&p->evidence, l);
 }
 
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts)
@@ -468,6 +511,34 @@ void player_measure(struct player *p, const struct session_path *path, size_t n_
     p->top_spatial = -1;
     if (p->cfg.report)
         report_add_sample(p->cfg.report, &row);
+}
+
+bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc_layer *out)
+{
+    struct demand_input *in = &p->evidence;
+    struct demand_decision d;
+    char what[96];
+    int64_t now = player_clock();
+    if (!p->clock.started || p->stopped || p->no_more)
+        return false;
+    in->elapsed_us = (uint32_t)(now - in->now_us);
+    in->now_us = now;
+    in->display_width = width;
+    in->display_height = height;
+    in->paths = (uint32_t)meter_paths_up(&p->meter);
+    receiver_demand(&p->receiver, p->cfg.policy_log, in, &d);
+    demand_next(in, now);
+    if (d.reason == DEMAND_SAME)
+        return false;
+    *out = (struct svc_layer){ d.spatial, d.temporal };
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
+        for (unsigned t = 0; t < SVC_TEMPORAL_MAX; t++)
+            p->layers.subscribed[s][t] =
+                p->offered[s][t] && s <= out->spatial && t <= out->temporal;
+    snprintf(what, sizeof what, "asking for S%u T%u: %s", out->spatial, out->temporal,
+             demand_reason_text(d.reason));
+    note(p, what);
+    return true;
 }
 
 struct osd_view *player_view(struct player *p)

@@ -7,6 +7,7 @@
 
 #include "args.h"
 #include "meter.h"
+#include "receiver.h"
 #include "screen.h"
 
 #include <moq/msf.h>
@@ -23,6 +24,7 @@ struct player_config {
     const struct args *args;         /* borrowed */
     struct screen *screen;           /* borrowed; NULL: nobody looks */
     struct report *report;           /* borrowed; NULL: none is wanted */
+    FILE *policy_log;                /* borrowed; NULL: decisions are not logged */
     int64_t process_began_us;        /* CLOCK_MONOTONIC */
     void (*on_finished)(void *user); /* the broadcast has ended and its last picture was shown */
     void *user;
@@ -37,6 +39,7 @@ void player_free(struct player *p);
 void player_catalog(struct player *p, const struct msf_catalog *c,
                     const struct subscription_plan *plan);
 void player_unit(struct player *p, const struct svc_unit *unit);
+void player_given_up(struct player *p, struct svc_layer l); /* a unit, by the sender */
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts);
 void player_no_more(struct player *p); /* the last unit has come */
 /* Nothing is shown, heard or counted any more; what is known can still be asked for. */
@@ -45,6 +48,12 @@ void player_stop(struct player *p);
 void player_set_muted(struct player *p, bool muted);
 /* Every METER_PERIOD_US: measure; refreshes the view below. */
 void player_measure(struct player *p, const struct session_path *path, size_t n_paths);
+/*
+ * Which layers to ask for now, of those that player_catalog was told; after player_measure. The
+ * window's size in pixels, 0: no limit. True: *out is to be asked for; it counts as such from now
+ * on.
+ */
+bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc_layer *out);
 struct osd_view *player_view(struct player *p);
 /* Wall time of the first shown picture, us; 0: none yet. */
 int64_t player_first_shown(const struct player *p);

@@ -10,10 +10,9 @@ void playout_start(struct playout *p, uint64_t picture, int64_t pts, int64_t now
 {
     p->started = true;
     p->offset_us = now + p->latency_us - pts;
-    p->extra_us = 0;
     p->next = picture;
     p->last_pts = pts - p->frame_us;
-    p->late_run = 0;
+    p->fresh = true;
 }
 
 int64_t playout_next_pts(const struct playout *p, const struct playout_view *v)
@@ -65,29 +64,64 @@ int64_t playout_shown(struct playout *p, int64_t now)
     return gap;
 }
 
-int64_t playout_base_arrived(struct playout *p, int64_t pts, int64_t now)
+struct playout_arrival playout_base_arrived(struct playout *p, int64_t pts, int64_t now)
 {
-    int64_t late = now - playout_due(p, pts);
-    if (late <= 0) {
-        p->late_run = 0;
+    struct playout_arrival in = { now, now - playout_due(p, pts), p->fresh };
+    p->fresh = false;
+    return in;
+}
+
+void playout_shift(struct playout *p, int64_t shift_us)
+{
+    p->offset_us += shift_us;
+    p->rebuffers += shift_us > 0;
+}
+
+/* ---- the delay policy ---- */
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t late(struct playout_delay *d, const struct playout_arrival *in)
+{
+    d->watching = false;
+    if (d->late_run++ == 0)
+        d->late_since_us = in->now_us;
+    if (d->late_run < PLAYOUT_LATE_RUN || in->now_us - d->late_since_us < PLAYOUT_LATE_SPAN_US)
         return 0;
-    }
-    if (p->late_run++ == 0)
-        p->late_since_us = now;
-    if (p->late_run < PLAYOUT_LATE_RUN || now - p->late_since_us < PLAYOUT_LATE_SPAN_US)
-        return 0;
-    int64_t shift = late + PLAYOUT_SHIFT_MARGIN_US;
-    if (shift > PLAYOUT_SHIFT_MAX_US)
-        shift = PLAYOUT_SHIFT_MAX_US;
-    if (shift > PLAYOUT_EXTRA_MAX_US - p->extra_us)
-        shift = PLAYOUT_EXTRA_MAX_US - p->extra_us;
-    p->late_run = 0;
+    d->late_run = 0;
+    int64_t shift = least(in->late_us + PLAYOUT_SHIFT_MARGIN_US, PLAYOUT_SHIFT_MAX_US);
+    shift = least(shift, PLAYOUT_EXTRA_MAX_US - d->extra_us);
     if (shift <= 0)
         return 0;
-    p->offset_us += shift;
-    p->extra_us += shift;
-    p->rebuffers++;
+    d->rebuffers++;
     return shift;
+}
+
+static int64_t in_time(struct playout_delay *d, const struct playout_arrival *in)
+{
+    uint32_t doublings = d->rebuffers > 1 ? d->rebuffers - 1 : 0;
+    int64_t proof = PLAYOUT_PROOF_US << least(doublings, PLAYOUT_PROOF_DOUBLINGS);
+    d->late_run = 0;
+    if (!d->watching || -in->late_us < PLAYOUT_SPARE_US + PLAYOUT_GIVE_BACK_US) {
+        d->watching = true;
+        d->early_since_us = in->now_us;
+    }
+    if (d->extra_us <= 0 || in->now_us - d->early_since_us < proof)
+        return 0;
+    d->early_since_us = in->now_us - proof + PLAYOUT_GIVE_BACK_EVERY_US;
+    return -least(d->extra_us, PLAYOUT_GIVE_BACK_US);
+}
+
+void playout_delay_decide(struct playout_delay *d, const struct playout_arrival *in,
+                          struct playout_change *out)
+{
+    if (in->fresh)
+        *d = (struct playout_delay){ .rebuffers = d->rebuffers };
+    out->shift_us = in->late_us > 0 ? late(d, in) : in_time(d, in);
+    d->extra_us += out->shift_us;
 }
 
 int64_t playout_media_now(const struct playout *p, int64_t now)

@@ -5,7 +5,8 @@
  *     due(picture) = pts(picture) + offset
  *
  * The first picture fixes the offset so that it is due one target latency after its arrival. The
- * offset never shrinks; it grows (a rebuffering) when the base layer keeps coming late.
+ * delay policy moves it: up at once when the base layer keeps coming late (a rebuffering), and
+ * back, little by little, when it has long come early enough to bear that.
  */
 #ifndef CLIENT_PLAYOUT_H
 #define CLIENT_PLAYOUT_H
@@ -13,24 +14,44 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PLAYOUT_STALL_INTERVALS_X2 5  /* a stall is a gap of more than 2.5 frame intervals */
-#define PLAYOUT_LATE_RUN 5            /* late base units in a row ... */
-#define PLAYOUT_LATE_SPAN_US 500000   /* ... over at least this time shift the clock */
+#define PLAYOUT_STALL_INTERVALS_X2 5 /* a stall is a gap of more than 2.5 frame intervals */
+#define PLAYOUT_GIVE_BACK_US 20000   /* at a time, one packet of sound ... */
+#define PLAYOUT_GIVE_BACK_EVERY_US 1000000
+#define PLAYOUT_SPARE_US 60000      /* ... while the base comes earlier than needed by this */
+#define PLAYOUT_PROOF_US 10000000   /* of that, before; doubles with each further rebuffering ... */
+#define PLAYOUT_PROOF_DOUBLINGS 4   /* ... so often */
+#define PLAYOUT_LATE_RUN 5          /* late base units in a row ... */
+#define PLAYOUT_LATE_SPAN_US 500000 /* ... over at least this time shift the clock */
 #define PLAYOUT_SHIFT_MARGIN_US 20000 /* on top of the lateness seen */
 #define PLAYOUT_SHIFT_MAX_US 1000000  /* per rebuffering */
 #define PLAYOUT_EXTRA_MAX_US 3000000  /* all rebufferings together */
 #define PLAYOUT_JUMP_US 10000000      /* a step in media time that is no gap but a new start */
+
+struct playout_delay { /* the delay policy's state; zero is a fresh one */
+    int64_t extra_us;  /* by which it has moved the offset */
+    int64_t late_since_us;
+    uint32_t late_run, rebuffers;
+    bool watching;          /* base units came in time since ... */
+    int64_t early_since_us; /* ... and early enough since */
+};
+struct playout_arrival {
+    int64_t now_us, late_us; /* of a base unit: arrival after its turn, negative: before */
+    bool fresh;              /* the clock has started since the one before */
+};
+struct playout_change {
+    int64_t shift_us; /* of the offset, [-PLAYOUT_GIVE_BACK_US, PLAYOUT_SHIFT_MAX_US] */
+};
+void playout_delay_decide(struct playout_delay *d, const struct playout_arrival *in,
+                          struct playout_change *out);
 
 struct playout {
     int64_t latency_us; /* target */
     int64_t frame_us;   /* nominal interval of pictures */
     bool started;
     int64_t offset_us;
-    int64_t extra_us; /* by which rebufferings have grown the offset */
     uint64_t next;    /* picture whose turn it is */
     int64_t last_pts; /* of picture next - 1 */
-    int64_t late_since_us;
-    unsigned late_run;
+    bool fresh;       /* no base unit has come since the clock started */
     unsigned rebuffers;
     bool shown_any;
     int64_t last_shown_us;
@@ -61,8 +82,10 @@ void playout_pass(struct playout *p, int64_t pts);
 void playout_rewind(struct playout *p, uint64_t picture, int64_t pts);
 /* A picture is on the screen at `now`. Result: the length of the stall it ends, us; 0: none. */
 int64_t playout_shown(struct playout *p, int64_t now);
-/* A base-layer unit came at `now`. Result: by how much the clock was shifted, us; 0: not. */
-int64_t playout_base_arrived(struct playout *p, int64_t pts, int64_t now);
+/* A base-layer unit came at `now`: what the delay policy is to judge. */
+struct playout_arrival playout_base_arrived(struct playout *p, int64_t pts, int64_t now);
+/* What it said is done. */
+void playout_shift(struct playout *p, int64_t shift_us);
 /* Media time that is due at `now`. */
 int64_t playout_media_now(const struct playout *p, int64_t now);
 

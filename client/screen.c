@@ -28,13 +28,13 @@ struct screen {
     SDL_Thread *saving; /* the last screenshot, if not waited for yet */
 };
 
-static int open_window(struct screen *s, const char *title)
+static int open_window(struct screen *s, const struct screen_config *cfg)
 {
     uint32_t flags = SDL_WINDOW_RESIZABLE;
     if (s->kind == SCREEN_FULL)
         flags |= SDL_WINDOW_FULLSCREEN_DESKTOP;
-    s->window = SDL_CreateWindow(title, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED,
-                                 SCREEN_WIDTH, SCREEN_HEIGHT, flags);
+    s->window = SDL_CreateWindow(cfg->title, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED,
+                                 cfg->width, cfg->height, flags);
     if (!s->window)
         return -1;
     s->renderer = SDL_CreateRenderer(s->window, -1, SDL_RENDERER_ACCELERATED);
@@ -43,18 +43,17 @@ static int open_window(struct screen *s, const char *title)
     return s->renderer ? 0 : -1;
 }
 
-static int open_memory(struct screen *s)
+static int open_memory(struct screen *s, const struct screen_config *cfg)
 {
-    s->memory = SDL_CreateRGBSurfaceWithFormat(0, SCREEN_WIDTH, SCREEN_HEIGHT, 32,
-                                               SDL_PIXELFORMAT_ARGB8888);
+    s->memory =
+        SDL_CreateRGBSurfaceWithFormat(0, cfg->width, cfg->height, 32, SDL_PIXELFORMAT_ARGB8888);
     if (!s->memory)
         return -1;
     s->renderer = SDL_CreateSoftwareRenderer(s->memory);
     return s->renderer ? 0 : -1;
 }
 
-int screen_new(struct screen **out, enum screen_kind kind, const char *title, char *why,
-               size_t why_size)
+int screen_new(struct screen **out, const struct screen_config *cfg, char *why, size_t why_size)
 {
     char what[200];
     struct screen *s = calloc(1, sizeof *s);
@@ -62,16 +61,16 @@ int screen_new(struct screen **out, enum screen_kind kind, const char *title, ch
         snprintf(why, why_size, "no memory for the screen");
         return -1;
     }
-    s->kind = kind;
+    s->kind = cfg->kind;
     SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, "linear");
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* the event loop has its own */
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "0");
-    if (kind != SCREEN_MEMORY && SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) {
+    if (cfg->kind != SCREEN_MEMORY && SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) {
         snprintf(why, why_size, "no display: %s (--headless plays without one)", SDL_GetError());
         free(s);
         return -1;
     }
-    if (kind == SCREEN_MEMORY ? open_memory(s) : open_window(s, title)) {
+    if (cfg->kind == SCREEN_MEMORY ? open_memory(s, cfg) : open_window(s, cfg)) {
         snprintf(why, why_size, "cannot open a window: %s", SDL_GetError());
         screen_free(s);
         return -1;
@@ -122,6 +121,14 @@ int screen_show(struct screen *s, const struct svc_image *img)
                                 (int)img->stride[1], img->plane[2], (int)img->stride[2]);
 }
 
+void screen_size(const struct screen *s, uint32_t *width, uint32_t *height)
+{
+    int w = 0, h = 0;
+    bool known = SDL_GetRendererOutputSize(s->renderer, &w, &h) == 0 && w > 0 && h > 0;
+    *width = known ? (uint32_t)w : 0;
+    *height = known ? (uint32_t)h : 0;
+}
+
 /* Canvas and texture of the statistics, of the output's present size. */
 static bool fit_canvas(struct screen *s)
 {
@@ -166,8 +173,9 @@ void screen_overlay_help(struct screen *s)
 
 static void compose(struct screen *s)
 {
-    int w = SCREEN_WIDTH, h = SCREEN_HEIGHT;
-    SDL_GetRendererOutputSize(s->renderer, &w, &h);
+    int w, h;
+    if (SDL_GetRendererOutputSize(s->renderer, &w, &h) != 0)
+        return;
     SDL_SetRenderDrawColor(s->renderer, 0, 0, 0, 255);
     SDL_RenderClear(s->renderer);
     if (s->picture) {

@@ -7,10 +7,13 @@
 
 #include "osd.h"
 
-#define SCREEN_WIDTH 1280
-#define SCREEN_HEIGHT 720
-
 enum screen_kind { SCREEN_WINDOW, SCREEN_FULL, SCREEN_MEMORY };
+
+struct screen_config {
+    enum screen_kind kind;
+    uint16_t width, height; /* pixels, to begin with */
+    const char *title;      /* borrowed for the call */
+};
 
 enum screen_command { /* what the person at the keyboard wants; a bit each */
                       SCREEN_QUIT = 1,
@@ -22,9 +25,10 @@ enum screen_command { /* what the person at the keyboard wants; a bit each */
 struct screen;
 
 /* 0, or -1 with one line in `why`. Missing fonts cost the statistics and a warning, no more. */
-int screen_new(struct screen **out, enum screen_kind kind, const char *title, char *why,
-               size_t why_size);
+int screen_new(struct screen **out, const struct screen_config *cfg, char *why, size_t why_size);
 void screen_free(struct screen *s);
+/* Pixels that pictures may fill; 0x0: not known. */
+void screen_size(const struct screen *s, uint32_t *width, uint32_t *height);
 /* Take a picture over; it is seen from the next screen_render on. */
 int screen_show(struct screen *s, const struct svc_image *img);
 /* Draw the statistics anew (NULL: none), and the list of keys. Costs about a millisecond. */

@@ -41,6 +41,7 @@ struct track {
     enum svc_kind kind;
     struct svc_layer layer;
     struct moq_subscription *sub; /* NULL: over */
+    struct moq_subscribe_options options;
     char name[MSF_NAME_MAX];
 };
 
@@ -102,15 +103,15 @@ static int subscribe(struct session *s, struct track *t, const char *name, uint8
                      enum moq_filter filter)
 {
     struct moq_name full;
-    struct moq_subscribe_options o;
-    moq_subscribe_options_init(&o);
-    o.priority = priority;
-    o.filter = filter;
+    struct moq_subscribe_options *o = &t->options;
+    moq_subscribe_options_init(o);
+    o->priority = priority;
+    o->filter = filter;
     t->session = s;
     snprintf(t->name, sizeof t->name, "%s", name);
     int result = moq_name_from_text(&full, s->cfg.args->uri.ns, name);
     if (result == 0)
-        result = moq_subscribe(s->moq, &full, &o, t, &t->sub);
+        result = moq_subscribe(s->moq, &full, o, t, &t->sub);
     if (result != 0)
         log_text(LOG_LEVEL_WARN, "cannot ask for track %s: %s", name, moq_strerror(result));
     return result;
@@ -219,6 +220,19 @@ static void on_object(void *user, struct moq_subscription *sub, const struct moq
         take_layer(s, t, obj, &p, pts);
 }
 
+static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t group,
+                           uint64_t object, uint64_t code)
+{
+    struct session *s = user;
+    const struct track *t = moq_subscription_user(sub);
+    (void)group;
+    (void)object;
+    (void)code;
+    if (t != &s->catalog_track && t->kind == SVC_VIDEO && s->cfg.handler->on_given_up &&
+        !s->closing)
+        s->cfg.handler->on_given_up(s->cfg.user, t->layer);
+}
+
 static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code, const char *reason)
 {
     struct session *s = user;
@@ -264,6 +278,7 @@ static const struct moq_handler moq_handler = {
     .on_setup = on_setup,
     .on_closed = on_moq_closed,
     .on_object = on_object,
+    .on_object_lost = on_object_lost,
     .on_rejected = on_rejected,
     .on_done = on_done,
 };
@@ -637,6 +652,23 @@ void session_close(struct session *s)
         if (s->way[i].attempt)
             tvl_close(s->way[i].attempt, 0, "", tvl_ev_now(s->driver));
     tvl_ev_kick(s->driver);
+}
+
+void session_ask(struct session *s, struct svc_layer top)
+{
+    for (size_t i = 0; i < s->n_tracks; i++) {
+        struct track *t = &s->track[i];
+        bool wanted = t->layer.spatial <= top.spatial && t->layer.temporal <= top.temporal;
+        if (!t->sub || t->kind != SVC_VIDEO || t->options.forward == wanted)
+            continue;
+        struct moq_subscribe_options o = t->options;
+        o.forward = wanted;
+        int result = moq_subscription_update(t->sub, &o);
+        if (result == 0)
+            t->options = o;
+        else
+            log_text(LOG_LEVEL_WARN, "track %s: %s", t->name, moq_strerror(result));
+    }
 }
 
 bool session_closed(const struct session *s)

@@ -17,12 +17,15 @@
 #define SESSION_PATH_RETRY_S 1.0     /* an abandoned path is opened again after this long */
 #define SESSION_PATH_RETRIES_MAX 600 /* per path */
 
-struct session_handler { /* all required; `user` is the one given to session_new */
+struct session_handler { /* all required but where it is said; `user` is the one given to
+                            session_new */
     void (*on_connected)(void *user);
     /* Tracks were chosen and are being asked for. Borrowed. */
     void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
     void (*on_unit)(void *user, const struct svc_unit *unit); /* bytes borrowed */
     void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
+    /* The sender gave up a layer's unit on its way. May be NULL. */
+    void (*on_given_up)(void *user, struct svc_layer l);
     void (*on_note)(void *user, const char *what); /* something for the report's events */
     /* Every track has ended: no more will come. */
     void (*on_end)(void *user);
@@ -49,6 +52,10 @@ void session_free(struct session *s);
 /* Say goodbye; let the loop run a moment afterwards, until session_closed. */
 void session_close(struct session *s);
 bool session_closed(const struct session *s);
+
+/* From now on ask for the layers up to `top` of those of the plan; begins with all. What is not
+ * asked for stays subscribed and is not sent. */
+void session_ask(struct session *s, struct svc_layer top);
 
 struct session_path {
     char name[PATH_SPEC_NAME_MAX];

@@ -150,6 +150,16 @@ static const struct row bad[] = {
     { { "moqt://h/a", "--latency", "10001" }, ARGS_WRONG, "--latency" },
     { { "moqt://h/a", "--layers", "s4t0" }, ARGS_WRONG, "--layers" },
     { { "moqt://h/a", "--layers", "2" }, ARGS_WRONG, "--layers" },
+    { { "moqt://h/a", "--size", "640" }, ARGS_WRONG, "--size" },
+    { { "moqt://h/a", "--size", "640x" }, ARGS_WRONG, "--size" },
+    { { "moqt://h/a", "--size", "640x-360" }, ARGS_WRONG, "--size" },
+    { { "moqt://h/a", "--size", "640x360x2" }, ARGS_WRONG, "--size" },
+    { { "moqt://h/a", "--size", "63x64" }, ARGS_WRONG, "--size" },
+    { { "moqt://h/a", "--size", "8193x64" }, ARGS_WRONG, "--size" },
+    { { "moqt://h/a", "--policy-log" }, ARGS_WRONG, "--policy-log needs" },
+    { { "moqt://h/a", "--replay-policy", "f" }, ARGS_WRONG, "plays no" },
+    { { "--replay-policy", "" }, ARGS_WRONG, "--replay-policy" },
+    { { "--replay-policy", "f" }, ARGS_REPLAY, NULL },
     { { "moqt://h/a", "--log", "loud" }, ARGS_WRONG, "--log" },
     { { "moqt://h/a", "--screenshot", "@3" }, ARGS_WRONG, "--screenshot" },
     { { "moqt://h/a", "--screenshot", "a.png@x" }, ARGS_WRONG, "--screenshot" },
@@ -190,7 +200,7 @@ static void test_args_values(void **state)
             "250" },
           ARGS_RUN,
           NULL },
-        { { "moqt://h/a" }, ARGS_RUN, NULL },
+        { { "moqt://h/a", "--size", "640x480" }, ARGS_RUN, NULL },
     };
     struct args a;
     char why[400];
@@ -208,6 +218,7 @@ static void test_args_values(void **state)
     assert_int_equal(parse(&rows[2], &a, why, sizeof why), ARGS_RUN);
     assert_int_equal(a.max_spatial, -1);
     assert_int_equal(a.n_paths, 0);
+    assert_true(a.width == 640 && a.height == 480);
 }
 
 static void test_args_too_many_paths(void **state)

@@ -80,6 +80,16 @@ static void test_stalls(void **state)
     assert_int_equal(p.stall_max_us, 200 * MS);
 }
 
+/* As the player does when a base unit comes `late` after its turn. */
+static int64_t arrive(struct playout *p, struct playout_delay *d, int64_t pts, int64_t late)
+{
+    const struct playout_arrival in = playout_base_arrived(p, pts, playout_due(p, pts) + late);
+    struct playout_change out;
+    playout_delay_decide(d, &in, &out);
+    playout_shift(p, out.shift_us);
+    return out.shift_us;
+}
+
 /* A burst of late units, as after a path's death, is no reason to shift; lasting lateness is. */
 static void test_rebuffer(void **state)
 {
@@ -97,11 +107,12 @@ static void test_rebuffer(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct playout p = started();
+        struct playout_delay d = { 0 };
         int64_t shift = 0, offset = p.offset_us;
         for (int n = 0; n < rows[i].n; n++) {
             int64_t pts = 5000 * MS + n * rows[i].spacing;
             assert_int_equal(shift, 0);
-            shift = playout_base_arrived(&p, pts, playout_due(&p, pts) + rows[i].late);
+            shift = arrive(&p, &d, pts, rows[i].late);
         }
         assert_int_equal(shift, rows[i].shift);
         assert_int_equal(p.offset_us, offset + rows[i].shift);
@@ -113,10 +124,11 @@ static void test_one_in_time_forgives(void **state)
 {
     (void)state;
     struct playout p = started();
+    struct playout_delay d = { 0 };
     for (int n = 0; n < 100; n++) {
         int64_t pts = 5000 * MS + n * 200 * MS;
         int64_t late = n % 4 == 3 ? -1 * MS : 50 * MS;
-        assert_int_equal(playout_base_arrived(&p, pts, playout_due(&p, pts) + late), 0);
+        assert_int_equal(arrive(&p, &d, pts, late), 0);
     }
 }
 
@@ -124,12 +136,55 @@ static void test_drift_is_bounded(void **state)
 {
     (void)state;
     struct playout p = started();
+    struct playout_delay d = { 0 };
     int64_t offset = p.offset_us;
-    for (int n = 0; n < 1000; n++) {
-        int64_t pts = 5000 * MS + n * 200 * MS;
-        playout_base_arrived(&p, pts, playout_due(&p, pts) + 2000 * MS);
-    }
+    for (int n = 0; n < 1000; n++)
+        arrive(&p, &d, 5000 * MS + n * 200 * MS, 2000 * MS);
     assert_int_equal(p.offset_us - offset, PLAYOUT_EXTRA_MAX_US);
+}
+
+/* Base units come with a delay of their own, which the clock's offset covers or not. */
+static unsigned watch(struct playout *p, struct playout_delay *d, int *n, int seconds,
+                      int64_t margin, int64_t *least)
+{
+    unsigned moved = 0;
+    for (int end = *n + seconds * 25; *n < end; ++*n) {
+        int64_t pts = 5000 * MS + *n * FRAME, at = pts - 4000 * MS + 300 * MS - margin;
+        int64_t shift = arrive(p, d, pts, at - playout_due(p, pts));
+        moved += shift != 0;
+        *least = shift < *least ? shift : *least;
+    }
+    return moved;
+}
+
+/* What a rebuffering took is given back little by little, after proof, and not below the target;
+ * the proof that is wanted grows with each rebuffering. */
+static void test_delay_returns_after_proof(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    struct playout_delay d = { 0 };
+    int64_t offset = p.offset_us, least = 0;
+    int n = 0;
+    assert_int_equal(watch(&p, &d, &n, 60, 100 * MS, &least), 0); /* nothing was taken */
+    assert_true(watch(&p, &d, &n, 2, -50 * MS, &least) == 1 && d.extra_us > 50 * MS);
+    const int64_t extra = d.extra_us;
+    assert_int_equal(watch(&p, &d, &n, 9, 100 * MS, &least), 0);
+    assert_int_equal(least, 0);
+    assert_int_equal(watch(&p, &d, &n, 30, -extra + PLAYOUT_SPARE_US, &least),
+                     0); /* none to spare */
+    assert_int_equal(watch(&p, &d, &n, 11, 100 * MS, &least), 1);
+    assert_int_equal(p.offset_us, offset + extra - PLAYOUT_GIVE_BACK_US);
+    watch(&p, &d, &n, 20, 100 * MS, &least);
+    assert_int_equal(least, -PLAYOUT_GIVE_BACK_US);
+    assert_int_equal(p.offset_us, offset);
+    assert_int_equal(p.rebuffers, 1);
+    assert_int_equal(watch(&p, &d, &n, 2, -50 * MS, &least), 1);
+    assert_int_equal(watch(&p, &d, &n, 19, 100 * MS, &least), 0);
+    assert_int_equal(watch(&p, &d, &n, 2, 100 * MS, &least), 1);
+    p.fresh = true; /* the clock starts anew */
+    watch(&p, &d, &n, 1, 100 * MS, &least);
+    assert_int_equal(d.extra_us, 0);
 }
 
 static void test_rewind(void **state)
@@ -187,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_rebuffer),
         cmocka_unit_test(test_one_in_time_forgives),
         cmocka_unit_test(test_drift_is_bounded),
+        cmocka_unit_test(test_delay_returns_after_proof),
         cmocka_unit_test(test_rewind),
         cmocka_unit_test(test_sound_plan),
     };

@@ -1,0 +1,90 @@
+/*
+ * demand.h - which layers the player asks for: no more than its window can show, its decoder
+ * decodes in time, and its paths bring in time. What of that is sent is the server's choice, which
+ * knows the paths' rates; what it leaves out costs nothing here and counts for nothing.
+ *
+ * Levels rise by temporal layers of the base, then by spatial layers with all temporal ones:
+ * S0T0, S0T1, S1T1, S2T1 of L3T2. A level is left at once when much of what comes is of no use or
+ * the decoder falls behind; the next one is asked for after a time without anything of the kind,
+ * which doubles with each failure there. Pure: state and input in, decision out.
+ */
+#ifndef CLIENT_DEMAND_H
+#define CLIENT_DEMAND_H
+
+#include <svc/svc.h>
+
+#define DEMAND_PERIOD_US 200000 /* about the time from one input to the next */
+#define DEMAND_WINDOW 5         /* inputs that are judged together */
+#define DEMAND_LEVELS_MAX (SVC_SPATIAL_MAX + SVC_TEMPORAL_MAX - 1)
+#define DEMAND_PROOF_US 1000000    /* without a fault, before more is asked for ... */
+#define DEMAND_DOUBT_US 8000000    /* ... and where the decoder may well be too slow for it */
+#define DEMAND_BACKOFF_US 2000000  /* after the first failure at a level; doubles with each ... */
+#define DEMAND_BACKOFF_STEPS 5     /* ... up to 32 s */
+#define DEMAND_FORGIVE_US 10000000 /* at a level without a fault takes one failure from it */
+#define DEMAND_BAD_MIN 3     /* inputs of a window with faults: a path's death is over sooner */
+#define DEMAND_USELESS_MIN 4 /* units of no use in a window, and this share of what was sent: */
+#define DEMAND_USELESS_PERCENT 25u
+#define DEMAND_SLOW_MIN 3         /* pictures left out for the machine in a window, or ... */
+#define DEMAND_BUSY_PERCENT 85u   /* ... this share of the time spent decoding is too much */
+#define DEMAND_MARGIN_PERCENT 25u /* of the latency: units that come later are no proof */
+#define DEMAND_NO_MARGIN INT32_MAX
+
+struct demand_input {
+    int64_t now_us;                /* any monotonic clock */
+    uint32_t latency_us;           /* from arrival to display, at best */
+    uint8_t n_spatial, n_temporal; /* of what may be asked for; [1, SVC_..._MAX] */
+    uint32_t width[SVC_SPATIAL_MAX], height[SVC_SPATIAL_MAX]; /* of the layers, pixels */
+    uint32_t display_width, display_height;                   /* of the window; 0: no limit */
+    uint32_t paths;                                           /* that are up */
+    /* Since the input before: */
+    uint32_t elapsed_us, busy_us; /* of which the decoder worked */
+    uint32_t too_slow;            /* pictures that came in time and could not be shown in time */
+    uint32_t in_time[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX];  /* units that came before their turn */
+    uint32_t useless[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX];  /* behind it, or given up on the way */
+    int32_t margin_us[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX]; /* least, from arrival to turn, of those
+                                                             in time; DEMAND_NO_MARGIN: none */
+};
+
+/* A unit came `margin_us` before the turn of its picture; negative: behind it. */
+void demand_came(struct demand_input *in, struct svc_layer l, int64_t margin_us);
+/* The sender gave a unit up on its way. */
+void demand_given_up(struct demand_input *in, struct svc_layer l);
+/* What came is judged: from now on the next input. */
+void demand_next(struct demand_input *in, int64_t now_us);
+
+enum demand_reason {
+    DEMAND_SAME,
+    DEMAND_BEGIN,   /* all that the window can use: nothing speaks against it yet */
+    DEMAND_DISPLAY, /* down: the window shows no more */
+    DEMAND_DECODER, /* down: the machine is too slow */
+    DEMAND_PATHS,   /* down: much of it came for nothing */
+    DEMAND_PROOF,   /* up */
+};
+const char *demand_reason_text(enum demand_reason r); /* static, never NULL */
+
+struct demand_decision {
+    uint8_t spatial, temporal; /* highest layers to ask for */
+    uint8_t reason;            /* enum demand_reason */
+};
+
+struct demand { /* zero is a fresh one */
+    bool begun;
+    uint8_t level;
+    uint32_t paths;
+    int64_t clean_since_us; /* nothing has spoken against the level since */
+    int64_t forgiven_at_us;
+    struct demand_try { /* by level: what became of asking for it */
+        uint8_t failures;
+        int64_t retry_at_us;
+    } by_paths[DEMAND_LEVELS_MAX], by_decoder[DEMAND_LEVELS_MAX];
+    uint8_t busy_percent[DEMAND_LEVELS_MAX]; /* when it was last there; 0: not known */
+    struct demand_part {                     /* what counts of the last inputs at this level */
+        uint32_t elapsed_us, busy_us, too_slow, in_time, useless, bad;
+    } part[DEMAND_WINDOW];
+    uint8_t n_parts;
+};
+
+/* An input outside its ranges changes nothing and asks for the base layer. */
+void demand_decide(struct demand *d, const struct demand_input *in, struct demand_decision *out);
+
+#endif
