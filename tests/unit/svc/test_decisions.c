@@ -85,35 +85,36 @@ static void record(FILE *log)
     rewind(log);
 }
 
-static void what_is_recorded_is_decided_again(void **state)
+static struct decision_verdict replay(const struct decision *table)
 {
     FILE *log = tmpfile();
-    const struct decision_policy policy = { honest, sizeof(int64_t) };
+    const struct decision_policy policy = { table, sizeof(int64_t) };
     struct decision_verdict v;
 
-    (void)state;
     record(log);
     assert_int_equal(decision_replay(log, &policy, &v), 0);
     assert_int_equal(v.made, 20);
+    fclose(log);
+    return v;
+}
+
+static void what_is_recorded_is_decided_again(void **state)
+{
+    const struct decision_verdict v = replay(honest);
+
+    (void)state;
     assert_int_equal(v.differed, 0);
     assert_int_equal(v.line, 0);
-    fclose(log);
 }
 
 static void an_altered_policy_differs(void **state)
 {
-    FILE *log = tmpfile();
-    const struct decision_policy policy = { altered, sizeof(int64_t) };
-    struct decision_verdict v;
+    const struct decision_verdict v = replay(altered);
 
     (void)state;
-    record(log);
-    assert_int_equal(decision_replay(log, &policy, &v), 0);
-    assert_int_equal(v.made, 20);
     assert_int_equal(v.differed, 2);
     assert_int_equal(v.line, 8);
     assert_non_null(strstr(v.what, "add: sum was"));
-    fclose(log);
 }
 
 static void what_is_no_decision_is_refused(void **state)
