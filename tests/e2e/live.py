@@ -5,7 +5,6 @@ The key pictures of the broadcast are a minute apart, so a viewer that comes whe
 only because one is made for it. Nothing here depends on how fast the machine is: when it is short
 of time pace leaves layers and pictures out, which is asked about in the server's report.
 """
-import json
 import os
 import sys
 import time
@@ -13,6 +12,7 @@ import time
 import material
 import analysis
 from clip import program_path
+from live_report import newest
 
 DURATION_S, DOWN_S = 4, 1.5
 KEY_INTERVAL_S = 60
@@ -22,14 +22,7 @@ PATIENCE_S = 30
 
 def encoder(folder):
     """The encoder's newest report; {} before the first."""
-    said = {}
-    try:
-        with open(os.path.join(folder, "server.jsonl"), encoding="utf-8") as file:
-            for line in file:
-                said = json.loads(line).get("encoder", said)
-    except (OSError, ValueError):
-        pass # not there yet, or its last line is being written
-    return said
+    return newest(os.path.join(folder, "server.jsonl")).get("encoder", {})
 
 
 def first_viewer(folder, pki):
