@@ -179,11 +179,16 @@ static void on_watched(void *user, const struct track *track)
         encoder_orders_refresh(s->orders, 0, NULL);
 }
 
-static void on_missed(void *user, uint8_t spatial)
+/* What follows is for all who follow that layer, and may lean on what each of them holds. */
+static void on_missed(void *user, const struct viewer *who, uint8_t spatial)
 {
     struct server *s = user;
-    if (s->orders)
-        encoder_orders_refresh(s->orders, spatial, NULL);
+    if (!s->orders)
+        return;
+    encoder_orders_refresh(s->orders, spatial, viewer_holds(who));
+    for (size_t i = 0; i < s->n_viewers; i++)
+        if (s->viewers[i] != who && viewer_top(s->viewers[i]) >= spatial)
+            encoder_orders_refresh(s->orders, spatial, viewer_holds(s->viewers[i]));
 }
 
 /* ---- viewers ---- */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "held.h"
 #include "log.h"
 #include "wire.h"
 
@@ -18,6 +19,7 @@ struct viewer {
     tvl_time since;
     bool setup, closing;
     uint8_t missed; /* lowest spatial layer it lost; SVC_SPATIAL_MAX: none */
+    struct held held;
 };
 
 /* ---- subscriptions ---- */
@@ -136,7 +138,7 @@ static void expired(struct viewer *v, uint64_t stream, tvl_time now)
 static void tell_missed(struct viewer *v)
 {
     if (v->missed < SVC_SPATIAL_MAX)
-        v->b->on_missed(v->b->user, v->missed);
+        v->b->on_missed(v->b->user, v, v->missed);
     v->missed = SVC_SPATIAL_MAX;
 }
 
@@ -157,9 +159,11 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
                  ev->controller.id, ev->controller.from, ev->controller.to, ev->controller.reason);
         break;
     case TVL_EVENT_STREAM_EXPIRED:
+        held_lost(&v->held, ev->stream.id);
         expired(v, ev->stream.id, now);
         break;
     case TVL_EVENT_STREAM_ACKED:
+        held_acked(&v->held, ev->stream.id);
         wire_end(&v->wire, ev->stream.id);
         tell_missed(v);
         break;
@@ -235,8 +239,10 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
         return;
     c->bytes += obj->moq.payload.len;
     wire_note(&v->wire, obj->track, v->b->tracks->track[obj->track].flow, unit ? unit->picture : 0);
-    if (unit)
-        policy_sent(&v->policy, unit, now);
+    if (!unit)
+        return;
+    policy_sent(&v->policy, unit, now);
+    held_sent(&v->held, v->wire.last_stream, unit);
 }
 
 /* ---- life ---- */
@@ -323,6 +329,11 @@ const struct viewer_count *viewer_count(const struct viewer *v, size_t track)
 bool viewer_wants(const struct viewer *v, size_t track)
 {
     return v->sending[track] != NULL;
+}
+
+const struct svc_tracker *viewer_holds(const struct viewer *v)
+{
+    return &v->held.known;
 }
 
 int viewer_top(const struct viewer *v)

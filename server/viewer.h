@@ -29,7 +29,7 @@ struct broadcast {  /* what all viewers are shown; read-only to a viewer */
     uint64_t latency_us;
     void (*on_watched)(void *user, const struct track *track); /* a viewer has subscribed to it */
     /* A unit did not reach a viewer, and what follows in its layer leans on it; later ones do. */
-    void (*on_missed)(void *user, uint8_t spatial);
+    void (*on_missed)(void *user, const struct viewer *v, uint8_t spatial);
     void *user;
 };
 
@@ -68,6 +68,8 @@ uint64_t viewer_id(const struct viewer *v);
 const struct tvl_conn *viewer_conn(const struct viewer *v);
 const struct viewer_count *viewer_count(const struct viewer *v, size_t track);
 bool viewer_wants(const struct viewer *v, size_t track);
+/* What its reference slots are known to hold, by its acknowledgements. */
+const struct svc_tracker *viewer_holds(const struct viewer *v);
 int viewer_top(const struct viewer *v); /* highest spatial layer going well, -1: none */
 tvl_time viewer_since(const struct viewer *v);
 
