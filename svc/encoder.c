@@ -365,6 +365,17 @@ struct work {
     enum svc_rate_kind kind[SVC_SPATIAL_MAX];
 };
 
+/* The layer's quantizer; a long-term reference is finer, as it is read for longer. */
+static uint8_t quantizer_of(struct svc_encoder *e, const struct work *w, unsigned s)
+{
+    const uint8_t q = e->cfg.bitrate_bps[s] ? svc_rate_quantizer(&e->rate[s], w->kind[s])
+                                            : svc_rate_cascade(e->cfg.quantizer[s], w->kind[s]);
+
+    if (w->coding[s].refs.keep_long == SVC_NO_SLOT)
+        return q;
+    return q > SVC_RATE_LONG_FINER ? (uint8_t)(q - SVC_RATE_LONG_FINER) : 0;
+}
+
 static void prepare(struct svc_encoder *e, bool force_key, struct work *w)
 {
     *w = (struct work){ .plan = plan_of(e, force_key) };
@@ -377,8 +388,7 @@ static void prepare(struct svc_encoder *e, bool force_key, struct work *w)
         c->layer = (struct svc_layer){ .spatial = s, .temporal = temporal };
         c->speed = e->cfg.speed;
         c->refs = svc_structure_refs(&e->cfg.structure, s, &w->plan);
-        c->quantizer = e->cfg.bitrate_bps[s] ? svc_rate_quantizer(&e->rate[s], w->kind[s])
-                                             : svc_rate_cascade(e->cfg.quantizer[s], w->kind[s]);
+        c->quantizer = quantizer_of(e, w, s);
     }
 }
 
@@ -410,7 +420,7 @@ static void skip(struct svc_encoder *e)
     e->temporal = (uint8_t)temporal_now(e, temporal);
     for (uint8_t s = 0; s < e->top; s++)
         if (e->cfg.bitrate_bps[s])
-            svc_rate_skipped(&e->rate[s], (enum svc_rate_kind)(SVC_RATE_T0 + temporal));
+            svc_rate_skipped(&e->rate[s]);
     e->since_key++;
 }
 

@@ -4,25 +4,35 @@
 #include <math.h>
 
 #define QUANTIZER_MIN 4
-#define QUANTIZER_MAX 62
+#define QUANTIZER_MAX 63
 #define SLOPE 0.11 /* log2 bits per quantizer step, fitted at 20 to 50 */
-#define STEPS 4    /* of the cascade, per temporal layer */
-#define LEARN 0.25 /* weight of the newest unit in the cost of its kind */
+#define STEPS 6    /* of the cascade, per temporal layer */
+#define KEY_STEPS 4
+#define LEARN 0.35 /* weight of the newest unit in the cost of its kind */
 #define FINER_MAX \
-    1.0 /* quantizer steps per unit: where a scene stands still the finer costs most */
-#define COARSER_MAX 2.0
+    2.0 /* quantizer steps per unit: where a scene stands still the finer costs most */
+#define COARSER_MAX 4.0
 #define WINDOW_S 2.0
-#define AHEAD_SHARE 0.25 /* of the window */
-#define AIM_MIN 0.3      /* never aim below this share of the target, however much is overspent */
+#define AHEAD_SHARE 0.1 /* of the window */
+#define AIM_MIN 0.3     /* never aim below this share of the target, however much is overspent */
 #define AIM_MAX 1.7
-#define CUT 1.0 /* octaves off what was expected: the scene is another */
+#define DUE_MAX 0.7  /* of the target: loans never take more */
+#define DEBT_MAX 2.0 /* times what is spent in the pictures ahead */
+#define SAVED_MAX 0.5
+#define CUT 1.0         /* octaves off what was expected: the scene is another */
+#define LUMP 2.0        /* times what a picture may spend: what is more is lent */
+#define FLOOR_BPP 0.004 /* bits per pixel: fewer say nothing about another quantizer */
+#define FIRST_S 0.35    /* the first picture is to take no longer than that */
+#define START_MAX 4.0   /* quantizer steps per unit before much is learnt */
 
 /* Bits per pixel at GUESS_QUANTIZER for a first guess, by kind; replaced by the first unit. */
 #define GUESS_QUANTIZER 36
-static const double guess_bpp[SVC_RATE_KINDS] = { 0.25, 0.15, 0.07, 0.03, 0.02 };
+static const double guess_bpp[SVC_RATE_KINDS] = { 0.4, 0.15, 0.07, 0.03, 0.02 };
 
 static int offset_of(enum svc_rate_kind kind)
 {
+    if (kind == SVC_RATE_KEY)
+        return -KEY_STEPS;
     return kind > SVC_RATE_T0 ? STEPS * (kind - SVC_RATE_T0) : 0;
 }
 
@@ -33,117 +43,143 @@ static double clamp(double v, double low, double high)
 
 void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg)
 {
-    const double window = clamp(WINDOW_S * cfg->fps, 8, SVC_RATE_WINDOW_MAX);
+    const double window = clamp(WINDOW_S * cfg->fps, 8, SVC_RATE_WINDOW_MAX - 1);
 
     *rc = (struct svc_rate){ .cfg = *cfg,
                              .bits_per_picture = cfg->target_bps / cfg->fps,
                              .window = (unsigned)lround(window) };
     rc->ahead = (unsigned)lround(rc->window * AHEAD_SHARE);
-    for (unsigned i = 0; i < SVC_RATE_WINDOW_MAX; i++)
-        rc->spent[i] = (uint32_t)lround(rc->bits_per_picture);
+    if (cfg->key_interval && cfg->key_interval < rc->window)
+        rc->window = cfg->key_interval;
     for (int k = 0; k < SVC_RATE_KINDS; k++)
-        rc->cost[k] = log2(guess_bpp[k] * cfg->pixels) + SLOPE * (GUESS_QUANTIZER + offset_of(k));
+        rc->cost[k] = log2(guess_bpp[k] * cfg->pixels) + SLOPE * GUESS_QUANTIZER;
 }
 
-/* The kind of the picture `ahead` pictures after the next one. */
-static enum svc_rate_kind kind_ahead(const struct svc_rate *rc, unsigned ahead)
+/* Bits at quantizer 0 of an ordinary unit of the kind, its place in the cascade counted. */
+static double bits_of(const struct svc_rate *rc, enum svc_rate_kind kind)
 {
-    uint64_t since = rc->since_key + ahead;
-
-    if (rc->cfg.key_interval)
-        since %= rc->cfg.key_interval;
-    if (since == 0)
-        return SVC_RATE_KEY;
-    return (enum svc_rate_kind)(SVC_RATE_T0 + svc_structure_temporal(&rc->cfg.structure, since));
+    return exp2(rc->cost[kind] - SLOPE * offset_of(kind));
 }
 
-/* Bits of what is to come, at quantizer 0; `next` is the kind of the first. */
-static double bits_ahead(const struct svc_rate *rc, enum svc_rate_kind next)
+/* The same, mean of the temporal layers. */
+static double bits_mean(const struct svc_rate *rc)
 {
-    double sum = exp2(rc->cost[next] - SLOPE * offset_of(next));
+    double sum = 0;
 
-    for (unsigned i = 1; i < rc->ahead; i++) {
-        const enum svc_rate_kind k = kind_ahead(rc, i);
-
-        sum += exp2(rc->cost[k] - SLOPE * offset_of(k));
-    }
+    for (unsigned t = 0; t < rc->cfg.structure.n_temporal; t++)
+        sum += svc_structure_share(&rc->cfg.structure, t) *
+               bits_of(rc, (enum svc_rate_kind)(SVC_RATE_T0 + t));
     return sum;
-}
-
-/* Bits that the window has left for what is to come. */
-static double budget(const struct svc_rate *rc)
-{
-    double left = rc->bits_per_picture * rc->window;
-
-    for (unsigned i = 1; i <= rc->window - rc->ahead; i++)
-        left -= rc->spent[(rc->pictures - i) % SVC_RATE_WINDOW_MAX];
-    return left;
 }
 
 uint8_t svc_rate_cascade(uint8_t quantizer, enum svc_rate_kind kind)
 {
-    int q = quantizer + offset_of(kind);
-    return (uint8_t)(q > 63 ? 63 : q);
+    return (uint8_t)clamp(quantizer + offset_of(kind), 0, 63);
+}
+
+/* What the next picture may spend. */
+static double allowance(const struct svc_rate *rc)
+{
+    const double due = rc->due[rc->pictures % SVC_RATE_WINDOW_MAX];
+
+    return rc->bits_per_picture - fmin(due, DUE_MAX * rc->bits_per_picture);
+}
+
+/* Quantizer of temporal layer 0 at which the debt is paid in time. */
+static double quantizer_wished(const struct svc_rate *rc)
+{
+    const double each = allowance(rc);
+
+    if (!rc->started) /* the first picture is a key picture, and keeps the viewer waiting */
+        return log2(fmax((bits_mean(rc) + bits_of(rc, SVC_RATE_KEY) / rc->window) /
+                             rc->bits_per_picture,
+                         bits_of(rc, SVC_RATE_KEY) / (FIRST_S * rc->cfg.target_bps))) /
+               SLOPE;
+    return log2(bits_mean(rc) /
+                clamp(each - rc->debt / rc->ahead, each * AIM_MIN, each * AIM_MAX)) /
+           SLOPE;
 }
 
 uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind)
 {
-    const double bits = bits_ahead(rc, kind);
-    /* A key picture ahead is no reason to save before it: the window has held one all along. */
-    const double even = rc->bits_per_picture * rc->ahead;
-    const double lump = bits / (rc->ahead * exp2(rc->cost[SVC_RATE_T0]));
-    const double most = even * AIM_MAX * (lump > 1 ? lump : 1);
-    double wish = log2(bits / clamp(budget(rc), even * AIM_MIN, most)) / SLOPE;
+    double wish = rc->started && kind < SVC_RATE_T0 ? rc->quantizer : quantizer_wished(rc);
 
-    if (rc->started)
+    if (rc->started && rc->learnt[SVC_RATE_T0])
         wish = clamp(wish, rc->quantizer - FINER_MAX, rc->quantizer + COARSER_MAX);
-    rc->started = rc->learnt[SVC_RATE_T0];
+    else if (rc->started)
+        wish = clamp(wish, rc->quantizer - START_MAX, rc->quantizer + START_MAX);
+    rc->started = true;
     rc->quantizer = clamp(wish, QUANTIZER_MIN, QUANTIZER_MAX);
-    return (uint8_t)lround(clamp(rc->quantizer + offset_of(kind), QUANTIZER_MIN, QUANTIZER_MAX));
+    const double exact = clamp(rc->quantizer + offset_of(kind), QUANTIZER_MIN, QUANTIZER_MAX);
+    const double whole = round(clamp(exact + rc->rounded, QUANTIZER_MIN, QUANTIZER_MAX));
+
+    rc->rounded = clamp(rc->rounded + exact - whole, -0.5, 0.5);
+    return (uint8_t)whole;
 }
 
 static void learn(struct svc_rate *rc, enum svc_rate_kind kind, double cost)
 {
     const double off = cost - rc->cost[kind];
+    const bool first = !rc->learnt[kind];
 
-    if (!rc->learnt[kind]) {
-        rc->cost[kind] = cost;
-    } else if (fabs(off) > CUT && kind >= SVC_RATE_T0) {
-        for (int k = 0; k < SVC_RATE_KINDS; k++)
-            rc->cost[k] += k == (int)kind ? off : k >= SVC_RATE_T0 ? off / 2 : 0;
-    } else {
-        rc->cost[kind] += LEARN * off;
-    }
+    rc->cost[kind] += first ? off : LEARN * off;
     rc->learnt[kind] = true;
+    for (int k = 0; k < SVC_RATE_KINDS; k++) /* what is only guessed moves along */
+        if (first && !rc->learnt[k])
+            rc->cost[k] += off / 2;
+    if (first || fabs(off) <= CUT || kind < SVC_RATE_T0)
+        return;
+    for (int k = SVC_RATE_T0; k < SVC_RATE_KINDS; k++)
+        rc->cost[k] += k == (int)kind ? (1 - LEARN) * off : off / 2;
 }
 
-static void book(struct svc_rate *rc, enum svc_rate_kind kind, double bits)
+/* To be paid by the pictures after this one that a window holds with it. */
+static void lend(struct svc_rate *rc, double bits)
 {
-    rc->spent[rc->pictures++ % SVC_RATE_WINDOW_MAX] = (uint32_t)bits;
-    rc->since_key = kind == SVC_RATE_KEY ? 1 : rc->since_key + 1;
+    const unsigned payers = rc->window > 1 ? rc->window - 1 : 1;
+
+    for (unsigned i = 1; i <= payers; i++)
+        rc->due[(rc->pictures + i) % SVC_RATE_WINDOW_MAX] += bits / payers;
+}
+
+/* The picture is done, `over` bits beyond its share. */
+static void book(struct svc_rate *rc, double over)
+{
+    const double due = rc->due[rc->pictures % SVC_RATE_WINDOW_MAX];
+    const double most = rc->bits_per_picture * rc->ahead;
+
+    rc->debt += over + due - (rc->bits_per_picture - allowance(rc)); /* what exceeds DUE_MAX */
+    rc->debt = clamp(rc->debt, -SAVED_MAX * most, DEBT_MAX * most);
+    rc->due[rc->pictures++ % SVC_RATE_WINDOW_MAX] = 0;
 }
 
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes)
 {
     const double bits = 8.0 * (double)(bytes ? bytes : 1);
+    const bool lump = kind < SVC_RATE_T0;
+    const double fair = (lump ? 1 : bits_of(rc, kind) / bits_mean(rc)) * allowance(rc);
+    const double lent = fmax(0, bits - fair - (lump ? 0 : LUMP * rc->bits_per_picture));
 
-    learn(rc, kind, log2(bits) + SLOPE * quantizer);
-    book(rc, kind, bits);
+    learn(rc, kind, log2(fmax(bits, FLOOR_BPP * rc->cfg.pixels)) + SLOPE * quantizer);
+    if (lent > 0)
+        lend(rc, lent);
+    book(rc, bits - lent - fair);
 }
 
-void svc_rate_skipped(struct svc_rate *rc, enum svc_rate_kind kind)
+void svc_rate_skipped(struct svc_rate *rc)
 {
-    const double bits = exp2(rc->cost[kind] - SLOPE * (rc->quantizer + offset_of(kind)));
-
-    book(rc, kind, clamp(bits, 0, rc->bits_per_picture * AIM_MAX));
+    book(rc, 0);
 }
 
 void svc_rate_retarget(struct svc_rate *rc, double target_bps)
 {
+    const double ratio = target_bps / rc->cfg.target_bps;
+
     rc->cfg.target_bps = target_bps;
-    rc->bits_per_picture = target_bps / rc->cfg.fps;
+    rc->bits_per_picture *= ratio;
+    rc->debt *= ratio;
     for (unsigned i = 0; i < SVC_RATE_WINDOW_MAX; i++)
-        rc->spent[i] = (uint32_t)lround(rc->bits_per_picture);
+        rc->due[i] *= ratio;
 }
 
 double svc_rate_part(const struct svc_structure *st, unsigned temporal)

@@ -1,15 +1,16 @@
 /*
  * rate.h - rate control of one spatial layer: which quantizer makes the layer meet its bit rate.
  *
- *     spent in the last 1.5 s │ to be spent in the next 0.5 s     together: what the target allows
- *     ────────────────────────┼──────────────────────────────
- *                             now
+ *     bits of a unit = 2^(cost - SLOPE * quantizer), the cost learnt per kind of unit
  *
- * It learns per kind of unit how many bits one costs, bits = 2^(cost - SLOPE * quantizer), knows
- * which kinds come next, and picks the quantizer at which they meet what is left of the window: no
- * window of two seconds strays far, and so does no receiver's buffer. A unit that costs twice what
- * was expected is a scene cut: what was learnt of all kinds moves with it at once. Pure: no clock,
- * no allocation.
+ *     target per picture - what is due of loans = what a picture may spend; what was spent beyond
+ *     it is the debt, to be paid back within a fifth of a second
+ *
+ * A key picture is a loan that its followers pay off in equal parts, up to the next one or for two
+ * seconds: the quantizer moves once when it is taken, not down and up around every key picture. So
+ * no window of two seconds strays far, and the quantizer stays where it is while the scene does.
+ * A unit that costs twice what was expected is a scene cut: what was learnt of all kinds moves with
+ * it at once. Pure: no clock, no allocation.
  */
 #ifndef SVC_RATE_H
 #define SVC_RATE_H
@@ -34,16 +35,19 @@ struct svc_rate_config {
 };
 
 #define SVC_RATE_WINDOW_MAX 512 /* pictures; two seconds of 240 fps fit */
+#define SVC_RATE_LONG_FINER 2   /* quantizer steps: long-term references are read for longer */
 
 struct svc_rate {
     struct svc_rate_config cfg;
     double bits_per_picture;
-    unsigned window, ahead;              /* pictures: all of it, and the part to come */
-    uint32_t spent[SVC_RATE_WINDOW_MAX]; /* bits, ring by picture */
-    uint64_t pictures, since_key;        /* the next one's */
-    double cost[SVC_RATE_KINDS];         /* log2 bits at quantizer 0 */
+    unsigned window, ahead;          /* pictures: of a loan, and in which a debt is paid */
+    double due[SVC_RATE_WINDOW_MAX]; /* bits, ring by picture: parts of loans */
+    double debt;                     /* bits; negative: saved */
+    uint64_t pictures;
+    double cost[SVC_RATE_KINDS]; /* log2 bits at quantizer 0 */
     bool learnt[SVC_RATE_KINDS];
     double quantizer; /* of temporal layer 0 */
+    double rounded;   /* quantizer steps that rounding has held back */
     bool started;
 };
 
@@ -51,14 +55,15 @@ void svc_rate_init(struct svc_rate *rc, const struct svc_rate_config *cfg);
 /* Quantizer [0, 63] for the next unit. */
 uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind);
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes);
-/* A unit that was due is left out on purpose: it is booked at what it would have cost, so that the
+/* A unit that was due is left out on purpose: it is booked at its share, so that the
  * others become no finer than they were. */
-void svc_rate_skipped(struct svc_rate *rc, enum svc_rate_kind kind);
-/* Another target from the next unit on; what was spent before is forgotten. */
+void svc_rate_skipped(struct svc_rate *rc);
+/* Another target from the next unit on; debts stay what they are in pictures. */
 void svc_rate_retarget(struct svc_rate *rc, double target_bps);
 /* About what part of a spatial layer's rate its temporal layer gets, all together 1. */
 double svc_rate_part(const struct svc_structure *st, unsigned temporal);
-/* The cascade: the higher the temporal layer the fewer read it, and the coarser it may be. */
+/* The cascade: the higher the temporal layer the fewer read it, and the coarser it may be; a key
+ * picture is read by all. */
 uint8_t svc_rate_cascade(uint8_t quantizer, enum svc_rate_kind kind);
 
 #endif
