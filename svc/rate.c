@@ -6,8 +6,7 @@
 #define QUANTIZER_MIN 4
 #define QUANTIZER_MAX 63
 #define SLOPE 0.11 /* log2 bits per quantizer step, fitted at 20 to 50 */
-#define STEPS 6    /* of the cascade, per temporal layer */
-#define KEY_STEPS 4
+#define STEPS 4    /* of the cascade, per temporal layer */
 #define LEARN 0.35 /* weight of the newest unit in the cost of its kind */
 #define FINER_MAX \
     2.0 /* quantizer steps per unit: where a scene stands still the finer costs most */
@@ -22,17 +21,15 @@
 #define CUT 1.0         /* octaves off what was expected: the scene is another */
 #define LUMP 2.0        /* times what a picture may spend: what is more is lent */
 #define FLOOR_BPP 0.004 /* bits per pixel: fewer say nothing about another quantizer */
-#define FIRST_S 0.35    /* the first picture is to take no longer than that */
-#define START_MAX 4.0   /* quantizer steps per unit before much is learnt */
+#define LUMP_S 0.35     /* of the rate: more at once comes too late for the viewer */
+#define START_MAX 6.0   /* quantizer steps per unit before much is learnt */
 
 /* Bits per pixel at GUESS_QUANTIZER for a first guess, by kind; replaced by the first unit. */
 #define GUESS_QUANTIZER 36
-static const double guess_bpp[SVC_RATE_KINDS] = { 0.4, 0.15, 0.07, 0.03, 0.02 };
+static const double guess_bpp[SVC_RATE_KINDS] = { 0.4, 0.15, 0.08, 0.04, 0.03 };
 
 static int offset_of(enum svc_rate_kind kind)
 {
-    if (kind == SVC_RATE_KEY)
-        return -KEY_STEPS;
     return kind > SVC_RATE_T0 ? STEPS * (kind - SVC_RATE_T0) : 0;
 }
 
@@ -90,14 +87,19 @@ static double quantizer_wished(const struct svc_rate *rc)
 {
     const double each = allowance(rc);
 
-    if (!rc->started) /* the first picture is a key picture, and keeps the viewer waiting */
-        return log2(fmax((bits_mean(rc) + bits_of(rc, SVC_RATE_KEY) / rc->window) /
-                             rc->bits_per_picture,
-                         bits_of(rc, SVC_RATE_KEY) / (FIRST_S * rc->cfg.target_bps))) /
+    if (!rc->started) /* the first picture is a key picture, whose loan begins with the next */
+        return log2((bits_mean(rc) + bits_of(rc, SVC_RATE_KEY) / rc->window) /
+                    rc->bits_per_picture) /
                SLOPE;
     return log2(bits_mean(rc) /
                 clamp(each - rc->debt / rc->ahead, each * AIM_MIN, each * AIM_MAX)) /
            SLOPE;
+}
+
+/* The least quantizer at which a unit by itself takes no more than LUMP_S of the layer's rate. */
+static double quantizer_bearable(const struct svc_rate *rc, enum svc_rate_kind kind)
+{
+    return log2(exp2(rc->cost[kind]) / (LUMP_S * rc->cfg.target_bps)) / SLOPE;
 }
 
 uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind)
@@ -108,9 +110,15 @@ uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind)
         wish = clamp(wish, rc->quantizer - FINER_MAX, rc->quantizer + COARSER_MAX);
     else if (rc->started)
         wish = clamp(wish, rc->quantizer - START_MAX, rc->quantizer + START_MAX);
-    rc->started = true;
     rc->quantizer = clamp(wish, QUANTIZER_MIN, QUANTIZER_MAX);
-    const double exact = clamp(rc->quantizer + offset_of(kind), QUANTIZER_MIN, QUANTIZER_MAX);
+    double exact = rc->quantizer + offset_of(kind);
+
+    if (kind < SVC_RATE_T0)
+        exact = fmax(exact, quantizer_bearable(rc, kind));
+    if (!rc->started) /* the others begin where it ended */
+        rc->quantizer = clamp(exact, QUANTIZER_MIN, QUANTIZER_MAX);
+    rc->started = true;
+    exact = clamp(exact, QUANTIZER_MIN, QUANTIZER_MAX);
     const double whole = round(clamp(exact + rc->rounded, QUANTIZER_MIN, QUANTIZER_MAX));
 
     rc->rounded = clamp(rc->rounded + exact - whole, -0.5, 0.5);

@@ -62,8 +62,7 @@ void svc_rate_skipped(struct svc_rate *rc);
 void svc_rate_retarget(struct svc_rate *rc, double target_bps);
 /* About what part of a spatial layer's rate its temporal layer gets, all together 1. */
 double svc_rate_part(const struct svc_structure *st, unsigned temporal);
-/* The cascade: the higher the temporal layer the fewer read it, and the coarser it may be; a key
- * picture is read by all. */
+/* The cascade: the higher the temporal layer the fewer read it, and the coarser it may be. */
 uint8_t svc_rate_cascade(uint8_t quantizer, enum svc_rate_kind kind);
 
 #endif
