@@ -379,6 +379,12 @@ static void put_table(const struct compare *c, const struct seen_summary *all)
             all->mean.ssim, seen_db(all->mean.ssim), all->mean.psnr, all->p5.ssim, all->p5.psnr);
 }
 
+/* A mean of `n` values, null of none. */
+static json_t *of_some(uint64_t n, double mean)
+{
+    return n ? json_real(mean) : json_null();
+}
+
 static json_t *layers_json(const struct compare *c)
 {
     const struct svc_stream_info *i = svc_reader_info(c->reader);
@@ -393,13 +399,13 @@ static json_t *layers_json(const struct compare *c)
         for (unsigned t = 0; t < i->n_temporal; t++)
             json_array_append_new(temporal, json_integer((json_int_t)c->seen.shown[s][t]));
         json_array_append_new(
-            layers,
-            json_pack("{s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:f,s:o}", "spatial", (int)s,
-                      "width", i->layers[s].width, "height", i->layers[s].height, "decoded",
-                      (json_int_t)c->seen.layer[s], "bytes", (json_int_t)c->seen.layer_bytes[s],
-                      "ssim_y", l.ssim, "ssim_db", seen_db(l.ssim), "psnr_y", l.psnr, "shown",
-                      (json_int_t)n, "shown_share", share(c, n), "shown_ssim_y", best.ssim,
-                      "shown_psnr_y", best.psnr, "shown_temporal", temporal));
+            layers, json_pack("{s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:o,s:o,s:o}", "spatial",
+                              (int)s, "width", i->layers[s].width, "height", i->layers[s].height,
+                              "decoded", (json_int_t)c->seen.layer[s], "bytes",
+                              (json_int_t)c->seen.layer_bytes[s], "ssim_y", l.ssim, "ssim_db",
+                              seen_db(l.ssim), "psnr_y", l.psnr, "shown", (json_int_t)n,
+                              "shown_share", share(c, n), "shown_ssim_y", of_some(n, best.ssim),
+                              "shown_psnr_y", of_some(n, best.psnr), "shown_temporal", temporal));
     }
     return layers;
 }
