@@ -73,7 +73,7 @@ static void record(FILE *log)
 
     for (unsigned i = 0; i < 20; i++) {
         const struct in in = { .u64 = UINT64_MAX - i,
-                               .i64 = -(INT64_C(1) << 60) - i,
+                               .i64 = -(INT64_C(1) << 55) - i,
                                .u32 = { { UINT32_MAX, i }, { 0, 1 } },
                                .i32 = INT32_MIN,
                                .u8 = (uint8_t)(i % 9),
