@@ -109,9 +109,9 @@ static struct demand_part sum(const struct demand *d)
     struct demand_part all = { 0 };
     for (unsigned i = 0; i < d->n_parts; i++) {
         all.bad += d->part[i].useless > 0;
+        all.slow += d->part[i].too_slow > 0;
         all.elapsed_us += d->part[i].elapsed_us;
         all.busy_us += d->part[i].busy_us;
-        all.too_slow += d->part[i].too_slow;
         all.in_time += d->part[i].in_time;
         all.useless += d->part[i].useless;
     }
@@ -188,8 +188,7 @@ static enum demand_reason judge_down(struct demand *d, const struct demand_input
         d->busy_percent[d->level] = (uint8_t)(busy > 0 ? busy : 1);
     if (d->level == 0)
         return DEMAND_SAME;
-    if (all.too_slow >= DEMAND_SLOW_MIN ||
-        (d->n_parts == DEMAND_WINDOW && busy > DEMAND_BUSY_PERCENT)) {
+    if (all.slow >= DEMAND_BAD_MIN || (d->n_parts == DEMAND_WINDOW && busy > DEMAND_BUSY_PERCENT)) {
         fail(&d->by_decoder[d->level], in->now_us);
         return DEMAND_DECODER;
     }

@@ -21,11 +21,12 @@
 #define DEMAND_BACKOFF_US 2000000  /* after the first failure at a level; doubles with each ... */
 #define DEMAND_BACKOFF_STEPS 5     /* ... up to 32 s */
 #define DEMAND_FORGIVE_US 10000000 /* at a level without a fault takes one failure from it */
-#define DEMAND_BAD_MIN 3     /* inputs of a window with faults: a path's death is over sooner */
+#define DEMAND_BAD_MIN                                                                             \
+    3                        /* inputs of a window with faults: a path's death is over sooner, and \
+                                 so is a moment in which the machine does something else */
 #define DEMAND_USELESS_MIN 4 /* units of no use in a window, and this share of what was sent: */
 #define DEMAND_USELESS_PERCENT 25u
-#define DEMAND_SLOW_MIN 3         /* pictures left out for the machine in a window, or ... */
-#define DEMAND_BUSY_PERCENT 85u   /* ... this share of the time spent decoding is too much */
+#define DEMAND_BUSY_PERCENT 85u   /* share of the time spent decoding that is too much */
 #define DEMAND_MARGIN_PERCENT 25u /* of the latency: units that come later are no proof */
 #define DEMAND_NO_MARGIN INT32_MAX
 
@@ -79,7 +80,8 @@ struct demand { /* zero is a fresh one */
     } by_paths[DEMAND_LEVELS_MAX], by_decoder[DEMAND_LEVELS_MAX];
     uint8_t busy_percent[DEMAND_LEVELS_MAX]; /* when it was last there; 0: not known */
     struct demand_part {                     /* what counts of the last inputs at this level */
-        uint32_t elapsed_us, busy_us, too_slow, in_time, useless, bad;
+        uint32_t elapsed_us, busy_us, too_slow, in_time, useless;
+        uint32_t bad, slow; /* inputs with units of no use, with pictures left out */
     } part[DEMAND_WINDOW];
     uint8_t n_parts;
 };

@@ -13,7 +13,7 @@ from programs import BUILD, ProgramFailed, run_to_end
 
 class Clip:
     """layered: file. reference: {(picture, spatial): (crc32, ssim)}. sizes: {(picture, spatial):
-    bytes}. heights: by spatial layer. temporal: by picture. n_temporal, fps. mean_bps, peak_bps (largest second)."""
+    bytes}. heights: by spatial layer. n_temporal, fps. mean_bps, peak_bps (largest second)."""
 
 
 def program_path(name):
@@ -82,8 +82,7 @@ def load(reference_file):
     clip.sizes = {at: k["bytes"] for at, k in layers.items()}
     clip.fps = (len(pictures) - 1) * 1e6 / (pictures[-1]["pts_us"] - pictures[0]["pts_us"])
     clip.heights = [k["height"] for k in pictures[0]["layers"]]
-    clip.temporal = [p["temporal"] for p in pictures]
-    clip.n_temporal = 1 + max(clip.temporal)
+    clip.n_temporal = 1 + max(p["temporal"] for p in pictures)
     clip.peak_bps = peak_bps(clip.sizes, clip.fps)
     clip.mean_bps = sum(clip.sizes.values()) * 8 * clip.fps / len(pictures)
     return clip

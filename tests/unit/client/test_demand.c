@@ -99,6 +99,7 @@ static void test_down(void **state)
         { "much late", { 9, 9, 9, 0, 0 }, { 0 }, 10, "S1T1", DEMAND_PATHS },
         { "a part late", { 6, 6, 6, 6, 6 }, { 0 }, 10, "S1T1", DEMAND_PATHS },
         { "some pictures left out", { 0 }, { 1, 0, 1, 0, 0 }, 10, "S2T1", DEMAND_SAME },
+        { "a hiccup", { 0 }, { 0, 9, 3, 0, 0 }, 10, "S2T1", DEMAND_SAME },
         { "too many", { 0 }, { 1, 1, 0, 1, 0 }, 10, "S1T1", DEMAND_DECODER },
         { "busy", { 0 }, { 0 }, 85, "S2T1", DEMAND_SAME },
         { "too busy", { 0 }, { 0 }, 87, "S1T1", DEMAND_DECODER },
