@@ -3,18 +3,17 @@
  *
  *     live_speed encode [--size WxH] [--pictures N] [--layers L3T2] [--bitrate S0,S1,S2]
  *                       [--speed N] [--threads N] [--codec NAME] CLIP
- *     live_speed decode [--threads N] [--cores N] LAYERED
+ *     live_speed decode [--threads N] LAYERED
  *
  * encode does what svc-server --live does for each picture, as fast as it can: the input (decoded,
  * scaled into the encoder's memory), the isolated encoder, the sound to Opus. decode reads a
- * layered file into memory and decodes every layer of every picture on `cores` cores. The last line
- * is a JSON object: pictures per second of wall time, CPU seconds per picture, all processes
- * together.
+ * layered file into memory and decodes every layer of every picture, with one thread if nothing
+ * else is said, which is one core at a time. The last line is a JSON object: pictures per second of
+ * wall time, CPU time per picture, all processes together.
  */
 #include <getopt.h>
 #include <math.h>
 #include <opus.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +30,7 @@
 struct job {
     struct live_input_config in;
     struct svc_encoder_config enc;
-    uint32_t pictures, threads, cores;
+    uint32_t pictures, threads;
     /* results */
     unsigned n;
     double wall_s, cpu_s, took_ms[PICTURES_MAX];
@@ -202,22 +201,6 @@ static int decode_all(struct job *j, const struct kept *k, unsigned n, const cha
     return err;
 }
 
-/* The first `n` of the cores there are for us. */
-static void keep_to_cores(uint32_t n)
-{
-    cpu_set_t all, some;
-
-    CPU_ZERO(&some);
-    if (sched_getaffinity(0, sizeof all, &all) != 0)
-        return;
-    for (int c = 0; c < CPU_SETSIZE && n > 0; c++)
-        if (CPU_ISSET(c, &all)) {
-            CPU_SET(c, &some);
-            n--;
-        }
-    sched_setaffinity(0, sizeof some, &some);
-}
-
 static int decode(struct job *j, char *why, size_t size)
 {
     static struct kept kept[PICTURES_MAX + 1];
@@ -228,7 +211,6 @@ static int decode(struct job *j, char *why, size_t size)
     if (err < 0)
         return err;
     err = keep(kept, r, &n);
-    keep_to_cores(j->cores);
     if (err == 0)
         err = decode_all(j, kept, n, svc_reader_info(r)->codec);
     if (err < 0)
@@ -288,8 +270,6 @@ static bool take(struct job *j, int c, const char *arg)
         return take_small(arg, &j->enc.speed);
     case 't':
         return take_small(arg, &j->enc.threads) && parse_uint(arg, 1, 16, &j->threads);
-    case 'C':
-        return parse_uint(arg, 1, 64, &j->cores);
     case 'b':
         n = parse_list(arg, 8, 100000, v, SVC_SPATIAL_MAX);
         for (size_t s = 0; n && s < SVC_SPATIAL_MAX; s++)
@@ -303,20 +283,14 @@ static bool take(struct job *j, int c, const char *arg)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "size", required_argument, NULL, 's' },
-        { "pictures", required_argument, NULL, 'p' },
-        { "layers", required_argument, NULL, 'l' },
-        { "codec", required_argument, NULL, 'c' },
-        { "speed", required_argument, NULL, 'e' },
-        { "threads", required_argument, NULL, 't' },
-        { "bitrate", required_argument, NULL, 'b' },
-        { "cores", required_argument, NULL, 'C' },
-        { NULL, 0, NULL, 0 },
+        { "size", required_argument, NULL, 's' },    { "pictures", required_argument, NULL, 'p' },
+        { "layers", required_argument, NULL, 'l' },  { "codec", required_argument, NULL, 'c' },
+        { "speed", required_argument, NULL, 'e' },   { "threads", required_argument, NULL, 't' },
+        { "bitrate", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
     };
     static struct job j = { .in = { .kind = LIVE_FILE, .repeat = true },
                             .pictures = PICTURES_MAX,
-                            .threads = 1,
-                            .cores = 1 };
+                            .threads = 1 };
     char why[300] = "";
     int c;
 

@@ -16,7 +16,7 @@ static struct svc_unit unit_of(uint64_t p, uint8_t s)
 {
     struct svc_unit u = { .len = 1, .picture = p, .layer = { s, 0 }, .key = p == 0 && s == 0 };
 
-    u.deps.refreshes = u.key ? 0xff : (uint8_t)(1u << s);
+    u.deps.refreshes = (uint8_t)(u.key ? 0xffu : 1u << s);
     if (p % LONG_TERM == 0 && !u.key)
         u.deps.refreshes |= (uint8_t)(1u << (5 + s));
     if (p > 0)
