@@ -13,12 +13,13 @@
 #define FAILED_US 30000000u    /* down again so soon: the ascent was wrong */
 #define FORGIVEN_US 120000000u /* an ascent that held so long: `hold` begins anew */
 #define FORGET 0.05            /* per window: what was measured once moves towards what is usual */
-#define COST_MAX 4.0
 
 enum kind { SPEED, TEMPORAL, SPATIAL };
-/* What a level costs over the one below it, usually and at least. */
+/* What a level costs over the one below it: usually, at least, and at most; what is measured beyond
+ * that was something else that used the machine. */
 static const double usual[] = { [SPEED] = 1.15, [TEMPORAL] = 1.7, [SPATIAL] = 2.5 };
 static const double least[] = { [SPEED] = 1.0, [TEMPORAL] = 1.2, [SPATIAL] = 1.4 };
+static const double most[] = { [SPEED] = 1.5, [TEMPORAL] = 2.2, [SPATIAL] = 4.0 };
 
 static unsigned speeds(const struct svc_pace *p)
 {
@@ -98,7 +99,7 @@ static void learn(struct svc_pace *p)
     if (p->before > 0 && p->load > 0) {
         const double ratio = p->before / p->load;
 
-        p->cost[l] = ratio < least[kind] ? least[kind] : ratio > COST_MAX ? COST_MAX : ratio;
+        p->cost[l] = ratio < least[kind] ? least[kind] : ratio > most[kind] ? most[kind] : ratio;
     } else {
         p->cost[l] += FORGET * (usual[kind] - p->cost[l]);
     }

@@ -157,6 +157,22 @@ static void it_comes_back_after_proof(void **state)
     assert_int_equal(w.pace.downs, w.pace.ups);
 }
 
+/* A bad start, as on a full machine, is not taken for the price of the levels. */
+static void a_bad_start_is_soon_forgotten(void **state)
+{
+    (void)state;
+    for (unsigned load = 125; load < 600; load += 25) {
+        struct world w;
+        begin(&w, load / 100.0);
+        for (int i = 0; i < 20; i++)
+            step(&w);
+        assert_true(w.pace.level > 1);
+        w.load = 0.5;
+        run(&w, 9); /* two or three levels, two seconds of proof for each */
+        assert_int_equal(w.pace.level, 0);
+    }
+}
+
 static void an_outlier_is_no_reason(void **state)
 {
     struct world w;
@@ -197,9 +213,13 @@ static void ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_fits_is_left_alone), cmocka_unit_test(too_much_goes_down_at_once),
-        cmocka_unit_test(it_does_not_swing),       cmocka_unit_test(it_comes_back_after_proof),
-        cmocka_unit_test(an_outlier_is_no_reason), cmocka_unit_test(ranges),
+        cmocka_unit_test(what_fits_is_left_alone),
+        cmocka_unit_test(too_much_goes_down_at_once),
+        cmocka_unit_test(it_does_not_swing),
+        cmocka_unit_test(it_comes_back_after_proof),
+        cmocka_unit_test(an_outlier_is_no_reason),
+        cmocka_unit_test(ranges),
+        cmocka_unit_test(a_bad_start_is_soon_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
