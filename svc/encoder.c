@@ -49,7 +49,7 @@ void svc_encoder_config_init(struct svc_encoder_config *cfg)
         .bitrate_bps = { 300000, 900000, 2400000 },
         .quantizer = { 36, 36, 36, 36 },
         .key_interval = 60,
-        .long_term_interval = 4,
+        .long_term_interval = 8,
         .isolated = true,
         .speed = 9,
         .threads = 2,

@@ -4,7 +4,8 @@
 For every clip and structure four points of rate and quality (tests/bench/coding); between them the
 bits at equal SSIM are interpolated, as extra bits over one layer (L1T1) of the same codec. L3T2 is
 also coded to targets, by our rate control and by the library's. Simulcast is the same layers coded
-each by itself. The part `wrong_frames` (tests/bench/wrong) sends
+each by itself. The part `recovery` (tests/bench/recovery) loses 5 % of the units above the base layer
+and lets the encoder go on 100 ms later, by long-term reference and by key picture. The part `wrong_frames` (tests/bench/wrong) sends
 every codec and structure through losses and late units and counts wrong pictures and decoder errors.
 
 The part `speed` is live_speed.py.
@@ -29,6 +30,7 @@ QUANTIZERS = (30, 38, 46, 54) # of the top layer; lower ones are coarser:
 PICTURES_MIN = 130
 COARSER = 6                   # quantizer steps per spatial layer
 STRUCTURES = ("L2T1", "L3T1", "L3T2", "L3T3")
+SEEDS = (1, 2, 3)              # of losses
 CLIPS = ("bbb_forest_720p30_16s.mp4", "cups_720p30_10s.mp4", "dashcam_540p25_9s.mp4",
          "dog_720p30_10s.mp4", "sintel_rooftop_480p25_26s.mp4", "walk_gopro_480p30_10s.mp4",
          "flower_540p30_5s.mp4")
@@ -158,9 +160,46 @@ def show(rows):
     return means
 
 
-def wrong_frames(build):
+def recover(bench, clip):
+    """Per way to go on: share of bits more than without loss, and PSNR lost; means of the seeds."""
+    program = os.path.join(os.path.dirname(bench.program), "recovery")
+    ways = {}
+    for seed in SEEDS:
+        done = subprocess.run([program, "--size", size_text(bench.size, 0), "--pictures",
+                               str(bench.pictures), "--seed", str(seed), clip],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"coding.py: {clip}: {done.stderr.strip()}")
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        for r in rows[1:]:
+            ways.setdefault(r["way"], []).append(
+                (r["kbps"] / rows[0]["kbps"] - 1, rows[0]["psnr"] - r["psnr"], r["whole_psnr_lost"],
+                 r["incomplete"] / r["pictures"], r["recoveries"]))
+    return {"clip": os.path.basename(clip),
+            "ways": {way: [round(statistics.fmean(v), 4) for v in zip(*runs)]
+                     for way, runs in ways.items()}}
+
+
+def recovery(bench, pool, clips):
+    """The keys of the part, and its table."""
+    rows = list(pool.map(lambda clip: recover(bench, clip), clips))
+    print("\n5 % of the units above the base layer lost: bits more, dB of PSNR lost, of the pictures "
+          "shown whole, share not whole")
+    for r in rows:
+        print(f"{r['clip'][:31]:32}" + "".join(
+            f"  {way} {v[0]:+6.1%} {v[1]:5.2f} {v[2]:5.2f} {v[3]:5.1%}" for way, v in r["ways"].items()))
+
+    def mean(way, at):
+        return round(statistics.fmean(r["ways"][way][at] for r in rows), 4)
+    return {"recovery_extra_bits": mean("long_term", 0), "recovery_psnr_lost": mean("long_term", 1),
+            "recovery_whole_psnr_lost": mean("long_term", 2), "recovery_key_extra_bits": mean("key", 0),
+            "recovery_key_psnr_lost": mean("key", 1), "recovery_table": rows}
+
+
+def wrong_frames(build, quick):
     """What tests/bench/wrong counts over all codecs and structures, and its table."""
-    done = subprocess.run([os.path.join(os.path.abspath(build), "tests", "bench", "wrong")],
+    done = subprocess.run([os.path.join(os.path.abspath(build), "tests", "bench", "wrong"),
+                           *(["--pictures", "100", "--seeds", "5"] if quick else [])],
                           stdout=subprocess.PIPE, text=True, check=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     print(f"\n{'stream':14}{'units':>9}{'lost':>8}{'late':>8}{'shown':>8}{'wrong':>7}{'errors':>8}")
@@ -184,10 +223,43 @@ def save(update):
     return report
 
 
+def clips_of(options):
+    clips = [os.path.join(options.clips, c) for c in CLIPS
+             if os.path.exists(os.path.join(options.clips, c))]
+    if not clips:
+        print(f"SKIPPED: no clips in {options.clips}; the project's own test picture instead")
+        clips = [os.path.join(os.path.abspath(options.build), "testclip.y4m")]
+        with open(clips[0], "wb") as out:
+            subprocess.run([os.path.join(os.path.abspath(options.build), "media", "svc-testclip"),
+                            "--size", options.size, "--duration", "6", "-"], stdout=out, check=True)
+    return clips[:3] if options.quick else clips
+
+
+def summary(rows):
+    """Keys of the report of how well is coded; `_spread` are the least and the most of the clips."""
+    means = show(rows)
+    ours = "L3T2 to targets"
+
+    def spread(name):
+        return [f([r["extra"][name] for r in rows if name in r["extra"]]) for f in (min, max)]
+    return {"l3t2_extra_bits": round(means[ours], 4), "l3t2_extra_bits_spread": spread(ours),
+            "l3t2_fixed_extra_bits": round(means["L3T2"], 4),
+            "simulcast_extra_bits": round(means["simulcast3"], 4),
+            "simulcast_extra_bits_spread": spread("simulcast3"),
+            "library_extra_bits": round(means["L3T2 library's rate"], 4)
+            if "L3T2 library's rate" in means else None,
+            "better_than_simulcast": sum(r["extra"][ours] < r["extra"]["simulcast3"] for r in rows
+                                         if ours in r["extra"]), "clips": len(rows),
+            "rate_error_median": round(statistics.fmean(r["rate_error_median"] for r in rows), 4),
+            "rate_error_p95": round(statistics.fmean(r["rate_error_p95"] for r in rows), 4),
+            "table": rows}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("part", nargs="?", choices=["wrong_frames", "speed"])
+    parser.add_argument("part", nargs="?", choices=["recovery", "wrong_frames", "speed"])
+    parser.add_argument("--quick", action="store_true", help="three clips, fewer of everything else")
     parser.add_argument("--clips", default=MEDIA)
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--pictures", type=int, default=150)
@@ -197,30 +269,17 @@ def main():
     if options.part == "speed":
         save(live_speed.measure(options.build, options.clips))
         return
-    if options.part:
-        save(wrong_frames(options.build))
+    if options.part == "wrong_frames":
+        save(wrong_frames(options.build, options.quick))
         return
-    clips = [os.path.join(options.clips, c) for c in CLIPS
-             if os.path.exists(os.path.join(options.clips, c))]
-    if not clips:
-        print(f"SKIPPED: no clips in {options.clips}; the project's own test picture instead")
-        clips = [os.path.join(os.path.abspath(options.build), "testclip.y4m")]
-        with open(clips[0], "wb") as out:
-            subprocess.run([os.path.join(os.path.abspath(options.build), "media", "svc-testclip"),
-                            "--size", options.size, "--duration", "6", "-"], stdout=out, check=True)
-    bench = Bench(options)
+    clips, bench = clips_of(options), Bench(options)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        if options.part == "recovery":
+            save(recovery(bench, pool, clips))
+            return
         rows = list(pool.map(lambda clip: measure(bench, clip), clips))
-    means = show(rows)
-    better = sum(r["extra"]["L3T2"] < r["extra"]["simulcast3"] for r in rows)
-    report = save({"l3t2_extra_bits": round(means.get("L3T2 to targets", means["L3T2"]), 4),
-                   "simulcast_extra_bits": round(means["simulcast3"], 4),
-                   "library_extra_bits": round(means["L3T2 library's rate"], 4)
-                   if "L3T2 library's rate" in means else None,
-                   "better_than_simulcast": better, "clips": len(rows),
-                   "rate_error_median": round(statistics.fmean(r["rate_error_median"] for r in rows), 4),
-                   "rate_error_p95": round(statistics.fmean(r["rate_error_p95"] for r in rows), 4),
-                   "table": rows, **wrong_frames(options.build),
+        recovered = recovery(bench, pool, clips)
+    report = save({**summary(rows), **recovered, **wrong_frames(options.build, options.quick),
                    **live_speed.measure(options.build, options.clips)})
     draw(rows, os.path.join(os.path.dirname(REPORT), "svc-rd.png"))
     print(json.dumps({k: v for k, v in report.items() if not k.endswith("table")}))

@@ -220,7 +220,7 @@ struct svc_encoder_config {
     bool library_rate;     /* by the codec library's own rate control instead of ours, to compare */
     uint32_t key_interval; /* pictures between key frames; 0: only the first */
     uint32_t long_term_interval; /* T0 pictures from one long-term reference to the next [1, 64],
-                                    default 4 */
+                                    default 8 */
     bool isolated;   /* the codec runs in a process of its own, so that its faults stay there
                         (default); the program then has a child that it must not wait for itself */
     uint8_t speed;   /* cpu-used [7, 10], default 9 */
