@@ -3,6 +3,7 @@
  * per layer a quantizer (rate.h), the backend's bytes, and the dependencies that go with them.
  */
 #include "codec.h"
+#include "cut.h"
 #include "isolate.h"
 #include "rate.h"
 
@@ -28,6 +29,7 @@ struct svc_encoder {
     struct svc_encoder_config cfg;
     struct svc_stream_info info;
     struct svc_rate rate[SVC_SPATIAL_MAX];
+    struct svc_cut cut;
     struct svc_tracker slots;          /* what the encoder's own slots hold */
     uint64_t picture, since_key;       /* the next one's */
     uint64_t t0_pictures;              /* since the key picture */
@@ -413,6 +415,15 @@ static int code(struct svc_encoder *e, const struct svc_image *img, bool force_k
     return err;
 }
 
+static void look_for_cut(struct svc_encoder *e, const struct svc_image *img)
+{
+    if (!svc_cut_between(&e->cut, img))
+        return;
+    for (unsigned s = 0; s < e->info.n_spatial; s++)
+        if (e->cfg.bitrate_bps[s])
+            svc_rate_cut(&e->rate[s]);
+}
+
 static void skip(struct svc_encoder *e)
 {
     const unsigned temporal = svc_structure_temporal(&e->cfg.structure, e->since_key);
@@ -435,6 +446,7 @@ int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64
     }
     if (img->width != e->cfg.width || img->height != e->cfg.height)
         return SVC_ERR_ARG;
+    look_for_cut(e, img);
     int err = code(e, img, force_key, &w);
     if (err < 0)
         return err;

@@ -113,8 +113,8 @@ uint8_t svc_rate_quantizer(struct svc_rate *rc, enum svc_rate_kind kind)
     rc->quantizer = clamp(wish, QUANTIZER_MIN, QUANTIZER_MAX);
     double exact = rc->quantizer + offset_of(kind);
 
-    if (kind < SVC_RATE_T0)
-        exact = fmax(exact, quantizer_bearable(rc, kind));
+    if (kind < SVC_RATE_T0 || rc->cut)
+        exact = fmax(exact, quantizer_bearable(rc, rc->cut ? SVC_RATE_KEY : kind));
     if (!rc->started) /* the others begin where it ended */
         rc->quantizer = clamp(exact, QUANTIZER_MIN, QUANTIZER_MAX);
     rc->started = true;
@@ -164,14 +164,23 @@ static void book(struct svc_rate *rc, double over)
 void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quantizer, size_t bytes)
 {
     const double bits = 8.0 * (double)(bytes ? bytes : 1);
-    const bool lump = kind < SVC_RATE_T0;
+    const bool lump = kind < SVC_RATE_T0 || rc->cut;
     const double fair = (lump ? 1 : bits_of(rc, kind) / bits_mean(rc)) * allowance(rc);
     const double lent = fmax(0, bits - fair - (lump ? 0 : LUMP * rc->bits_per_picture));
 
-    learn(rc, kind, log2(fmax(bits, FLOOR_BPP * rc->cfg.pixels)) + SLOPE * quantizer);
+    if (!rc->cut)
+        learn(rc, kind, log2(fmax(bits, FLOOR_BPP * rc->cfg.pixels)) + SLOPE * quantizer);
+    rc->cut &= kind > SVC_RATE_T0;
     if (lent > 0)
         lend(rc, lent);
     book(rc, bits - lent - fair);
+}
+
+void svc_rate_cut(struct svc_rate *rc)
+{
+    rc->cut = true;
+    for (int k = SVC_RATE_T0; k < SVC_RATE_KINDS; k++)
+        rc->learnt[k] = false;
 }
 
 void svc_rate_skipped(struct svc_rate *rc)

@@ -47,7 +47,8 @@ struct svc_rate {
     double cost[SVC_RATE_KINDS]; /* log2 bits at quantizer 0 */
     bool learnt[SVC_RATE_KINDS];
     double quantizer; /* of temporal layer 0 */
-    double rounded;   /* quantizer steps that rounding has held back */
+    bool cut; /* another scene begins with the next unit that is not of an upper temporal layer */
+    double rounded; /* quantizer steps that rounding has held back */
     bool started;
 };
 
@@ -58,6 +59,10 @@ void svc_rate_coded(struct svc_rate *rc, enum svc_rate_kind kind, uint8_t quanti
 /* A unit that was due is left out on purpose: it is booked at its share, so that the
  * others become no finer than they were. */
 void svc_rate_skipped(struct svc_rate *rc);
+/* Another scene begins with the next picture. Its T0 unit, and what comes before that, is bounded
+ * and paid off as a key picture is, and what was learnt of the scene before does not count any
+ * more. */
+void svc_rate_cut(struct svc_rate *rc);
 /* Another target from the next unit on; debts stay what they are in pictures. */
 void svc_rate_retarget(struct svc_rate *rc, double target_bps);
 /* About what part of a spatial layer's rate its temporal layer gets, all together 1. */

@@ -203,6 +203,43 @@ static void black_pictures_at_the_beginning(void **state)
     assert_true(most < 4 * cfg.target_bps / FPS);
 }
 
+/* What begins a scene costs as much as a key picture and is paid off as one: the others hardly
+ * lose. */
+static void a_cut_is_paid_off(void **state)
+{
+    struct svc_rate_config cfg = { .target_bps = 500e3,
+                                   .fps = FPS,
+                                   .structure = { .n_spatial = 1, .n_temporal = 2 },
+                                   .pixels = 640 * 360 };
+    struct codec c = { .slope = 0.11 };
+    const unsigned at = 241; /* of T1: its T0 picture is the one after */
+    struct svc_rate rc;
+    uint8_t before = 0, most = 0;
+    double sum = 0;
+
+    (void)state;
+    svc_rate_init(&rc, &cfg);
+    for (unsigned i = 0; i < at + WINDOW; i++) {
+        const enum svc_rate_kind kind =
+            i ? (enum svc_rate_kind)(SVC_RATE_T0 + i % 2) : SVC_RATE_KEY;
+
+        if (i == at)
+            svc_rate_cut(&rc);
+        const uint8_t q = svc_rate_quantizer(&rc, kind);
+        const bool anew = i == at || i == at + 1;
+        const double bits = bits_of(&c, anew ? SVC_RATE_KEY : kind, i, q);
+
+        svc_rate_coded(&rc, kind, q, (size_t)(bits / 8));
+        if (kind == SVC_RATE_T0 && i < at)
+            before = q;
+        else if (kind == SVC_RATE_T0 && q > most)
+            most = q;
+        sum += i >= at ? bits : 0;
+    }
+    assert_true(fabs(sum / (cfg.target_bps * WINDOW / FPS) - 1) < 0.05);
+    assert_in_range(most, before, before + 6);
+}
+
 static void parts_of_the_rate(void **state)
 {
     (void)state;
@@ -226,6 +263,7 @@ int main(void)
         cmocka_unit_test(what_is_left_out_is_not_spent),
         cmocka_unit_test(the_quantizer_stays),
         cmocka_unit_test(black_pictures_at_the_beginning),
+        cmocka_unit_test(a_cut_is_paid_off),
         cmocka_unit_test(parts_of_the_rate),
     };
 
