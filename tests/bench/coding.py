@@ -4,13 +4,14 @@
 For every clip and structure four points of rate and quality (tests/bench/coding); between them the
 bits at equal SSIM are interpolated, as extra bits over one layer (L1T1) of the same codec. L3T2 is
 also coded to targets, by our rate control and by the library's. Simulcast is the same layers coded
-each by itself. The part `recovery` (tests/bench/recovery) loses 5 % of the units above the base layer
-and lets the encoder go on 100 ms later, by long-term reference and by key picture. The part `wrong_frames` (tests/bench/wrong) sends
+each by itself, without temporal layers and (T2) with two of them, as L3T2 has. The part `recovery`
+(tests/bench/recovery) loses 5 % of the units above the base layer and lets the encoder go on 100 ms
+later, by long-term reference and by key picture. The part `wrong_frames` (tests/bench/wrong) sends
 every codec and structure through losses and late units and counts wrong pictures and decoder errors.
 
 The part `speed` is live_speed.py.
 
-usage: coding.py BUILD-DIR [wrong_frames|speed] [--clips DIR] [--size WxH] [--pictures N]
+usage: coding.py BUILD-DIR [recovery|wrong_frames|speed] [--quick] [--clips DIR] [--size WxH] [--pictures N]
 """
 import argparse
 import json
@@ -66,11 +67,11 @@ class Bench:
                 for q in QUANTIZERS]
         return [(r["ssim_db"], sum(r["kbps"])) for r in runs], runs
 
-    def simulcast(self, clip, layers, top):
-        """The layers of `top` (a curve of L1T1), those below coded by themselves."""
+    def simulcast(self, clip, layers, top, structure):
+        """The layers of `top` (a curve of `structure`), those below coded by themselves."""
         points = []
         for (quality, rate), q in zip(top, QUANTIZERS):
-            below = sum(self.run(clip, "--structure", "L1T1", "--quantizer",
+            below = sum(self.run(clip, "--structure", structure, "--quantizer",
                                  str(min(63, q + COARSER * h)), halvings=h)["kbps"][0]
                         for h in range(1, layers))
             points.append((quality, rate + below))
@@ -112,7 +113,8 @@ def measure(bench, clip):
     for structure in STRUCTURES:
         curves[structure], runs[structure] = bench.curve(clip, structure)
     for layers in (2, 3):
-        curves[f"simulcast{layers}"] = bench.simulcast(clip, layers, single)
+        curves[f"simulcast{layers}"] = bench.simulcast(clip, layers, single, "L1T1")
+    curves["simulcast3 T2"] = bench.simulcast(clip, 3, bench.curve(clip, "L1T2")[0], "L1T2")
     curves["L3T2 to targets"], medians, p95s = bench.to_targets(clip, runs["L3T2"])
     curves["L3T2 library's rate"], _, _ = bench.to_targets(clip, runs["L3T2"], "--library-rate")
     return {"clip": os.path.basename(clip), "curves": curves,
@@ -242,14 +244,19 @@ def summary(rows):
 
     def spread(name):
         return [f([r["extra"][name] for r in rows if name in r["extra"]]) for f in (min, max)]
+
+    def better(name, of=ours):
+        return sum(r["extra"][of] < r["extra"][name] for r in rows if of in r["extra"])
     return {"l3t2_extra_bits": round(means[ours], 4), "l3t2_extra_bits_spread": spread(ours),
             "l3t2_fixed_extra_bits": round(means["L3T2"], 4),
             "simulcast_extra_bits": round(means["simulcast3"], 4),
             "simulcast_extra_bits_spread": spread("simulcast3"),
             "library_extra_bits": round(means["L3T2 library's rate"], 4)
             if "L3T2 library's rate" in means else None,
-            "better_than_simulcast": sum(r["extra"][ours] < r["extra"]["simulcast3"] for r in rows
-                                         if ours in r["extra"]), "clips": len(rows),
+            "simulcast_t2_extra_bits": round(means["simulcast3 T2"], 4),
+            "better_than_simulcast": better("simulcast3"),
+            "better_than_simulcast_t2": better("simulcast3 T2"),
+            "fixed_better_than_simulcast_t2": better("simulcast3 T2", "L3T2"), "clips": len(rows),
             "rate_error_median": round(statistics.fmean(r["rate_error_median"] for r in rows), 4),
             "rate_error_p95": round(statistics.fmean(r["rate_error_p95"] for r in rows), 4),
             "table": rows}
