@@ -32,6 +32,8 @@ const char args_help[] =
     "  --sched NAME         path scheduler [layered]\n"
     "  --json FILE          JSON lines: viewers, paths and layers, every second and at the end\n"
     "  --keylog FILE        append TLS secrets for packet dissectors [$SSLKEYLOGFILE]\n"
+    "  --policy-log FILE    write what is decided on every layer unit, and from what\n"
+    "  --replay-policy FILE decide all of that again: 0 if it comes out the same, else 1; no FILE\n"
     "  --qlog DIR           write a qlog file per connection into DIR [$QLOGDIR]\n"
     "  --log LEVEL          error, warn, info or debug [warn]\n"
     "  --help, --version\n"
@@ -89,6 +91,8 @@ static const struct option {
     { "--json", VALUE_TEXT, offsetof(struct args, json), 0, 0 },
     { "--keylog", VALUE_TEXT, offsetof(struct args, keylog), 0, 0 },
     { "--qlog", VALUE_TEXT, offsetof(struct args, qlog), 0, 0 },
+    { "--policy-log", VALUE_TEXT, offsetof(struct args, policy_log), 0, 0 },
+    { "--replay-policy", VALUE_TEXT, offsetof(struct args, replay_policy), 0, 0 },
     { "--log", VALUE_LEVEL, offsetof(struct args, log_level), 0, 0 },
     { "--live", VALUE_LIVE, 0, ARGS_LIVE_SOURCE, 0 },
     { "--layers", VALUE_LIVE, 0, ARGS_LIVE_LAYERS, 0 },
@@ -260,6 +264,10 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
         } else {
             a.file = argv[i];
         }
+    }
+    if (a.replay_policy) {
+        *out = a;
+        return ARGS_RUN;
     }
     const bool live = a.live.config.input.kind != LIVE_NONE;
     if (!a.file == !live) {

@@ -14,6 +14,8 @@ struct args {              /* strings borrow argv */
     int objective;                    /* enum tvl_objective, default none */
     const char *knowledge;            /* NULL: the one that was installed */
     const char *keylog, *json, *qlog; /* NULL: none */
+    const char *policy_log;           /* what is decided goes there; NULL: none */
+    const char *replay_policy;        /* a log to decide again, and nothing else; NULL: serve */
     uint32_t latency_ms;              /* [50, 10000], default 400 */
     uint32_t max_viewers;             /* [1, 65536], default 64 */
     bool loop, start_on_viewer;

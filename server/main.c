@@ -7,6 +7,7 @@
 
 #include "args.h"
 #include "log.h"
+#include "sender.h"
 #include "server.h"
 
 #define WHY_MAX 1024
@@ -29,6 +30,15 @@ int main(int argc, char **argv)
         break;
     }
     log_set_level((enum log_level)args.log_level);
+    if (args.replay_policy) {
+        const int differs =
+            decision_replay_file(args.replay_policy, &sender_policy, why, sizeof why);
+        if (differs)
+            log_line(LOG_ERROR, "%s", why);
+        else
+            puts(why);
+        return differs ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
     if (server_run(&args, why, sizeof why) == 0)
         return EXIT_SUCCESS;
     log_line(LOG_ERROR, "%s", why);

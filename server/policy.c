@@ -4,16 +4,20 @@
 #define PERCENT 100u
 /* The bar that the rate has to clear, in per cent of the need, by number of recent failures: an
  * estimate that was wrong has to promise more. */
-static const unsigned fits_percent[] = { 110, 130, 160, 200 };
+static const unsigned fits_percent[] = { 100, 105, 110, 120 };
 #define FITS_N (sizeof fits_percent / sizeof *fits_percent)
-#define KEEP_PERCENT 70u /* below that a layer that went well is still let go */
-#define TRY_PERCENT 60u  /* a try below that fills the queues of layers that go well */
-#define SHARE_MIN 8u     /* what is left beside the layers above is taken for 1/8 at least */
-#define T0_DUE_PERCENT                                                                           \
-    75u                    /* of the budget, to be through the queue; the rest is the way itself \
-                            */
-#define T1_DUE_PERCENT 40u /* T1 gives way first */
-#define IDLE_PERCENT 15u   /* a queue this short says nothing against the rate */
+#define KEEP_PERCENT 70u    /* below that a layer that went well is still let go */
+#define TRY_PERCENT 60u     /* a try below that fills the queues of layers that go well */
+#define SHARE_MIN 8u        /* what is left beside the layers above is taken for 1/8 at least */
+#define T0_DUE_PERCENT 100u /* of the budget, to be through the queue */
+#define T1_DUE_PERCENT 60u  /* T1 gives way first */
+#define IDLE_PERCENT 15u    /* a queue this short says nothing against the rate */
+
+/* Lifetimes, per cent of the budget. */
+#define BASE_LIVES 200u /* every later picture leans on it */
+#define T0_LIVES 150u   /* its layer's next picture reads it */
+#define T1_LIVES 100u   /* only its own picture does */
+#define SOUND_LIVES 200u
 
 static bool is_base(struct svc_layer l)
 {
@@ -26,6 +30,12 @@ static bool is_sync(const struct svc_unit *u)
         if (u->deps.reads[i].picture != u->picture)
             return false;
     return u->layer.temporal == 0;
+}
+
+/* Other pictures than the next read it: it stays in a slot of its own. */
+static bool is_long_term(const struct svc_unit *u)
+{
+    return (u->deps.refreshes & (u->deps.refreshes - 1)) != 0;
 }
 
 /* Whether `bytes` more than the backlog are sent, at `rate_bps`, within `percent` of the budget. */
@@ -62,7 +72,7 @@ static void fail(struct policy *p, unsigned spatial, uint64_t now)
 static bool fits(const struct policy_spatial *l, const struct policy_view *v)
 {
     size_t bar = l->failures < FITS_N ? l->failures : FITS_N - 1;
-    return v->rate_bps >= v->needed_bps / PERCENT * fits_percent[bar];
+    return v->sure_bps >= v->needed_bps / PERCENT * fits_percent[bar];
 }
 
 static bool admit(const struct policy_spatial *l, const struct policy_view *v)
@@ -70,9 +80,9 @@ static bool admit(const struct policy_spatial *l, const struct policy_view *v)
     if (fits(l, v))
         return true;
     if (l->admitted && !l->failed)
-        return v->rate_bps >= v->needed_bps / PERCENT * KEEP_PERCENT ||
+        return v->sure_bps >= v->needed_bps / PERCENT * KEEP_PERCENT ||
                due(v, 0, v->rate_bps, IDLE_PERCENT);
-    bool blind = v->rate_bps < v->needed_bps / PERCENT * TRY_PERCENT && l->failures > 0;
+    bool blind = v->sure_bps < v->needed_bps / PERCENT * TRY_PERCENT && l->failures > 0;
     return v->now >= l->retry_at + (blind ? POLICY_BLIND_US : 0);
 }
 
@@ -92,7 +102,7 @@ static enum policy_verdict judge_sync(struct policy *p, const struct policy_view
     return admitted ? POLICY_SEND : POLICY_DROP_RATE;
 }
 
-enum policy_verdict policy_judge(struct policy *p, const struct policy_view *v,
+static enum policy_verdict judge(struct policy *p, const struct policy_view *v,
                                  const struct svc_unit *unit)
 {
     if (is_base(unit->layer))
@@ -111,10 +121,37 @@ enum policy_verdict policy_judge(struct policy *p, const struct policy_view *v,
         unsigned percent = unit->layer.spatial == 0 ? T0_DUE_PERCENT : T1_DUE_PERCENT;
         return due(v, unit->len, share_bps(v), percent) ? POLICY_SEND : POLICY_DROP_QUEUE;
     }
-    if (due(v, unit->len, v->rate_bps, T0_DUE_PERCENT))
+    if (is_long_term(unit) || due(v, unit->len, v->rate_bps, T0_DUE_PERCENT))
         return POLICY_SEND;
     fail(p, unit->layer.spatial, v->now);
     return POLICY_DROP_QUEUE;
+}
+
+static unsigned lives_percent(const struct svc_unit *unit)
+{
+    if (unit->layer.temporal > 0)
+        return T1_LIVES;
+    if (unit->layer.spatial == 0)
+        return BASE_LIVES;
+    return T0_LIVES;
+}
+
+struct policy_order policy_judge(struct policy *p, const struct policy_view *v,
+                                 const struct svc_unit *unit)
+{
+    struct policy_order o = { .verdict = judge(p, v, unit),
+                              .lifetime_us = v->budget_us * lives_percent(unit) / PERCENT };
+
+    if (is_base(unit->layer)) /* the scheduler follows it unasked */
+        o.protection = v->loss_ppm > POLICY_LOSSY_PPM ? POLICY_REPAIR : POLICY_PLAIN;
+    else if (unit->layer.temporal == 0)
+        o.protection = POLICY_RESCUE;
+    return o;
+}
+
+uint64_t policy_sound_lifetime(uint64_t budget_us)
+{
+    return budget_us * SOUND_LIVES / PERCENT;
 }
 
 void policy_sent(struct policy *p, const struct svc_unit *unit, uint64_t now)

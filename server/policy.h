@@ -1,17 +1,21 @@
 /*
- * policy.h - which layer units one viewer gets, decided before they are queued. Pure: state in,
- * verdict out; tables test it.
+ * policy.h - which layer units one viewer gets, until when, and how protected; decided before they
+ * are queued. Pure: state in, order out; tables test it, and sender.h logs it.
  *
  * The transport sends lower layers first, so an enhancement that does not fit cannot hurt the base;
- * what it costs is the layer itself. Therefore:
+ * what it costs is the layer itself, and the bytes that would have been of use. Therefore:
  *
  *     base (S0T0)   is always sent.
  *     undecodable   what reads something the viewer was not sent, or lost, is not sent.
  *     sync          (a unit that reads nothing older than its own picture: a spatial layer can be
  *                   taken up here) is sent when its layer is admitted: the rate holds it, or it
- * went well since the last sync, or it has been left alone long enough to try again. T0 of others
- * is dropped when it would be through too late; its layer has then failed, with all above, until a
- * sync. T1            is dropped freely, and earlier, when a queue grows.
+ * went well since the last sync, or it has been left alone long enough to try again. Such a try is
+ * a probe with useful bytes. T0 of others  is dropped when it would be through too late; its layer
+ * has then failed, with all above, until a sync. T1            is dropped freely, and earlier, when
+ * a queue grows.
+ *
+ * A unit lives as long as it is of use, not as long as its picture can be shown with it: one that
+ * later pictures read heals them as long as the decoder still holds what it reads itself.
  */
 #ifndef SERVER_POLICY_H
 #define SERVER_POLICY_H
@@ -19,9 +23,13 @@
 #include <svc/svc.h>
 
 #define POLICY_GRACE_US 1000000 /* a young path's rate is no evidence against a layer */
-#define POLICY_BACKOFF_MIN_US 2000000
-#define POLICY_BACKOFF_MAX_US 16000000
-#define POLICY_BLIND_US 10000000 /* longer wait before a try that the rate speaks much against */
+#define POLICY_BACKOFF_MIN_US 1000000
+#define POLICY_BACKOFF_MAX_US 4000000
+#define POLICY_BLIND_US 4000000 /* longer wait before a try that the rate speaks much against */
+#define POLICY_LIVES_MOST 2     /* budgets that a unit lives at most */
+#define POLICY_LOSSY_PPM                                                        \
+    30000 /* lost on the way: above it a loss costs the base layer a round trip \
+            too often */
 
 enum policy_verdict {
     POLICY_SEND,
@@ -30,14 +38,28 @@ enum policy_verdict {
     POLICY_DROP_QUEUE,  /* it would be through too late */
 };
 
+enum policy_protection { /* of the unit's layer, from now on */
+                         POLICY_PLAIN,
+                         POLICY_RESCUE, /* sent on another path too when it falls behind */
+                         POLICY_REPAIR, /* with repair symbols, as the loss asks for */
+};
+
 /* What is known of the way to the viewer at the moment of a decision. */
 struct policy_view {
     uint64_t now;           /* us, any monotonic clock, not 0 */
-    uint64_t rate_bps;      /* of all live paths */
+    uint64_t rate_bps;      /* of all live paths, by their controllers */
+    uint64_t sure_bps;      /* the same, but no more than was seen of those that are full */
     uint64_t backlog_bytes; /* queued that goes before the unit */
     uint64_t budget_us;     /* latency budget, more than 0 */
     uint64_t needed_bps;    /* means of the unit's layer and of all that goes before it */
     uint64_t above_bps;     /* of what goes before it alone */
+    uint32_t loss_ppm;      /* of the packets on all paths, lately */
+};
+
+struct policy_order {
+    enum policy_verdict verdict;
+    uint64_t lifetime_us; /* POLICY_SEND: from now, until it is given up */
+    enum policy_protection protection;
 };
 
 struct policy_spatial {
@@ -55,7 +77,7 @@ struct policy {              /* zero is a fresh one */
     bool begun; /* something was sent */
 };
 
-enum policy_verdict policy_judge(struct policy *p, const struct policy_view *v,
+struct policy_order policy_judge(struct policy *p, const struct policy_view *v,
                                  const struct svc_unit *unit);
 /* The unit went to the transport (after POLICY_SEND only). */
 void policy_sent(struct policy *p, const struct svc_unit *unit, uint64_t now);
@@ -63,6 +85,8 @@ void policy_sent(struct policy *p, const struct svc_unit *unit, uint64_t now);
 void policy_lost(struct policy *p, struct svc_layer layer, uint64_t picture, uint64_t now);
 /* A path came up: what failed before is no evidence any more. */
 void policy_path_up(struct policy *p, uint64_t now);
+/* Of sound, from now until it is given up. */
+uint64_t policy_sound_lifetime(uint64_t budget_us);
 
 /* Whether the viewer has begun, which it does with a base unit: nothing else counts before. */
 bool policy_begun(const struct policy *p);

@@ -163,7 +163,7 @@ static void on_end(void *user, enum feed_end end)
     s->feed_failed = end == FEED_DAMAGED;
     /* The last base units may take as long as they live. */
     begin_drain(s, end == FEED_END ? "the file is over" : "the file is damaged",
-                s->broadcast.latency_us * (VIEWER_BASE_LIFETIME + 1));
+                s->broadcast.latency_us * (POLICY_LIVES_MOST + 1));
     tvl_ev_kick(s->driver);
 }
 
@@ -417,6 +417,8 @@ static void close_all(struct server *s)
         fclose(s->keylog);
     if (s->json)
         fclose(s->json);
+    if (s->broadcast.policy_log)
+        fclose(s->broadcast.policy_log);
     if (s->loop)
         ev_loop_destroy(s->loop);
     free(s);
@@ -447,8 +449,9 @@ int server_run(const struct args *a, char *why, size_t why_size)
             0 ||
         open_qlog(s, a->qlog ? a->qlog : getenv("QLOGDIR"), why, why_size) < 0 ||
         open_file(&s->json, a->json, "w", why, why_size) < 0 ||
-        open_broadcast(s, why, why_size) < 0 || read_knowledge(s, why, why_size) < 0 ||
-        open_port(s, why, why_size) < 0)
+        open_broadcast(s, why, why_size) < 0 ||
+        open_file(&s->broadcast.policy_log, a->policy_log, "w", why, why_size) < 0 ||
+        read_knowledge(s, why, why_size) < 0 || open_port(s, why, why_size) < 0)
         goto close;
     start_watchers(s);
     s->began = tvl_ev_now(s->driver);
@@ -456,11 +459,14 @@ int server_run(const struct args *a, char *why, size_t why_size)
         feed_start(s->feed, 0);
     say_ready(s);
     ev_run(s->loop, 0);
-    result = s->feed_failed || s->json_failed ? -1 : 0;
+    const bool log_failed = s->broadcast.policy_log && ferror(s->broadcast.policy_log) != 0;
+    result = s->feed_failed || s->json_failed || log_failed ? -1 : 0;
     if (s->feed_failed)
         snprintf(why, why_size, "%s: damaged, nothing more to play", name_of_feed(a));
     else if (s->json_failed)
         snprintf(why, why_size, "%s: cannot be written", a->json);
+    else if (log_failed)
+        snprintf(why, why_size, "%s: cannot be written", a->policy_log);
 close:
     close_all(s);
     return result;

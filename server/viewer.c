@@ -14,7 +14,8 @@ struct viewer {
     struct moq_session *moq;
     struct wire wire;
     struct moq_sending *sending[TRACKS_MAX]; /* NULL: not subscribed */
-    struct policy policy;
+    struct sender sender;
+    enum policy_protection protection[TRACKS_MAX]; /* as the transport was told */
     struct viewer_count count[TRACKS_MAX];
     tvl_time since;
     bool setup, closing;
@@ -129,7 +130,7 @@ static void expired(struct viewer *v, uint64_t stream, tvl_time now)
     v->count[f->track].fate[VIEWER_EXPIRED]++;
     if (t->kind != TRACK_LAYER)
         return;
-    policy_lost(&v->policy, t->layer, f->picture, now);
+    sender_lost(&v->sender, v->b->policy_log, t->layer, f->picture, now);
     if (t->layer.temporal == 0 && t->layer.spatial < v->missed)
         v->missed = t->layer.spatial;
 }
@@ -152,7 +153,7 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
         break;
     case TVL_EVENT_PATH:
         if (ev->path.state == TVL_PATH_UP)
-            policy_path_up(&v->policy, now);
+            sender_path_up(&v->sender, v->b->policy_log, now);
         break;
     case TVL_EVENT_CONTROLLER:
         log_line(LOG_INFO, "viewer %llu: path %u: %s -> %s: %s", (unsigned long long)viewer_id(v),
@@ -181,7 +182,20 @@ void viewer_tick(struct viewer *v, tvl_time now)
 
 /* ---- objects ---- */
 
-static enum policy_verdict judge(struct viewer *v, size_t track, const struct svc_unit *unit,
+static void protect(struct viewer *v, size_t track, enum policy_protection wanted)
+{
+    static const enum tvl_flow_protection how[] = { [POLICY_PLAIN] = TVL_FLOW_UNPROTECTED,
+                                                    [POLICY_RESCUE] = TVL_FLOW_RESCUE,
+                                                    [POLICY_REPAIR] = TVL_FLOW_REPAIR };
+    const struct tvl_flow_config flow = { .protection = how[wanted] };
+
+    if (v->protection[track] == wanted)
+        return;
+    v->protection[track] = wanted;
+    (void)tvl_flow_set(v->conn, v->b->tracks->track[track].flow, &flow);
+}
+
+static struct policy_order judge(struct viewer *v, size_t track, const struct svc_unit *unit,
                                  tvl_time now)
 {
     struct tvl_conn_stats stats;
@@ -190,19 +204,13 @@ static enum policy_verdict judge(struct viewer *v, size_t track, const struct sv
     uint64_t above = before && before->kind == TRACK_LAYER ? before->needed_bps : 0;
     struct policy_view view = { .now = now,
                                 .rate_bps = stats.rate_bps,
+                                .sure_bps = stats.sure_bps,
                                 .backlog_bytes = wire_backlog(&v->wire, track),
                                 .budget_us = v->b->latency_us,
                                 .needed_bps = v->b->tracks->track[track].needed_bps,
-                                .above_bps = above };
-    return policy_judge(&v->policy, &view, unit);
-}
-
-static uint64_t lifetime_us(const struct broadcast *b, const struct svc_unit *unit)
-{
-    if (!unit)
-        return b->latency_us * VIEWER_AUDIO_LIFETIME;
-    bool base = unit->layer.spatial == 0 && unit->layer.temporal == 0;
-    return base ? b->latency_us * VIEWER_BASE_LIFETIME : b->latency_us;
+                                .above_bps = above,
+                                .loss_ppm = (uint32_t)(stats.loss * 1e6) };
+    return sender_judge(&v->sender, v->b->policy_log, &view, unit);
 }
 
 static const enum viewer_fate fate_of_verdict[] = {
@@ -219,14 +227,17 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
     if (!s || v->closing || !moq_sending_options(s)->forward)
         return;
     bool base = unit && unit->layer.spatial == 0 && unit->layer.temporal == 0;
-    if (unit && !base && !policy_begun(&v->policy))
+    if (unit && !base && !policy_begun(&v->sender.policy))
         return; /* still before its first key picture */
     v->wire.tvl.now = now;
-    enum viewer_fate fate = VIEWER_SENT;
+    struct policy_order order = { .lifetime_us = policy_sound_lifetime(v->b->latency_us),
+                                  .protection = POLICY_RESCUE };
     if (unit)
-        fate = fate_of_verdict[judge(v, obj->track, unit, now)];
+        order = judge(v, obj->track, unit, now);
+    protect(v, obj->track, order.protection);
+    enum viewer_fate fate = fate_of_verdict[order.verdict];
     if (fate == VIEWER_SENT) {
-        int result = moq_object_write(s, &obj->moq, lifetime_us(v->b, unit));
+        int result = moq_object_write(s, &obj->moq, order.lifetime_us);
         if (result == MOQ_ERR_STATE)
             return; /* before the group that the viewer asked to begin with */
         if (result < 0)
@@ -241,24 +252,11 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
     wire_note(&v->wire, obj->track, v->b->tracks->track[obj->track].flow, unit ? unit->picture : 0);
     if (!unit)
         return;
-    policy_sent(&v->policy, unit, now);
+    sender_sent(&v->sender, v->b->policy_log, unit, now);
     held_sent(&v->held, v->wire.last_stream, unit);
 }
 
 /* ---- life ---- */
-
-/* Sound, and what other pictures lean on. The base layer has that of the scheduler. */
-static void protect(const struct broadcast *b, struct tvl_conn *conn)
-{
-    static const struct tvl_flow_config rescue = { .protection = TVL_FLOW_RESCUE };
-
-    for (size_t i = 0; i < b->tracks->n; i++) {
-        const struct track *t = &b->tracks->track[i];
-
-        if (t->kind == TRACK_AUDIO || (t->kind == TRACK_LAYER && t->layer.temporal == 0))
-            (void)tvl_flow_set(conn, t->flow, &rescue);
-    }
-}
 
 int viewer_new(struct viewer **out, const struct broadcast *b, struct tvl_conn *conn, tvl_time now)
 {
@@ -278,7 +276,7 @@ int viewer_new(struct viewer **out, const struct broadcast *b, struct tvl_conn *
         free(v);
         return -1;
     }
-    protect(b, conn);
+    v->sender.who = tvl_conn_id(conn);
     *out = v;
     return 0;
 }
@@ -338,7 +336,7 @@ const struct svc_tracker *viewer_holds(const struct viewer *v)
 
 int viewer_top(const struct viewer *v)
 {
-    return policy_top(&v->policy);
+    return policy_top(&v->sender.policy);
 }
 
 tvl_time viewer_since(const struct viewer *v)

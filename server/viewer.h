@@ -10,11 +10,7 @@
 #include <tvl/tvl.h>
 
 #include "object.h"
-#include "policy.h"
-
-/* Lifetimes of objects, by what losing them costs, in units of the latency budget. */
-#define VIEWER_BASE_LIFETIME 2 /* every later picture leans on it */
-#define VIEWER_AUDIO_LIFETIME 2
+#include "sender.h"
 
 struct viewer;
 
@@ -27,6 +23,7 @@ struct broadcast {  /* what all viewers are shown; read-only to a viewer */
     const struct moq_location *largest; /* by track; counts where has_largest */
     const bool *has_largest;
     uint64_t latency_us;
+    FILE *policy_log;                                          /* of what is decided; NULL: none */
     void (*on_watched)(void *user, const struct track *track); /* a viewer has subscribed to it */
     /* A unit did not reach a viewer, and what follows in its layer leans on it; later ones do. */
     void (*on_missed)(void *user, const struct viewer *v, uint8_t spatial);

@@ -3,6 +3,7 @@
 #include "svc/decisions.h"
 #include "svc/svc.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,4 +226,27 @@ int decision_replay(FILE *log, const struct decision_policy *policy, struct deci
         free(r.states[i].at);
     free(r.states);
     return err;
+}
+
+int decision_replay_file(const char *file, const struct decision_policy *policy, char *say,
+                         size_t say_size)
+{
+    struct decision_verdict v;
+    FILE *log = fopen(file, "r");
+
+    if (!log) {
+        snprintf(say, say_size, "cannot read %s: %s", file, strerror(errno));
+        return -1;
+    }
+    const int err = decision_replay(log, policy, &v);
+
+    fclose(log);
+    if (err == 0 && v.differed == 0) {
+        snprintf(say, say_size, "%s: %llu decisions, all the same", file,
+                 (unsigned long long)v.made);
+        return 0;
+    }
+    snprintf(say, say_size, "%s: line %lu: %s (%llu of %llu decisions differ)", file, v.line,
+             v.what, (unsigned long long)v.differed, (unsigned long long)v.made);
+    return err != 0 ? -1 : 1;
 }

@@ -536,9 +536,23 @@ void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
         .resumed = conn->tls && tvl_tls_conn_resumed(conn->tls),
         .suite = conn->tls ? tvl_tls_conn_suite(conn->tls) : 0,
     };
-    for (size_t i = 0; i < conn->n_paths; i++)
-        if (tvl_path_is_up(conn->path[i]))
-            out->rate_bps += tvl_path_cc_rate_bps(&conn->path[i]->cc);
+    double sent = 0;
+
+    for (size_t i = 0; i < conn->n_paths; i++) {
+        const struct tvl_path *p = conn->path[i];
+        const struct tvl_surety *surety = &p->cc.surety;
+        const uint64_t rate = tvl_path_cc_rate_bps(&p->cc);
+
+        if (!tvl_path_is_up(p))
+            continue;
+        out->rate_bps += rate;
+        out->sure_bps += surety->queued && surety->capacity_bps < (double)rate
+                             ? (uint64_t)surety->capacity_bps
+                             : rate;
+        out->loss += surety->loss * (double)rate;
+        sent += (double)rate;
+    }
+    out->loss = sent > 0 ? out->loss / sent : 0;
 }
 
 int tvl_stream_get_stats(const struct tvl_conn *conn, uint64_t id, struct tvl_stream_stats *out)

@@ -17,7 +17,6 @@
 #define GOP 60
 #define PICTURE_US 33333u
 #define PICTURES_MAX 1024
-#define BASE_LIFETIME 5 /* latencies, as the server has it */
 #define TOP (SPATIAL - 1)
 
 /* Bytes by spatial layer: at a sync, T0, T1. */
@@ -110,16 +109,18 @@ static void offer(struct show *w, struct net *n, uint64_t picture, uint8_t spati
     tvl_conn_get_stats(conn, &stats);
     const struct policy_view view = { .now = now,
                                       .rate_bps = stats.rate_bps,
+                                      .sure_bps = stats.sure_bps,
                                       .backlog_bytes = backlog(w, conn, layer),
                                       .budget_us = latency,
                                       .needed_bps = needed_bps(layer),
                                       .above_bps = layer > 0 ? needed_bps(layer - 1) : 0 };
-    if (policy_judge(&w->policy, &view, &u) != POLICY_SEND ||
-        tvl_stream_open(conn, TVL_UNI, &id) != 0)
+    const struct policy_order order = policy_judge(&w->policy, &view, &u);
+
+    if (order.verdict != POLICY_SEND || tvl_stream_open(conn, TVL_UNI, &id) != 0)
         return;
     w->last_rank[layer] = (uint64_t)(layer + 2) << 46 | picture;
     (void)tvl_stream_set_rank(conn, id, w->last_rank[layer]);
-    (void)tvl_stream_set_deadline(conn, id, now + latency * (layer == 0 ? BASE_LIFETIME : 1), 1);
+    (void)tvl_stream_set_deadline(conn, id, now + order.lifetime_us, 1);
     (void)tvl_stream_write(conn, id, bytes, u.len, true);
     w->unit[picture][spatial].stream = id;
     policy_sent(&w->policy, &u, now);

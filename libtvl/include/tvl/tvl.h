@@ -608,6 +608,9 @@ struct tvl_conn_stats {
     uint64_t stream_bytes_resent;
     uint64_t stream_bytes_received; /* new bytes only */
     uint64_t rate_bps;              /* bits/s all live paths carry now, by their controllers */
+    uint64_t sure_bps; /* the same, but of a path in whose queue packets wait what it was seen to
+                          carry, where that is less */
+    double loss; /* share of packets lost, of about the last hundred of each live path, by rate */
     uint64_t streams_expired;
     uint64_t datagrams_sent, datagrams_expired; /* left; dropped at their deadline */
     uint64_t datagrams_acked, datagrams_lost;   /* of those sent; or too large for any path now */

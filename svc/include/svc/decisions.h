@@ -70,6 +70,10 @@ struct decision_verdict {
 /* Makes all decisions of the log again. 0; SVC_ERR_FORMAT: a line is none of this policy's
  * decisions; SVC_ERR_NOMEM. *out is filled in each case. A difference is no error. */
 int decision_replay(FILE *log, const struct decision_policy *policy, struct decision_verdict *out);
+/* The same of a file, told as one line without newline in `say` (512 bytes do). 0: all the same; 1:
+ * some differ; -1: it cannot be read or is not understood. */
+int decision_replay_file(const char *file, const struct decision_policy *policy, char *say,
+                         size_t say_size);
 
 #ifdef __cplusplus
 }

@@ -47,6 +47,7 @@ static struct policy_view view_of(const struct svc_unit *u, uint64_t now, uint64
     unsigned s = u->layer.spatial, t = u->layer.temporal;
     return (struct policy_view){ .now = now,
                                  .rate_bps = rate_bps,
+                                 .sure_bps = rate_bps,
                                  .backlog_bytes = backlog,
                                  .budget_us = 400000,
                                  .needed_bps = needed[s][t],
@@ -61,7 +62,7 @@ static enum policy_verdict offer(struct policy *p, uint64_t picture, uint8_t spa
     struct svc_unit u = unit_at(picture, spatial);
     uint64_t now = START + picture * PICTURE_US;
     struct policy_view v = view_of(&u, now, rate_bps, backlog);
-    enum policy_verdict verdict = policy_judge(p, &v, &u);
+    enum policy_verdict verdict = policy_judge(p, &v, &u).verdict;
     if (verdict == POLICY_SEND)
         policy_sent(p, &u, now);
     return verdict;
@@ -101,8 +102,8 @@ static const struct row {
     { "and kept at any rate while no queue grows", 60, 2, 400000, 0, POLICY_SEND },
     { "but let go when the rate is far below and a queue stands", 60, 2, 1500000, 50000,
       POLICY_DROP_RATE },
-    { "T0 in good time", 62, 2, 3000000, 100000, POLICY_SEND },
-    { "T0 too late", 62, 2, 3000000, 120000, POLICY_DROP_QUEUE },
+    { "T0 in good time", 62, 2, 3000000, 140000, POLICY_SEND },
+    { "T0 too late", 62, 2, 3000000, 160000, POLICY_DROP_QUEUE },
     { "T0 without a live path", 62, 1, 0, 0, POLICY_DROP_QUEUE },
     { "T1 in good time", 61, 1, 1500000, 10000, POLICY_SEND },
     { "T1 gives way earlier than T0", 61, 1, 1500000, 20000, POLICY_DROP_QUEUE },
@@ -123,6 +124,44 @@ static void test_rows(void **state)
         if (got != r->verdict)
             fail_msg("%s: verdict %d, should be %d", r->what, got, r->verdict);
     }
+}
+
+/* A unit lives as long as somebody may still read it, and is protected by what losing it costs. */
+static void test_lifetimes_and_protection(void **state)
+{
+    static const struct {
+        uint64_t picture;
+        uint8_t spatial;
+        uint32_t loss_ppm;
+        uint64_t lifetime_us;
+        enum policy_protection protection;
+    } cases[] = {
+        { 62, 0, 0, 800000, POLICY_PLAIN },      { 62, 0, 40000, 800000, POLICY_REPAIR },
+        { 62, 1, 40000, 600000, POLICY_RESCUE }, { 61, 1, 10000, 400000, POLICY_PLAIN },
+        { 61, 0, 10000, 400000, POLICY_PLAIN },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct policy p = well();
+        const struct svc_unit u = unit_at(cases[i].picture, cases[i].spatial);
+        struct policy_view v = view_of(&u, START + 62 * PICTURE_US, 5000000, 0);
+        v.loss_ppm = cases[i].loss_ppm;
+        const struct policy_order o = policy_judge(&p, &v, &u);
+        assert_int_equal(o.lifetime_us, cases[i].lifetime_us);
+        assert_int_equal(o.protection, cases[i].protection);
+    }
+    struct policy p = well();
+    struct svc_unit u = unit_at(62, 2); /* kept for long: it is never too late to be sent */
+    u.deps.refreshes |= 1u << 7;
+    for (uint8_t s = 0; s < 3; s++)
+        assert_int_equal(offer(&p, 60, s, 5000000, 0), POLICY_SEND);
+    for (uint8_t s = 0; s < 2; s++)
+        assert_int_equal(offer(&p, 62, s, 5000000, 0), POLICY_SEND);
+    const struct policy_view v = view_of(&u, START + 62 * PICTURE_US, 3000000, 160000);
+    const struct policy_order o = policy_judge(&p, &v, &u);
+    assert_int_equal(o.verdict, POLICY_SEND);
+    assert_int_equal(o.lifetime_us, 600000);
 }
 
 static void test_first_try_is_free(void **state)
@@ -197,8 +236,8 @@ static void test_failed_layer_waits(void **state)
         if (!key_picture)
             assert_int_not_equal(got, POLICY_SEND);
     }
-    /* Let go at 2 s; each try fails 67 ms later; waits of 2, 4, 8 and 16 s, up to the next sync. */
-    assert_int_equal(tries, 1u << 3 | 1u << 6 | 1u << 11);
+    /* Let go at 2 s; each try fails 67 ms later; waits of 1, 2 and 4 s, up to the next sync. */
+    assert_int_equal(tries, 1u << 2 | 1u << 4 | 1u << 7 | 1u << 10 | 1u << 13);
     /* A path comes: at once again. */
     policy_path_up(&p, START + GOP * 16 * PICTURE_US);
     assert_int_equal(play(&p, GOP * 16, GOP * 17, 3000000, 2), GOP);
@@ -260,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_lifetimes_and_protection),
         cmocka_unit_test(test_first_try_is_free),
         cmocka_unit_test(test_nothing_before_the_base),
         cmocka_unit_test(test_dropped_t0_breaks_until_sync),
