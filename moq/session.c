@@ -210,7 +210,9 @@ void moq_session_fail(struct moq_session *s, uint64_t code, const char *reason)
 
 struct moq_bytes moq_bytes_of(const char *text)
 {
-    size_t len = text ? strnlen(text, MOQ_REASON_MAX) : 0;
+    size_t len = text ? strlen(text) : 0;
+    if (len > MOQ_REASON_MAX)
+        len = MOQ_REASON_MAX;
     return (struct moq_bytes){ .bytes = (const uint8_t *)text, .len = len };
 }
 
