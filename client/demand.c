@@ -24,16 +24,13 @@ const char *demand_reason_text(enum demand_reason r)
 void demand_came(struct demand_input *in, struct svc_layer l, int64_t margin_us)
 {
     int32_t *least = &in->margin_us[l.spatial][l.temporal];
-    if (margin_us < 0) {
-        in->useless[l.spatial][l.temporal]++;
-        return;
-    }
-    in->in_time[l.spatial][l.temporal]++;
+    if (margin_us >= 0)
+        in->in_time[l.spatial][l.temporal]++;
     if (margin_us < *least)
-        *least = (int32_t)margin_us;
+        *least = margin_us > INT32_MIN ? (int32_t)margin_us : INT32_MIN;
 }
 
-void demand_given_up(struct demand_input *in, struct svc_layer l)
+void demand_useless(struct demand_input *in, struct svc_layer l)
 {
     in->useless[l.spatial][l.temporal]++;
 }
@@ -104,10 +101,11 @@ static void push(struct demand *d, struct demand_part part)
         d->n_parts++;
 }
 
-static struct demand_part sum(const struct demand *d)
+/* Of the last `n` inputs at this level, or what there is of them. */
+static struct demand_part sum(const struct demand *d, unsigned n)
 {
     struct demand_part all = { 0 };
-    for (unsigned i = 0; i < d->n_parts; i++) {
+    for (unsigned i = 0; i < d->n_parts && i < n; i++) {
         all.bad += d->part[i].useless > 0;
         all.slow += d->part[i].too_slow > 0;
         all.elapsed_us += d->part[i].elapsed_us;
@@ -182,18 +180,19 @@ static void forgive(struct demand *d, int64_t now_us)
 
 static enum demand_reason judge_down(struct demand *d, const struct demand_input *in)
 {
-    const struct demand_part all = sum(d);
-    unsigned busy = busy_percent(&all);
-    if (d->n_parts >= DEMAND_WINDOW / 2)
+    const struct demand_part decoder = sum(d, DEMAND_WINDOW_DECODER), paths = sum(d, DEMAND_WINDOW);
+    unsigned busy = busy_percent(&decoder);
+    if (d->n_parts >= DEMAND_WINDOW_DECODER / 2)
         d->busy_percent[d->level] = (uint8_t)(busy > 0 ? busy : 1);
     if (d->level == 0)
         return DEMAND_SAME;
-    if (all.slow >= DEMAND_BAD_MIN || (d->n_parts == DEMAND_WINDOW && busy > DEMAND_BUSY_PERCENT)) {
+    if (decoder.slow >= DEMAND_SLOW_MIN ||
+        (d->n_parts >= DEMAND_WINDOW_DECODER && busy > DEMAND_BUSY_PERCENT)) {
         fail(&d->by_decoder[d->level], in->now_us);
         return DEMAND_DECODER;
     }
-    if (all.bad >= DEMAND_BAD_MIN && all.useless >= DEMAND_USELESS_MIN &&
-        all.useless * PERCENT >= (all.useless + all.in_time) * DEMAND_USELESS_PERCENT) {
+    if (paths.bad >= DEMAND_BAD_MIN && paths.useless >= DEMAND_USELESS_MIN &&
+        paths.useless * PERCENT >= (paths.useless + paths.in_time) * DEMAND_USELESS_PERCENT) {
         fail(&d->by_paths[d->level], in->now_us);
         return DEMAND_PATHS;
     }

@@ -14,16 +14,20 @@
 #include <svc/svc.h>
 
 #define DEMAND_PERIOD_US 200000 /* about the time from one input to the next */
-#define DEMAND_WINDOW 5         /* inputs that are judged together */
+#define DEMAND_WINDOW                                                       \
+    10 /* inputs that are judged together as to the paths: the server takes \
+          back within a second what it has tried in vain ... */
+#define DEMAND_WINDOW_DECODER 5 /* ... and these of them as to the decoder */
 #define DEMAND_LEVELS_MAX (SVC_SPATIAL_MAX + SVC_TEMPORAL_MAX - 1)
 #define DEMAND_PROOF_US 1000000    /* without a fault, before more is asked for ... */
 #define DEMAND_DOUBT_US 8000000    /* ... and where the decoder may well be too slow for it */
 #define DEMAND_BACKOFF_US 2000000  /* after the first failure at a level; doubles with each ... */
 #define DEMAND_BACKOFF_STEPS 5     /* ... up to 32 s */
 #define DEMAND_FORGIVE_US 10000000 /* at a level without a fault takes one failure from it */
-#define DEMAND_BAD_MIN                                                                             \
-    3                        /* inputs of a window with faults: a path's death is over sooner, and \
-                                 so is a moment in which the machine does something else */
+#define DEMAND_BAD_MIN 6 /* of a window with units of no use: a path's death is over sooner */
+#define DEMAND_SLOW_MIN                                                       \
+    3 /* of the decoder's with pictures left out: so is a moment in which the \
+         machine does something else */
 #define DEMAND_USELESS_MIN 4 /* units of no use in a window, and this share of what was sent: */
 #define DEMAND_USELESS_PERCENT 25u
 #define DEMAND_BUSY_PERCENT 85u   /* share of the time spent decoding that is too much */
@@ -41,15 +45,17 @@ struct demand_input {
     uint32_t elapsed_us, busy_us; /* of which the decoder worked */
     uint32_t too_slow;            /* pictures that came in time and could not be shown in time */
     uint32_t in_time[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX];  /* units that came before their turn */
-    uint32_t useless[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX];  /* behind it, or given up on the way */
-    int32_t margin_us[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX]; /* least, from arrival to turn, of those
-                                                             in time; DEMAND_NO_MARGIN: none */
+    uint32_t useless[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX];  /* of use to nobody: demand_useless */
+    int32_t margin_us[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX]; /* least, from arrival to turn, negative:
+                                                             behind it; DEMAND_NO_MARGIN: none */
 };
 
-/* A unit came `margin_us` before the turn of its picture; negative: behind it. */
+/* A unit came `margin_us` before the turn of its picture. Negative: behind it, which is neither in
+ * time nor useless as long as what others read may be healed by it, but no proof for more either.
+ */
 void demand_came(struct demand_input *in, struct svc_layer l, int64_t margin_us);
-/* The sender gave a unit up on its way. */
-void demand_given_up(struct demand_input *in, struct svc_layer l);
+/* The sender gave a unit up on its way, or it came when nothing could be healed by it any more. */
+void demand_useless(struct demand_input *in, struct svc_layer l);
 /* What came is judged: from now on the next input. */
 void demand_next(struct demand_input *in, int64_t now_us);
 

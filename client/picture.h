@@ -14,6 +14,7 @@ struct picture_unit {
     struct svc_unit unit; /* bytes owned by the window; NULL: not here */
     int64_t arrived_us;
     bool decoded; /* given to the decoder, bytes are freed; it stays for counting and duplicates */
+    bool late;    /* came behind its turn, and may still heal references */
 };
 
 struct picture {

@@ -48,7 +48,7 @@ struct player {
     int64_t margin_us, first_shown_us;
     uint64_t last_picture;
     unsigned stale_run;
-    uint64_t frames_shown, frames_skipped, healed, refused;
+    uint64_t frames_shown, frames_skipped, healed, refused, demand_changes;
     int top_spatial; /* since the last measurement; -1: nothing shown */
     bool no_more, finished, muted;
     bool heal_wanted;
@@ -114,6 +114,33 @@ static int decode(struct player *p, struct picture *pic, enum gather how, struct
     return 0;
 }
 
+/* Whether a late unit will never be decoded: nobody reads it, or what it reads or refreshes is
+ * newer than it. */
+static bool is_hopeless(const struct svc_tracker *t, const struct svc_unit *u)
+{
+    if (u->deps.refreshes == 0 || !svc_tracker_harmless(t, u))
+        return true;
+    for (size_t i = 0; i < u->deps.n_reads && i < SVC_SLOTS; i++) {
+        const struct svc_read *read = &u->deps.reads[i];
+        if (read->slot < SVC_SLOTS && t->slot[read->slot].valid &&
+            t->slot[read->slot].picture > read->picture)
+            return true;
+    }
+    return false;
+}
+
+/* Late units of a picture that has passed: those that came for nothing are counted, once. */
+static void judge_late(struct player *p, struct picture *pic)
+{
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++) {
+        struct picture_unit *u = &pic->layer[s];
+        if (!u->late || u->decoded || !is_hopeless(svc_decoder_tracker(p->decoder), &u->unit))
+            continue;
+        u->late = false;
+        demand_useless(&p->evidence, u->unit.layer);
+    }
+}
+
 /*
  * Something came late: decode what now can be decoded of the pictures that have passed. Done just
  * before the next turn and not at once: the upper layers of a late picture follow its base closely,
@@ -132,6 +159,7 @@ static void heal(struct player *p)
             svc_picture_release(p->decoder, &unseen);
             p->healed++;
         }
+        judge_late(p, pic);
     }
 }
 
@@ -423,6 +451,7 @@ static void late_unit(struct player *p, const struct svc_unit *unit, int64_t shi
             return;
         }
     }
+    picture_window_get(&p->window, unit->picture)->layer[unit->layer.spatial].late = true;
     p->heal_wanted = true;
 }
 
@@ -450,11 +479,11 @@ void player_unit(struct player *p, const struct svc_unit *unit)
     } else if (unit->layer.spatial == 0) {
         shifted = judge_delay(p, unit, now);
     }
+    int64_t margin = playout_due(&p->clock, unit->pts) - p->margin_us - now;
     if (unit->picture < p->clock.next) {
-        demand_came(&p->evidence, unit->layer, -1);
+        demand_came(&p->evidence, unit->layer, margin < 0 ? margin : -1);
         late_unit(p, unit, shifted);
     } else {
-        int64_t margin = playout_due(&p->clock, unit->pts) - p->margin_us - now;
         demand_came(&p->evidence, unit->layer, margin > 0 ? margin : 0);
     }
     run(p);
@@ -463,7 +492,7 @@ void player_unit(struct player *p, const struct svc_unit *unit)
 void player_given_up(struct player *p, struct svc_layer l)
 {
     if (p->clock.started && l.spatial < SVC_SPATIAL_MAX && l.temporal < SVC_TEMPORAL_MAX)
-        demand_given_up(&p->evidence, l);
+        demand_useless(&p->evidence, l);
 }
 
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts)
@@ -530,6 +559,7 @@ bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc
     demand_next(in, now);
     if (d.reason == DEMAND_SAME)
         return false;
+    p->demand_changes += d.reason != DEMAND_BEGIN;
     *out = (struct svc_layer){ d.spatial, d.temporal };
     for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
         for (unsigned t = 0; t < SVC_TEMPORAL_MAX; t++)
@@ -565,6 +595,7 @@ void player_totals(const struct player *p, struct report_totals *t)
     t->rebuffers = p->clock.rebuffers;
     t->units_late_healed = p->healed;
     t->units_refused = p->refused;
+    t->demand_changes = p->demand_changes;
     t->stall_ms_max = (double)p->clock.stall_max_us / 1e3;
     t->audio_packets = sound.packets;
     t->audio_lost = sound.lost;

@@ -203,17 +203,17 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
     uint64_t dropped =
         r->shown.dropped + r->samples.dropped + r->stalls.dropped + r->events.dropped;
     return json_pack(
-        "{s:o,s:o,s:o,s:I,s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
+        "{s:o,s:o,s:o,s:I,s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
         "startup_ms", number_or_null(t->startup_ms), "connect_ms", number_or_null(t->connect_ms),
         "duration_s", number_or_null(t->duration_s), "frames_shown", (json_int_t)t->frames_shown,
         "frames_skipped", (json_int_t)t->frames_skipped, "stall_ms_max", rounded(t->stall_ms_max),
         "base_layer_lost", (json_int_t)t->layers->base_lost, "rebuffers", (json_int_t)t->rebuffers,
         "units_late_healed", (json_int_t)t->units_late_healed, "units_refused",
-        (json_int_t)t->units_refused, "audio_packets", (json_int_t)t->audio_packets, "audio_lost",
-        (json_int_t)t->audio_lost, "rows_dropped", (json_int_t)dropped, "stalls",
-        json_stalls(&r->stalls), "paths", json_paths(t), "layers", json_layers(t->layers), "events",
-        json_events(&r->events), "shown", json_shown(&r->shown), "timeline",
-        json_timeline(&r->samples, t->layers));
+        (json_int_t)t->units_refused, "demand_changes", (json_int_t)t->demand_changes,
+        "audio_packets", (json_int_t)t->audio_packets, "audio_lost", (json_int_t)t->audio_lost,
+        "rows_dropped", (json_int_t)dropped, "stalls", json_stalls(&r->stalls), "paths",
+        json_paths(t), "layers", json_layers(t->layers), "events", json_events(&r->events), "shown",
+        json_shown(&r->shown), "timeline", json_timeline(&r->samples, t->layers));
 }
 
 int report_write(const struct report *r, const struct report_totals *t, const char *file, char *why,

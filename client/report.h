@@ -46,6 +46,7 @@ struct report_path {
 struct report_totals { /* negative: never happened */
     double startup_ms, connect_ms, duration_s;
     uint64_t frames_shown, frames_skipped, rebuffers, units_late_healed, units_refused;
+    uint64_t demand_changes; /* times that other layers were asked for */
     double stall_ms_max;
     uint64_t audio_packets, audio_lost;
     size_t n_paths;

@@ -38,10 +38,12 @@ struct stage {
     struct ev_loop *loop;
     struct player *player;
     struct report *report;
+    FILE *decisions;
     struct args args;
     ev_timer post;
     struct clip *clip;
     size_t order[PICTURES * LAYERS], next;
+    bool judged;
 };
 
 static void draw(uint8_t *luma, unsigned n)
@@ -138,14 +140,21 @@ static void on_post(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct stage *st = timer->data;
     (void)events;
-    if (st->next == PICTURES * LAYERS) {
+    if (st->next == PICTURES * LAYERS && st->judged) {
         player_no_more(st->player);
+        return;
+    }
+    if (st->next == PICTURES * LAYERS) { /* a turn later: what came is judged once */
+        struct svc_layer top;
+        player_demand(st->player, 0, 0, &top);
+        st->judged = true;
+        ev_timer_start(loop, timer);
         return;
     }
     const struct sent *s = nth(st, st->next++);
     if (s->at_s >= 0)
         player_unit(st->player, &s->unit);
-    double wait = st->next < PICTURES * LAYERS ? nth(st, st->next)->at_s - s->at_s : 0.05;
+    double wait = st->next < PICTURES * LAYERS ? nth(st, st->next)->at_s - s->at_s : 0.15;
     ev_timer_set(timer, s->at_s >= 0 && wait > 0 ? wait : 0, 0);
     ev_timer_start(loop, timer);
 }
@@ -168,10 +177,29 @@ static void sort(struct stage *st)
     }
 }
 
-/* Plays the clip as its delivery times say; the result is the report. */
+/* Units that the player found of no use, of its only demand. */
+static json_int_t useless(FILE *decisions)
+{
+    json_int_t sum = 0;
+    char line[DECISION_LINE_MAX];
+    rewind(decisions);
+    while (fgets(line, sizeof line, decisions)) {
+        json_t *d = json_loads(line, 0, NULL), *n;
+        size_t i;
+        json_array_foreach(json_object_get(json_object_get(d, "in"), "useless"), i, n) sum +=
+            json_integer_value(n);
+        json_decref(d);
+    }
+    fclose(decisions);
+    return sum;
+}
+
+/* Plays the clip as its delivery times say; the result is the report, with "useless" units. */
 static json_t *play(struct clip *c, uint32_t latency_ms)
 {
-    struct stage st = { .clip = c, .args = { .latency_ms = latency_ms, .headless = true } };
+    struct stage st = { .clip = c,
+                        .decisions = tmpfile(),
+                        .args = { .latency_ms = latency_ms, .headless = true } };
     struct msf_catalog catalog = { .n_tracks = 6 };
     struct subscription_plan plan = { .n = 6, .n_spatial = 3, .n_temporal = 2 };
     struct player_config cfg = { .args = &st.args,
@@ -189,6 +217,8 @@ static json_t *play(struct clip *c, uint32_t latency_ms)
     }
     cfg.loop = st.loop = ev_loop_new(0);
     cfg.report = st.report = report_new();
+    cfg.policy_log = st.decisions;
+    assert_non_null(st.decisions);
     assert_int_equal(player_new(&st.player, &cfg, why, sizeof why), 0);
     player_catalog(st.player, &catalog, &plan);
     sort(&st);
@@ -199,6 +229,7 @@ static json_t *play(struct clip *c, uint32_t latency_ms)
     player_measure(st.player, NULL, 0);
     player_totals(st.player, &totals);
     json_t *report = report_json(st.report, &totals);
+    json_object_set_new(report, "useless", json_integer(useless(st.decisions)));
     player_free(st.player);
     report_free(st.report);
     ev_loop_destroy(st.loop);
@@ -301,7 +332,22 @@ static void test_late_picture_heals(void **state)
     assert_int_equal(shown_spatial(r, 8), -1);
     assert_int_equal(shown_spatial(r, PICTURES - 1), 2);
     assert_true(get(r, "units_late_healed") >= 2);
+    assert_int_equal(get(r, "useless"), 0); /* it was of use */
     assert_true(json_array_size(json_object_get(r, "stalls")) == 1);
+    json_decref(r);
+}
+
+/* Late units when what they read has gone, one that nobody would read: they came for nothing. */
+static void test_late_for_nothing(void **state)
+{
+    struct clip *c = *state;
+    all_in_time(c);
+    c->unit[6][2].at_s += 0.8;
+    c->unit[9][2].at_s += 0.7;
+    json_t *r = play(c, 500);
+    assert_nothing_broken(c, r);
+    assert_int_equal(shown_spatial(r, 6), 1);
+    assert_int_equal(get(r, "useless"), 2);
     json_decref(r);
 }
 
@@ -325,7 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_arrives),      cmocka_unit_test(test_out_of_order),
         cmocka_unit_test(test_upper_layer_lost), cmocka_unit_test(test_late_picture_heals),
-        cmocka_unit_test(test_base_lost),
+        cmocka_unit_test(test_late_for_nothing), cmocka_unit_test(test_base_lost),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -43,7 +43,8 @@ static void test_shape(void **state)
     (void)state;
     static const char *const numbers[] = { "startup_ms",     "duration_s",    "frames_shown",
                                            "frames_skipped", "stall_ms_max",  "base_layer_lost",
-                                           "rebuffers",      "audio_packets", "audio_lost" };
+                                           "rebuffers",      "audio_packets", "audio_lost",
+                                           "demand_changes" };
     json_t *root = example();
     assert_non_null(root);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
