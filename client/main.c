@@ -4,6 +4,7 @@
  */
 #include "args.h"
 #include "interfaces.h"
+#include "joint.h"
 #include "player.h"
 #include "report.h"
 #include "screen.h"
@@ -126,25 +127,15 @@ static void check_time(struct app *a)
     }
 }
 
-static void ask(struct app *a)
-{
-    struct svc_layer top;
-    uint32_t width = 0, height = 0;
-    if (a->screen)
-        screen_size(a->screen, &width, &height);
-    if (player_demand(a->player, width, height, &top))
-        session_ask(a->session, top);
-}
-
 static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct app *a = timer->data;
-    struct session_path path[TVL_PATHS_MAX];
+    uint32_t width = 0, height = 0;
     (void)loop;
     (void)events;
-    size_t n = session_paths(a->session, path, TVL_PATHS_MAX);
-    player_measure(a->player, path, n);
-    ask(a);
+    if (a->screen)
+        screen_size(a->screen, &width, &height);
+    joint_measure(a->session, a->player, width, height);
     if (a->screen && !a->args.headless) {
         draw_overlay(a);
         screen_render(a->screen);

@@ -16,6 +16,7 @@
  *     --oracle --zero MS ask foresight.h instead; the broadcast begins at MS
  *     --report FILE      judge this report of a real svc-player instead
  *     --player FILE      write the player's report there
+ *     --policy FILE      write the receiver's decisions there, for svc-player --replay-policy
  *     --out FILE         [standard output]
  *
  * Exit codes: 0 done, 1 failed, 64 usage.
@@ -47,7 +48,7 @@
 #define WATCH_S 0.05
 
 struct options {
-    const char *clip, *source, *cache, *paths, *sched, *cc, *report, *player, *out;
+    const char *clip, *source, *cache, *paths, *sched, *cc, *report, *player, *policy, *out;
     double seconds, zero_ms;
     unsigned latency_ms;
     uint64_t seed;
@@ -128,8 +129,14 @@ static int play(struct run *r, char *why, size_t why_size)
     snprintf(why, why_size, "no links, or no certificates");
     if (n == 0 || test_pki_init(&pki, &how) != 0)
         return -1;
-    if (links_open(&o->links) == 0 &&
-        watcher_new(&r->watcher, pki.ca, paths, n, o->decode, why, why_size) == 0) {
+    const struct watcher_config watch = { .ca = pki.ca,
+                                          .paths = paths,
+                                          .n_paths = n,
+                                          .decode = o->decode,
+                                          .width = o->width,
+                                          .height = o->height,
+                                          .policy = o->policy };
+    if (links_open(&o->links) == 0 && watcher_new(&r->watcher, &watch, why, why_size) == 0) {
         const struct broadcast_plan plan = { .file = o->clip,
                                              .cert = pki.server,
                                              .key = pki.server_key,
@@ -288,7 +295,7 @@ static json_t *paths_json(const json_t *report)
 /* What there is of a report, real or not. */
 static void add_player(json_t *out, const json_t *report)
 {
-    static const char *const same[] = { "startup_ms", "rebuffers", "audio_lost" };
+    static const char *const same[] = { "startup_ms", "rebuffers", "demand_changes", "audio_lost" };
 
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         json_object_set(out, same[i], json_object_get(report, same[i]));
@@ -367,7 +374,7 @@ static int run(const struct options *o, json_t **out, char *why, size_t why_size
 
 /* ---- the command line ---- */
 
-enum { OPT_ORACLE = 256, OPT_ZERO, OPT_REPORT, OPT_PLAYER, OPT_HARM };
+enum { OPT_ORACLE = 256, OPT_ZERO, OPT_REPORT, OPT_PLAYER, OPT_POLICY, OPT_HARM };
 
 static const struct option longs[] = {
     { "clip", required_argument, NULL, 'c' },
@@ -388,6 +395,7 @@ static const struct option longs[] = {
     { "zero", required_argument, NULL, OPT_ZERO },
     { "report", required_argument, NULL, OPT_REPORT },
     { "player", required_argument, NULL, OPT_PLAYER },
+    { "policy", required_argument, NULL, OPT_POLICY },
     { "out", required_argument, NULL, 'o' },
     { NULL, 0, NULL, 0 },
 };
@@ -419,6 +427,8 @@ static const char **text_option(struct options *o, int c)
         return &o->report;
     case OPT_PLAYER:
         return &o->player;
+    case OPT_POLICY:
+        return &o->policy;
     case 'o':
         return &o->out;
     default:

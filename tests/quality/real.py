@@ -16,7 +16,7 @@ PATIENCE_S = 30
 ROWS = (("ssim_db", "mean SSIM, dB"), ("ssim_p5", "5th percentile of SSIM"),
         ("base_lost", "base-layer pictures lost"), ("frozen_ms", "frozen time, ms"),
         ("freezes", "freezes"), ("startup_ms", "start-up, ms"), ("switches", "layer switches"),
-        ("player_p95_ms", "first unit to display, p95, ms"), ("audio_lost", "sound packets lost"),
+        ("demand_changes", "changes of what is asked for"), ("player_p95_ms", "first unit to display, p95, ms"), ("audio_lost", "sound packets lost"),
         ("broken", "pictures decoded wrong"))
 
 

@@ -69,6 +69,22 @@ def check_oracle(clip, wide):
         ours["ssim_db"])
 
 
+def check_demand(clip, wide):
+    """The player's own policy: what its window cannot show is not asked for, and can be decided again."""
+    log = os.path.join(BUILD, "quality", "policy.log")
+    small = lab(clip, *WIDE, "--size", "160x90", "--cache", clip.layered.cache + "-160x90",
+                "--policy", log)
+    say("a window that shows no more is asked no more", small["residency"][2] > 0.99 and
+        small["residency"][3] < 0.02 and small["demand_changes"] == 0,
+        small["residency"], small["demand_changes"])
+    sent, less = (r["links"]["a"]["sent_bytes"] for r in (wide, small))
+    say("and costs less", less < 0.6 * sent, less, sent)
+    replay = subprocess.run([os.path.join(BUILD, "client", "svc-player"), "--replay-policy", log],
+                            capture_output=True, text=True, check=False)
+    say("the decisions are made again", replay.returncode == 0, replay.stdout.strip(),
+        replay.stderr.strip())
+
+
 def check_complaints(clip):
     say("no picture is an error", "broken off" in lab(
         clip, "--link", "name=a,rate=1mbit,delay=10ms,down", code=1))
@@ -92,6 +108,7 @@ def main():
     clip = clips.own(os.path.join(BUILD, "quality"), clips.SMALL, clips.SMALL_KBPS)
     wide = check_runs(clip)
     check_oracle(clip, wide)
+    check_demand(clip, wide)
     check_complaints(clip)
     check_harm()
     return 1 if FAILED else 0

@@ -2,6 +2,7 @@
 #include "watcher.h"
 #include "paper.h"
 
+#include "../../client/joint.h"
 #include "../../client/player.h"
 #include "../../client/report.h"
 #include "../../client/session.h"
@@ -19,6 +20,8 @@ struct watcher {
     struct session *session;
     struct player *player;
     struct report *report;
+    FILE *policy_log; /* NULL: none */
+    uint32_t width, height;
     ev_timer measure;
     int64_t began;
     char failure[256];
@@ -48,6 +51,11 @@ static void on_unit(void *user, const struct svc_unit *unit)
 static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
 {
     player_sound(((struct watcher *)user)->player, opus, len, pts);
+}
+
+static void on_given_up(void *user, struct svc_layer l)
+{
+    player_given_up(((struct watcher *)user)->player, l);
 }
 
 static void on_note(void *user, const char *what)
@@ -81,6 +89,7 @@ static const struct session_handler handler = {
     .on_catalog = on_catalog,
     .on_unit = on_unit,
     .on_sound = on_sound,
+    .on_given_up = on_given_up,
     .on_note = on_note,
     .on_end = on_end,
     .on_failed = on_failed,
@@ -89,39 +98,33 @@ static const struct session_handler handler = {
 static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct watcher *w = timer->data;
-    struct session_path path[TVL_PATHS_MAX];
 
     (void)loop;
     (void)events;
-    player_measure(w->player, path, session_paths(w->session, path, TVL_PATHS_MAX));
+    joint_measure(w->session, w->player, w->width, w->height);
 }
 
-int watcher_new(struct watcher **out, const char *ca, const struct watcher_path *paths, size_t n,
-                bool decode, char *why, size_t why_size)
+static void set_args(struct args *a, const struct watcher_config *cfg)
 {
-    struct watcher *w = calloc(1, sizeof *w);
+    *a = (struct args){ .ca_file = cfg->ca,
+                        .max_spatial = -1,
+                        .max_temporal = -1,
+                        .headless = true,
+                        .n_paths = cfg->n_paths };
+    for (size_t i = 0; i < cfg->n_paths; i++) {
+        struct path_spec *p = &a->paths[i];
 
-    if (!w || n > ARGS_PATHS_MAX) {
-        free(w);
-        snprintf(why, why_size, "no memory, or too many paths");
-        return -1;
+        snprintf(p->local, sizeof p->local, "10.0.%u.1", cfg->paths[i].link);
+        snprintf(p->name, sizeof p->name, "%.15s", cfg->paths[i].name);
     }
-    paper_decode(decode);
-    w->args = (struct args){
-        .ca_file = ca, .max_spatial = -1, .max_temporal = -1, .headless = true, .n_paths = n
-    };
-    for (size_t i = 0; i < n; i++) {
-        struct path_spec *p = &w->args.paths[i];
+}
 
-        snprintf(p->local, sizeof p->local, "10.0.%u.1", paths[i].link);
-        snprintf(p->name, sizeof p->name, "%.15s", paths[i].name);
-    }
-    w->loop = ev_loop_new(0);
-    w->began = player_clock();
-    w->report = report_new();
+static int open_parts(struct watcher *w, char *why, size_t why_size)
+{
     const struct player_config player = { .loop = w->loop,
                                           .args = &w->args,
                                           .report = w->report,
+                                          .policy_log = w->policy_log,
                                           .process_began_us = w->began,
                                           .on_finished = on_finished,
                                           .user = w };
@@ -129,22 +132,45 @@ int watcher_new(struct watcher **out, const char *ca, const struct watcher_path 
         .loop = w->loop,
         .args = &w->args,
         .paths = w->args.paths,
-        .n_paths = n,
+        .n_paths = w->args.n_paths,
         .handler = &handler,
         .user = w,
         .wish = { .max_spatial = -1, .max_temporal = -1, .audio = true }
     };
-    if (!w->report || uri_parse(&w->args.uri, "moqt://localhost/live", why, why_size) != 0 ||
-        player_new(&w->player, &player, why, why_size) != 0 ||
-        session_new(&w->session, &session, why, why_size) != 0) {
-        watcher_free(w);
+
+    if (uri_parse(&w->args.uri, "moqt://localhost/live", why, why_size) != 0 ||
+        player_new(&w->player, &player, why, why_size) != 0)
         return -1;
+    return session_new(&w->session, &session, why, why_size) == 0 ? 0 : -1;
+}
+
+int watcher_new(struct watcher **out, const struct watcher_config *cfg, char *why, size_t why_size)
+{
+    struct watcher *w = calloc(1, sizeof *w);
+
+    snprintf(why, why_size, "no memory, or too many paths");
+    if (!w || cfg->n_paths > ARGS_PATHS_MAX || !(w->report = report_new()))
+        goto free_watcher;
+    paper_decode(cfg->decode);
+    set_args(&w->args, cfg);
+    w->width = cfg->width;
+    w->height = cfg->height;
+    w->loop = ev_loop_new(0);
+    w->began = player_clock();
+    if (cfg->policy && !(w->policy_log = fopen(cfg->policy, "we"))) {
+        snprintf(why, why_size, "cannot write %s", cfg->policy);
+        goto free_watcher;
     }
+    if (open_parts(w, why, why_size) != 0)
+        goto free_watcher;
     ev_timer_init(&w->measure, on_measure, METER_PERIOD_US / 1e6, METER_PERIOD_US / 1e6);
     w->measure.data = w;
     ev_timer_start(w->loop, &w->measure);
     *out = w;
     return 0;
+free_watcher:
+    watcher_free(w);
+    return -1;
 }
 
 void watcher_free(struct watcher *w)
@@ -155,6 +181,8 @@ void watcher_free(struct watcher *w)
     session_free(w->session);
     player_free(w->player);
     report_free(w->report);
+    if (w->policy_log)
+        (void)fclose(w->policy_log);
     free(w);
 }
 

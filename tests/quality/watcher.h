@@ -17,9 +17,17 @@ struct watcher_path {
     unsigned link; /* of links.h */
 };
 
-/* Begins to connect over `paths` (the first carries the handshake). 0, or -1 with one line. */
-int watcher_new(struct watcher **out, const char *ca, const struct watcher_path *paths, size_t n,
-                bool decode, char *why, size_t why_size);
+struct watcher_config {               /* all borrowed for the call */
+    const char *ca;                   /* file */
+    const struct watcher_path *paths; /* the first carries the handshake */
+    size_t n_paths;                   /* [1, ARGS_PATHS_MAX] */
+    bool decode;                      /* and not on paper */
+    uint32_t width, height;           /* of the display, pixels; 0: that of the top layer */
+    const char *policy;               /* file for the receiver's decisions; NULL: none */
+};
+
+/* Begins to connect. 0, or -1 with one line. */
+int watcher_new(struct watcher **out, const struct watcher_config *cfg, char *why, size_t why_size);
 void watcher_free(struct watcher *w);
 /* The player's report as svc-player --json writes it; owned by the caller. */
 struct json_t *watcher_report(const struct watcher *w);
