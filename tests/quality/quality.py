@@ -136,7 +136,8 @@ WORST_CASE = {"ssim_db": 0.0, "ssim_p5": 0.0, "frozen_ms": 60000.0, "base_lost":
 # What else the report has of every configuration, means over the seeds that came to something.
 ALSO = ("psnr_mean", "psnr_p5", "freezes", "longest_freeze_ms", "delay_p50_ms", "delay_p99_ms",
         "carried_p50_ms", "carried_p95_ms", "carried_p99_ms", "held_p50_ms", "held_p95_ms",
-        "held_p99_ms", "switches", "rebuffers", "audio_lost", "cpu_s", "memory_peak_kib")
+        "held_p99_ms", "switches", "rebuffers", "demand_changes",
+        "audio_lost", "cpu_s", "memory_peak_kib")
 
 
 def summary_of(runs):
@@ -170,7 +171,8 @@ def sum_up(scenario, clip, results):
     best = max(alone, key=lambda config: alone[config]["ssim_db"])
     ours, single, oracle = configs["product"], alone[best], configs["oracle"]
     return {
-        "scenario": scenario.name, "clip": clip.name, "recorded": scenario.recorded,
+        "scenario": scenario.name, "what": scenario.what, "clip": clip.name,
+        "recorded": scenario.recorded,
         "configurations": configs, "best_single": best,
         "oracle_ssim_share": ours["ssim_db"] / oracle["ssim_db"] if oracle["ssim_db"] else 0,
         "base_lost": ours["base_lost"],
