@@ -89,19 +89,33 @@ static json_t *viewer_json(const struct viewer *v, const struct tracks *tracks, 
                      viewer_top(v), "paths", paths_json(v), "tracks", layers);
 }
 
-static json_t *encoder_json(const struct live_stats *l)
+/* By spatial layer: what the encoder is told, the least and the mean of it. */
+static json_t *told_json(const struct supplier *s)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:f, s:f, "
-                     "s:f, s:f}",
-                     "pictures", (json_int_t)l->pictures, "left_out_late",
-                     (json_int_t)l->left_out_late, "left_out_pace", (json_int_t)l->left_out_pace,
-                     "keys", (json_int_t)l->keys, "refreshes", (json_int_t)l->refreshes, "copies",
-                     (json_int_t)l->copies, "restarts", (json_int_t)l->restarts, "errors",
-                     (json_int_t)l->errors, "speed", (int)l->speed, "temporal_layers",
-                     (int)l->n_temporal, "spatial_layers", (int)l->n_spatial, "pace_downs",
-                     (json_int_t)l->pace_downs, "pace_ups", (json_int_t)l->pace_ups, "load",
-                     l->load, "late_ms", (double)l->late_us / 1000, "late_max_ms",
-                     (double)l->late_max_us / 1000, "took_ms", (double)l->took_us / 1000);
+    json_t *list = json_array();
+    for (unsigned i = 0; i < s->info->n_spatial; i++) {
+        const struct supplier_told *t = &s->told[i];
+        uint64_t mean_bps = t->us ? t->sum / t->us : 0;
+        json_array_append_new(list,
+                              json_pack("{s:I, s:I, s:I}", "bps", (json_int_t)t->now_bps, "min_bps",
+                                        (json_int_t)t->min_bps, "mean_bps", (json_int_t)mean_bps));
+    }
+    return list;
+}
+
+static json_t *encoder_json(const struct live_stats *l, const struct supplier *s)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:f, s:f, "
+        "s:f, s:f, s:o}",
+        "pictures", (json_int_t)l->pictures, "left_out_late", (json_int_t)l->left_out_late,
+        "left_out_pace", (json_int_t)l->left_out_pace, "keys", (json_int_t)l->keys, "refreshes",
+        (json_int_t)l->refreshes, "copies", (json_int_t)l->copies, "restarts",
+        (json_int_t)l->restarts, "errors", (json_int_t)l->errors, "speed", (int)l->speed,
+        "temporal_layers", (int)l->n_temporal, "spatial_layers", (int)l->n_spatial, "pace_downs",
+        (json_int_t)l->pace_downs, "pace_ups", (json_int_t)l->pace_ups, "load", l->load, "late_ms",
+        (double)l->late_us / 1000, "late_max_ms", (double)l->late_max_us / 1000, "took_ms",
+        (double)l->took_us / 1000, "told", told_json(s));
 }
 
 int report_write(FILE *file, const struct report_head *head, const struct tracks *tracks,
@@ -116,7 +130,7 @@ int report_write(FILE *file, const struct report_head *head, const struct tracks
     if (!line)
         return -1;
     if (head->live)
-        json_object_set_new(line, "encoder", encoder_json(head->live));
+        json_object_set_new(line, "encoder", encoder_json(head->live, head->supplier));
     if (head->reason)
         json_object_set_new(line, "reason", json_string(head->reason));
     int result = json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(9));

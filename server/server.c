@@ -17,6 +17,7 @@
 #include "log.h"
 #include "object.h"
 #include "report.h"
+#include "supplier.h"
 #include "viewer.h"
 
 #define TICK_S 0.05
@@ -41,6 +42,7 @@ struct server {
     struct tvl_ev *driver;
     struct feed *feed;
     struct encoder_orders *orders; /* the feed's; NULL: nothing is encoded */
+    struct supplier supplier;
     struct tracks tracks;
     struct object_counter counter;
     struct moq_location largest[TRACKS_MAX];
@@ -70,6 +72,7 @@ static void report(struct server *s, const struct report_head *what, struct view
     head.viewers_total = s->viewers_total;
     struct live_stats live;
     head.live = feed_stats(s->feed, &live) ? &live : NULL;
+    head.supplier = &s->supplier;
     if (report_write(s->json, &head, &s->tracks, (const struct viewer *const *)viewers, n, now) <
         0) {
         s->json_failed = true;
@@ -175,6 +178,7 @@ static void on_watched(void *user, const struct track *track)
         return;
     if (s->args->start_on_viewer)
         feed_start(s->feed, VIEWER_START_US);
+    supplier_decide(&s->supplier, s->viewers, s->n_viewers, tvl_ev_now(s->driver));
     if (s->orders && track->flow == 0)
         encoder_orders_refresh(s->orders, 0, NULL);
 }
@@ -247,6 +251,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     tvl_time now = tvl_ev_now(s->driver);
     for (size_t i = 0; i < s->n_viewers; i++)
         viewer_tick(s->viewers[i], now);
+    supplier_tick(&s->supplier, s->viewers, s->n_viewers, now);
     advance_end(s, now);
     tvl_ev_kick(s->driver);
 }
@@ -310,6 +315,9 @@ static int open_broadcast(struct server *s, char *why, size_t why_size)
     uint64_t now_ms = wall_ms();
     int len = -1;
     tracks_init(&s->tracks, info);
+    supplier_init(&s->supplier, s->orders, info, &s->tracks,
+                  s->args->live.config.encoder.bitrate_bps,
+                  s->args->latency_ms * (uint64_t)MS_PER_S);
     object_counter_init(&s->counter, now_ms);
     if (catalog) {
         tracks_catalog(&s->tracks, info, s->args->latency_ms, now_ms, catalog);

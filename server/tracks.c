@@ -26,6 +26,14 @@ static uint64_t needed_bps(const struct svc_stream_info *info, struct svc_layer 
     return sum;
 }
 
+static uint64_t own_bps(const struct svc_stream_info *info, uint8_t spatial)
+{
+    uint64_t sum = 0;
+    for (uint8_t t = 0; t < info->n_temporal; t++)
+        sum += layer_info(info, (struct svc_layer){ spatial, t })->bitrate_bps;
+    return sum;
+}
+
 static void layer_name(char *out, size_t size, struct svc_layer l)
 {
     snprintf(out, size, "v-s%ut%u", l.spatial, l.temporal);
@@ -58,6 +66,22 @@ void tracks_init(struct tracks *t, const struct svc_stream_info *info)
     struct track *base = &t->track[tracks_of_layer(t, (struct svc_layer){ 0, 0 })];
     t->track[0].flow = base->flow;
     base->flow = 0;
+}
+
+void tracks_need(struct tracks *t, const struct svc_stream_info *info,
+                 const uint32_t bitrate_bps[SVC_SPATIAL_MAX])
+{
+    struct svc_stream_info now = *info;
+    for (uint8_t s = 0; s < info->n_spatial; s++) {
+        uint64_t before = own_bps(info, s);
+        for (uint8_t k = 0; before && k < info->n_temporal; k++) {
+            uint32_t *part = &now.layers[k * info->n_spatial + s].bitrate_bps;
+            *part = (uint32_t)((uint64_t)*part * bitrate_bps[s] / before);
+        }
+    }
+    for (size_t i = 0; i < t->n; i++)
+        if (t->track[i].kind == TRACK_LAYER)
+            t->track[i].needed_bps = needed_bps(&now, t->track[i].layer);
 }
 
 int tracks_find(const struct tracks *t, const char *name, size_t len)

@@ -29,6 +29,9 @@ struct tracks {
 };
 
 void tracks_init(struct tracks *t, const struct svc_stream_info *info);
+/* Its spatial layers' own rates are now these; 0: not coded. */
+void tracks_need(struct tracks *t, const struct svc_stream_info *info,
+                 const uint32_t bitrate_bps[SVC_SPATIAL_MAX]);
 /* Index, or -1. */
 int tracks_find(const struct tracks *t, const char *name, size_t len);
 int tracks_of_layer(const struct tracks *t, struct svc_layer layer);

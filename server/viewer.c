@@ -329,6 +329,11 @@ bool viewer_wants(const struct viewer *v, size_t track)
     return v->sending[track] != NULL;
 }
 
+bool viewer_takes(const struct viewer *v, size_t track)
+{
+    return v->sending[track] && !v->closing && moq_sending_options(v->sending[track])->forward;
+}
+
 const struct svc_tracker *viewer_holds(const struct viewer *v)
 {
     return &v->held.known;

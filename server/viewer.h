@@ -65,6 +65,7 @@ uint64_t viewer_id(const struct viewer *v);
 const struct tvl_conn *viewer_conn(const struct viewer *v);
 const struct viewer_count *viewer_count(const struct viewer *v, size_t track);
 bool viewer_wants(const struct viewer *v, size_t track);
+bool viewer_takes(const struct viewer *v, size_t track); /* wants it now: forward is on */
 /* What its reference slots are known to hold, by its acknowledgements. */
 const struct svc_tracker *viewer_holds(const struct viewer *v);
 int viewer_top(const struct viewer *v); /* highest spatial layer going well, -1: none */

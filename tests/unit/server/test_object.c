@@ -71,6 +71,22 @@ static void test_tracks(void **state)
     assert_int_equal(t.track[1].flow, 0);
 }
 
+/* The encoder is told other rates: half, a quarter, nothing. */
+static void test_needs_follow_the_rates(void **state)
+{
+    (void)state;
+    static const uint64_t expected[] = { 0, 0, 114000, 164000, 214000, 264000, 264000, 264000 };
+    static const uint32_t told[SVC_SPATIAL_MAX] = { 100000, 100000, 0 };
+    struct svc_stream_info info = info_l3t2();
+    struct tracks t;
+    tracks_init(&t, &info);
+    tracks_need(&t, &info, told);
+    for (size_t i = 0; i < t.n; i++)
+        assert_int_equal(t.track[i].needed_bps, expected[i]);
+    tracks_need(&t, &info, (uint32_t[SVC_SPATIAL_MAX]){ 200000, 400000, 800000 });
+    assert_int_equal(t.track[7].needed_bps, 1464000);
+}
+
 static void test_catalog(void **state)
 {
     (void)state;
@@ -188,9 +204,8 @@ static void test_properties(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tracks),
-        cmocka_unit_test(test_catalog),
-        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_tracks),     cmocka_unit_test(test_needs_follow_the_rates),
+        cmocka_unit_test(test_catalog),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_properties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
