@@ -171,6 +171,7 @@ static void test_back_off(void **state)
     int64_t tried_us = 0;
     unsigned tries = 0;
     for (int64_t now_us = SUPPLY_PERIOD_US; tries < 7; now_us += SUPPLY_PERIOD_US) {
+        assert_true(now_us < 200000000);
         const unsigned coded = out.n_spatial;
         struct supply_input in = good(now_us);
         in.dropped[2] = coded == 3;
@@ -184,6 +185,79 @@ static void test_back_off(void **state)
         assert_in_range(now_us - tried_us, wait_us, wait_us + SUPPLY_PERIOD_US);
         tries++;
     }
+}
+
+/* A young path's faults, and a layer that others leave out: no evidence, no return. */
+static void test_what_is_not_heeded(void **state)
+{
+    (void)state;
+    struct supply_decision out;
+    struct supply s = { 0 };
+    for (int n = 0; n <= 6; n++) {
+        struct supply_input in = good(n * SUPPLY_PERIOD_US);
+        in.expired[0] = 1;
+        supply_decide(&s, &in, &out);
+        assert_int_equal(out.reason, n == 0 ? SUPPLY_BEGIN : n < 5 ? SUPPLY_SAME : SUPPLY_FAULT);
+        if (n == 5)
+            break;
+    }
+    s = old(&out);
+    s.allowed = 2; /* the third was left out, and nobody asks for it now */
+    for (int n = 1; n <= 60; n++) {
+        struct supply_input in = good(n * SUPPLY_PERIOD_US);
+        in.wanted = n <= 50 ? 2 : 3;
+        supply_decide(&s, &in, &out);
+        assert_int_equal(out.n_spatial, n <= 50 ? 2 : 3);
+    }
+}
+
+/* Steps up stop where T1 has to make room. */
+static void test_thinning_is_no_proof(void **state)
+{
+    (void)state;
+    struct supply_decision out;
+    struct supply s = old(&out);
+    s.rate_bps[2] = S2 / 2;
+    for (int n = 1; n < 60; n++) {
+        struct supply_input in = good(n * SUPPLY_PERIOD_US);
+        in.thinned[1] = n % 4 == 0; /* no fault: three of four inputs are without */
+        supply_decide(&s, &in, &out);
+        assert_int_equal(out.bitrate_bps[2], S2 / 2);
+    }
+}
+
+/* What failed at a sum is forgotten ten seconds after that sum, or more, was last faulty; a fault
+ * far below it begins with a short wait again. */
+static void test_memory(void **state)
+{
+    (void)state;
+    struct supply_decision out;
+    struct supply s = old(&out);
+    s.failed_bps = ALL;
+    s.failures = 3;
+    s.fault_at_us = s.above_since_us = 0;
+    for (int n = 1; n <= 50; n++) {
+        struct supply_input in = good(n * SUPPLY_PERIOD_US);
+        assert_int_equal(s.failures, 3);
+        supply_decide(&s, &in, &out);
+    }
+    assert_int_equal(s.failures, 0);
+    s.failed_bps = 2 * ALL;
+    s.failures = 3;
+    struct supply_input in = good(11000000);
+    in.dropped[2] = 1;
+    supply_decide(&s, &in, &out);
+    assert_int_equal(s.failures, 0);
+    assert_int_equal(s.failed_bps, ALL);
+    s.failures = 3; /* from its last fault on, not from its first */
+    s.failed_bps = S0;
+    for (int n = 0; n < 20; n++) {
+        in = good(11000000 + n * SUPPLY_PERIOD_US);
+        in.dropped[2] = n == 15;
+        s.failed_bps = S0;
+        supply_decide(&s, &in, &out);
+    }
+    assert_int_equal(s.above_since_us, 11000000 + 15 * SUPPLY_PERIOD_US);
 }
 
 static void test_nobody(void **state)
@@ -424,6 +498,9 @@ int main(void)
         cmocka_unit_test(test_up),
         cmocka_unit_test(test_waiting_for_a_refresh_is_no_proof),
         cmocka_unit_test(test_back_off),
+        cmocka_unit_test(test_what_is_not_heeded),
+        cmocka_unit_test(test_thinning_is_no_proof),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_nobody),
         cmocka_unit_test(test_nonsense_is_harmless),
         cmocka_unit_test(test_it_settles),
