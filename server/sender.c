@@ -116,6 +116,11 @@ static void decide_path_up(void *state, const void *in, void *out)
     tell_top(p, out);
 }
 
+static void decide_supply(void *state, const void *in, void *out)
+{
+    supply_decide(&((struct sender *)state)->supply, in, out);
+}
+
 static const struct decision_field unit_in[] = {
     DECISION_FIELD(struct unit_in, now, DECISION_U64),
     DECISION_FIELD(struct unit_in, rate_bps, DECISION_U64),
@@ -155,7 +160,7 @@ static const struct decision_field event_out[] = {
     { 0 },
 };
 
-enum { UNIT, SENT, LOST, PATH_UP };
+enum { UNIT, SENT, LOST, PATH_UP, SUPPLY };
 
 static const struct decision table[] = {
     [UNIT] = { "unit", unit_in, unit_out, sizeof(struct unit_in), sizeof(struct unit_out),
@@ -166,6 +171,8 @@ static const struct decision table[] = {
                decide_lost },
     [PATH_UP] = { "path_up", event_in, event_out, sizeof(struct event_in), sizeof(struct event_out),
                   decide_path_up },
+    [SUPPLY] = { "supply", supply_in_fields, supply_out_fields, sizeof(struct supply_input),
+                 sizeof(struct supply_decision), decide_supply },
     { 0 },
 };
 
@@ -214,4 +221,10 @@ void sender_path_up(struct sender *s, FILE *log, uint64_t now)
     struct event_out out = { 0 };
 
     decision_make(log, &table[PATH_UP], s->who, s, &in, &out);
+}
+
+void sender_supply(struct sender *s, FILE *log, const struct supply_input *in,
+                   struct supply_decision *out)
+{
+    decision_make(log, &table[SUPPLY], s->who, s, in, out);
 }

@@ -461,6 +461,7 @@ int server_run(const struct args *a, char *why, size_t why_size)
         open_file(&s->broadcast.policy_log, a->policy_log, "w", why, why_size) < 0 ||
         read_knowledge(s, why, why_size) < 0 || open_port(s, why, why_size) < 0)
         goto close;
+    s->supplier.log = s->broadcast.policy_log;
     start_watchers(s);
     s->began = tvl_ev_now(s->driver);
     if (!a->start_on_viewer)

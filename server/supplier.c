@@ -36,7 +36,7 @@ static uint64_t rate_bps(const struct viewer *v)
 {
     struct tvl_conn_stats stats;
     tvl_conn_get_stats(viewer_conn(v), &stats);
-    return stats.rate_bps;
+    return stats.sure_bps;
 }
 
 /* By `percent` of the rate where both have the same layers. */
@@ -178,7 +178,7 @@ void supplier_decide(struct supplier *s, struct viewer *const *viewers, size_t n
         take_counts(s, best, same, &in);
     }
     account(s, now);
-    supply_make(&s->supply, NULL, &in, &out);
+    sender_supply(&s->sender, s->log, &in, &out);
     order(s, &out);
     s->wanted = in.wanted;
     s->decided_at = now;

@@ -10,7 +10,7 @@
 #define SERVER_SUPPLIER_H
 
 #include "encoder_orders.h"
-#include "supply.h"
+#include "sender.h"
 #include "viewer.h"
 
 #define SUPPLIER_BETTER_PERCENT 125u /* rate that makes another viewer the best */
@@ -25,7 +25,8 @@ struct supplier {
     struct encoder_orders *orders; /* NULL: nothing is encoded, all calls do nothing */
     const struct svc_stream_info *info;
     struct tracks *tracks;
-    struct supply supply;
+    struct sender sender;     /* its supply */
+    FILE *log;                /* of decisions; NULL: none */
     struct supply_input next; /* what is constant, and the least queue so far */
     struct supply_decision now;
     uint8_t wanted;      /* layers that somebody took when that was decided */

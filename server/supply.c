@@ -270,21 +270,3 @@ const struct decision_field supply_out_fields[] = {
     DECISION_FIELD(struct supply_decision, reason, DECISION_U8),
     { 0 },
 };
-
-static void decide_logged(void *state, const void *in, void *out)
-{
-    supply_decide(state, in, out);
-}
-
-static const struct decision table[] = {
-    { "supply", supply_in_fields, supply_out_fields, sizeof(struct supply_input),
-      sizeof(struct supply_decision), decide_logged },
-    { 0 },
-};
-const struct decision_policy supply_policy = { table, sizeof(struct supply) };
-
-void supply_make(struct supply *s, FILE *log, const struct supply_input *in,
-                 struct supply_decision *out)
-{
-    decision_make(log, &table[0], 0, s, in, out);
-}

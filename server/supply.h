@@ -17,7 +17,7 @@
  *     no news    nothing at all is acknowledged: an outage says nothing about rates.
  *
  * Additive increase, multiplicative decrease (Chiu and Jain, 1989), with a memory. Pure: state and
- * input in, decision out; the log of decisions replays it (svc/decisions.h).
+ * input in, decision out; sender.h logs it.
  */
 #ifndef SERVER_SUPPLY_H
 #define SERVER_SUPPLY_H
@@ -55,7 +55,7 @@ struct supply_input {
     /* Of the best viewer: */
     uint64_t who;           /* which it is */
     uint32_t paths;         /* that are up */
-    uint64_t rate_bps;      /* of its controllers, all live paths */
+    uint64_t rate_bps;      /* that all live paths are sure to carry */
     uint64_t delivered_bps; /* acknowledged lately */
     uint32_t queue_us; /* least time that what was queued for it took, since the input before */
     /* T0 units since the input before; dropped: for want of rate or time, not what leans on it. */
@@ -104,10 +104,6 @@ struct supply { /* zero is a fresh one */
 /* An input outside its ranges changes nothing and asks for one layer, its rate as it is. */
 void supply_decide(struct supply *s, const struct supply_input *in, struct supply_decision *out);
 
-/* For a table of decisions: state is a struct supply. */
-extern const struct decision_field supply_in_fields[], supply_out_fields[];
-extern const struct decision_policy supply_policy;
-void supply_make(struct supply *s, FILE *log, const struct supply_input *in,
-                 struct supply_decision *out); /* `log` may be NULL */
+extern const struct decision_field supply_in_fields[], supply_out_fields[]; /* for sender.h */
 
 #endif

@@ -39,6 +39,7 @@ def wait_for(what, holds, report, programs):
 def main():
     folder, pki = material.folder("supply"), material.pki()
     report, player_json = (os.path.join(folder, name) for name in ("server.jsonl", "player.json"))
+    log = os.path.join(folder, "policy.jsonl")
     for old in (report, player_json):
         if os.path.exists(old):
             os.remove(old)
@@ -49,7 +50,7 @@ def main():
             program_path("svc-server"), "--cert", pki["server.pem"], "--key", pki["server.key"],
             "--listen", f"127.0.0.1:{server_port}", "--namespace", "live", "--start-on-viewer",
             "--live", "test:320x180@30", "--bitrate", ",".join(map(str, BITRATES)),
-            "--json", report, "--log", "info"])
+            "--json", report, "--policy-log", log, "--log", "info"])
         wait_for_udp(server, server_port)
         vlink = programs.start("vlink", [program_path("vlink"), "--control", "--link",
                                          link.spec(port, server_port)], stdin=subprocess.PIPE)
@@ -69,6 +70,11 @@ def main():
         wait_for("up", lambda t: t[2]["bps"] > top * 0.6, report, all_of)
         player.stop()
         last = newest(report)
+    again = subprocess.run([program_path("svc-server"), "--replay-policy", log],
+                           capture_output=True, text=True, check=False)
+    print(again.stdout + again.stderr, end="")
+    with open(log, encoding="ascii") as file:
+        decisions = sum('"decision":"supply"' in line for line in file)
     seen = material.scenario.read_json(player_json, player)
     base = last["viewers"][0]["tracks"][1]
     encoder = last["encoder"]
@@ -82,6 +88,7 @@ def main():
         "the base kept its rate": encoder["told"][0]["min_bps"] == BITRATES[0] * 1000,
         "the report tells the least and the mean":
             encoder["told"][2]["min_bps"] < encoder["told"][2]["mean_bps"] < top,
+        "it is decided again to the same": again.returncode == 0 and decisions > 20,
         "the encoder lived": encoder["restarts"] == 0 and encoder["errors"] == 0,
     }
     for what, holds in rules.items():

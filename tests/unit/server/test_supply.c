@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "supply.h"
+#include "sender.h"
 
 #include <string.h>
 
@@ -311,7 +311,7 @@ struct world {
     uint64_t picture, random;
     uint64_t sync[3]; /* from this picture on the layer can be followed (again) */
     struct supply_input next;
-    struct supply s;
+    struct sender s;
     struct supply_decision now;
     FILE *log;
     /* Of the last pass(): */
@@ -382,7 +382,7 @@ static void judge(struct world *w)
     in.rate_bps = (uint64_t)w->seen_bps;
     in.delivered_bps = (uint64_t)w->delivered_bps;
     in.queue_us = w->next.queue_us;
-    supply_make(&w->s, w->log, &in, &w->now);
+    sender_supply(&w->s, w->log, &in, &w->now);
     const enum supply_reason why = w->now.reason;
     w->downs += why == SUPPLY_FAULT || why == SUPPLY_QUEUE || why == SUPPLY_LEFT_OUT ||
                 why == SUPPLY_THINNED;
@@ -434,7 +434,7 @@ static void check_log(struct world *w)
 {
     struct decision_verdict v;
     rewind(w->log);
-    assert_int_equal(decision_replay(w->log, &supply_policy, &v), 0);
+    assert_int_equal(decision_replay(w->log, &sender_policy, &v), 0);
     assert_int_equal(v.differed, 0);
     assert_true(v.made > 100);
     fclose(w->log);
