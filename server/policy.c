@@ -118,6 +118,8 @@ static enum policy_verdict judge(struct policy *p, const struct policy_view *v,
     if (v->now < p->grace_until)
         return POLICY_SEND;
     if (unit->layer.temporal > 0) {
+        if (v->delay_us > v->budget_us) /* what it leans on comes late as it is */
+            return POLICY_DROP_QUEUE;
         unsigned percent = unit->layer.spatial == 0 ? T0_DUE_PERCENT : T1_DUE_PERCENT;
         return due(v, unit->len, share_bps(v), percent) ? POLICY_SEND : POLICY_DROP_QUEUE;
     }

@@ -53,6 +53,8 @@ struct policy_view {
     uint64_t budget_us;     /* latency budget, more than 0 */
     uint64_t needed_bps;    /* means of the unit's layer and of all that goes before it */
     uint64_t above_bps;     /* of what goes before it alone */
+    uint64_t delay_us;      /* of the unit of temporal layer 0 of the same spatial layer that was
+                               acknowledged last: from its offer until then; 0: none yet */
     uint32_t loss_ppm;      /* of the packets on all paths, lately */
 };
 

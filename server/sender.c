@@ -2,8 +2,8 @@
 #include "sender.h"
 
 struct unit_in {
-    uint64_t now, rate_bps, sure_bps, backlog_bytes, budget_us, needed_bps,
-        above_bps; /* as policy_view */
+    uint64_t now, rate_bps, sure_bps, backlog_bytes, budget_us, needed_bps, above_bps,
+        delay_us; /* as policy_view */
     uint32_t loss_ppm;
     uint64_t picture;
     uint32_t len;
@@ -74,6 +74,7 @@ static void decide_unit(void *state, const void *in, void *out)
                                       .budget_us = i->budget_us,
                                       .needed_bps = i->needed_bps,
                                       .above_bps = i->above_bps,
+                                      .delay_us = i->delay_us,
                                       .loss_ppm = i->loss_ppm };
 
     if (!in_range(i->spatial, i->temporal))
@@ -129,6 +130,7 @@ static const struct decision_field unit_in[] = {
     DECISION_FIELD(struct unit_in, budget_us, DECISION_U64),
     DECISION_FIELD(struct unit_in, needed_bps, DECISION_U64),
     DECISION_FIELD(struct unit_in, above_bps, DECISION_U64),
+    DECISION_FIELD(struct unit_in, delay_us, DECISION_U64),
     DECISION_FIELD(struct unit_in, loss_ppm, DECISION_U32),
     DECISION_FIELD(struct unit_in, picture, DECISION_U64),
     DECISION_FIELD(struct unit_in, len, DECISION_U32),
@@ -188,6 +190,7 @@ struct policy_order sender_judge(struct sender *s, FILE *log, const struct polic
                           .budget_us = v->budget_us,
                           .needed_bps = v->needed_bps,
                           .above_bps = v->above_bps,
+                          .delay_us = v->delay_us,
                           .loss_ppm = v->loss_ppm };
     struct unit_out out = { 0 };
 

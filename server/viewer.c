@@ -19,7 +19,8 @@ struct viewer {
     struct viewer_count count[TRACKS_MAX];
     tvl_time since;
     bool setup, closing;
-    uint8_t missed; /* lowest spatial layer it lost; SVC_SPATIAL_MAX: none */
+    tvl_time delay_us[TRACKS_MAX]; /* from offer to acknowledgement, of the last that came */
+    uint8_t missed;                /* lowest spatial layer it lost; SVC_SPATIAL_MAX: none */
     struct held held;
 };
 
@@ -135,6 +136,13 @@ static void expired(struct viewer *v, uint64_t stream, tvl_time now)
         v->missed = t->layer.spatial;
 }
 
+static void arrived(struct viewer *v, uint64_t stream, tvl_time now)
+{
+    const struct wire_flight *f = wire_end(&v->wire, stream);
+    if (f)
+        v->delay_us[f->track] = now - f->at;
+}
+
 /* Something arrives: help will, too. */
 static void tell_missed(struct viewer *v)
 {
@@ -165,7 +173,7 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
         break;
     case TVL_EVENT_STREAM_ACKED:
         held_acked(&v->held, ev->stream.id);
-        wire_end(&v->wire, ev->stream.id);
+        arrived(v, ev->stream.id, now);
         tell_missed(v);
         break;
     default:
@@ -202,7 +210,9 @@ static struct policy_order judge(struct viewer *v, size_t track, const struct sv
     tvl_conn_get_stats(v->conn, &stats);
     const struct track *before = track > 0 ? &v->b->tracks->track[track - 1] : NULL;
     uint64_t above = before && before->kind == TRACK_LAYER ? before->needed_bps : 0;
-    struct policy_view view = { .now = now,
+    const int t0 = tracks_of_layer(v->b->tracks, (struct svc_layer){ unit->layer.spatial, 0 });
+    struct policy_view view = { .delay_us = t0 >= 0 ? v->delay_us[t0] : 0,
+                                .now = now,
                                 .rate_bps = stats.rate_bps,
                                 .sure_bps = stats.sure_bps,
                                 .backlog_bytes = wire_backlog(&v->wire, track),

@@ -37,9 +37,9 @@ static struct wire_flight *place(struct wire *w, uint64_t stream)
 
 void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture)
 {
-    *place(w, w->last_stream) = (struct wire_flight){ .stream = w->last_stream,
-                                                      .picture = picture,
-                                                      .track = (uint8_t)track };
+    *place(w, w->last_stream) = (struct wire_flight){
+        .stream = w->last_stream, .picture = picture, .at = w->tvl.now, .track = (uint8_t)track
+    };
     w->rank[track] = w->last_rank;
     (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, flow);
 }

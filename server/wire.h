@@ -19,6 +19,7 @@ _Static_assert(TRACKS_MAX <= TVL_FLOWS_MAX, "a flow for each track");
 struct wire_flight {
     uint64_t stream; /* 0: none (stream 0 is never ours) */
     uint64_t picture;
+    tvl_time at; /* queued */
     uint8_t track;
 };
 
