@@ -7,12 +7,14 @@
  *
  *     base (S0T0)   is always sent.
  *     undecodable   what reads something the viewer was not sent, or lost, is not sent.
- *     sync          (a unit that reads nothing older than its own picture: a spatial layer can be
- *                   taken up here) is sent when its layer is admitted: the rate holds it, or it
- * went well since the last sync, or it has been left alone long enough to try again. Such a try is
- * a probe with useful bytes. T0 of others  is dropped when it would be through too late; its layer
- * has then failed, with all above, until a sync. T1            is dropped freely, and earlier, when
- * a queue grows.
+ *     sync          (a unit that reads nothing older than its own picture: a spatial layer can
+ *                   be taken up here) is sent when its layer is admitted: the rate holds it, or
+ *                   it went well since the last sync, or it has been left alone long enough to
+ *                   try again. Such a try is a probe with useful bytes.
+ *     T0 of others  is dropped when it would be through too late; its layer has then failed,
+ *                   with all above, until a sync.
+ *     T1            is dropped freely, and earlier, when a queue grows, and when T0 of its layer
+ *                   arrives behind its time.
  *
  * A unit lives as long as it is of use, not as long as its picture can be shown with it: one that
  * later pictures read heals them as long as the decoder still holds what it reads itself.

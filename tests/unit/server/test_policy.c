@@ -208,6 +208,21 @@ static void test_dropped_t0_breaks_until_sync(void **state)
     assert_int_equal(play(&p, 120, 180, 9000000, 2), 60);
 }
 
+static void test_t1_spares_a_late_t0(void **state)
+{
+    (void)state;
+    struct policy p = well();
+    assert_int_equal(play(&p, GOP, GOP + 1, 5000000, 2), 1);
+    const struct svc_unit u = unit_at(61, 0);
+    struct policy_view v = view_of(&u, START + 61 * PICTURE_US, 5000000, 0);
+    v.delay_us = 399999;
+    assert_int_equal(policy_judge(&p, &v, &u).verdict, POLICY_SEND);
+    v.delay_us = 400001;
+    assert_int_equal(policy_judge(&p, &v, &u).verdict, POLICY_DROP_QUEUE);
+    const struct svc_unit next = unit_at(62, 0);
+    assert_int_equal(policy_judge(&p, &v, &next).verdict, POLICY_SEND);
+}
+
 static void test_dropped_t1_breaks_its_picture_only(void **state)
 {
     (void)state;
@@ -303,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_first_try_is_free),
         cmocka_unit_test(test_nothing_before_the_base),
         cmocka_unit_test(test_dropped_t0_breaks_until_sync),
+        cmocka_unit_test(test_t1_spares_a_late_t0),
         cmocka_unit_test(test_dropped_t1_breaks_its_picture_only),
         cmocka_unit_test(test_failed_layer_waits),
         cmocka_unit_test(test_rate_near_the_need_does_not_flap),
