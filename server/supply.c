@@ -144,12 +144,13 @@ static void begin(struct supply *s, const struct supply_input *in)
     s->quiet_until_us = in->now_us + SUPPLY_GRACE_US;
 }
 
-/* Why the rates are to be cut; SUPPLY_SAME: nothing speaks against them. */
+/* Why the rates are to be cut; SUPPLY_SAME: nothing speaks against them. What expires soon after a
+ * cut was sent before it. */
 static enum supply_reason fault(struct supply *s, const struct supply_input *in)
 {
-    bool thinned = false;
+    bool thinned = false, of_before = in->now_us - s->cut_at_us <= in->latency_us;
     for (unsigned i = 0; i < s->coded; i++) {
-        if (in->dropped[i] > 0 || in->expired[i] > 0)
+        if (in->dropped[i] > 0 || (in->expired[i] > 0 && !of_before))
             return SUPPLY_FAULT;
         thinned = thinned || in->thinned[i] > 0;
     }

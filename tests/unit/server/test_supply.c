@@ -148,6 +148,33 @@ static void test_up(void **state)
     assert_int_equal(out.bitrate_bps[2], S2);
 }
 
+/* What expires within the latency after a cut was sent before it; what is dropped was not. */
+static void test_no_cut_for_the_past(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t after_us;
+        unsigned dropped, expired;
+        bool cut;
+    } rows[] = {
+        { 200000, 1, 0, false }, { 300000, 1, 0, true },         { 300000, 0, 1, false },
+        { 400000, 0, 1, false }, { LATENCY_US + 1, 0, 1, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct supply_decision out;
+        struct supply s = old(&out);
+        struct supply_input in = good(SUPPLY_PERIOD_US);
+        in.expired[2] = 1;
+        supply_decide(&s, &in, &out);
+        assert_int_equal(out.reason, SUPPLY_FAULT);
+        in = good(SUPPLY_PERIOD_US + rows[i].after_us);
+        in.dropped[2] = rows[i].dropped;
+        in.expired[2] = rows[i].expired;
+        supply_decide(&s, &in, &out);
+        assert_int_equal(out.reason, rows[i].cut ? SUPPLY_FAULT : SUPPLY_SAME);
+    }
+}
+
 static void test_waiting_for_a_refresh_is_no_proof(void **state)
 {
     (void)state;
@@ -496,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_layers_go_from_the_top),
         cmocka_unit_test(test_up),
+        cmocka_unit_test(test_no_cut_for_the_past),
         cmocka_unit_test(test_waiting_for_a_refresh_is_no_proof),
         cmocka_unit_test(test_back_off),
         cmocka_unit_test(test_what_is_not_heeded),
