@@ -238,6 +238,22 @@ static void test_what_is_not_heeded(void **state)
     }
 }
 
+/* A layer that is asked for again has to prove itself first. */
+static void test_coming_back_is_no_proof(void **state)
+{
+    (void)state;
+    struct supply_decision out;
+    struct supply s = old(&out);
+    s.rate_bps[2] = S2 / 2;
+    for (int n = 1; n <= 16; n++) {
+        struct supply_input in = good(n * SUPPLY_PERIOD_US);
+        in.wanted = n <= 10 ? 2 : 3;
+        supply_decide(&s, &in, &out);
+        const uint32_t want = n <= 10 ? 0 : n < 16 ? S2 / 2 : S2 / 2 + S2 / 20;
+        assert_int_equal(out.bitrate_bps[2], want);
+    }
+}
+
 /* Steps up stop where T1 has to make room. */
 static void test_thinning_is_no_proof(void **state)
 {
@@ -527,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_waiting_for_a_refresh_is_no_proof),
         cmocka_unit_test(test_back_off),
         cmocka_unit_test(test_what_is_not_heeded),
+        cmocka_unit_test(test_coming_back_is_no_proof),
         cmocka_unit_test(test_thinning_is_no_proof),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_nobody),
