@@ -91,14 +91,15 @@ static const struct option long_options[] = {
 
 static bool set_rates(struct options *o, const char *arg, bool quantizers)
 {
-    uint32_t v[3];
-    size_t n = quantizers ? parse_list(arg, 0, 63, v, 3) : parse_list(arg, 8, 100000, v, 3);
+    uint32_t v[SVC_SPATIAL_MAX];
+    size_t n = quantizers ? parse_list(arg, 0, 63, v, SVC_SPATIAL_MAX)
+                          : parse_list(arg, 8, 100000, v, SVC_SPATIAL_MAX);
     for (size_t i = 0; i < n; i++) {
         o->encoder.bitrate_bps[i] = quantizers ? 0 : v[i] * 1000;
         if (quantizers)
             o->encoder.quantizer[i] = (uint8_t)v[i];
     }
-    for (size_t i = n; n && i < 3; i++) { /* the last one goes on upwards */
+    for (size_t i = n; n && i < SVC_SPATIAL_MAX; i++) { /* the last one goes on upwards */
         o->encoder.bitrate_bps[i] = o->encoder.bitrate_bps[n - 1];
         o->encoder.quantizer[i] = o->encoder.quantizer[n - 1];
     }
@@ -392,6 +393,7 @@ int main(int argc, char **argv)
 {
     struct options opt = { .key_interval_s = 2, .source = { .threads = 1 } };
     svc_encoder_config_init(&opt.encoder);
+    opt.encoder.bitrate_bps[3] = opt.encoder.bitrate_bps[2]; /* of L4 */
     int code = parse_options(&opt, argc, argv);
     if (code != OPTIONS_GO_ON)
         return code;
