@@ -2,6 +2,7 @@
  * encoder.c - svc_encoder: what is the same for every codec. For each picture a plan (structure.h),
  * per layer a quantizer (rate.h), the backend's bytes, and the dependencies that go with them.
  */
+#include "budget.h"
 #include "codec.h"
 #include "cut.h"
 #include "isolate.h"
@@ -29,6 +30,7 @@ struct svc_encoder {
     struct svc_encoder_config cfg;
     struct svc_stream_info info;
     struct svc_rate rate[SVC_SPATIAL_MAX];
+    struct svc_budget budget[SVC_SPATIAL_MAX]; /* instead of it, where there was a first pass */
     struct svc_cut cut;
     struct svc_tracker slots;          /* what the encoder's own slots hold */
     uint64_t picture, since_key;       /* the next one's */
@@ -86,6 +88,37 @@ static uint16_t layer_side(uint16_t top, struct svc_ratio r)
     return (uint16_t)(side + side % 2);
 }
 
+void svc_encoder_config_first_pass(struct svc_encoder_config *cfg)
+{
+    const double fps = cfg->fps_den ? (double)cfg->fps_num / cfg->fps_den : 0;
+    struct svc_encoder_config filled = *cfg;
+    const bool good = svc_structure_valid(&cfg->structure) && fill_ratios(&filled) && fps > 0;
+
+    for (unsigned s = 0; good && s < cfg->structure.n_spatial; s++) {
+        const uint32_t pixels = (uint32_t)layer_side(cfg->width, filled.ratio[s]) *
+                                layer_side(cfg->height, filled.ratio[s]);
+
+        if (cfg->bitrate_bps[s])
+            cfg->quantizer[s] = svc_budget_first_quantizer(cfg->bitrate_bps[s], fps, pixels);
+        cfg->bitrate_bps[s] = 0;
+    }
+    cfg->speed = SPEED_MAX;
+    cfg->library_rate = false;
+    cfg->first_pass = NULL;
+}
+
+static bool first_pass_valid(const struct svc_encoder_config *c)
+{
+    const struct svc_first_pass *f = c->first_pass;
+
+    if (!f)
+        return true;
+    for (unsigned s = 0; s < c->structure.n_spatial; s++)
+        if (c->bitrate_bps[s] == 0 || f->quantizer[s] > 63)
+            return false;
+    return !c->library_rate && f->n >= 1 && f->n <= SVC_FIRST_PASS_MAX && f->bytes;
+}
+
 static bool config_valid(struct svc_encoder_config *c, const struct svc_codec *codec)
 {
     const struct svc_structure *st = &c->structure;
@@ -103,6 +136,8 @@ static bool config_valid(struct svc_encoder_config *c, const struct svc_codec *c
     for (unsigned s = 0; s < st->n_spatial; s++)
         if (c->quantizer[s] > 63)
             return false;
+    if (!first_pass_valid(c))
+        return false;
     return c->long_term_interval >= 1 && c->long_term_interval <= LONG_TERM_MAX &&
            c->speed >= SPEED_MIN && c->speed <= SPEED_MAX && c->threads >= 1 && c->threads <= 16;
 }
@@ -143,6 +178,24 @@ static struct svc_rate_config rate_config(const struct svc_encoder *e, unsigned 
                                      .pixels = (uint32_t)l->width * l->height };
 }
 
+static int make_rates(struct svc_encoder *e)
+{
+    const struct svc_first_pass *first = e->cfg.first_pass;
+    int err = 0;
+
+    for (unsigned s = 0; s < e->top && err == 0; s++) {
+        const struct svc_rate_config rc = rate_config(e, s);
+        const struct svc_budget_config bc = { rc.target_bps, rc.fps, first, s };
+
+        if (first)
+            err = svc_budget_init(&e->budget[s], &bc);
+        else if (e->cfg.bitrate_bps[s])
+            svc_rate_init(&e->rate[s], &rc);
+    }
+    e->cfg.first_pass = NULL;
+    return err;
+}
+
 int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *cfg)
 {
     const struct svc_codec *codec = svc_codec_find(cfg->codec);
@@ -159,16 +212,12 @@ int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *c
     e->top = e->top_wanted = cfg->structure.n_spatial;
     e->temporal = e->temporal_wanted = cfg->structure.n_temporal;
     fill_info(e);
-    for (unsigned s = 0; s < e->top; s++) {
-        const struct svc_rate_config rc = rate_config(e, s);
-
-        if (cfg->bitrate_bps[s])
-            svc_rate_init(&e->rate[s], &rc);
-    }
-    int err = cfg->isolated ? svc_isolate_open(&e->iso, codec, &e->cfg, &e->info)
+    int err = make_rates(e);
+    if (err == 0)
+        err = cfg->isolated ? svc_isolate_open(&e->iso, codec, &e->cfg, &e->info)
                             : codec->encoder_open(&e->state, &e->cfg, &e->info);
     if (err < 0) {
-        free(e);
+        svc_encoder_free(e);
         return err;
     }
     *out = e;
@@ -203,7 +252,7 @@ uint64_t svc_encoder_restarts(const struct svc_encoder *e)
 int svc_encoder_set_rates(struct svc_encoder *e, const uint32_t bitrate_bps[SVC_SPATIAL_MAX])
 {
     for (unsigned s = 0; s < e->info.n_spatial; s++)
-        if (bitrate_bps[s] == 0 || e->cfg.bitrate_bps[s] == 0)
+        if (bitrate_bps[s] == 0 || e->cfg.bitrate_bps[s] == 0 || e->budget[s].plan)
             return SVC_ERR_ARG;
     for (unsigned s = 0; s < e->info.n_spatial; s++) {
         e->cfg.bitrate_bps[s] = bitrate_bps[s];
@@ -370,8 +419,9 @@ struct work {
 /* The layer's quantizer; a long-term reference is finer, as it is read for longer. */
 static uint8_t quantizer_of(struct svc_encoder *e, const struct work *w, unsigned s)
 {
-    const uint8_t q = e->cfg.bitrate_bps[s] ? svc_rate_quantizer(&e->rate[s], w->kind[s])
-                                            : svc_rate_cascade(e->cfg.quantizer[s], w->kind[s]);
+    const uint8_t q = e->budget[s].plan       ? svc_budget_quantizer(&e->budget[s], w->kind[s])
+                      : e->cfg.bitrate_bps[s] ? svc_rate_quantizer(&e->rate[s], w->kind[s])
+                                              : svc_rate_cascade(e->cfg.quantizer[s], w->kind[s]);
 
     if (w->coding[s].refs.keep_long == SVC_NO_SLOT)
         return q;
@@ -420,7 +470,7 @@ static void look_for_cut(struct svc_encoder *e, const struct svc_image *img)
     if (!svc_cut_between(&e->cut, img))
         return;
     for (unsigned s = 0; s < e->info.n_spatial; s++)
-        if (e->cfg.bitrate_bps[s])
+        if (e->cfg.bitrate_bps[s] && !e->budget[s].plan)
             svc_rate_cut(&e->rate[s]);
 }
 
@@ -429,8 +479,10 @@ static void skip(struct svc_encoder *e)
     const unsigned temporal = svc_structure_temporal(&e->cfg.structure, e->since_key);
 
     e->temporal = (uint8_t)temporal_now(e, temporal);
-    for (uint8_t s = 0; s < e->top; s++)
-        if (e->cfg.bitrate_bps[s])
+    for (uint8_t s = 0; s < e->info.n_spatial; s++)
+        if (e->budget[s].plan)
+            svc_budget_skipped(&e->budget[s]);
+        else if (e->cfg.bitrate_bps[s] && s < e->top)
             svc_rate_skipped(&e->rate[s]);
     e->since_key++;
 }
@@ -461,9 +513,14 @@ int svc_encoder_encode(struct svc_encoder *e, const struct svc_image *img, int64
                                       .key = c->refs.key,
                                       .deps = deps_of(e, &c->refs) };
         svc_tracker_decoded(&e->slots, &units[s]);
-        if (e->cfg.bitrate_bps[s])
+        if (e->budget[s].plan)
+            svc_budget_coded(&e->budget[s], c->len);
+        else if (e->cfg.bitrate_bps[s])
             svc_rate_coded(&e->rate[s], w.kind[s], c->quantizer, c->len);
     }
+    for (unsigned s = e->top; s < e->info.n_spatial; s++)
+        if (e->budget[s].plan)
+            svc_budget_skipped(&e->budget[s]);
     e->picture++;
     e->since_key++;
     return e->top;
@@ -473,6 +530,8 @@ void svc_encoder_free(struct svc_encoder *e)
 {
     if (!e)
         return;
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
+        svc_budget_fini(&e->budget[s]);
     svc_isolate_close(e->iso);
     if (e->state)
         e->codec->encoder_close(e->state);

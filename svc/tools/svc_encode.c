@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,11 +28,14 @@ struct options {
     struct svc_encoder_config encoder;
     bool layers_said;
     double key_interval_s; /* 0: encoder.key_interval is in pictures */
+    bool by_quantizer;
+    uint32_t passes; /* 1 or 2 */
     enum progress progress;
 };
 
-struct job {
+struct job { /* one pass */
     const struct options *opt;
+    uint32_t pass; /* 1 or 2, 0: the only one */
     struct source *source;
     struct svc_encoder *encoder;
     struct svc_writer *writer;
@@ -46,6 +50,12 @@ struct job {
     struct timespec began;
     double shown_s;
     char why[300];
+};
+
+struct first { /* what a first pass finds */
+    struct svc_first_pass pass;
+    uint32_t (*bytes)[SVC_SPATIAL_MAX];
+    size_t cap;
 };
 
 static const char help[] =
@@ -63,6 +73,9 @@ static const char help[] =
     "  -s, --size WxH            scale to this size, even sides [the source's]\n"
     "  -r, --fps F               pictures per second: 30, 29.97, 30000/1001 [the source's]\n"
     "  -d, --duration S          stop after S seconds\n"
+    "      --passes N            2: read IN twice, and give each picture the bits it needs, so "
+    "that\n"
+    "                            all are about equally good [1]\n"
     "      --speed N             libaom cpu-used, 7 (best) to 10 (fastest) [9]\n"
     "      --threads N           at most [2]\n"
     "      --progress            show progress even when standard error is no terminal\n"
@@ -71,7 +84,7 @@ static const char help[] =
     "\n"
     "Exit: 0 done, 1 failed, 64 usage.\n";
 
-enum { OPT_SPEED = 256, OPT_THREADS, OPT_PROGRESS, OPT_QUIET };
+enum { OPT_SPEED = 256, OPT_PASSES, OPT_THREADS, OPT_PROGRESS, OPT_QUIET };
 
 static const struct option long_options[] = {
     { "bitrate", required_argument, NULL, 'b' },
@@ -82,6 +95,7 @@ static const struct option long_options[] = {
     { "size", required_argument, NULL, 's' },
     { "fps", required_argument, NULL, 'r' },
     { "duration", required_argument, NULL, 'd' },
+    { "passes", required_argument, NULL, OPT_PASSES },
     { "speed", required_argument, NULL, OPT_SPEED },
     { "threads", required_argument, NULL, OPT_THREADS },
     { "progress", no_argument, NULL, OPT_PROGRESS },
@@ -156,6 +170,7 @@ static bool take(void *user, int c, const char *arg)
     switch (c) {
     case 'b':
     case 'q':
+        o->by_quantizer = c == 'q';
         return set_rates(o, arg, c == 'q');
     case 'c':
         o->encoder.codec = svc_codec_name(arg);
@@ -171,6 +186,8 @@ static bool take(void *user, int c, const char *arg)
         return parse_rate(arg, &o->source.fps_num, &o->source.fps_den);
     case 'd':
         return set_duration(o, arg);
+    case OPT_PASSES:
+        return parse_uint(arg, 1, 2, &o->passes);
     case OPT_SPEED:
         return set_small(arg, 7, 10, &o->encoder.speed);
     case OPT_THREADS:
@@ -198,6 +215,11 @@ static int parse_options(struct options *o, int argc, char **argv)
         set_layers(o, "L1T2"); /* it has no spatial layers */
     o->source.path = argv[optind];
     o->out = argv[optind + 1];
+    if (o->passes == 2 && o->by_quantizer)
+        return options_wrong(&tool, "two passes need bit rates to meet, not", "--quantizer");
+    if (o->passes == 2 && strcmp(o->source.path, "-") == 0)
+        return options_wrong(&tool, "two passes need a file that can be read twice, not",
+                             "standard input");
     return OPTIONS_GO_ON;
 }
 
@@ -216,7 +238,9 @@ static void show_progress(struct job *j, bool last)
     uint64_t total = source_info(j->source)->n_pictures;
     double part = total ? (double)j->pictures / (double)total : 0;
     int filled = (int)(24 * (part > 1 ? 1 : part));
-    fprintf(stderr, "\r[%.*s%.*s] %3.0f %%  %llu pictures  %.1f fps%s", filled,
+    if (j->pass)
+        fprintf(stderr, "\rpass %u of 2 ", j->pass);
+    fprintf(stderr, "%s[%.*s%.*s] %3.0f %%  %llu pictures  %.1f fps%s", j->pass ? "" : "\r", filled,
             "########################", 24 - filled, "........................",
             last ? 100.0 : part * 100, (unsigned long long)j->pictures,
             s > 0 ? (double)j->pictures / s : 0, last ? "\n" : "");
@@ -297,19 +321,25 @@ static int open_opus(struct job *j, struct svc_stream_info *info)
     return 0;
 }
 
-static int open_job(struct job *j)
+/* Source and encoder. `first`: of two passes, what the first one finds or has found. */
+static int open_encoder(struct job *j, struct first *first)
 {
     int err = source_open(&j->source, &j->opt->source, j->why, sizeof(j->why));
     if (err < 0)
         return err;
     const struct source_info *from = source_info(j->source);
     struct svc_encoder_config cfg = j->opt->encoder;
+    cfg.first_pass = first ? &first->pass : NULL;
     cfg.width = from->width;
     cfg.height = from->height;
     cfg.fps_num = from->fps_num;
     cfg.fps_den = from->fps_den;
     if (j->opt->key_interval_s > 0)
         cfg.key_interval = (uint32_t)ceil(j->opt->key_interval_s * from->fps_num / from->fps_den);
+    if (j->pass == 1) {
+        svc_encoder_config_first_pass(&cfg);
+        memcpy(first->pass.quantizer, cfg.quantizer, sizeof first->pass.quantizer);
+    }
     err = svc_encoder_new(&j->encoder, &cfg);
     if (err < 0) {
         snprintf(j->why, sizeof(j->why), "%s: %ux%u at %u/%u fps cannot be encoded: %s",
@@ -320,6 +350,15 @@ static int open_job(struct job *j)
     struct svc_image_buffer place;
     if (svc_encoder_image(j->encoder, &place))
         source_write_to(j->source, &place); /* no further copy */
+    return 0;
+}
+
+static int open_job(struct job *j, struct first *first)
+{
+    int err = open_encoder(j, first);
+    if (err < 0)
+        return err;
+    const struct source_info *from = source_info(j->source);
     struct svc_stream_info info = *svc_encoder_info(j->encoder);
     j->no_sound = from->channels && !svc_writer_has_sound(j->opt->out);
     j->channels = j->no_sound ? 0 : from->channels;
@@ -356,6 +395,76 @@ static int run(struct job *j)
     return err;
 }
 
+/* ---- the first pass ---- */
+
+/* Whether it will be there a second time: a pipe or a camera will not. */
+static bool readable_twice(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) < 0 || S_ISREG(st.st_mode); /* what is no file may be an address */
+}
+
+static int keep(struct first *f, const struct svc_unit *units, int n)
+{
+    if (f->pass.n == f->cap) {
+        const size_t cap = f->cap ? 2 * f->cap : 1024;
+        void *bytes = cap > SVC_FIRST_PASS_MAX ? NULL : realloc(f->bytes, cap * sizeof *f->bytes);
+
+        if (!bytes)
+            return SVC_ERR_NOMEM;
+        f->bytes = bytes;
+        f->cap = cap;
+    }
+    uint32_t *of = f->bytes[f->pass.n++];
+
+    memset(of, 0, sizeof *f->bytes);
+    for (int s = 0; s < n; s++)
+        of[s] = (uint32_t)units[s].len;
+    return 0;
+}
+
+static int look(struct job *j, struct first *f)
+{
+    struct source_item item;
+    struct svc_unit units[SVC_SPATIAL_MAX];
+    int got, err = 0;
+
+    while ((got = source_next_picture(j->source, &item)) == 1) {
+        int n = svc_encoder_encode(j->encoder, &item.image, 0, false, units);
+
+        err = n < 0 ? n : keep(f, units, n);
+        if (err < 0)
+            return err;
+        j->pictures++;
+        show_progress(j, false);
+    }
+    if (got == 0 && j->pictures == 0) {
+        snprintf(j->why, sizeof(j->why), "%s: contains no pictures", j->opt->source.path);
+        return SVC_ERR_FORMAT;
+    }
+    if (got == 0)
+        show_progress(j, true);
+    return got;
+}
+
+static int first_pass(struct job *j, struct first *f)
+{
+    const char *path = j->opt->source.path;
+    int err = SVC_ERR_FILE;
+
+    if (readable_twice(path))
+        err = open_encoder(j, f);
+    else
+        snprintf(j->why, sizeof(j->why), "%s: cannot be read twice, as two passes must", path);
+    if (err == 0)
+        err = look(j, f);
+    if (err < 0 && !j->why[0])
+        snprintf(j->why, sizeof(j->why), "%s: %s", path, svc_strerror(err));
+    f->pass.bytes = (const uint32_t(*)[SVC_SPATIAL_MAX])f->bytes;
+    return err;
+}
+
 static void report(const struct job *j)
 {
     const struct source_info *info = source_info(j->source);
@@ -389,26 +498,41 @@ static void close_job(struct job *j)
         opus_encoder_destroy(j->opus);
 }
 
+static int pass(const struct options *opt, uint32_t number, struct first *first)
+{
+    struct job job = { .opt = opt, .pass = number };
+    int err;
+
+    clock_gettime(CLOCK_MONOTONIC, &job.began);
+    if (number == 1)
+        err = first_pass(&job, first);
+    else
+        err = open_job(&job, number == 2 ? first : NULL);
+    if (err == 0 && number != 1)
+        err = run(&job);
+    if (err < 0)
+        fprintf(stderr, "svc-encode: %s\n", job.why[0] ? job.why : svc_strerror(err));
+    else if (number != 1)
+        report(&job);
+    if (job.encoder)
+        tell_restarts(&job);
+    close_job(&job);
+    return err;
+}
+
 int main(int argc, char **argv)
 {
-    struct options opt = { .key_interval_s = 2, .source = { .threads = 1 } };
+    struct options opt = { .key_interval_s = 2, .passes = 1, .source = { .threads = 1 } };
     svc_encoder_config_init(&opt.encoder);
     opt.encoder.bitrate_bps[3] = opt.encoder.bitrate_bps[2]; /* of L4 */
     int code = parse_options(&opt, argc, argv);
     if (code != OPTIONS_GO_ON)
         return code;
     av_log_set_level(AV_LOG_QUIET);
-    struct job job = { .opt = &opt };
-    clock_gettime(CLOCK_MONOTONIC, &job.began);
-    int err = open_job(&job);
+    struct first first = { 0 };
+    int err = opt.passes == 2 ? pass(&opt, 1, &first) : 0;
     if (err == 0)
-        err = run(&job);
-    if (err < 0)
-        fprintf(stderr, "svc-encode: %s\n", job.why[0] ? job.why : svc_strerror(err));
-    else
-        report(&job);
-    if (job.encoder)
-        tell_restarts(&job);
-    close_job(&job);
+        err = pass(&opt, opt.passes == 2 ? 2 : 0, &first);
+    free(first.bytes);
     return err < 0 ? 1 : 0;
 }

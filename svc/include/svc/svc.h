@@ -206,6 +206,24 @@ struct svc_ratio {
     uint8_t num, den; /* [1, 16]; num / den in [1/16, 1] */
 };
 
+#define SVC_FIRST_PASS_MAX 10000000 /* pictures; 46 hours at 60 a second */
+
+/*
+ * What a first pass over a file found: with it the second spreads the bits over the whole file, so
+ * that its pictures are about equally good, instead of giving each moment the same. Each layer then
+ * meets its bitrate_bps over the file (within 2 % from about eight seconds on) and takes at
+ * most 1.5 times that over any two seconds, as far as the first pass foretells them.
+ *
+ *     first pass:   svc_encoder_config_first_pass(&cfg), then every picture as usual; keep the
+ *                   lengths of the units
+ *     second pass:  the same pictures and the config as it was, with .first_pass
+ */
+struct svc_first_pass {
+    size_t n;                                 /* pictures [1, SVC_FIRST_PASS_MAX] */
+    const uint32_t (*bytes)[SVC_SPATIAL_MAX]; /* of each picture [n], by spatial layer; 0: none */
+    uint8_t quantizer[SVC_SPATIAL_MAX];       /* [0, 63], as the first pass was configured */
+};
+
 struct svc_encoder_config {
     const char *codec; /* one of svc_codecs, default "av1" */
     uint16_t width,
@@ -217,6 +235,9 @@ struct svc_encoder_config {
     struct svc_ratio ratio[SVC_SPATIAL_MAX];
     uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* each spatial layer's own target; 0: by quantizer */
     uint8_t quantizer[SVC_SPATIAL_MAX];    /* AV1 scale [0, 63]; used where bitrate_bps is 0 */
+    /* NULL (default): there was none. Borrowed by svc_encoder_new alone. Only with a bit rate for
+     * each spatial layer and without library_rate. Pictures beyond it are coded as its last one. */
+    const struct svc_first_pass *first_pass;
     bool library_rate;     /* by the codec library's own rate control instead of ours, to compare */
     uint32_t key_interval; /* pictures between key frames; 0: only the first */
     uint32_t long_term_interval; /* T0 pictures from one long-term reference to the next [1, 64],
@@ -227,6 +248,9 @@ struct svc_encoder_config {
     uint8_t threads; /* wish [1, 16]; cut to what the codec bears at this size (2 at 720p) */
 };
 void svc_encoder_config_init(struct svc_encoder_config *cfg);
+/* Makes of a config that of the first pass before it: one quantizer for each layer throughout,
+ * about the one that its rate asks for, and fast. */
+void svc_encoder_config_first_pass(struct svc_encoder_config *cfg);
 
 struct svc_encoder;
 int svc_encoder_new(struct svc_encoder **out, const struct svc_encoder_config *cfg);
@@ -248,7 +272,7 @@ uint64_t svc_encoder_copies(const struct svc_encoder *e);
 /* Times the isolated codec had to be started again. */
 uint64_t svc_encoder_restarts(const struct svc_encoder *e);
 /* Own targets of the spatial layers from the next picture on, in bits/s. SVC_ERR_ARG: a layer that
- * is coded has 0, or was opened with a quantizer. */
+ * is coded has 0, or was opened with a quantizer, or there was a first pass. */
 int svc_encoder_set_rates(struct svc_encoder *e, const uint32_t bitrate_bps[SVC_SPATIAL_MAX]);
 /* Code only the lowest `n_spatial` layers [1, as opened] from the next picture on. A layer that
  * returns begins with a refresh. */

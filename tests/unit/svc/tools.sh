@@ -24,6 +24,11 @@ for tool in "$clip" "$encode" "$compare"; do
 done
 expect 64 "$encode" --bitrate 300,x in out
 expect 64 "$encode" --speed 3 in out
+expect 64 "$encode" --passes 3 in out
+expect 64 "$encode" --passes 2 --quantizer 30 in out
+expect 64 "$encode" --passes 2 - out
+expect 1 "$encode" --passes 2 /dev/null "$dir/out.mkv"
+expect 1 "$encode" --passes 2 /nowhere/in.mkv "$dir/out.mkv"
 expect 64 "$encode" --speed
 expect 64 "$compare" --fps 0 a b
 expect 64 "$compare" --align 5 a -
@@ -45,6 +50,13 @@ expect 1 "$compare" --quiet "$dir/layered.mkv" "$dir/clip.mkv" --summary /nowher
 "$clip" --size 320x192 --duration 0.5 - |
     "$compare" --quiet "$dir/pipe.mkv" - --json - | grep -c '"number":' | grep -qx 8 ||
     fail "pipe: not 8 pictures"
+
+"$encode" --progress --passes 2 --bitrate 50,100,200 "$dir/clip.mkv" "$dir/two.mkv" 2>"$dir/err"
+tr '\r' '\n' <"$dir/err" >"$dir/lines"
+grep -q '^pass 1 of 2 .*100 %  30 pictures' "$dir/lines" || fail "no first pass: $(cat "$dir/lines")"
+grep -q '^pass 2 of 2 .*100 %  30 pictures' "$dir/lines" || fail "no second: $(cat "$dir/lines")"
+"$compare" --quiet "$dir/two.mkv" "$dir/clip.mkv" --json - | grep -c '"number":' | grep -qx 30 ||
+    fail "two passes: not 30 pictures"
 
 if command -v ffmpeg >/dev/null; then
     said=$(ffmpeg -v warning -i "$dir/layered.mkv" -f null - 2>&1 </dev/null)
