@@ -1,4 +1,4 @@
-"""live_report.py - what svc-server --json has said last."""
+"""live_report.py - what svc-server --json has said last, and whether all holds that should."""
 import json
 
 
@@ -12,3 +12,11 @@ def newest(path):
     except (OSError, ValueError):
         pass # not there yet, or its last line is being written
     return said
+
+
+def exit_code(rules):
+    """{what: whether it holds}: says what does not."""
+    for what, holds in rules.items():
+        if not holds:
+            print("WRONG: not true: " + what)
+    return 0 if all(rules.values()) else 1
