@@ -51,6 +51,10 @@ expect 1 "$compare" --quiet "$dir/layered.mkv" "$dir/clip.mkv" --summary /nowher
     "$compare" --quiet "$dir/pipe.mkv" - --json - | grep -c '"number":' | grep -qx 8 ||
     fail "pipe: not 8 pictures"
 
+"$encode" --progress --layers L4T1 --bitrate 8,9,10,11 "$dir/clip.mkv" "$dir/four.mkv" 2>"$dir/err"
+"$encode" --layers L4T1 --bitrate 20,40,60 "$dir/clip.mkv" "$dir/four.mkv" 2>"$dir/err"
+grep -qE ' S3 [5-7][0-9] kbit/s' "$dir/err" || fail "the fourth layer has no rate: $(cat "$dir/err")"
+
 "$encode" --progress --passes 2 --bitrate 50,100,200 "$dir/clip.mkv" "$dir/two.mkv" 2>"$dir/err"
 tr '\r' '\n' <"$dir/err" >"$dir/lines"
 grep -q '^pass 1 of 2 .*100 %  30 pictures' "$dir/lines" || fail "no first pass: $(cat "$dir/lines")"
