@@ -129,6 +129,14 @@ static enum policy_verdict judge(struct policy *p, const struct policy_view *v,
     return POLICY_DROP_QUEUE;
 }
 
+/* A layer that has failed is worth another try: it has waited, and the rate holds it. */
+static bool wants_back(const struct policy *p, const struct policy_view *v, unsigned spatial)
+{
+    const struct policy_spatial *l = &p->spatial[spatial];
+
+    return spatial > 0 && v->now >= l->retry_at && fits(l, v);
+}
+
 static unsigned lives_percent(const struct svc_unit *unit)
 {
     if (unit->layer.temporal > 0)
@@ -148,6 +156,8 @@ struct policy_order policy_judge(struct policy *p, const struct policy_view *v,
         o.protection = v->loss_ppm > POLICY_LOSSY_PPM ? POLICY_REPAIR : POLICY_PLAIN;
     else if (unit->layer.temporal == 0)
         o.protection = POLICY_RESCUE;
+    o.refresh = o.verdict == POLICY_DROP_BROKEN && unit->layer.temporal == 0 &&
+                wants_back(p, v, unit->layer.spatial);
     return o;
 }
 

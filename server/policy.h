@@ -64,6 +64,8 @@ struct policy_order {
     enum policy_verdict verdict;
     uint64_t lifetime_us; /* POLICY_SEND: from now, until it is given up */
     enum policy_protection protection;
+    bool refresh; /* the unit's layer is broken and would be admitted: a live encoder is to predict
+                     it anew */
 };
 
 struct policy_spatial {

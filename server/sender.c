@@ -16,6 +16,7 @@ struct unit_in {
 struct unit_out {
     uint8_t verdict, protection;
     uint64_t lifetime_us;
+    bool refresh;
 };
 
 struct event_in { /* path_up: only `now` */
@@ -81,7 +82,7 @@ static void decide_unit(void *state, const void *in, void *out)
         return;
     const struct policy_order o = policy_judge(&((struct sender *)state)->policy, &view, &unit);
     *(struct unit_out *)out =
-        (struct unit_out){ (uint8_t)o.verdict, (uint8_t)o.protection, o.lifetime_us };
+        (struct unit_out){ (uint8_t)o.verdict, (uint8_t)o.protection, o.lifetime_us, o.refresh };
 }
 
 static void tell_top(struct policy *p, void *out)
@@ -148,6 +149,7 @@ static const struct decision_field unit_out[] = {
     DECISION_FIELD(struct unit_out, verdict, DECISION_U8),
     DECISION_FIELD(struct unit_out, protection, DECISION_U8),
     DECISION_FIELD(struct unit_out, lifetime_us, DECISION_U64),
+    DECISION_FIELD(struct unit_out, refresh, DECISION_BOOL),
     { 0 },
 };
 static const struct decision_field event_in[] = {
@@ -197,7 +199,7 @@ struct policy_order sender_judge(struct sender *s, FILE *log, const struct polic
     put_unit(&in, unit);
     decision_make(log, &table[UNIT], s->who, s, &in, &out);
     return (struct policy_order){ (enum policy_verdict)out.verdict, out.lifetime_us,
-                                  (enum policy_protection)out.protection };
+                                  (enum policy_protection)out.protection, out.refresh };
 }
 
 void sender_sent(struct sender *s, FILE *log, const struct svc_unit *unit, uint64_t now)

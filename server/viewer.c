@@ -245,6 +245,8 @@ void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_u
     if (unit)
         order = judge(v, obj->track, unit, now);
     protect(v, obj->track, order.protection);
+    if (order.refresh && unit->layer.spatial < v->missed)
+        v->missed = unit->layer.spatial;
     enum viewer_fate fate = fate_of_verdict[order.verdict];
     if (fate == VIEWER_SENT) {
         int result = moq_object_write(s, &obj->moq, order.lifetime_us);

@@ -223,6 +223,37 @@ static void test_t1_spares_a_late_t0(void **state)
     assert_int_equal(policy_judge(&p, &v, &next).verdict, POLICY_SEND);
 }
 
+/* The encoder is asked for a layer that is broken once it would be admitted, and not before. */
+static void test_broken_layer_is_asked_for(void **state)
+{
+    static const struct {
+        uint64_t picture;
+        uint64_t rate_bps;
+        bool refresh;
+    } cases[] = { { 80, 4000000, false }, /* one second has not passed */
+                  { 94, 2000000, false }, /* the rate does not hold it */
+                  { 94, 4000000, true },
+                  { 95, 4000000, false } }; /* T1 comes with T0 */
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct policy p = well();
+        assert_int_equal(play(&p, 60, 62, 5000000, 2), 2);
+        for (uint8_t s = 0; s < 2; s++)
+            assert_int_equal(offer(&p, 62, s, 5000000, 0), POLICY_SEND);
+        assert_int_equal(offer(&p, 62, 2, 3000000, 200000), POLICY_DROP_QUEUE);
+        assert_int_equal(play(&p, 63, cases[i].picture, 5000000, 2), 0);
+        for (uint8_t s = 0; s < 2; s++)
+            assert_int_equal(offer(&p, cases[i].picture, s, 5000000, 0), POLICY_SEND);
+        const struct svc_unit u = unit_at(cases[i].picture, 2);
+        const struct policy_view v =
+            view_of(&u, START + cases[i].picture * PICTURE_US, cases[i].rate_bps, 0);
+        const struct policy_order o = policy_judge(&p, &v, &u);
+        assert_int_equal(o.verdict, POLICY_DROP_BROKEN);
+        assert_int_equal(o.refresh, cases[i].refresh);
+    }
+}
+
 static void test_dropped_t1_breaks_its_picture_only(void **state)
 {
     (void)state;
@@ -319,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_nothing_before_the_base),
         cmocka_unit_test(test_dropped_t0_breaks_until_sync),
         cmocka_unit_test(test_t1_spares_a_late_t0),
+        cmocka_unit_test(test_broken_layer_is_asked_for),
         cmocka_unit_test(test_dropped_t1_breaks_its_picture_only),
         cmocka_unit_test(test_failed_layer_waits),
         cmocka_unit_test(test_rate_near_the_need_does_not_flap),
