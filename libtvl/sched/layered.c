@@ -32,7 +32,7 @@
 #define DOUBT_ALIKE 1.2    /* times the least doubt: as good as the surest path */
 #define QUEUE_US 20000.0   /* us of queue on a path that upper layers may make, */
 #define QUEUE_BYTES 2944   /* and two packets, however slow it is */
-#define SHARE_UPPER 0.6    /* of what can be delivered by then, for more urgent ones will come */
+#define SHARE_UPPER 0.4    /* of what can be delivered by then, for more urgent ones will come */
 #define UNSEEN 3           /* times what was delivered: what it may be without a queue */
 #define SOONER 1e-7        /* of doubt, that a us is worth */
 #define SIGMA_LEAST 1000.0 /* us */
