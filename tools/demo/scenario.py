@@ -75,7 +75,8 @@ def obey_timetable(timetable, vlink, player, say):
 
 def play(folder, source, pki, links, duration_s, timetable=(), player_options=(), say=print,
          latency_ms=400, before_player=lambda programs, ports: None):
-    """Stream `source`, a layered file or the server's words for another, over `links` for `duration_s` after the first picture.
+    """Stream `source`, a layered file or the server's words for another, over `links` for
+    `duration_s` after the first picture.
     `timetable`: [(seconds after about the first picture, vlink change)]. `before_player` may start
     more programs; `ports` are those of the links."""
     os.makedirs(folder, exist_ok=True)
