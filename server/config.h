@@ -1,0 +1,115 @@
+/*
+ * config.h - everything that svc-server is told, as data: by a YAML file, by the environment and by
+ * the command line, in this order, the later one wins. Every part of the server reads this and none
+ * of the three. Plain values; strings and arrays are owned by the configuration.
+ */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <svc/svc.h>
+
+#define CONFIG_SOURCES_MAX 256 /* of each list below */
+
+enum config_source_kind {
+    CONFIG_FILE,     /* a layered file */
+    CONFIG_LIVE,     /* what is encoded while it runs: see `input` */
+    CONFIG_UPSTREAM, /* another svc-server or MoQT relay, subscribed to on demand */
+    CONFIG_PUBLISH,  /* a MoQT client that pushes its tracks to us */
+};
+
+struct config_encoder {
+    const char *codec, *layers;            /* "av1", "L3T2" */
+    uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* of each spatial layer on top of those below */
+    uint16_t width, height;                /* 0: the input's */
+    uint32_t fps_num, fps_den;             /* 0: the input's */
+    double key_interval_s;                 /* (0, 3600] */
+    uint8_t speed, threads;                /* [7, 10], [1, 16] */
+    bool low_latency;                      /* nothing waits for company: for delays below 100 ms */
+};
+
+struct config_source { /* one MoQT namespace */
+    const char *ns;    /* "a/b", unique; CONFIG_PUBLISH: all namespaces that begin so */
+    enum config_source_kind kind;
+    const char *input; /* CONFIG_FILE: its name. CONFIG_LIVE: "test[:WxH][@FPS]", a file or URL of
+                          FFmpeg (srt:, rtmp:, rtsp:, rtp:, udp:), "v4l2:DEVICE", "x11:DISPLAY",
+                          "gst:PIPELINE". CONFIG_UPSTREAM: "moqt://HOST:PORT/NAMESPACE" */
+    const char *sound; /* CONFIG_LIVE: "alsa:DEVICE", "pulse:SOURCE"; NULL: the input's own */
+    const char *ca;    /* CONFIG_UPSTREAM: PEM trust anchors; NULL: the system's */
+    const char *token; /* CONFIG_UPSTREAM: file with the token to show; NULL: none */
+    bool loop;         /* files: begin again at the end */
+    double start_s;    /* CONFIG_FILE: begin here [0, ...) */
+    bool on_demand;    /* runs only while somebody watches */
+    bool start_on_viewer; /* begins with the first viewer, and goes on */
+    uint32_t latency_ms;  /* [50, 10000] */
+    const char *record;   /* layered file that is written of it; NULL: none */
+    uint32_t window_s;    /* time shift that viewers have [0, 86400]; 0: none */
+    struct config_encoder encoder;
+};
+
+struct config_push {     /* a namespace of ours that is published to a relay */
+    const char *ns, *to; /* to: "moqt://HOST:PORT" */
+    const char *ca, *token;
+};
+
+struct config_grant { /* what needs no token */
+    const char *ns;   /* all namespaces that begin so; "": all */
+    bool subscribe, publish;
+};
+
+struct config_access {
+    const char *client_ca; /* PEM: every client must show a certificate of it; NULL: none need */
+    const char *token_key; /* file: PEM public key, or a secret; NULL: tokens are not taken */
+    const char *token_algorithm; /* "HS256", "ES256", "RS256", "EdDSA" ... as in RFC 7518 */
+    const char *token_issuer;    /* "iss" that is asked for; NULL: any */
+    struct config_grant *anonymous;
+    size_t n_anonymous;
+    const char *log;           /* JSON lines; "-": standard output; NULL: none */
+    uint32_t per_address;      /* connections at once from one address [0, 65536]; 0: no limit */
+    uint32_t per_token;        /* sessions at once with one token, likewise */
+    uint32_t rate_per_address; /* new connections of an address in 10 s, likewise */
+};
+
+struct config_control {
+    const char *listen; /* "127.0.0.1:4480"; NULL: no control */
+    const char *token;  /* file: bearer token that changes and lists of sessions need; NULL: none */
+};
+
+struct config_transport {
+    const char *cc, *sched, *knowledge;
+    int objective;                       /* enum tvl_objective */
+    uint8_t server_id[8], server_id_len; /* in connection IDs (QUIC-LB); 0: none */
+    uint8_t lb_config_id;                /* [0, 6] */
+    const char *lb_key;                  /* file, 16 bytes in hexadecimal; NULL: in the clear */
+};
+
+struct config_confine {
+    bool on;          /* seccomp and landlock after start */
+    const char *user; /* to become, when started as root; NULL: stay (root: an error says so) */
+    const char **writable; /* folders beside those of recordings and logs */
+    size_t n_writable;
+};
+
+struct config {
+    const char *listen;   /* UDP */
+    uint32_t workers;     /* threads for viewers [0, 32]; 0: one for each processor */
+    uint32_t viewers_max; /* at once [1, 65536] */
+    const char *cert, *key;
+    struct config_source *source;
+    size_t n_sources;
+    struct config_push *push;
+    size_t n_pushes;
+    struct config_access access;
+    struct config_control control;
+    struct config_transport transport;
+    struct config_confine confine;
+    uint32_t drain_s; /* patience with viewers after the first SIGTERM [0, 3600] */
+    int log_level;    /* enum log_level */
+    bool log_json;
+    const char *keylog, *json, *qlog, *policy_log; /* NULL: none */
+};
+
+#endif
