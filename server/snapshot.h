@@ -58,6 +58,15 @@ struct snapshot_source {
     uint64_t recorded_bytes, window_us;
 };
 
+struct snapshot_totals { /* over every session that ever was, those that have gone included */
+    uint64_t sent_bytes, received_bytes; /* UDP payload, all paths */
+    uint64_t resent_bytes;               /* of streams, sent again */
+    uint64_t packets_sent, packets_lost;
+    uint64_t units_offered, units_sent; /* of all tracks */
+    uint64_t units_dropped_broken, units_dropped_rate, units_dropped_queue, units_dropped_full;
+    uint64_t units_expired;
+};
+
 struct snapshot {
     uint64_t up_us, wall_ms; /* since the start; since 1970 */
     bool ready, draining;
@@ -66,6 +75,7 @@ struct snapshot {
     struct snapshot_session *session;
     struct snapshot_source *source;
     struct tvl_endpoint_stats endpoint; /* sums over the workers */
+    struct snapshot_totals totals;
 };
 
 void snapshot_free(struct snapshot *s); /* NULL allowed */
