@@ -12,6 +12,8 @@
 
 #include <svc/svc.h>
 
+struct live_config;
+
 #define CONFIG_SOURCES_MAX 256 /* of each list below */
 
 enum config_source_kind {
@@ -86,11 +88,19 @@ struct config_transport {
     const char *lb_key;                  /* file, 16 bytes in hexadecimal; NULL: in the clear */
 };
 
-struct config_confine {
-    bool on;          /* seccomp and landlock after start */
-    const char *user; /* to become, when started as root; NULL: stay (root: an error says so) */
+enum config_confine_mode {
+    CONFINE_DENY, /* what the server does not need fails with EPERM, and is logged by the kernel */
+    CONFINE_KILL, /* and ends the process: for tests */
+    CONFINE_OFF,
+};
+
+struct config_confine {    /* main.c does it (confine.h), before anything is opened */
+    int mode;              /* enum config_confine_mode */
+    const char *user;      /* to become, when started as root; NULL: stay */
     const char **writable; /* folders beside those of recordings and logs */
     size_t n_writable;
+    const char **readable; /* folders under /home, /root or /boot beside those of what is named */
+    size_t n_readable;
 };
 
 struct config {
@@ -109,7 +119,17 @@ struct config {
     uint32_t drain_s; /* patience with viewers after the first SIGTERM [0, 3600] */
     int log_level;    /* enum log_level */
     bool log_json;
-    const char *keylog, *json, *qlog, *policy_log; /* NULL: none */
+    const char *keylog, *json, *qlog,
+        *policy_log; /* NULL: none; SSLKEYLOGFILE, QLOGDIR are in it */
 };
+
+/* The defaults: no source, anybody may subscribe. */
+void config_init(struct config *c);
+void config_fini(struct config *c); /* frees what is in it; legal on zero */
+/* All of `c`, nothing shared. 0, or -1: out of memory, `out` is zero. */
+int config_copy(struct config *out, const struct config *c);
+/* What a CONFIG_LIVE source is for live_open(); borrows its strings. 0, or -1 with one line in
+ * `why` (which names the key). */
+int config_live(struct live_config *out, const struct config_source *s, char *why, size_t why_size);
 
 #endif
