@@ -29,7 +29,6 @@ enum moq_message_type {
 
 #define MOQ_FRAME_OVERHEAD_MAX 11 /* bytes before a body: type vi64 and 16-bit length */
 #define MOQ_FRAME_MAX (MOQ_MESSAGE_MAX + MOQ_FRAME_OVERHEAD_MAX)
-#define MOQ_URI_MAX 8192 /* bytes of GOAWAY's New Session URI */
 #define MOQ_STREAM_COUNT_UNKNOWN ((UINT64_C(1) << 62) - 1)
 #define MOQ_REDIRECT 0x34 /* REQUEST_ERROR code that a Redirect structure follows */
 
