@@ -42,6 +42,13 @@ void player_unit(struct player *p, const struct svc_unit *unit);
 void player_given_up(struct player *p, struct svc_layer l); /* a unit, by the sender */
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts);
 void player_no_more(struct player *p); /* the last unit has come */
+/*
+ * Nothing comes for a while (outage, pause): the last picture stays, the sound is silent, and what
+ * does not come is not missed. player_resume: what comes from now on begins afresh with its first
+ * key picture, as near to live as at the start; player_catalog says it too when it is called again.
+ */
+void player_suspend(struct player *p);
+void player_resume(struct player *p);
 /* Nothing is shown, heard or counted any more; what is known can still be asked for. */
 void player_stop(struct player *p);
 

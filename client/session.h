@@ -12,9 +12,10 @@
 #include <svc/svc.h>
 #include <tvl/ev.h>
 
-#define SESSION_NEXT_PATH_S 2.0      /* the handshake is tried on a further path after this long */
-#define SESSION_GIVE_UP_S 10.0       /* no answer on any path */
-#define SESSION_PATH_RETRY_S 1.0     /* an abandoned path is opened again after this long */
+#define SESSION_NEXT_PATH_S 2.0  /* the handshake is tried on a further path after this long */
+#define SESSION_GIVE_UP_S 10.0   /* no answer on any path: this try has failed */
+#define SESSION_SILENCE_S 1.5    /* nothing comes on any path: a new connection is tried beside */
+#define SESSION_PATH_RETRY_S 1.0 /* an abandoned path is opened again after this long */
 #define SESSION_PATH_RETRIES_MAX 600 /* per path */
 
 struct session_handler { /* all required but where it is said; `user` is the one given to
@@ -27,6 +28,11 @@ struct session_handler { /* all required but where it is said; `user` is the one
     /* The sender gave up a layer's unit on its way. May be NULL. */
     void (*on_given_up)(void *user, struct svc_layer l);
     void (*on_note)(void *user, const char *what); /* something for the report's events */
+    /* The connection is lost, or stands still: nothing comes until on_catalog is called again. May
+     * be NULL. */
+    void (*on_interrupted)(void *user, const char *why);
+    /* What comes from here on is from another place of the broadcast. May be NULL. */
+    void (*on_restart)(void *user);
     /* Every track has ended: no more will come. */
     void (*on_end)(void *user);
     /* The session is over by fault; exit code and one line. Called once. */
@@ -38,13 +44,48 @@ struct session_config {
     const struct args *args;       /* borrowed for the life of the session */
     const struct path_spec *paths; /* copied; the first carries the handshake */
     size_t n_paths;                /* [1, ARGS_PATHS_MAX] */
-    bool follow; /* the paths were found: once connected, use every interface that comes */
+    bool follow;        /* the paths were found: once connected, use every interface that comes */
+    double reconnect_s; /* go on trying so long without a connection; negative: for ever; 0: one try
+                           to connect, and a connection that breaks is the end */
     struct subscription_wish wish;
     const struct session_handler *handler;
     void *user;
 };
 
+/* ---- what it is about, for the screen and the control socket ---- */
+
+enum session_state {
+    SESSION_CONNECTING, /* handshakes are under way: `paths` */
+    SESSION_JOINING,    /* connected; the first unit has not come yet */
+    SESSION_PLAYING,
+    SESSION_SILENT,  /* was playing; nothing comes, and a new connection is tried beside this one */
+    SESSION_WAITING, /* for the next try: `reason`, `retry_in_s` */
+    SESSION_OVER,    /* ended, or failed for good */
+};
+const char *session_state_word(enum session_state s); /* "connecting" ... static */
+
+#define SESSION_REASON_MAX 256
+#define SESSION_PATHS_TEXT_MAX 160
+struct session_status {
+    enum session_state state;
+    bool resuming;                      /* it was playing before: the last picture stands */
+    unsigned attempt;                   /* the present or next try, from 1; 1 again once it plays */
+    char paths[SESSION_PATHS_TEXT_MAX]; /* "wlan0, wwan0": where it is tried, or what is up */
+    char reason[SESSION_REASON_MAX];    /* why the last try failed or the connection broke; "" */
+    double retry_in_s;                  /* SESSION_WAITING: until the next try [0, ...) */
+    double give_up_in_s;                /* negative: never */
+    double since_s;                     /* in this state */
+    bool paused;
+    bool has_window; /* the server keeps media: pause and seek go on where they were */
+    double window_s; /* of how much */
+    double behind_s; /* live, that we are; 0: live */
+};
+/* One line for a person: "connecting by wlan0, wwan0 ...", "no answer; next try in 3 s (4th)"; ""
+ * when there is nothing to say (it plays). Result: `out`. */
+const char *session_status_text(const struct session_status *s, char *out, size_t cap);
+
 struct session;
+void session_get_status(const struct session *s, struct session_status *out);
 /* Opens sockets and begins to connect. 0, or the exit code (1: something named on the command line
  * is missing or cannot be read; 2: no path can be opened) with one line in `why`. */
 int session_new(struct session **out, const struct session_config *cfg, char *why, size_t why_size);
@@ -59,11 +100,31 @@ void session_ask(struct session *s, struct svc_layer top);
 
 struct session_path {
     char name[PATH_SPEC_NAME_MAX];
-    struct tvl_path_stats stats;
+    struct tvl_path_stats stats; /* of an `off` one: what is known of its last life, or zero */
+    bool off;                    /* switched off */
 };
 /* Paths of the connection: for each option the latest attempt, or those over the interfaces that
  * are there now. Result: how many. */
 size_t session_paths(const struct session *s, struct session_path *out, size_t cap);
+/*
+ * Use the path of that name (or address, or number from 1) or do not; set it aside for when no
+ * other lives. The only path in use is not switched off. Takes effect at once; holds over
+ * reconnections. 0, or -1 with one line in `why`.
+ */
+enum session_path_use { SESSION_PATH_OFF, SESSION_PATH_ON, SESSION_PATH_BACKUP };
+int session_path_set(struct session *s, const char *name, enum session_path_use use, char *why,
+                     size_t why_size);
+/* An interface or a route came: whoever waits for a try tries now. */
+void session_network_changed(struct session *s);
+/*
+ * Nothing is sent until session_resume; that goes on where the server keeps it (`has_window`), else
+ * with what is live. seek: by so many seconds, within the window. 0, or -1 with one line in `why`.
+ * Each of them but pause is followed by on_restart and then by units from the new place.
+ */
+int session_pause(struct session *s);
+int session_resume(struct session *s);
+int session_seek(struct session *s, double by_s, char *why, size_t why_size);
+int session_live(struct session *s);
 /* us from start to handshake complete; 0 before. */
 tvl_time session_connect_time(const struct session *s);
 
