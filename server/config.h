@@ -57,15 +57,19 @@ struct config_push {     /* a namespace of ours that is published to a relay */
     const char *ca, *token;
 };
 
-struct config_grant { /* what needs no token */
-    const char *ns;   /* all namespaces that begin so; "": all */
+struct config_grant {    /* what needs no token */
+    const char *ns;      /* all namespaces that begin so, by whole fields; "": all */
+    const char *subject; /* only for who shows a client certificate of this subject, as RFC 2253
+                            writes it ("CN=cam1,O=Studio"); NULL: for anybody */
     bool subscribe, publish;
 };
 
 struct config_access {
     const char *client_ca; /* PEM: every client must show a certificate of it; NULL: none need */
+    bool client_optional;  /* client_ca: one that shows none comes in too */
     const char *token_key; /* file: PEM public key, or a secret; NULL: tokens are not taken */
-    const char *token_algorithm; /* "HS256", "ES256", "RS256", "EdDSA" ... as in RFC 7518 */
+    const char *token_algorithm; /* "HS256", "ES256", "RS256" and their 384 and 512, as in RFC
+                                    7518; the only one that is taken */
     const char *token_issuer;    /* "iss" that is asked for; NULL: any */
     struct config_grant *anonymous;
     size_t n_anonymous;

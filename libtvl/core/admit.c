@@ -51,8 +51,24 @@ static bool wants_proof(const struct tvl_admission *a, const struct tvl_config *
     }
 }
 
+static enum tvl_admit ask_application(const struct tvl_config *cfg,
+                                      const struct sockaddr_storage *remote, bool proved,
+                                      tvl_time now)
+{
+    if (!cfg->on_knock)
+        return TVL_ADMIT;
+    switch (cfg->on_knock(cfg->knock_user, remote, proved, now)) {
+    case TVL_KNOCK_ADMIT:
+        return TVL_ADMIT;
+    case TVL_KNOCK_PROVE:
+        return proved ? TVL_REFUSE_KNOCK : TVL_ADMIT_PROVE;
+    default:
+        return TVL_REFUSE_KNOCK;
+    }
+}
+
 enum tvl_admit tvl_admission_judge(const struct tvl_admission *a, const struct tvl_config *cfg,
-                                   const struct sockaddr_storage *remote, bool proved)
+                                   const struct sockaddr_storage *remote, bool proved, tvl_time now)
 {
     const struct tvl_host *h;
 
@@ -65,7 +81,9 @@ enum tvl_admit tvl_admission_judge(const struct tvl_admission *a, const struct t
     if (a->handshakes >= cfg->handshakes_max)
         return TVL_REFUSE_HANDSHAKES;
     h = cfg->conns_per_host ? find(a, remote) : NULL;
-    return h && h->conns >= cfg->conns_per_host ? TVL_REFUSE_HOST : TVL_ADMIT;
+    if (h && h->conns >= cfg->conns_per_host)
+        return TVL_REFUSE_HOST;
+    return ask_application(cfg, remote, proved, now);
 }
 
 static int count_host(struct tvl_admission *a, const struct sockaddr_storage *remote,

@@ -30,11 +30,13 @@ enum tvl_admit {
     TVL_REFUSE_CONNS,
     TVL_REFUSE_HANDSHAKES,
     TVL_REFUSE_HOST,
+    TVL_REFUSE_KNOCK, /* the application will not have it */
 };
 
 /* May a client from `remote` begin? `proved`: a token has shown that it is there. */
 enum tvl_admit tvl_admission_judge(const struct tvl_admission *a, const struct tvl_config *cfg,
-                                   const struct sockaddr_storage *remote, bool proved);
+                                   const struct sockaddr_storage *remote, bool proved,
+                                   tvl_time now);
 
 /* It has begun. 0 or TVL_ERR_NOMEM: then it is not counted. */
 int tvl_admission_enter(struct tvl_admission *a, const struct tvl_config *cfg,

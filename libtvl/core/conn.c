@@ -348,6 +348,11 @@ const char *tvl_conn_alpn(const struct tvl_conn *conn)
     return tvl_tls_conn_alpn(conn->tls);
 }
 
+const char *tvl_conn_peer_subject(const struct tvl_conn *conn)
+{
+    return conn->tls ? tvl_tls_conn_peer_subject(conn->tls) : "";
+}
+
 static bool open_for_data(const struct tvl_conn *conn)
 {
     return conn->state == TVL_CONN_OPEN;

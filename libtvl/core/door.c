@@ -117,8 +117,10 @@ static void turn_away(struct tvl_door *d, const struct tvl_question *q, enum tvl
         s->refused_conns_max++;
     else if (why == TVL_REFUSE_HANDSHAKES)
         s->refused_handshakes_max++;
-    else
+    else if (why == TVL_REFUSE_HOST)
         s->refused_host++;
+    else
+        s->refused_knock++;
     (void)tvl_stateless_refuse(&d->answers, q, TVL_WIRE_CONNECTION_REFUSED);
 }
 
@@ -166,7 +168,7 @@ static bool knock_initial(struct tvl_door *d, const struct tvl_question *q, cons
         return false;
     }
     const enum tvl_admit a =
-        tvl_admission_judge(&d->admission, d->cfg, &q->dgram->remote, first->proved);
+        tvl_admission_judge(&d->admission, d->cfg, &q->dgram->remote, first->proved, q->now);
     if (a != TVL_ADMIT) {
         turn_away(d, q, a);
         return false;

@@ -102,6 +102,8 @@ bool tvl_tls_conn_resumed(const struct tvl_tls_conn *c);   /* by ticket, once do
 uint16_t tvl_tls_conn_suite(const struct tvl_tls_conn *c); /* RFC 8446 B.4, 0 until known */
 /* The ALPN name agreed on, "" before; borrowed until free. */
 const char *tvl_tls_conn_alpn(const struct tvl_tls_conn *c);
+/* Of the peer's verified certificate, see tvl_conn_peer_subject; "" before; borrowed until free. */
+const char *tvl_tls_conn_peer_subject(const struct tvl_tls_conn *c);
 /* One line for a person on why it failed, "" while it has not; borrowed until free. */
 const char *tvl_tls_conn_why(const struct tvl_tls_conn *c);
 

@@ -3,7 +3,7 @@
  *
  * TLS 1.3 only, three cipher suites, no compatibility mode, no early data. A client always verifies
  * the server; a server asks for a client certificate only when it has a ca_file to verify it with.
- * The only place of the core that reads files, and only inside tvl_tls_new().
+ * The only place of the core that reads files, and only inside tvl_tls_new() and tvl_tls_reload().
  */
 #include "tls_internal.h"
 
@@ -16,6 +16,7 @@
 
 #define SUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS "X25519:P-256:P-384"
+#define TICKET_KEYS_MAX 256 /* bytes; OpenSSL 3.0 has 80 */
 
 struct why {
     char *text;
@@ -128,20 +129,18 @@ static int set_choices(SSL_CTX *ctx, const struct tvl_tls_config *cfg, const str
 }
 
 /* A server's tickets carry the whole session: it needs no memory of ours (RFC 8446 4.6.1). */
-static int set_tickets(struct tvl_tls *tls)
+static int set_tickets(const struct tvl_tls *tls, SSL_CTX *ctx)
 {
-    SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     if (tls->server) {
         if (!tls->tickets)
-            SSL_CTX_set_options(tls->ctx, SSL_OP_NO_TICKET);
-        return SSL_CTX_set_num_tickets(tls->ctx, tls->tickets ? TVL_TLS_TICKETS : 0) == 1
-                   ? 0
-                   : TVL_ERR_TLS;
+            SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+        return SSL_CTX_set_num_tickets(ctx, tls->tickets ? TVL_TLS_TICKETS : 0) == 1 ? 0
+                                                                                     : TVL_ERR_TLS;
     }
     if (tls->tickets) {
-        SSL_CTX_set_session_cache_mode(tls->ctx,
-                                       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-        SSL_CTX_sess_set_new_cb(tls->ctx, tvl_tls_on_session);
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(ctx, tvl_tls_on_session);
     }
     return 0;
 }
@@ -191,8 +190,14 @@ static int load_trust(SSL_CTX *ctx, const struct tvl_tls_config *cfg, const stru
     if (SSL_CTX_set_session_id_context(ctx, session_context, sizeof session_context - 1) != 1)
         return say_queue(why, TVL_ERR_TLS, "session context");
     if (cfg->ca_file)
-        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        SSL_CTX_set_verify(
+            ctx, SSL_VERIFY_PEER | (cfg->ca_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
     return 0;
+}
+
+static bool asks_clients(const SSL_CTX *ctx)
+{
+    return SSL_CTX_get_verify_mode(ctx) != SSL_VERIFY_NONE;
 }
 
 static int check_config(const struct tvl_tls_config *cfg, const struct why *why)
@@ -203,6 +208,37 @@ static int check_config(const struct tvl_tls_config *cfg, const struct why *why)
     if (cfg->server && !cfg->cert_file)
         return say(why, TVL_ERR_ARG, "certificate", "a server needs one");
     return 0;
+}
+
+/* A context by the files of `cfg`, or NULL and the reason. */
+static SSL_CTX *make_ctx(struct tvl_tls *tls, const struct tvl_tls_config *cfg,
+                         const struct why *why, int *err)
+{
+    SSL_CTX *ctx = SSL_CTX_new(tls->server ? TLS_server_method() : TLS_client_method());
+
+    if (!ctx || set_protocol(ctx) || set_tickets(tls, ctx)) {
+        *err = say_queue(why, TVL_ERR_TLS, "TLS 1.3");
+        goto free_ctx;
+    }
+    SSL_CTX_set_app_data(ctx, tls);
+    *err = set_choices(ctx, cfg, why);
+    if (!*err)
+        *err = load_identity(ctx, cfg, why);
+    if (!*err)
+        *err = load_trust(ctx, cfg, why);
+    if (*err)
+        goto free_ctx;
+    if (tls->server)
+        SSL_CTX_set_alpn_select_cb(ctx, alpn_select, tls);
+    else if (SSL_CTX_set_alpn_protos(ctx, tls->alpn, tls->alpn_len)) {
+        *err = say(why, TVL_ERR_NOMEM, "TLS", "out of memory");
+        goto free_ctx;
+    }
+    return ctx;
+
+free_ctx:
+    SSL_CTX_free(ctx);
+    return NULL;
 }
 
 int tvl_tls_new(struct tvl_tls **out, const struct tvl_tls_config *cfg, char *text, size_t size)
@@ -222,34 +258,70 @@ int tvl_tls_new(struct tvl_tls **out, const struct tvl_tls_config *cfg, char *te
     tls->tickets = !cfg->no_tickets;
     tls->keylog = cfg->keylog;
     tls->keylog_user = cfg->keylog_user;
-    err = alpn_pack(tls, cfg->alpn, &why);
-    if (err)
-        goto free_tls;
-    tls->ctx = SSL_CTX_new(cfg->server ? TLS_server_method() : TLS_client_method());
-    if (!tls->ctx || set_protocol(tls->ctx) || set_tickets(tls)) {
-        err = say_queue(&why, TVL_ERR_TLS, "TLS 1.3");
-        goto free_tls;
-    }
-    SSL_CTX_set_app_data(tls->ctx, tls);
-    err = set_choices(tls->ctx, cfg, &why);
+    tls->lock = CRYPTO_THREAD_lock_new();
+    err = tls->lock ? alpn_pack(tls, cfg->alpn, &why)
+                    : say(&why, TVL_ERR_NOMEM, "TLS", "out of memory");
     if (!err)
-        err = load_identity(tls->ctx, cfg, &why);
-    if (!err)
-        err = load_trust(tls->ctx, cfg, &why);
-    if (err)
-        goto free_tls;
-    if (cfg->server)
-        SSL_CTX_set_alpn_select_cb(tls->ctx, alpn_select, tls);
-    else if (SSL_CTX_set_alpn_protos(tls->ctx, tls->alpn, tls->alpn_len)) {
-        err = say(&why, TVL_ERR_NOMEM, "TLS", "out of memory");
-        goto free_tls;
+        tls->ctx = make_ctx(tls, cfg, &why, &err);
+    if (err) {
+        tvl_tls_free(tls);
+        return err;
     }
     *out = tls;
     return 0;
+}
 
-free_tls:
-    tvl_tls_free(tls);
+/* What was sealed for a client goes on to be taken. A ticket also says who the client is, as the
+ * trust anchors of then saw it: such ones end with them. */
+static bool keep_tickets(SSL_CTX *to, SSL_CTX *from)
+{
+    unsigned char keys[TICKET_KEYS_MAX];
+    const long len = SSL_CTX_get_tlsext_ticket_keys(from, NULL, 0);
+    bool ok = len > 0 && len <= (long)sizeof keys &&
+              SSL_CTX_get_tlsext_ticket_keys(from, keys, len) == 1 &&
+              SSL_CTX_set_tlsext_ticket_keys(to, keys, len) == 1;
+
+    OPENSSL_cleanse(keys, sizeof keys);
+    return ok;
+}
+
+int tvl_tls_reload(struct tvl_tls *tls, const struct tvl_tls_config *cfg, char *text, size_t size)
+{
+    const struct why why = { text, size };
+    SSL_CTX *ctx, *old;
+    int err = check_config(cfg, &why);
+
+    if (!err && cfg->server != tls->server)
+        err = say(&why, TVL_ERR_ARG, "TLS", "a server stays a server");
+    if (err)
+        return err;
+    ERR_clear_error();
+    ctx = make_ctx(tls, cfg, &why, &err);
+    if (!ctx)
+        return err;
+    if (!CRYPTO_THREAD_write_lock(tls->lock)) {
+        SSL_CTX_free(ctx);
+        return say(&why, TVL_ERR_TLS, "TLS", "cannot be locked");
+    }
+    old = tls->ctx;
+    if (tls->server && !asks_clients(ctx) && !asks_clients(old) && !keep_tickets(ctx, old))
+        err = say_queue(&why, TVL_ERR_TLS, "ticket keys");
+    if (!err)
+        tls->ctx = ctx;
+    CRYPTO_THREAD_unlock(tls->lock);
+    SSL_CTX_free(err ? ctx : old);
     return err;
+}
+
+SSL *tvl_tls_new_ssl(struct tvl_tls *tls)
+{
+    SSL *ssl;
+
+    if (!CRYPTO_THREAD_read_lock(tls->lock))
+        return NULL;
+    ssl = SSL_new(tls->ctx);
+    CRYPTO_THREAD_unlock(tls->lock);
+    return ssl;
 }
 
 struct tvl_tls *tvl_tls_ref(struct tvl_tls *tls)
@@ -266,6 +338,7 @@ void tvl_tls_free(struct tvl_tls *tls)
     if (!tls || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1)
         return;
     SSL_CTX_free(tls->ctx);
+    CRYPTO_THREAD_lock_free(tls->lock);
     free(tls);
 }
 

@@ -9,6 +9,7 @@
 #define TVL_CORE_TLS_INTERNAL_H
 
 #include <stdatomic.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include "tls.h"
 
@@ -18,7 +19,8 @@
 
 struct tvl_tls {
     atomic_uint refs;
-    SSL_CTX *ctx; /* its app data is this struct */
+    CRYPTO_RWLOCK *lock; /* of ctx, which tvl_tls_reload replaces; an SSL holds its own */
+    SSL_CTX *ctx;        /* its app data is this struct */
     bool server;
     bool tickets;                   /* given (server) or kept and used (client) */
     uint8_t alpn[TVL_TLS_ALPN_MAX]; /* wire form, RFC 7301 3.1 */
@@ -66,9 +68,12 @@ struct tvl_tls_conn {
     int error; /* latched; 0: none */
     uint8_t alert;
     char alpn[TVL_TLS_ALPN_MAX + 1];
+    char *subject; /* of the peer's verified certificate; NULL: none */
     char why[TVL_TLS_WHY_MAX];
 };
 
+/* A new SSL by the files as they were read last; NULL: out of memory. */
+SSL *tvl_tls_new_ssl(struct tvl_tls *tls);
 /* Context-wide hooks, set by tls_ctx.c, living in tls_openssl.c. 0 or TVL_ERR_TLS. */
 int tvl_tls_install_hooks(SSL_CTX *ctx);
 int tvl_tls_on_session(SSL *ssl, SSL_SESSION *session); /* a client's new session callback */

@@ -380,7 +380,7 @@ static int make_ssl(struct tvl_tls_conn *c, const char *server_name)
 {
     BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_null());
 
-    c->ssl = SSL_new(c->tls->ctx);
+    c->ssl = tvl_tls_new_ssl(c->tls);
     if (!c->ssl || !in || !out) {
         BIO_free(in);
         BIO_free(out);
@@ -441,6 +441,7 @@ void tvl_tls_conn_free(struct tvl_tls_conn *c)
     drop_ssl(c);
     tvl_keys_fini(&c->record);
     tvl_transcript_fini(&c->transcript);
+    free(c->subject);
     tvl_tls_free(c->tls);
     free(c);
 }
@@ -476,6 +477,26 @@ int tvl_tls_conn_resume(struct tvl_tls_conn *c, const uint8_t *ticket, size_t le
 }
 
 /* ---- driving ---- */
+
+/* A resumed session has the certificate that it began with. */
+static void note_subject(struct tvl_tls_conn *c)
+{
+    X509 *cert = SSL_get0_peer_certificate(c->ssl);
+    char text[TVL_SUBJECT_MAX];
+    BIO *out;
+    int len = -1;
+
+    if (!cert || SSL_get_verify_result(c->ssl) != X509_V_OK)
+        return;
+    out = BIO_new(BIO_s_mem());
+    if (out && X509_NAME_print_ex(out, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0 &&
+        BIO_pending(out) < (int)sizeof text)
+        len = BIO_read(out, text, sizeof text - 1);
+    BIO_free(out);
+    ERR_clear_error();
+    if (len > 0)
+        c->subject = strndup(text, (size_t)len);
+}
 
 static int failed(struct tvl_tls_conn *c)
 {
@@ -516,6 +537,7 @@ static int drive(struct tvl_tls_conn *c, size_t fed)
             return 0;
         c->done = true;
         c->resumed = SSL_session_reused(c->ssl);
+        note_subject(c);
         if (c->tls->server) { /* nothing may come any more, see only_tickets() */
             drop_ssl(c);
             return 0;
@@ -660,6 +682,11 @@ uint16_t tvl_tls_conn_suite(const struct tvl_tls_conn *c)
 const char *tvl_tls_conn_alpn(const struct tvl_tls_conn *c)
 {
     return c->alpn;
+}
+
+const char *tvl_tls_conn_peer_subject(const struct tvl_tls_conn *c)
+{
+    return c->subject ? c->subject : "";
 }
 
 const char *tvl_tls_conn_why(const struct tvl_tls_conn *c)

@@ -397,6 +397,7 @@ static void add(struct tvl_endpoint_stats *sum, const struct tvl_endpoint_stats 
     sum->refused_handshakes_max += s->refused_handshakes_max;
     sum->refused_host += s->refused_host;
     sum->refused_draining += s->refused_draining;
+    sum->refused_knock += s->refused_knock;
     sum->retries_sent += s->retries_sent;
     sum->tokens_bad += s->tokens_bad;
     sum->resets_sent += s->resets_sent;

@@ -201,6 +201,7 @@ bool __wrap_tvl_tls_conn_resumed(const struct tvl_tls_conn *conn);
 uint16_t __wrap_tvl_tls_conn_suite(const struct tvl_tls_conn *conn);
 const char *__wrap_tvl_tls_conn_alpn(const struct tvl_tls_conn *conn);
 const char *__wrap_tvl_tls_conn_why(const struct tvl_tls_conn *conn);
+const char *__wrap_tvl_tls_conn_peer_subject(const struct tvl_tls_conn *conn);
 
 static struct null_conn *of(struct tvl_tls_conn *conn)
 {
@@ -411,4 +412,10 @@ const char *__wrap_tvl_tls_conn_alpn(const struct tvl_tls_conn *conn)
 const char *__wrap_tvl_tls_conn_why(const struct tvl_tls_conn *conn)
 {
     return of_const(conn)->error ? "refused" : "";
+}
+
+const char *__wrap_tvl_tls_conn_peer_subject(const struct tvl_tls_conn *conn)
+{
+    (void)conn;
+    return "";
 }

@@ -46,6 +46,7 @@ typedef uint64_t tvl_time; /* us */
 #define TVL_STREAM_BUFFER_MAX (16u << 20) /* bytes a stream holds unsent or unacknowledged */
 #define TVL_CONN_BUFFER_MAX (64u << 20)   /* same, all streams of a connection */
 #define TVL_FLOWS_MAX 64                  /* flows of one connection that are counted apart */
+#define TVL_SUBJECT_MAX 512               /* bytes of a certificate's subject, with its NUL */
 #define TVL_SESSION_MAX 8192              /* bytes of an exported session */
 #define TVL_SERVER_ID_MAX 15              /* bytes of a server ID, draft-ietf-quic-load-balancers */
 #define TVL_WORKERS_MAX 32                /* endpoints that may share one UDP port */
@@ -74,6 +75,8 @@ struct tvl_tls_config {
     const char *key_file;  /* PEM key; goes with cert_file */
     const char *ca_file;   /* PEM trust anchors; NULL: the system's. On a server: demand of every
                               client a certificate issued by one of them; NULL: ask for none */
+    bool ca_optional;      /* server with a ca_file: a client that shows no certificate may come in
+                              too; see tvl_conn_peer_subject */
     const char *suites;    /* TLS 1.3 cipher suites, OpenSSL's names with ':'; NULL: AES-128-GCM,
                               AES-256-GCM, ChaCha20-Poly1305 in this order */
     const char *groups;    /* key exchange groups, OpenSSL's names with ':'; NULL: its default. A
@@ -92,6 +95,15 @@ struct tvl_tls_config {
  * bytes) gets one line that names the file.
  */
 int tvl_tls_new(struct tvl_tls **out, const struct tvl_tls_config *cfg, char *why, size_t why_size);
+
+/*
+ * Read the files of `cfg` anew: handshakes that begin from now on use them, connections that are
+ * there go on. Role, ALPN, key log and whether there are tickets stay as they are. Tickets that
+ * were given stay good, unless clients show certificates: who they speak for is asked again. From
+ * any thread. Results as tvl_tls_new; on failure all stays as it was.
+ */
+int tvl_tls_reload(struct tvl_tls *tls, const struct tvl_tls_config *cfg, char *why,
+                   size_t why_size);
 void tvl_tls_free(struct tvl_tls *tls); /* drops one reference; connections hold their own */
 
 /* ---- endpoint: what one UDP port (server) or one application (client) drives ---- */
@@ -104,6 +116,12 @@ enum tvl_retry_policy { /* when a server asks a client to prove its address, RFC
                                                */
                         TVL_RETRY_ALWAYS,
                         TVL_RETRY_NEVER,
+};
+
+enum tvl_knock { /* what a server's application makes of one who wants to come in */
+                 TVL_KNOCK_ADMIT,
+                 TVL_KNOCK_PROVE,  /* once it has proved its address (Retry), ask again */
+                 TVL_KNOCK_REFUSE, /* CONNECTION_REFUSED */
 };
 
 /*
@@ -177,6 +195,13 @@ struct tvl_config {
     uint32_t conns_per_host;    /* server: connections from one address (IPv6: one /64) at once;
                                    0: conns_max (default) */
     enum tvl_retry_policy retry;
+    /* Server: asked of each client that may come in by the limits above, before anything is kept
+     * of it; NULL (default): all may. `proved`: its address is known to be its own (else it may be
+     * somebody's whom the sender means to harm: do not count it). Workers ask from their threads.
+     * Must not call back. */
+    enum tvl_knock (*on_knock)(void *user, const struct sockaddr_storage *remote, bool proved,
+                               tvl_time now);
+    void *knock_user;
     struct tvl_lb_config lb;
     uint8_t worker, workers; /* server: which of how many endpoints on one port this is; its IDs
                                 carry the number. workers [1, TVL_WORKERS_MAX], default 1 */
@@ -298,6 +323,10 @@ void *tvl_conn_user(const struct tvl_conn *conn);
 uint64_t tvl_conn_id(const struct tvl_conn *conn);
 /* The ALPN name agreed on; "" before the handshake. Borrowed until the connection ends. */
 const char *tvl_conn_alpn(const struct tvl_conn *conn);
+/* Subject of the certificate that the peer has shown and that was verified, as RFC 2253 writes it
+ * ("CN=cam1,O=Studio"), printable ASCII; "": none, or longer than TVL_SUBJECT_MAX. From CONNECTED
+ * on; borrowed until CLOSED is polled. */
+const char *tvl_conn_peer_subject(const struct tvl_conn *conn);
 
 /*
  * Client: open a further path (draft-ietf-quic-multipath 3.1). Before the handshake is confirmed
@@ -651,6 +680,7 @@ struct tvl_endpoint_stats {
     uint32_t conns, handshakes; /* now: all, and those not complete */
     uint64_t accepted;          /* connections begun, ever */
     uint64_t refused_conns_max, refused_handshakes_max, refused_host, refused_draining;
+    uint64_t refused_knock; /* by tvl_config.on_knock */
     uint64_t retries_sent, tokens_bad, resets_sent, versions_sent;
     uint64_t datagrams_unroutable; /* no connection, and nothing was answered */
 };

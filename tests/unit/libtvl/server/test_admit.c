@@ -21,7 +21,7 @@ static enum tvl_admit judge(const struct tvl_admission *a, const struct tvl_conf
 {
     const struct sockaddr_storage remote = from(text);
 
-    return tvl_admission_judge(a, cfg, &remote, proved);
+    return tvl_admission_judge(a, cfg, &remote, proved, 0);
 }
 
 static void enter(struct tvl_admission *a, const struct tvl_config *cfg, const char *text,
