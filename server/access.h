@@ -86,12 +86,12 @@ void access_setup(struct access_session *s, const struct moq_token *tokens, size
                   struct access_verdict *v);
 
 /*
- * May it do `action` on `ns`, of which the namespace counts and not the track? `token`: the value
- * of AUTHORIZATION TOKEN in this request; empty: none. Allowed: it holds until v->until_ms; then
+ * May it do `action` on `ns`, of which the namespace counts and not the track? `tokens`: `n` of
+ * this request, as moq_tokens() gives them. Allowed: it holds until v->until_ms; then
  * end it with PUBLISH_DONE, MOQ_DONE_UNAUTHORIZED. Logged.
  */
 void access_request(struct access_session *s, enum access_action action, const struct moq_name *ns,
-                    struct moq_bytes token, struct access_verdict *v);
+                    const struct moq_token *tokens, size_t n, struct access_verdict *v);
 
 /* Something that access_request allowed is over. For the log. */
 void access_done(struct access_session *s, enum access_action action, const struct moq_name *ns,
