@@ -17,14 +17,22 @@ const char args_help[] =
     "                       [every interface that is up]\n"
     "  --ca FILE            trust the authorities in FILE (PEM) [the system's]\n"
     "  --layers sXtY        highest spatial and temporal layer to ask for [all]\n"
-    "  --latency MS         delay between arrival and display [the broadcast's, else 300]\n"
+    "  --latency L          delay between arrival and display: MS, to begin with and at least;\n"
+    "                       MIN-MAX, in which it adapts; low (40-400, pictures as soon as they "
+    "are\n"
+    "                       whole), balanced, or smooth (1000-5000) [balanced: the broadcast's]\n"
     "  --duration S         stop S seconds after the first picture\n"
     "  --headless           no window and no sound device\n"
     "  --fullscreen         start in full screen\n"
     "  --size WxH           of the window or, with --headless, of the screenshots [1280x720]\n"
     "  --mute               start with the sound off\n"
+    "  --audio-delay MS     what the loudspeaker takes beyond the sound card, as wireless ones do\n"
+    "  --rotate DEGREES     turn the picture clockwise by 90, 180 or 270\n"
     "  --no-audio           do not ask for the sound\n"
     "  --json FILE          write a report when playing ends\n"
+    "  --dump-timing FILE   a CSV row per shown picture: when it was captured, came, was decoded "
+    "and\n"
+    "                       shown, and the number read from the project's test clip\n"
     "  --screenshot FILE[@SECONDS]\n"
     "                       save the screen as PNG, that long after the first picture [at the "
     "end];\n"
@@ -50,6 +58,9 @@ enum option_id {
     OPT_SCREENSHOT,
     OPT_LATENCY,
     OPT_LAYERS,
+    OPT_AUDIO_DELAY,
+    OPT_ROTATE,
+    OPT_DUMP_TIMING,
     OPT_CC,
     OPT_SCHED,
     OPT_KEYLOG,
@@ -73,6 +84,9 @@ static const struct option options[] = {
     { "duration", required_argument, NULL, OPT_DURATION },
     { "screenshot", required_argument, NULL, OPT_SCREENSHOT },
     { "latency", required_argument, NULL, OPT_LATENCY },
+    { "audio-delay", required_argument, NULL, OPT_AUDIO_DELAY },
+    { "rotate", required_argument, NULL, OPT_ROTATE },
+    { "dump-timing", required_argument, NULL, OPT_DUMP_TIMING },
     { "layers", required_argument, NULL, OPT_LAYERS },
     { "cc", required_argument, NULL, OPT_CC },
     { "sched", required_argument, NULL, OPT_SCHED },
@@ -114,15 +128,76 @@ static int take_duration(struct args *a, const char *text, struct reason r)
     return -1;
 }
 
+/* Whole milliseconds in [1, ARGS_LATENCY_MAX_MS]; *end is what follows them. */
+static int take_ms(uint32_t *out, const char *text, char **end)
+{
+    const unsigned long ms = strtoul(text, end, 10);
+
+    if (*text < '0' || *text > '9' || ms < 1 || ms > ARGS_LATENCY_MAX_MS)
+        return -1;
+    *out = (uint32_t)ms;
+    return 0;
+}
+
 static int take_latency(struct args *a, const char *text, struct reason r)
 {
-    double ms;
-    if (take_number(&ms, text, ARGS_LATENCY_MAX_MS) == 0 && ms >= 1) {
-        a->latency_ms = (uint32_t)ms;
+    static const struct {
+        const char *name;
+        uint32_t min_ms, max_ms;
+        bool low;
+    } named[] = { { "low", 40, 400, true },
+                  { "balanced", 0, 0, false },
+                  { "smooth", 1000, 5000, false } };
+    uint32_t min_ms, max_ms = 0;
+    char *end;
+
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        if (strcmp(text, named[i].name) == 0) {
+            a->latency_ms = named[i].min_ms;
+            a->latency_max_ms = named[i].max_ms;
+            a->latency_low = named[i].low;
+            return 0;
+        }
+    if (take_ms(&min_ms, text, &end) == 0 &&
+        (*end == '\0' || (*end == '-' && take_ms(&max_ms, end + 1, &end) == 0 && *end == '\0' &&
+                          max_ms >= min_ms))) {
+        a->latency_ms = min_ms;
+        a->latency_max_ms = max_ms;
+        a->latency_low = false;
         return 0;
     }
-    snprintf(r.text, r.size, "--latency: \"%.60s\" is not in 1 to %d milliseconds", text,
-             ARGS_LATENCY_MAX_MS);
+    snprintf(
+        r.text, r.size,
+        "--latency: \"%.60s\" is neither low, balanced nor smooth, nor MS or MIN-MAX of 1 to %d "
+        "milliseconds",
+        text, ARGS_LATENCY_MAX_MS);
+    return -1;
+}
+
+static int take_rotate(struct args *a, const char *text, struct reason r)
+{
+    for (unsigned turn = 0; turn < 360; turn += 90) {
+        char degrees[8];
+        snprintf(degrees, sizeof degrees, "%u", turn);
+        if (strcmp(text, degrees) == 0) {
+            a->rotate = turn;
+            return 0;
+        }
+    }
+    snprintf(r.text, r.size, "--rotate: \"%.60s\" is none of 0, 90, 180, 270", text);
+    return -1;
+}
+
+static int take_audio_delay(struct args *a, const char *text, struct reason r)
+{
+    char *end;
+    const unsigned long ms = strtoul(text, &end, 10);
+
+    if (*text >= '0' && *text <= '9' && *end == '\0' && ms <= 1000) {
+        a->audio_delay_ms = (int)ms;
+        return 0;
+    }
+    snprintf(r.text, r.size, "--audio-delay: \"%.60s\" is not in 0 to 1000 milliseconds", text);
     return -1;
 }
 
@@ -242,6 +317,12 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_duration(a, value, r);
     case OPT_LATENCY:
         return take_latency(a, value, r);
+    case OPT_DUMP_TIMING:
+        return take_text(&a->timing_file, value, "dump-timing", r);
+    case OPT_ROTATE:
+        return take_rotate(a, value, r);
+    case OPT_AUDIO_DELAY:
+        return take_audio_delay(a, value, r);
     case OPT_LAYERS:
         return take_layers(a, value, r);
     case OPT_SIZE:

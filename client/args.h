@@ -31,6 +31,11 @@ struct args {
     size_t n_screenshots;
     double duration_s;             /* 0: until the broadcast ends */
     uint32_t latency_ms;           /* 0: the catalog's */
+    uint32_t latency_max_ms;       /* it may grow to; 0: PLAYOUT_EXTRA_MAX_US more */
+    bool latency_low;              /* pictures are shown as soon as they are whole */
+    const char *timing_file;       /* of argv; NULL: not given */
+    unsigned rotate;               /* degrees clockwise: 0, 90, 180, 270 */
+    int audio_delay_ms;            /* what the loudspeaker takes, as wireless ones do [0, 1000] */
     int max_spatial, max_temporal; /* -1: all */
     uint16_t width, height;        /* of the window */
     enum log_level log;

@@ -233,7 +233,7 @@ static int open_screen(struct app *a, char *why, size_t why_size)
                                        .width = a->args.width,
                                        .height = a->args.height,
                                        .title = title };
-    if (a->args.headless && a->args.n_screenshots == 0)
+    if (a->args.headless && a->args.n_screenshots == 0 && !a->args.timing_file)
         return 0;
     snprintf(title, sizeof title, "%.180s \u2013 svc-player", a->args.uri.ns);
     return screen_new(&a->screen, &cfg, why, why_size);

@@ -128,6 +128,17 @@ void meter_sample(struct meter *m, const struct meter_input *in, struct osd_view
     m->last_us = in->now_us;
 }
 
+int64_t meter_least_rtt(const struct meter *m)
+{
+    int64_t least = 0;
+    for (size_t i = 0; i < m->n_paths; i++) {
+        const struct tvl_path_stats *s = &m->path[i].last;
+        if (s->state == TVL_PATH_UP && s->srtt > 0 && (least == 0 || (int64_t)s->srtt < least))
+            least = (int64_t)s->srtt;
+    }
+    return least;
+}
+
 size_t meter_paths_up(const struct meter *m)
 {
     size_t n = 0;

@@ -42,6 +42,8 @@ struct meter_input {
 /* Fills the rates, paths and layers of `view` and all of `row` but t_s and top_spatial. */
 void meter_sample(struct meter *m, const struct meter_input *in, struct osd_view *view,
                   struct report_sample *row);
+/* Least smoothed round trip of the paths that are up, us; 0: not known. */
+int64_t meter_least_rtt(const struct meter *m);
 /* Paths that were up when the last sample was taken. */
 size_t meter_paths_up(const struct meter *m);
 /* The paths' totals over all their lives. Result: how many. */

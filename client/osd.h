@@ -5,6 +5,7 @@
 #ifndef CLIENT_OSD_H
 #define CLIENT_OSD_H
 
+#include "delay.h"
 #include "paint.h"
 
 #include <svc/svc.h>
@@ -15,22 +16,48 @@
 struct osd_path {
     char name[16];
     enum tvl_path_state state;
-    bool backup;
+    bool backup, off; /* off: switched off by the person */
     uint64_t rate_bps;
     double rtt_ms;                  /* 0: none yet */
     double loss;                    /* [0, 1] */
     double share;                   /* of what all paths bring [0, 1] */
     float history_bps[OSD_HISTORY]; /* oldest first */
+    float history_rtt_ms[OSD_HISTORY], history_loss[OSD_HISTORY]; /* likewise */
 };
 
 struct osd_layer {
     bool subscribed;
-    bool expected;  /* something was due in the last second */
-    double in_time; /* of that, the part that was there [0, 1] */
-    bool shown;     /* in the picture on the screen */
+    bool expected;    /* something was due in the last second */
+    double in_time;   /* of that, the part that was there [0, 1] */
+    bool shown;       /* in the picture on the screen */
+    double residency; /* share of the pictures shown so far whose best layer it was [0, 1] */
+};
+
+#define OSD_PAGES 4 /* summary, delay, paths, layers */
+#define OSD_LINE_MAX 256
+
+struct osd_status {            /* of the session, over the last picture: when it does not play */
+    char line[OSD_LINE_MAX];   /* "connecting by wlan0, wwan0 ..."; empty: nothing to say */
+    char detail[OSD_LINE_MAX]; /* why, when the next try is; may be empty */
+    double progress;           /* of waiting [0, 1]; negative: no count-down */
+    bool dimmed;               /* the picture is old */
+};
+
+struct osd_bar { /* what the control bar shows; it appears when the mouse moves */
+    bool paused, fullscreen, has_window;
+    double volume;             /* percent [0, 130] */
+    double window_s, behind_s; /* as struct session_status */
 };
 
 struct osd_view {
+    unsigned page; /* of the statistics, [1, OSD_PAGES]; 0: none */
+    bool help;     /* the list of keys */
+    struct osd_status status;
+    struct osd_bar bar;
+    struct delay delay;
+    double av_skew_ms, av_skew_max_ms; /* sound behind the picture; NaN: none is heard */
+    double buffer_ms, decode_ms, decode_max_ms;
+    uint64_t frames_shown, frames_skipped, rebuffers, switches;
     size_t n_paths;
     struct osd_path path[TVL_PATHS_MAX];
     uint8_t n_spatial, n_temporal;

@@ -10,9 +10,11 @@
 #include "log.h"
 #include "playout.h"
 #include "sound.h"
+#include "timing.h"
 
 #include <ev.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,8 @@
 struct waiting { /* decoded, not yet due */
     bool is;
     struct svc_picture picture;
-    int64_t due, first_arrival;
+    int64_t due;
+    struct delay_stamps at;
 };
 
 struct player {
@@ -41,6 +44,9 @@ struct player {
     struct meter meter;
     struct osd_view view;
     struct waiting waiting;
+    uint8_t whole[SVC_TEMPORAL_MAX]; /* highest spatial layer that pictures of that kind have */
+    struct timing *timing;           /* NULL: not wanted */
+    int64_t rtt_us;                  /* least of the paths; 0: not known */
     bool offered[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX]; /* layers that may be asked for */
     struct sound *sound;
     ev_timer turn, sound_timer;
@@ -165,18 +171,36 @@ static void heal(struct player *p)
 
 /* ---- showing ---- */
 
-/* Delay from capture if the broadcast's times are the time of day, else from arrival. */
-static double latency_ms(const struct waiting *w, int64_t now)
+/* What is to be added to player_clock for us since 1970. */
+static int64_t wall_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    int64_t today = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-    int64_t delay = today - w->picture.pts;
-    bool absolute = delay > -INT64_C(1000000) && delay < INT64_C(3600000000);
-    return (double)(absolute ? delay : now - w->first_arrival) / 1e3;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - player_clock();
 }
 
-static void account_shown(struct player *p, int64_t now)
+/* From capture where the sender says when that was, else from arrival. */
+static double account_delay(struct player *p, int64_t due, int64_t now)
+{
+    const struct svc_picture *pic = &p->waiting.picture;
+    struct delay_stamps *at = &p->waiting.at;
+    at->due = due;
+    at->shown = now;
+    delay_add(&p->view.delay, at, p->rtt_us);
+    if (p->timing)
+        timing_add(p->timing,
+                   &(struct timing_row){ .picture = pic->picture,
+                                         .pts_us = pic->pts,
+                                         .time_code =
+                                             p->cfg.screen ? screen_read_number(p->cfg.screen) : -1,
+                                         .wall_us = wall_us(),
+                                         .at = *at,
+                                         .spatial = pic->layer.spatial,
+                                         .av_skew_ms = (double)NAN });
+    return (double)(now - (p->view.delay.has_capture ? at->captured : at->arrived)) / 1e3;
+}
+
+static void account_shown(struct player *p, int64_t due, int64_t now)
 {
     const struct svc_picture *pic = &p->waiting.picture;
     if (!p->first_shown_us)
@@ -192,7 +216,7 @@ static void account_shown(struct player *p, int64_t now)
     p->view.height = pic->image.height;
     p->view.picture = pic->picture;
     p->view.pts_us = pic->pts;
-    p->view.latency_ms = latency_ms(&p->waiting, now);
+    p->view.latency_ms = account_delay(p, due, now);
     p->view.stalls = p->clock.stalls;
     p->view.stall_max_ms = (double)p->clock.stall_max_us / 1e3;
     if (!p->cfg.report)
@@ -233,7 +257,7 @@ static void show(struct player *p, int64_t now)
     } else {
         if (p->cfg.screen && screen_show(p->cfg.screen, &p->waiting.picture.image) == 0)
             screen_render(p->cfg.screen);
-        account_shown(p, now);
+        account_shown(p, now, player_clock());
     }
     svc_picture_release(p->decoder, &p->waiting.picture);
     p->waiting.is = false;
@@ -251,26 +275,55 @@ static void learn_margin(struct player *p, int64_t took_us)
         p->margin_us = PLAYER_MARGIN_MAX_US;
 }
 
+/* Of the units that came of a picture, without a gap below. */
+static uint8_t highest(const struct picture *pic)
+{
+    uint8_t top = 0;
+    while (top + 1u < SVC_SPATIAL_MAX && pic->layer[top + 1].unit.picture == pic->number &&
+           (pic->layer[top + 1].unit.bytes || pic->layer[top + 1].decoded))
+        top++;
+    return top;
+}
+
+/* Low latency: all that such pictures consist of lately is there. */
+static bool is_whole(const struct player *p, const struct picture *pic)
+{
+    return (pic->layer[0].unit.bytes || pic->layer[0].decoded) &&
+           highest(pic) >= p->whole[pic->temporal];
+}
+
+/* Low latency: shown ahead of the sound by no more than is not noticed. */
+static int64_t earlier(int64_t due)
+{
+    return due - PLAYER_LEAD_US;
+}
+
 static void take_turn(struct player *p, int64_t pts)
 {
     uint64_t number = p->clock.next;
     int64_t turn = player_clock();
     heal(p);
     struct picture *pic = picture_window_get(&p->window, number);
-    int64_t before = player_clock();
+    struct delay_stamps at = { .decode_began = player_clock() };
     int got = 0;
-    int64_t first_arrival = before;
     if (pic) {
-        first_arrival = pic->first_arrival_us;
+        const struct svc_unit *base = &pic->layer[0].unit;
+        at.captured = base->captured ? base->captured - wall_us() : 0;
+        at.encode_us = base->encode_us;
+        at.arrived = pic->first_arrival_us;
+        p->whole[pic->temporal] = highest(pic);
         got = decode(p, pic, GATHER_IN_TURN, &p->waiting.picture);
-        learn_margin(p, player_clock() - before);
+        at.decoded = player_clock();
+        learn_margin(p, at.decoded - at.decode_began);
     }
     p->evidence.busy_us += (uint32_t)(player_clock() - turn);
     layers_passed(&p->layers, number, pic, got == 1);
     if (got == 1) {
         p->waiting.is = true;
         p->waiting.due = playout_due(&p->clock, pts);
-        p->waiting.first_arrival = first_arrival;
+        p->waiting.at = at;
+        if (p->clock.low && p->waiting.due > at.decoded)
+            p->waiting.due = p->sound ? earlier(p->waiting.due) : at.decoded;
     } else if (p->layers.counting &&
                p->layers.subscribed[0][layers_temporal(&p->layers, pic, number)]) {
         p->frames_skipped++;
@@ -316,6 +369,9 @@ static void run(struct player *p)
         }
         int64_t pts = playout_next_pts(&p->clock, &v);
         int64_t at = playout_due(&p->clock, pts) - p->margin_us;
+        if (p->clock.low && v.has_next &&
+            is_whole(p, picture_window_get(&p->window, p->clock.next)))
+            at = now;
         if (now < at) {
             arm(p, at);
             return;
@@ -414,6 +470,9 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
     if (!(fps >= 1 && fps <= 240))
         fps = 30;
     playout_init(&p->clock, (int64_t)latency_ms * 1000, (int64_t)(1e6 / fps));
+    p->clock.low = p->cfg.args->latency_low;
+    if (p->cfg.args->latency_max_ms)
+        p->clock.extra_max_us = ((int64_t)p->cfg.args->latency_max_ms - (int64_t)latency_ms) * 1000;
     p->evidence.latency_us = latency_ms * 1000;
     demand_next(&p->evidence, player_clock());
 }
@@ -482,11 +541,16 @@ void player_unit(struct player *p, const struct svc_unit *unit)
     int64_t margin = playout_due(&p->clock, unit->pts) - p->margin_us - now;
     if (unit->picture < p->clock.next) {
         demand_came(&p->evidence, unit->layer, margin < 0 ? margin : -1);
+        if (unit->layer.spatial > p->whole[unit->layer.temporal])
+            p->whole[unit->layer.temporal] = unit->layer.spatial; /* worth waiting for */
         late_unit(p, unit, shifted);
     } else {
         demand_came(&p->evidence, unit->layer, margin > 0 ? margin : 0);
     }
-    run(p);
+    if (p->clock.low && !p->waiting.is)
+        arm(p, now); /* when what came with it has been taken too */
+    else
+        run(p);
 }
 
 void player_given_up(struct player *p, struct svc_layer l)
@@ -535,6 +599,7 @@ void player_measure(struct player *p, const struct session_path *path, size_t n_
                               .layers = &p->layers,
                               .frames_shown = p->frames_shown };
     meter_sample(&p->meter, &in, &p->view, &row);
+    p->rtt_us = meter_least_rtt(&p->meter);
     row.t_s = since_start(p, in.now_us);
     row.top_spatial = p->top_spatial;
     p->top_spatial = -1;
@@ -615,6 +680,12 @@ int player_new(struct player **out, const struct player_config *cfg, char *why, 
         return -1;
     }
     p->codec = svc_codecs[0];
+    if (cfg->args->timing_file &&
+        timing_open(&p->timing, cfg->args->timing_file, why, why_size) != 0) {
+        svc_decoder_free(p->decoder);
+        free(p);
+        return -1;
+    }
     p->cfg = *cfg;
     p->margin_us = 20000;
     p->top_spatial = -1;
@@ -637,6 +708,8 @@ void player_free(struct player *p)
         svc_picture_release(p->decoder, &p->waiting.picture);
     svc_decoder_free(p->decoder);
     sound_free(p->sound);
+    if (timing_close(p->timing) != 0)
+        log_text(LOG_LEVEL_ERROR, "cannot write %s", p->cfg.args->timing_file);
     picture_window_clear(&p->window);
     free(p);
 }

@@ -16,6 +16,7 @@
 #define PLAYER_PAST 64            /* passed pictures kept, so that late units can heal references */
 #define PLAYER_MARGIN_MIN_US 4000 /* decoding begins this long before a picture is due ... */
 #define PLAYER_MARGIN_MAX_US 40000 /* ... up to this long, by how long decoding takes */
+#define PLAYER_LEAD_US 30000 /* low latency: a picture is shown ahead of its sound by no more */
 
 struct ev_loop;
 
@@ -53,6 +54,7 @@ void player_resume(struct player *p);
 void player_stop(struct player *p);
 
 void player_set_muted(struct player *p, bool muted);
+void player_set_volume(struct player *p, double percent); /* [0, 130], begins with 100 */
 /* Every METER_PERIOD_US: measure; refreshes the view below. */
 void player_measure(struct player *p, const struct session_path *path, size_t n_paths);
 /*

@@ -3,7 +3,9 @@
 
 void playout_init(struct playout *p, int64_t latency_us, int64_t frame_us)
 {
-    *p = (struct playout){ .latency_us = latency_us, .frame_us = frame_us };
+    *p = (struct playout){ .latency_us = latency_us,
+                           .frame_us = frame_us,
+                           .extra_max_us = PLAYOUT_EXTRA_MAX_US };
 }
 
 void playout_start(struct playout *p, uint64_t picture, int64_t pts, int64_t now)
@@ -66,7 +68,12 @@ int64_t playout_shown(struct playout *p, int64_t now)
 
 struct playout_arrival playout_base_arrived(struct playout *p, int64_t pts, int64_t now)
 {
-    struct playout_arrival in = { now, now - playout_due(p, pts), p->fresh };
+    struct playout_arrival in = { .now_us = now,
+                                  .late_us = now - playout_due(p, pts),
+                                  .fresh = p->fresh,
+                                  .low = p->low,
+                                  .extra_max_us = p->extra_max_us,
+                                  .reserve_us = p->latency_us };
     p->fresh = false;
     return in;
 }
@@ -93,7 +100,7 @@ static int64_t late(struct playout_delay *d, const struct playout_arrival *in)
         return 0;
     d->late_run = 0;
     int64_t shift = least(in->late_us + PLAYOUT_SHIFT_MARGIN_US, PLAYOUT_SHIFT_MAX_US);
-    shift = least(shift, PLAYOUT_EXTRA_MAX_US - d->extra_us);
+    shift = least(shift, in->extra_max_us - d->extra_us);
     if (shift <= 0)
         return 0;
     d->rebuffers++;
@@ -115,12 +122,44 @@ static int64_t in_time(struct playout_delay *d, const struct playout_arrival *in
     return -least(d->extra_us, PLAYOUT_GIVE_BACK_US);
 }
 
+static int64_t least_of_window(struct playout_delay *d, const struct playout_arrival *in)
+{
+    const int64_t early = -in->late_us;
+    if (!d->watching || early < d->least_us) {
+        d->window_began_us = d->watching ? d->window_began_us : in->now_us;
+        d->watching = true;
+        d->least_us = early;
+    }
+    return d->least_us;
+}
+
+/* As short as the last window would have borne. */
+static int64_t low(struct playout_delay *d, const struct playout_arrival *in)
+{
+    int64_t shift = 0;
+    const int64_t spare = least_of_window(d, in) - in->reserve_us;
+    d->late_run += in->late_us > 0;
+    if (d->late_run >= PLAYOUT_LOW_LATE) {
+        shift = least(PLAYOUT_LOW_MARGIN_US - d->least_us, PLAYOUT_SHIFT_MAX_US);
+        shift = least(shift, in->extra_max_us - d->extra_us);
+        shift = shift > 0 ? shift : 0;
+        d->rebuffers += shift > 0;
+    } else if (in->now_us - d->window_began_us < PLAYOUT_LOW_WINDOW_US) {
+        return 0;
+    } else if (d->late_run == 0 && spare > PLAYOUT_LOW_MARGIN_US / 2) {
+        shift = -least(spare, PLAYOUT_GIVE_BACK_US);
+    }
+    d->watching = false; /* a new window */
+    d->late_run = 0;
+    return shift;
+}
+
 void playout_delay_decide(struct playout_delay *d, const struct playout_arrival *in,
                           struct playout_change *out)
 {
     if (in->fresh)
         *d = (struct playout_delay){ .rebuffers = d->rebuffers };
-    out->shift_us = in->late_us > 0 ? late(d, in) : in_time(d, in);
+    out->shift_us = in->low ? low(d, in) : in->late_us > 0 ? late(d, in) : in_time(d, in);
     d->extra_us += out->shift_us;
 }
 

@@ -6,7 +6,8 @@
  *
  * The first picture fixes the offset so that it is due one target latency after its arrival. The
  * delay policy moves it: up at once when the base layer keeps coming late (a rebuffering), and
- * back, little by little, when it has long come early enough to bear that.
+ * back, little by little, when it has long come early enough to bear that. With `low` it is always
+ * as short as the last seconds would have borne, with the target latency kept in reserve.
  */
 #ifndef CLIENT_PLAYOUT_H
 #define CLIENT_PLAYOUT_H
@@ -25,18 +26,25 @@
 #define PLAYOUT_SHIFT_MARGIN_US 20000 /* on top of the lateness seen */
 #define PLAYOUT_SHIFT_MAX_US 1000000  /* per rebuffering */
 #define PLAYOUT_EXTRA_MAX_US 3000000  /* all rebufferings together */
+#define PLAYOUT_LOW_WINDOW_US 2000000 /* low: judged together; then it may give back */
+#define PLAYOUT_LOW_LATE 3            /* late base units in a window shift the clock */
+#define PLAYOUT_LOW_MARGIN_US 10000   /* on top of the lateness seen */
 #define PLAYOUT_JUMP_US 10000000      /* a step in media time that is no gap but a new start */
 
 struct playout_delay { /* the delay policy's state; zero is a fresh one */
     int64_t extra_us;  /* by which it has moved the offset */
     int64_t late_since_us;
     uint32_t late_run, rebuffers;
-    bool watching;          /* base units came in time since ... */
-    int64_t early_since_us; /* ... and early enough since */
+    bool watching;                     /* base units came in time since ... */
+    int64_t early_since_us;            /* ... and early enough since */
+    int64_t window_began_us, least_us; /* low: least time before their turns in this window */
 };
 struct playout_arrival {
     int64_t now_us, late_us; /* of a base unit: arrival after its turn, negative: before */
     bool fresh;              /* the clock has started since the one before */
+    bool low;
+    int64_t extra_max_us; /* the offset may grow by, in all */
+    int64_t reserve_us;   /* low: what is to be left before the turn */
 };
 struct playout_change {
     int64_t shift_us; /* of the offset, [-PLAYOUT_GIVE_BACK_US, PLAYOUT_SHIFT_MAX_US] */
@@ -45,8 +53,10 @@ void playout_delay_decide(struct playout_delay *d, const struct playout_arrival 
                           struct playout_change *out);
 
 struct playout {
-    int64_t latency_us; /* target */
-    int64_t frame_us;   /* nominal interval of pictures */
+    int64_t latency_us;   /* target */
+    int64_t extra_max_us; /* by which it may grow; PLAYOUT_EXTRA_MAX_US */
+    bool low;
+    int64_t frame_us; /* nominal interval of pictures */
     bool started;
     int64_t offset_us;
     uint64_t next;    /* picture whose turn it is */
@@ -68,6 +78,7 @@ struct playout_view {
     int64_t later_pts;
 };
 
+/* Then extra_max_us and low may be set. */
 void playout_init(struct playout *p, int64_t latency_us, int64_t frame_us);
 /* `picture` is the first to show; it (its first unit) came at `now`. Also starts afresh. */
 void playout_start(struct playout *p, uint64_t picture, int64_t pts, int64_t now);

@@ -29,6 +29,9 @@ static const struct decision_field delay_in[] = {
     DECISION_FIELD(struct playout_arrival, now_us, DECISION_I64),
     DECISION_FIELD(struct playout_arrival, late_us, DECISION_I64),
     DECISION_FIELD(struct playout_arrival, fresh, DECISION_BOOL),
+    DECISION_FIELD(struct playout_arrival, low, DECISION_BOOL),
+    DECISION_FIELD(struct playout_arrival, extra_max_us, DECISION_I64),
+    DECISION_FIELD(struct playout_arrival, reserve_us, DECISION_I64),
     { 0 },
 };
 static const struct decision_field delay_out[] = {

@@ -6,6 +6,7 @@
 #include "screen.h"
 
 #include "log.h"
+#include "testclip_number.h"
 
 #include <SDL.h>
 #include <png.h>
@@ -25,6 +26,7 @@ struct screen {
     SDL_Surface *canvas; /* of the statistics, as large as the output */
     struct paint *paint; /* NULL: no fonts */
     bool overlay_visible;
+    bool number_wanted; /* SCREEN_MEMORY: composes each picture, so that it can be read */
     SDL_Thread *saving; /* the last screenshot, if not waited for yet */
 };
 
@@ -171,32 +173,68 @@ void screen_overlay_help(struct screen *s)
     SDL_UpdateTexture(s->overlay, NULL, s->canvas->pixels, s->canvas->pitch);
 }
 
+/* Where the picture goes: as large as its shape allows; empty without one. */
+static SDL_Rect picture_place(const struct screen *s, int w, int h)
+{
+    SDL_Rect to = { 0 };
+    if (!s->picture)
+        return to;
+    /* every layer has the shape of the whole, so lower ones fill the same rectangle */
+    const double fit = SDL_min((double)w / s->picture_w, (double)h / s->picture_h);
+    to.w = (int)(s->picture_w * fit + 0.5);
+    to.h = (int)(s->picture_h * fit + 0.5);
+    to.x = (w - to.w) / 2;
+    to.y = (h - to.h) / 2;
+    return to;
+}
+
 static void compose(struct screen *s)
 {
     int w, h;
     if (SDL_GetRendererOutputSize(s->renderer, &w, &h) != 0)
         return;
+    const SDL_Rect to = picture_place(s, w, h);
     SDL_SetRenderDrawColor(s->renderer, 0, 0, 0, 255);
     SDL_RenderClear(s->renderer);
-    if (s->picture) {
-        /* every layer has the shape of the whole, so lower ones fill the same rectangle */
-        double fit = SDL_min((double)w / s->picture_w, (double)h / s->picture_h);
-        SDL_Rect to = { .w = (int)(s->picture_w * fit + 0.5),
-                        .h = (int)(s->picture_h * fit + 0.5) };
-        to.x = (w - to.w) / 2;
-        to.y = (h - to.h) / 2;
+    if (s->picture)
         SDL_RenderCopy(s->renderer, s->picture, NULL, &to);
-    }
     if (s->overlay_visible)
         SDL_RenderCopy(s->renderer, s->overlay, NULL, NULL);
 }
 
 void screen_render(struct screen *s)
 {
-    if (s->kind == SCREEN_MEMORY)
+    if (s->kind == SCREEN_MEMORY && !s->number_wanted)
         return; /* composed when it is saved */
     compose(s);
-    SDL_RenderPresent(s->renderer);
+    if (s->kind == SCREEN_MEMORY)
+        SDL_RenderFlush(s->renderer);
+    else
+        SDL_RenderPresent(s->renderer);
+}
+
+int screen_read_number(struct screen *s)
+{
+    int w, h, number = -1;
+    s->number_wanted = true;
+    if (SDL_GetRendererOutputSize(s->renderer, &w, &h) != 0)
+        return -1;
+    const SDL_Rect at = picture_place(s, w, h);
+    uint8_t *pixels = at.w > 0 && at.h > 0 ? malloc((size_t)at.w * (size_t)at.h * 4) : NULL;
+    if (!pixels)
+        return -1;
+    compose(s);
+    if (SDL_RenderReadPixels(s->renderer, &at, SDL_PIXELFORMAT_ARGB8888, pixels, at.w * 4) == 0) {
+        for (ptrdiff_t i = 0; i < (ptrdiff_t)at.w * at.h; i++)
+            pixels[i] = pixels[4 * i + 1]; /* the blocks are grey: green is as good as luma */
+        const struct svc_image img = { .width = (uint16_t)at.w,
+                                       .height = (uint16_t)at.h,
+                                       .plane = { pixels },
+                                       .stride = { at.w } };
+        number = testclip_read_number(&img);
+    }
+    free(pixels);
+    return number;
 }
 
 static unsigned key_command(struct screen *s, const SDL_KeyboardEvent *key)

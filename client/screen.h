@@ -5,6 +5,7 @@
 #ifndef CLIENT_SCREEN_H
 #define CLIENT_SCREEN_H
 
+#include "command.h"
 #include "osd.h"
 
 enum screen_kind { SCREEN_WINDOW, SCREEN_FULL, SCREEN_MEMORY };
@@ -37,6 +38,25 @@ void screen_overlay_help(struct screen *s); /* on top of the last screen_overlay
 void screen_render(struct screen *s);
 /* Keys and window events since the last call: bits of enum screen_command. */
 unsigned screen_poll(struct screen *s);
+/*
+ * The same as commands (keys.h; the mouse works the control bar, a double click is full screen, the
+ * window's cross is COMMAND_QUIT): how many of `cap` [1, ...). Those of full screen are to be given
+ * to screen_set_fullscreen, those of paths, pages ... to whoever they concern. Takes the place of
+ * screen_poll.
+ */
+size_t screen_commands(struct screen *s, struct command *out, size_t cap);
+bool screen_is_fullscreen(const struct screen *s);
+void screen_set_fullscreen(struct screen *s, bool on);
+/* Say a line over the picture for two seconds: "path wlan0 is off", "saved as ...". Copied, cut. */
+void screen_say(struct screen *s, const char *text);
+/* The volume was set, [0, 130] percent: a bar shows it for two seconds. */
+void screen_say_volume(struct screen *s, double percent, bool muted);
+/* Something is to be drawn anew without a new picture: a line has had its two seconds, the mouse
+ * moved. Then call screen_overlay and screen_render. */
+bool screen_wants_drawing(struct screen *s);
+/* What the shown picture's machine-readable number says, from the surface that is seen; -1: none.
+ */
+int screen_read_number(struct screen *s);
 /* What is seen, as PNG; written while the pictures go on. 0, or -1 with one line in `why`. */
 int screen_save(struct screen *s, const char *file, char *why, size_t why_size);
 /* Wait until the last screenshot is written: 0, or -1 if it could not be (disk full, say). */

@@ -183,7 +183,9 @@ static void take_layer(struct session *s, const struct track *t, const struct mo
                              .len = obj->payload.len,
                              .picture = p->picture,
                              .pts = pts,
-                             .layer = t->layer };
+                             .layer = t->layer,
+                             .captured = p->captured <= INT64_MAX ? (int64_t)p->captured : 0,
+                             .encode_us = p->encode_us <= UINT32_MAX ? (uint32_t)p->encode_us : 0 };
     if (!p->has_picture || p->dependencies_len == 0 ||
         svc_deps_decode(&unit.deps, p->picture, p->dependencies, p->dependencies_len) != 0) {
         if (!s->warned_properties)

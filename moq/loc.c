@@ -50,6 +50,10 @@ int loc_properties_encode(const struct loc_properties *p, uint8_t *out, size_t c
     if (p->dependencies_len > 0)
         write_blob(&w, &last, LOC_TVL_DEPENDENCIES,
                    (struct moq_bytes){ .bytes = p->dependencies, .len = p->dependencies_len });
+    if (p->captured > 0)
+        write_number(&w, &last, LOC_TVL_CAPTURED, p->captured);
+    if (p->encode_us > 0)
+        write_number(&w, &last, LOC_TVL_ENCODE_TIME, p->encode_us);
     return w.failed ? MOQ_ERR_ARG : (int)moq_writer_len(&w);
 }
 
@@ -85,6 +89,12 @@ static int take_pair(struct loc_properties *p, const struct moq_kvp *kvp)
     case LOC_TVL_PICTURE:
         p->has_picture = true;
         p->picture = kvp->value;
+        return 0;
+    case LOC_TVL_CAPTURED:
+        p->captured = kvp->value;
+        return 0;
+    case LOC_TVL_ENCODE_TIME:
+        p->encode_us = kvp->value;
         return 0;
     case LOC_TVL_DEPENDENCIES:
         if (kvp->bytes.len > LOC_DEPENDENCIES_MAX)

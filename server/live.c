@@ -49,7 +49,7 @@ struct live {
     struct svc_image_buffer picture;
     OpusEncoder *opus;
     struct svc_pace pace;
-    bool paced;
+    bool paced, drawn;
     uint32_t bitrate_bps[SVC_SPATIAL_MAX];
     uint64_t zero; /* clock, us, of pts 0 */
     uint64_t n_pictures, n_sound;
@@ -197,7 +197,14 @@ static void account(struct live *l, const struct svc_unit *units, int n, uint64_
     pthread_mutex_unlock(&l->lock);
 }
 
-static int code(struct live *l, struct svc_unit *units)
+static int64_t wall_clock_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * US + ts.tv_nsec / 1000;
+}
+
+static int code(struct live *l, struct svc_unit *units, int64_t captured)
 {
     const struct svc_image img = {
         .width = l->picture.width,
@@ -207,8 +214,11 @@ static int code(struct live *l, struct svc_unit *units)
     };
     const int n =
         svc_encoder_encode(l->encoder, &img, (int64_t)pts_of(l, l->n_pictures), false, units);
+    const int64_t took = wall_clock_us() - captured; /* negative: the clock was set back */
 
     for (int i = 0; i < n; i++) {
+        units[i].captured = captured;
+        units[i].encode_us = took > 0 && took < US * 60ll ? (uint32_t)took : 0;
         const struct svc_packet pkt = {
             .kind = SVC_VIDEO, .unit = units[i], .pts = units[i].pts, .end_of_picture = i == n - 1
         };
@@ -228,11 +238,13 @@ static int put_picture(struct live *l, uint64_t late_us)
 
     obey_orders(l);
     const bool skips = svc_encoder_skips(l->encoder);
+    const int64_t began = wall_clock_us();
     const int got = skips ? live_input_skip(l->input) : live_input_picture(l->input, &l->picture);
 
     if (got != 1)
         return got;
-    const int n = code(l, units);
+    /* a drawn picture is taken when the drawing of it begins, any other when it has been read */
+    const int n = code(l, units, l->drawn ? began : wall_clock_us());
     const uint64_t now = clock_us();
 
     l->errors_row = n < 0 ? l->errors_row + 1 : 0;
@@ -508,6 +520,7 @@ int live_open(struct feed **out, const struct feed_sink *sink, const struct live
     }
     l->feed.ops = &live_ops;
     l->sink = *sink;
+    l->drawn = cfg->input.kind == LIVE_TEST;
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -18,6 +18,10 @@ static int describe_unit(struct loc_properties *p, const struct svc_unit *u)
     p->layer_id = u->layer.spatial;
     p->has_picture = true;
     p->picture = u->picture;
+    if (u->layer.spatial == 0 && u->captured > 0) { /* once a picture is enough */
+        p->captured = (uint64_t)u->captured;
+        p->encode_us = u->encode_us;
+    }
     int len = svc_deps_encode(&u->deps, u->picture, p->dependencies, sizeof p->dependencies);
     p->dependencies_len = len < 0 ? 0 : (size_t)len;
     return len < 0 ? -1 : 0;

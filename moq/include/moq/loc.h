@@ -14,11 +14,13 @@ extern "C" {
 #define LOC_TIMESTAMP 0x10           /* vi64; 0x06 is accepted too (LOC -02, MoQT -18 peers) */
 #define LOC_TIMESCALE 0x08           /* vi64, units per second */
 #define LOC_VIDEO_FRAME_MARKING 0x09 /* RFC 9626 bytes */
-#define LOC_TVL_DEPENDENCIES                                                                    \
-    0x7b                        /* ours, application range 78-7F of draft-18: svc_deps_encode() \
-                                 */
-#define LOC_TVL_PICTURE 0x7a    /* ours: picture number, vi64 (MSF has 78 and 79) */
-#define LOC_DEPENDENCIES_MAX 64 /* bytes */
+#define LOC_TVL_DEPENDENCIES                                                                     \
+    0x7b                         /* ours, application range 78-7F of draft-18: svc_deps_encode() \
+                                  */
+#define LOC_TVL_PICTURE 0x7a     /* ours: picture number, vi64 (MSF has 78 and 79) */
+#define LOC_TVL_CAPTURED 0x7c    /* ours: us since 1970 when the picture was taken, vi64 */
+#define LOC_TVL_ENCODE_TIME 0x7e /* ours: us from then until its bytes were there, vi64 */
+#define LOC_DEPENDENCIES_MAX 64  /* bytes */
 
 struct loc_properties {
     bool has_timestamp;
@@ -32,6 +34,8 @@ struct loc_properties {
     uint64_t picture;
     uint8_t dependencies[LOC_DEPENDENCIES_MAX];
     size_t dependencies_len; /* 0: absent */
+    uint64_t captured;       /* us since 1970 by the sender's clock; 0: absent */
+    uint64_t encode_us;      /* 0: absent */
 };
 
 /* Bytes written, or MOQ_ERR_ARG when `cap` is too small. Only what is present is written. */

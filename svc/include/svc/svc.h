@@ -67,6 +67,8 @@ struct svc_unit {
     int64_t pts;          /* us, presentation time */
     struct svc_layer layer;
     bool key; /* base-layer key frame: decoding may start here (carries the sequence header) */
+    int64_t captured;   /* us since 1970 when the picture was taken; 0: not known, as of a file */
+    uint32_t encode_us; /* from then until its bytes were there; 0: not known */
     struct svc_deps deps;
 };
 

@@ -221,6 +221,36 @@ static void test_args_values(void **state)
     assert_true(a.width == 640 && a.height == 480);
 }
 
+static void test_latency(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum args_result expected;
+        uint32_t min_ms, max_ms;
+        bool low;
+    } rows[] = {
+        { "250", ARGS_RUN, 250, 0, false },       { "100-400", ARGS_RUN, 100, 400, false },
+        { "400-400", ARGS_RUN, 400, 400, false }, { "low", ARGS_RUN, 40, 400, true },
+        { "balanced", ARGS_RUN, 0, 0, false },    { "smooth", ARGS_RUN, 1000, 5000, false },
+        { "400-100", ARGS_WRONG, 0, 0, false },   { "0", ARGS_WRONG, 0, 0, false },
+        { "-5", ARGS_WRONG, 0, 0, false },        { "100-", ARGS_WRONG, 0, 0, false },
+        { "100-200ms", ARGS_WRONG, 0, 0, false }, { "10001", ARGS_WRONG, 0, 0, false },
+        { "Low", ARGS_WRONG, 0, 0, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct row row = { { "moqt://h/a", "--latency", rows[i].text }, ARGS_RUN, NULL };
+        struct args a;
+        char why[400];
+        assert_int_equal(parse(&row, &a, why, sizeof why), rows[i].expected);
+        if (rows[i].expected != ARGS_RUN)
+            continue;
+        assert_int_equal(a.latency_ms, rows[i].min_ms);
+        assert_int_equal(a.latency_max_ms, rows[i].max_ms);
+        assert_int_equal(a.latency_low, rows[i].low);
+    }
+}
+
 static void test_args_too_many_paths(void **state)
 {
     (void)state;
@@ -268,7 +298,7 @@ int main(void)
         cmocka_unit_test(test_uri),         cmocka_unit_test(test_uri_too_long),
         cmocka_unit_test(test_path),        cmocka_unit_test(test_args),
         cmocka_unit_test(test_args_values), cmocka_unit_test(test_args_too_many_paths),
-        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_mutations),   cmocka_unit_test(test_latency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

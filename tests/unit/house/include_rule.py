@@ -31,7 +31,7 @@ RULES = {
     "svc/include": [],
     "svc": ["svc/include"],
     "server": PUBLIC + ["svc/tools", "media"],
-    "client": PUBLIC,
+    "client": PUBLIC + ["media"],
     "gst": PUBLIC,
     "vmm-shim": [],
     "media": ["svc/include", "svc/tools"],

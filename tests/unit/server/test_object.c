@@ -189,6 +189,7 @@ static void test_properties(void **state)
     assert_true(p.has_timestamp && p.timestamp == 8 * 33333 && p.timescale == 1000000);
     assert_true(p.has_marking && p.independent && !p.discardable);
     assert_true(p.has_picture && p.picture == 8);
+    assert_true(p.captured == 0 && p.encode_us == 0);
     assert_int_equal(svc_deps_decode(&deps, 8, p.dependencies, p.dependencies_len), 0);
     assert_int_equal(deps.n_reads, 0);
     assert_int_equal(object_make(&c, &t, &other, &o), 0);
@@ -199,6 +200,15 @@ static void test_properties(void **state)
     assert_int_equal(svc_deps_decode(&deps, 9, p.dependencies, p.dependencies_len), 0);
     assert_int_equal(deps.n_reads, 1);
     assert_int_equal(deps.reads[0].picture, 9);
+    key.unit.captured = INT64_C(1800000000000000); /* as of a live source */
+    key.unit.encode_us = 21000;
+    assert_int_equal(object_make(&c, &t, &key, &o), 0);
+    assert_int_equal(loc_properties_decode(&p, o.moq.properties.bytes, o.moq.properties.len), 0);
+    assert_true(p.captured == UINT64_C(1800000000000000) && p.encode_us == 21000);
+    other.unit.captured = INT64_C(1800000000000000); /* the base layer's says it for all */
+    assert_int_equal(object_make(&c, &t, &other, &o), 0);
+    assert_int_equal(loc_properties_decode(&p, o.moq.properties.bytes, o.moq.properties.len), 0);
+    assert_true(p.captured == 0);
 }
 
 int main(void)
