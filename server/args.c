@@ -39,7 +39,12 @@ const char args_help[] =
     "  --help, --version\n"
     "\n"
     "  --live SOURCE        encode SOURCE: test[:WxH][@FPS], a moving test picture with a tone\n"
-    "                       [test:960x540@30], or anything FFmpeg reads (- is standard input)\n"
+    "                       [test:960x540@30]; anything FFmpeg reads (- is standard input); what\n"
+    "                       comes in its own time: srt:, rist:, rtmp:, rtsp:, rtp:, udp:, tcp:,\n"
+    "                       v4l2:DEVICE, x11:DISPLAY, each with #OPTION=VALUE&... of FFmpeg's; or\n"
+    "                       gst:PIPELINE, whose end gives raw video\n"
+    "  --sound SOURCE       with one of these: its sound is alsa:DEVICE, pulse:SOURCE,\n"
+    "                       gst:PIPELINE or another stream [its own]\n"
     "  --layers NAME        structure: L1T1 to L3T3, L4T1, L4T2, and with _KEY [L3T2]\n"
     "  --codec NAME         av1, vp9, or h264, which has L1T1 to L1T3 only [av1]\n"
     "  --bitrate S0,S1,S2   kbit/s of each layer on top of those below [300,900,2400]\n"
@@ -95,6 +100,7 @@ static const struct option {
     { "--replay-policy", VALUE_TEXT, offsetof(struct args, replay_policy), 0, 0 },
     { "--log", VALUE_LEVEL, offsetof(struct args, log_level), 0, 0 },
     { "--live", VALUE_LIVE, 0, ARGS_LIVE_SOURCE, 0 },
+    { "--sound", VALUE_LIVE, 0, ARGS_LIVE_SOUND, 0 },
     { "--layers", VALUE_LIVE, 0, ARGS_LIVE_LAYERS, 0 },
     { "--codec", VALUE_LIVE, 0, ARGS_LIVE_CODEC, 0 },
     { "--bitrate", VALUE_LIVE, 0, ARGS_LIVE_BITRATE, 0 },

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "source.h"
 
 #define KEY_INTERVAL_S 2
 #define KBPS_MIN 8
@@ -33,6 +34,11 @@ static bool set_test(struct live_input_config *in, const char *rest)
            (!fps || parse_rate(fps + 1, &in->fps_num, &in->fps_den));
 }
 
+static bool in_its_own_time(const char *text)
+{
+    return strncmp(text, "gst:", 4) == 0 || source_is_realtime(text);
+}
+
 static bool set_source(struct live_input_config *in, const char *text)
 {
     static const char test[] = "test";
@@ -40,7 +46,7 @@ static bool set_source(struct live_input_config *in, const char *text)
 
     if (strncmp(text, test, n) == 0 && (!text[n] || text[n] == ':' || text[n] == '@'))
         return set_test(in, text + n);
-    in->kind = LIVE_FILE;
+    in->kind = in_its_own_time(text) ? LIVE_CAPTURE : LIVE_FILE;
     in->path = text;
     return text[0] != '\0';
 }
@@ -73,6 +79,9 @@ static bool set(struct args_live *a, enum args_live_value value, const char *tex
     switch (value) {
     case ARGS_LIVE_SOURCE:
         return set_source(in, text);
+    case ARGS_LIVE_SOUND:
+        a->config.input.sound = text;
+        return in_its_own_time(text);
     case ARGS_LIVE_LAYERS:
         a->layers_said = true;
         return svc_structure_parse(&enc->structure, text) == 0;
@@ -99,7 +108,9 @@ int args_live_set(struct args_live *a, enum args_live_value value, const char *n
                   const char *text, char *why, size_t why_size)
 {
     static const char *const takes[] = {
-        [ARGS_LIVE_SOURCE] = "test[:WxH][@FPS], or a file or address that FFmpeg reads",
+        [ARGS_LIVE_SOURCE] = "test[:WxH][@FPS], a file, address or device that FFmpeg reads, or "
+                             "gst:PIPELINE",
+        [ARGS_LIVE_SOUND] = "alsa:DEVICE, pulse:SOURCE, gst:PIPELINE or an address",
         [ARGS_LIVE_LAYERS] = "L1T1 to L3T3, L4T1, L4T2, and those with _KEY",
         [ARGS_LIVE_CODEC] = "av1, vp9 or h264",
         [ARGS_LIVE_BITRATE] = "kbit/s of each spatial layer, 8 to 100000: 300,900,2400",
@@ -121,9 +132,16 @@ int args_live_set(struct args_live *a, enum args_live_value value, const char *n
 int args_live_check(struct args_live *a, char *why, size_t why_size)
 {
     struct svc_encoder_config *enc = &a->config.encoder;
+    const struct live_input_config *in = &a->config.input;
 
     if (a->config.input.kind == LIVE_NONE && a->said) {
         snprintf(why, why_size, "%s is about what --live encodes; there is no --live", a->said);
+        return -1;
+    }
+    if (in->sound && in->kind != LIVE_CAPTURE) {
+        snprintf(why, why_size,
+                 "--sound goes with pictures that come in their own time: a device, "
+                 "a stream of the network or a pipeline");
         return -1;
     }
     if (!a->layers_said && strcmp(enc->codec, "h264") == 0)

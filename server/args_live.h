@@ -10,6 +10,7 @@
 
 enum args_live_value {
     ARGS_LIVE_SOURCE,  /* "test", "test:960x540@30", or what FFmpeg reads */
+    ARGS_LIVE_SOUND,   /* a device, or what GStreamer makes */
     ARGS_LIVE_LAYERS,  /* "L3T2" */
     ARGS_LIVE_CODEC,   /* of svc_codecs */
     ARGS_LIVE_BITRATE, /* "300,900,2400": kbit/s of each spatial layer */

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <opus.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +12,13 @@
 #include <time.h>
 
 #include "log.h"
+#include "nudge.h"
 
 #define OPUS_FRAME (LIVE_RATE / 50) /* 20 ms */
 #define OPUS_FRAME_US 20000
 #define OPUS_PACKET_MAX 1500
 #define OPUS_BPS_PER_CHANNEL 48000
 #define SPEED_MAX 10
-#define NUDGE_NS 20000000 /* between signals that end a read which waits */
 #define US 1000000
 
 struct item { /* one packet on its way; owns bytes */
@@ -125,7 +124,8 @@ static void put_sound(struct live *l, uint64_t pts)
     const size_t channels = l->info.audio_channels;
 
     while (l->opus && (l->n_sound + 1) * OPUS_FRAME_US <= pts) {
-        const size_t got = live_input_sound(l->input, samples, OPUS_FRAME);
+        const uint64_t at = l->zero + l->n_sound * OPUS_FRAME_US;
+        const size_t got = live_input_sound(l->input, at, samples, OPUS_FRAME);
 
         memset(samples + got * channels, 0, (OPUS_FRAME - got) * channels * sizeof *samples);
         const int len = opus_encode(l->opus, samples, OPUS_FRAME, bytes, sizeof bytes);
@@ -194,6 +194,7 @@ static void account(struct live *l, const struct svc_unit *units, int n, uint64_
     s->late_us = late_us;
     s->late_max_us = late_us > s->late_max_us ? late_us : s->late_max_us;
     s->took_us = clock_us() - l->zero - pts_of(l, l->n_pictures);
+    s->captures = live_input_capture_stats(l->input, &s->capture);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -264,10 +265,15 @@ static int leave_out(struct live *l)
     return live_input_skip(l->input);
 }
 
+static uint64_t period_us(const struct live *l)
+{
+    return (uint64_t)US * l->info.fps_den / l->info.fps_num;
+}
+
 static int next(struct live *l, uint64_t due)
 {
     const uint64_t late_us = clock_us() - due;
-    const uint64_t period = (uint64_t)US * l->info.fps_den / l->info.fps_num;
+    const uint64_t period = period_us(l);
 
     if (late_us > LIVE_CLOCK_LATE_US)
         l->zero += late_us;
@@ -278,16 +284,29 @@ static int next(struct live *l, uint64_t due)
     return put_picture(l, late_us);
 }
 
+/* The turn of a picture: when it is due, or, of what comes in its own time, when one is there, at
+ * most a period later; then the last one is coded again. False: stopping. */
+static bool await_turn(struct live *l, uint64_t *due)
+{
+    *due = l->zero + pts_of(l, l->n_pictures);
+    if (!wait_until(l, *due))
+        return false;
+    if (live_input_capture_stats(l->input, NULL)) { /* it is late only from its coming on */
+        const uint64_t over = *due + period_us(l);
+        live_input_await(l->input, over);
+        const uint64_t now = clock_us();
+        *due = now < over ? now : over;
+    }
+    return true;
+}
+
 static void *run(void *arg)
 {
     struct live *l = arg;
     int got = 1;
+    uint64_t due;
 
-    while (got == 1) {
-        const uint64_t due = l->zero + pts_of(l, l->n_pictures);
-
-        if (!wait_until(l, due))
-            break;
+    while (got == 1 && await_turn(l, &due)) {
         got = next(l, due);
         l->n_pictures++;
         ev_async_send(l->sink.loop, &l->handed);
@@ -348,27 +367,15 @@ static int asked_to_stop(void *user)
     return stopping(user);
 }
 
-static void be_nudged(int number)
-{
-    (void)number;
-}
-
 static void live_start(struct feed *f, uint64_t delay_us)
 {
     struct live *l = of(f);
-    const struct sigaction nudge = { .sa_handler = be_nudged };
-    sigset_t all, before;
 
     if (l->started)
         return;
     l->zero = clock_us() + delay_us;
     ev_async_start(l->sink.loop, &l->handed);
-    sigaction(SIGUSR1, &nudge, NULL); /* ends a read that waits, and nothing else */
-    sigfillset(&all);
-    sigdelset(&all, SIGUSR1);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's */
-    l->started = pthread_create(&l->thread, NULL, run, l) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    l->started = nudge_start(&l->thread, run, l) == 0;
     if (l->started)
         return;
     log_line(LOG_ERROR, "cannot start the encoder's thread");
@@ -388,28 +395,13 @@ static void live_stop(struct feed *f)
     ev_async_stop(l->sink.loop, &l->handed);
 }
 
-/* The thread may wait for a pipe: signals end that, one alone could come too early. */
-static void join(struct live *l)
-{
-    struct timespec until;
-
-    do {
-        pthread_kill(l->thread, SIGUSR1);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += NUDGE_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-    } while (pthread_timedjoin_np(l->thread, NULL, &until) != 0);
-    l->started = false;
-}
-
 static void live_free(struct feed *f)
 {
     struct live *l = of(f);
 
     live_stop(f);
-    if (l->started)
-        join(l);
+    if (l->started) /* it may wait for a pipe */
+        nudge_join(l->thread);
     for (; l->n > 0; l->n--, l->head = (l->head + 1) % LIVE_RING_MAX)
         free(l->ring[l->head].bytes);
     svc_encoder_free(l->encoder);

@@ -43,6 +43,8 @@ struct live_stats {
     double load;                   /* of pace, [0, ...) */
     uint64_t late_us, late_max_us; /* the last picture, and the most there was */
     uint64_t took_us;              /* the last picture, from due to handed over */
+    bool captures;                 /* what comes in its own time: */
+    struct capture_stats capture;
 };
 
 /* `feed->info` has the targets as rates. 0, or -1 with one line in `why`. */

@@ -21,6 +21,7 @@ struct live_input {
     struct live_input_info info;
     struct testclip *clip;
     struct source *source;
+    struct capture *capture;
     struct svc_image_buffer to; /* what the source was told last */
     uint64_t number;            /* LIVE_TEST: the next picture's */
     uint64_t heard;             /* LIVE_TEST: frames of sound */
@@ -67,6 +68,40 @@ static int open_file(struct live_input *in, char *why, size_t why_size)
     return 0;
 }
 
+static int open_capture(struct live_input *in, char *why, size_t why_size)
+{
+    const struct live_input_config *c = &in->cfg;
+    const struct capture_config cfg = { .input = c->path,
+                                        .sound = c->sound,
+                                        .width = c->width,
+                                        .height = c->height,
+                                        .fps_num = c->fps_num,
+                                        .fps_den = c->fps_den,
+                                        .stop = c->stop,
+                                        .stop_user = c->stop_user };
+    if (capture_open(&in->capture, &cfg, why, why_size) < 0)
+        return SVC_ERR_FILE;
+    const struct capture_info *i = capture_info(in->capture);
+    in->info = (struct live_input_info){ .width = i->width,
+                                         .height = i->height,
+                                         .fps_num = i->fps_num,
+                                         .fps_den = i->fps_den,
+                                         .channels = i->channels };
+    return 0;
+}
+
+static int open_kind(struct live_input *in, char *why, size_t why_size)
+{
+    switch (in->cfg.kind) {
+    case LIVE_TEST:
+        return open_test(in);
+    case LIVE_CAPTURE:
+        return open_capture(in, why, why_size);
+    default:
+        return open_file(in, why, why_size);
+    }
+}
+
 int live_input_open(struct live_input **out, const struct live_input_config *cfg, char *why,
                     size_t why_size)
 {
@@ -76,7 +111,7 @@ int live_input_open(struct live_input **out, const struct live_input_config *cfg
     why[0] = 0;
     if (in) {
         in->cfg = *cfg;
-        err = cfg->kind == LIVE_TEST ? open_test(in) : open_file(in, why, why_size);
+        err = open_kind(in, why, why_size);
     }
     if (err < 0) {
         if (!why[0])
@@ -108,6 +143,12 @@ static int file_picture(struct live_input *in, struct source_item *item)
     return got < 0 ? -1 : got;
 }
 
+void live_input_await(struct live_input *in, uint64_t until_us)
+{
+    if (in->capture)
+        capture_await(in->capture, until_us);
+}
+
 int live_input_picture(struct live_input *in, const struct svc_image_buffer *to)
 {
     struct source_item item;
@@ -116,6 +157,10 @@ int live_input_picture(struct live_input *in, const struct svc_image_buffer *to)
         const double seconds = (double)in->number * in->info.fps_den / in->info.fps_num;
 
         testclip_draw_to(in->clip, to, (unsigned)in->number++, seconds);
+        return 1;
+    }
+    if (in->capture) {
+        capture_picture(in->capture, to);
         return 1;
     }
     if (memcmp(in->to.plane, to->plane, sizeof in->to.plane) != 0) {
@@ -131,7 +176,7 @@ int live_input_skip(struct live_input *in)
         in->number++;
         return 1;
     }
-    return file_picture(in, NULL);
+    return in->capture ? 1 : file_picture(in, NULL);
 }
 
 static size_t test_sound(struct live_input *in, int16_t *out, size_t n)
@@ -141,13 +186,17 @@ static size_t test_sound(struct live_input *in, int16_t *out, size_t n)
     return n;
 }
 
-size_t live_input_sound(struct live_input *in, int16_t *out, size_t n)
+size_t live_input_sound(struct live_input *in, uint64_t at_us, int16_t *out, size_t n)
 {
     const size_t channels = in->info.channels;
     size_t done = 0;
 
     if (in->clip)
         return test_sound(in, out, n);
+    if (in->capture) {
+        capture_sound(in->capture, at_us, out, n);
+        return n;
+    }
     while (done < n) {
         struct source_item item;
 
@@ -167,11 +216,21 @@ size_t live_input_sound(struct live_input *in, int16_t *out, size_t n)
     return done;
 }
 
+bool live_input_capture_stats(const struct live_input *in, struct capture_stats *out)
+{
+    if (!in->capture)
+        return false;
+    if (out)
+        capture_get_stats(in->capture, out);
+    return true;
+}
+
 void live_input_free(struct live_input *in)
 {
     if (!in)
         return;
     testclip_free(in->clip);
     source_free(in->source);
+    capture_free(in->capture);
     free(in);
 }

@@ -103,9 +103,16 @@ static json_t *told_json(const struct supplier *s)
     return list;
 }
 
+static json_t *capture_json(const struct capture_stats *c)
+{
+    return json_pack("{s:b, s:I, s:I, s:f, s:f}", "signal", c->signal, "losses",
+                     (json_int_t)c->losses, "left_out", (json_int_t)c->left_out, "delay_ms",
+                     (double)c->delay_us / 1000, "sound_skew_ms", (double)c->sound_skew_us / 1000);
+}
+
 static json_t *encoder_json(const struct live_stats *l, const struct supplier *s)
 {
-    return json_pack(
+    json_t *out = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:f, s:f, "
         "s:f, s:f, s:o}",
         "pictures", (json_int_t)l->pictures, "left_out_late", (json_int_t)l->left_out_late,
@@ -116,6 +123,9 @@ static json_t *encoder_json(const struct live_stats *l, const struct supplier *s
         (json_int_t)l->pace_downs, "pace_ups", (json_int_t)l->pace_ups, "load", l->load, "late_ms",
         (double)l->late_us / 1000, "late_max_ms", (double)l->late_max_us / 1000, "took_ms",
         (double)l->took_us / 1000, "told", told_json(s));
+    if (l->captures)
+        json_object_set_new(out, "capture", capture_json(&l->capture));
+    return out;
 }
 
 int report_write(FILE *file, const struct report_head *head, const struct tracks *tracks,

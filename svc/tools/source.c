@@ -2,6 +2,7 @@
 #include "source.h"
 
 #include <libavcodec/avcodec.h>
+#include <libavdevice/avdevice.h>
 #include <libavformat/avformat.h>
 #include <libavutil/fifo.h>
 #include <libavutil/imgutils.h>
@@ -32,6 +33,8 @@ struct source {
 
     AVFrame *held, *ahead; /* the picture that is shown now, and the one after it */
     bool have_held, have_ahead, scaled;
+    uint8_t *fitted[4]; /* of the plane, where the picture goes */
+    int fitted_width, fitted_height;
     int64_t held_us, ahead_us, first_us; /* relative to the file; first_us once have_first */
     bool have_first;
     uint64_t number;
@@ -45,6 +48,7 @@ struct source {
     int16_t *samples;
     size_t samples_cap; /* frames */
     bool sound_begun;
+    int64_t heard_us;     /* of the last piece, by the source's clock */
     uint64_t sound_given; /* frames */
 };
 
@@ -67,6 +71,10 @@ static int open_track(struct source *s, struct track *t, enum AVMediaType type)
         avcodec_parameters_to_context(t->codec, s->file->streams[t->index]->codecpar) < 0)
         return SVC_ERR_NOMEM;
     t->codec->thread_count = (int)s->cfg.threads;
+    if (s->cfg.realtime) {
+        t->codec->flags |= AV_CODEC_FLAG_LOW_DELAY;
+        t->codec->thread_type = FF_THREAD_SLICE; /* threads by frames hold frames back */
+    }
     t->codec->pkt_timebase = s->file->streams[t->index]->time_base;
     return avcodec_open2(t->codec, codec, NULL) < 0 ? SVC_ERR_CODEC : 0;
 }
@@ -101,6 +109,15 @@ static int choose_size(struct source *s)
     return 0;
 }
 
+static int open_video(struct source *s)
+{
+    int err = open_track(s, &s->video, AVMEDIA_TYPE_VIDEO);
+    if (err < 0)
+        return err;
+    choose_rate(s);
+    return choose_size(s);
+}
+
 void source_write_to(struct source *s, const struct svc_image_buffer *to)
 {
     for (int p = 0; p < 3; p++) {
@@ -108,6 +125,7 @@ void source_write_to(struct source *s, const struct svc_image_buffer *to)
         s->stride[p] = (int)to->stride[p];
     }
     s->scaled = false;
+    s->fitted_width = 0;
 }
 
 static int open_sound(struct source *s)
@@ -123,7 +141,7 @@ static int open_sound(struct source *s)
         s->sound_over = true;
         return 0;
     }
-    s->info.channels = c->ch_layout.nb_channels == 1 ? 1 : 2;
+    s->info.channels = s->cfg.channels ? s->cfg.channels : c->ch_layout.nb_channels == 1 ? 1 : 2;
     AVChannelLayout to;
     av_channel_layout_default(&to, s->info.channels);
     AVChannelLayout from = c->ch_layout;
@@ -133,6 +151,88 @@ static int open_sound(struct source *s)
                             c->sample_rate, 0, NULL) < 0)
         return SVC_ERR_NOMEM;
     return swr_init(s->swr) < 0 ? SVC_ERR_CODEC : 0;
+}
+
+/* ---- opening ---- */
+
+static const struct device {
+    const char *prefix, *format; /* of FFmpeg */
+} devices[] = {
+    { "v4l2:", "video4linux2,v4l2" },
+    { "x11:", "x11grab" },
+    { "alsa:", "alsa" },
+    { "pulse:", "pulse" },
+};
+
+static const struct device *find_device(const char *path)
+{
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (strncmp(path, devices[i].prefix, strlen(devices[i].prefix)) == 0)
+            return &devices[i];
+    return NULL;
+}
+
+bool source_is_device(const char *path)
+{
+    return find_device(path) != NULL;
+}
+
+bool source_is_realtime(const char *path)
+{
+    static const char *const schemes[] = { "srt:",   "rist:", "rtmp:", "rtmps:", "rtsp:",
+                                           "rtsps:", "rtp:",  "udp:",  "tcp:" };
+    const size_t len = strcspn(path, "#");
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (strncmp(path, schemes[i], strlen(schemes[i])) == 0)
+            return true;
+    return source_is_device(path) || (len > 4 && strncmp(path + len - 4, ".sdp", 4) == 0);
+}
+
+static int set_options(const struct source *s, AVDictionary **to, const char *text)
+{
+    if (text && av_dict_parse_string(to, text, "=", "&", 0) < 0)
+        return -1;
+    if (!s->cfg.realtime)
+        return 0;
+    av_dict_set(to, "fflags", "nobuffer", AV_DICT_DONT_OVERWRITE);
+    av_dict_set(to, "probesize", "200000", AV_DICT_DONT_OVERWRITE);
+    av_dict_set(to, "analyzeduration", "1000000", AV_DICT_DONT_OVERWRITE); /* us */
+    return 0;
+}
+
+/* An error of FFmpeg's, or 0. */
+static int open_input(struct source *s)
+{
+    const struct device *d = find_device(s->cfg.path);
+    char *url = av_strdup(d ? s->cfg.path + strlen(d->prefix) : s->cfg.path);
+    char *options = url && (d || source_is_realtime(url)) ? strchr(url, '#') : NULL;
+    AVDictionary *dict = NULL;
+    int av = AVERROR(ENOMEM);
+
+    if (!url)
+        return av;
+    if (options)
+        *options++ = 0;
+    s->file = avformat_alloc_context();
+    if (!s->file)
+        goto out;
+    s->file->interrupt_callback = (AVIOInterruptCB){ s->cfg.stop, s->cfg.stop_user };
+    av = AVERROR(EINVAL);
+    if (set_options(s, &dict, options) < 0)
+        goto out;
+    if (!d && source_is_realtime(s->cfg.path) && strstr(url, ".sdp"))
+        av_dict_set(&dict, "protocol_whitelist", "file,udp,rtp", AV_DICT_DONT_OVERWRITE);
+    if (d)
+        avdevice_register_all();
+    av = avformat_open_input(&s->file, strcmp(url, "-") == 0 ? "pipe:0" : url,
+                             d ? av_find_input_format(d->format) : NULL, &dict);
+    if (av >= 0 && av_dict_count(dict) > 0) /* nobody has taken it */
+        av = AVERROR_OPTION_NOT_FOUND;
+out:
+    av_dict_free(&dict);
+    av_free(url);
+    return av < 0 ? av : 0;
 }
 
 int source_open(struct source **out, const struct source_config *cfg, char *why, size_t size)
@@ -149,25 +249,24 @@ int source_open(struct source **out, const struct source_config *cfg, char *why,
     s->heard = av_frame_alloc();
     if (!s->pkt || !s->held || !s->ahead || !s->heard)
         goto fail;
-    const char *url = strcmp(cfg->path, "-") == 0 ? "pipe:0" : cfg->path;
-    s->file = avformat_alloc_context();
-    if (!s->file)
-        goto fail;
-    s->file->interrupt_callback = (AVIOInterruptCB){ cfg->stop, cfg->stop_user };
-    int av = avformat_open_input(&s->file, url, NULL, NULL);
+    int av = open_input(s);
     if (av < 0) {
         err = refuse(s, SVC_ERR_FILE, av_err2str(av), why, size);
         goto fail;
     }
-    if (avformat_find_stream_info(s->file, NULL) < 0 ||
-        open_track(s, &s->video, AVMEDIA_TYPE_VIDEO) < 0) {
+    s->video_over = cfg->sound_only;
+    av = avformat_find_stream_info(s->file, NULL);
+    if (av >= 0 && !cfg->sound_only)
+        av = open_video(s);
+    if (av < 0) {
         err = refuse(s, SVC_ERR_FORMAT, "no video in it that can be decoded", why, size);
         goto fail;
     }
-    choose_rate(s);
-    err = choose_size(s);
-    if (err == 0)
-        err = open_sound(s);
+    err = open_sound(s);
+    if (err == 0 && cfg->sound_only && s->sound.index < 0) {
+        err = refuse(s, SVC_ERR_FORMAT, "no sound in it that can be decoded", why, size);
+        goto fail;
+    }
     if (err < 0) {
         refuse(s, err, svc_strerror(err), why, size);
         goto fail;
@@ -248,6 +347,7 @@ static int pull_sound(struct source *s, struct source_item *out)
         s->sound_over = true;
     if (av < 0)
         return 0;
+    s->heard_us = to_us(s, s->sound.index, s->heard->best_effort_timestamp);
     size_t lead = s->sound_begun ? 0 : lead_silence(s);
     int most = swr_get_out_samples(s->swr, s->heard->nb_samples);
     if (most < 0 || grow_samples(s, lead + (size_t)most) < 0)
@@ -266,18 +366,50 @@ static int pull_sound(struct source *s, struct source_item *out)
     return out->n_frames > 0;
 }
 
+/* Where the held picture goes, as large as its shape allows; black beside it. */
+static void fit_held(struct source *s)
+{
+    const AVFrame *f = s->held;
+    int w = s->info.width, h = s->info.height;
+
+    if (s->cfg.fit) {
+        const AVRational sar =
+            f->sample_aspect_ratio.num > 0 ? f->sample_aspect_ratio : (AVRational){ 1, 1 };
+        const int64_t wide = (int64_t)f->width * sar.num, high = (int64_t)f->height * sar.den;
+        if (wide * h > high * w)
+            h = (int)(high * w / wide) & ~1;
+        else
+            w = (int)(wide * h / high) & ~1;
+        w = w < 2 ? 2 : w;
+        h = h < 2 ? 2 : h;
+    }
+    if (w == s->fitted_width && h == s->fitted_height)
+        return;
+    s->fitted_width = w;
+    s->fitted_height = h;
+    for (int p = 0; p < 3; p++) {
+        const int shift = p > 0, rows = s->info.height >> shift;
+        const int left = ((s->info.width - w) / 2 & ~1) >> shift;
+        const int top = ((s->info.height - h) / 2 & ~1) >> shift;
+        s->fitted[p] = s->plane[p] + top * s->stride[p] + left;
+        for (int y = 0; y < rows && (w < s->info.width || h < s->info.height); y++)
+            memset(s->plane[p] + y * s->stride[p], p ? 128 : 16, s->info.width >> shift);
+    }
+}
+
 static int scale_held(struct source *s)
 {
     if (s->scaled)
         return 0;
+    fit_held(s);
     s->sws = sws_getCachedContext(
-        s->sws, s->held->width, s->held->height, (enum AVPixelFormat)s->held->format, s->info.width,
-        s->info.height, AV_PIX_FMT_YUV420P,
+        s->sws, s->held->width, s->held->height, (enum AVPixelFormat)s->held->format,
+        s->fitted_width, s->fitted_height, AV_PIX_FMT_YUV420P,
         s->cfg.quick ? SWS_BILINEAR : SWS_BICUBIC | SWS_ACCURATE_RND, NULL, NULL, NULL);
     if (!s->sws)
         return SVC_ERR_CODEC;
     sws_scale(s->sws, (const uint8_t *const *)s->held->data, s->held->linesize, 0, s->held->height,
-              s->plane, s->stride);
+              s->fitted, s->stride);
     s->scaled = true;
     return 0;
 }
@@ -435,6 +567,57 @@ int source_next(struct source *s, struct source_item *out)
     if (got == 0 && !long_enough(s))
         got = source_next_sound(s, out);
     return got;
+}
+
+/* ---- as it comes ---- */
+
+/* 1: *out is the next picture. 0: packets are needed. */
+static int read_picture(struct source *s, struct source_item *out)
+{
+    if (s->video.index < 0 || !pull_video(s))
+        return 0;
+    av_frame_unref(s->held);
+    av_frame_move_ref(s->held, s->ahead);
+    s->have_ahead = s->scaled = false;
+    s->held_us = s->ahead_us;
+    s->have_held = true;
+    const int got = give_picture(s, out);
+    out->pts = s->first_us + s->held_us;
+    return got;
+}
+
+static int read_sound(struct source *s, struct source_item *out)
+{
+    s->sound_begun = true; /* no silence in front: its time says where it belongs */
+    const int got = s->sound.index < 0 ? 0 : pull_sound(s, out);
+    if (got == 1)
+        out->pts = s->heard_us;
+    return got;
+}
+
+int source_read(struct source *s, struct source_item *out)
+{
+    for (;;) {
+        int got = read_picture(s, out);
+        if (got == 0)
+            got = read_sound(s, out);
+        if (got != 0)
+            return got;
+        av_packet_unref(s->pkt);
+        if (av_read_frame(s->file, s->pkt) < 0)
+            return 0;
+        struct track *t = s->pkt->stream_index == s->video.index   ? &s->video
+                          : s->pkt->stream_index == s->sound.index ? &s->sound
+                                                                   : NULL;
+        if (t)
+            avcodec_send_packet(t->codec, s->pkt);
+    }
+}
+
+void source_stretch_sound(struct source *s, int frames, int over)
+{
+    if (s->swr)
+        swr_set_compensation(s->swr, frames, over);
 }
 
 static void forget_waiting(struct track *t)

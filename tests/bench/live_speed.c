@@ -71,7 +71,7 @@ static void hear(struct live_input *in, OpusEncoder *opus, uint64_t *heard, doub
 
     while (opus && (double)(*heard + 1) * OPUS_FRAME <= until_s * LIVE_RATE) {
         const size_t channels = live_input_info(in)->channels;
-        const size_t got = live_input_sound(in, samples, OPUS_FRAME);
+        const size_t got = live_input_sound(in, 0, samples, OPUS_FRAME);
 
         memset(samples + got * channels, 0, (OPUS_FRAME - got) * channels * sizeof *samples);
         if (opus_encode(opus, samples, OPUS_FRAME, bytes, sizeof bytes) < 0)
