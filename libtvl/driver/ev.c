@@ -42,9 +42,11 @@ struct sock {
     uint64_t tag;
     struct tvl_conn *conn; /* client: whose path this is */
     uint32_t path_id;
-    bool left;                /* the path has moved on to another socket */
-    char device[IF_NAMESIZE]; /* bound to; "": any */
-    struct queue *held;       /* what a full socket has not taken; NULL: it is not full */
+    bool left;   /* the path has moved on to another socket */
+    bool shared; /* client: of paths of any connection; kept for the driver's life */
+    struct sockaddr_storage asked; /* shared: the local address that was asked for */
+    char device[IF_NAMESIZE];      /* bound to; "": any */
+    struct queue *held;            /* what a full socket has not taken; NULL: it is not full */
 };
 
 struct tvl_ev {
@@ -53,7 +55,7 @@ struct tvl_ev {
     void (*on_event)(void *user, const struct tvl_event *ev);
     void *user;
     ev_timer timer;
-    bool driving;
+    bool driving, share_sockets;
     uint64_t next_tag;
     struct sock socks[SOCKETS_MAX];
     struct sockaddr_storage server;           /* client: of the last connect */
@@ -132,6 +134,13 @@ static struct sock *sock_by_tag(struct tvl_ev *d, uint64_t tag)
         if (d->socks[i].udp.fd >= 0 && d->socks[i].tag == tag)
             return &d->socks[i];
     return NULL;
+}
+
+/* The path that it was opened for did not come to be. */
+static void sock_give_back(struct sock *s)
+{
+    if (!s->shared)
+        sock_close(s);
 }
 
 /* Keep what a full socket did not take until it is writable; what is too much is lost, as a full
@@ -438,6 +447,7 @@ static struct sock *sock_open(struct tvl_ev *d, const struct tvl_udp_options *o,
     s->driver = d;
     s->tag = d->next_tag++;
     s->conn = NULL;
+    s->shared = false;
     s->device[0] = '\0';
     if (o->interface)
         strncat(s->device, o->interface, sizeof s->device - 1);
@@ -506,6 +516,7 @@ int tvl_ev_new_shared(struct tvl_ev **out, const struct tvl_ev_config *cfg,
     d->on_event = cfg->on_event;
     d->user = cfg->user;
     d->share = *share;
+    d->share_sockets = cfg->share_sockets;
     d->next_tag = 1;
     if (tvl.wall_offset == 0)
         tvl.wall_offset = wall_offset();
@@ -572,6 +583,45 @@ uint16_t tvl_ev_port(const struct tvl_ev *d)
 
 /* ---- paths of a client ---- */
 
+static struct sock *sock_shared(struct tvl_ev *d, const struct tvl_udp_options *o)
+{
+    const char *device = o->interface ? o->interface : "";
+
+    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+        struct sock *s = &d->socks[i];
+
+        if (s->udp.fd >= 0 && s->shared && strcmp(s->device, device) == 0 &&
+            memcmp(&s->asked, &o->bind_to, tvl_udp_len(&o->bind_to)) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+/* The one that such paths share, or a new one. */
+static struct sock *sock_for(struct tvl_ev *d, const struct tvl_udp_options *o, char *why,
+                             size_t why_size)
+{
+    struct sock *s = d->share_sockets ? sock_shared(d, o) : NULL;
+
+    if (s)
+        return s;
+    s = sock_open(d, o, why, why_size);
+    if (s && d->share_sockets) {
+        s->shared = true;
+        s->asked = o->bind_to;
+    }
+    return s;
+}
+
+/* The path runs over the socket. */
+static void sock_serves(struct sock *s, struct tvl_conn *conn, uint32_t path_id)
+{
+    if (s->shared)
+        return;
+    s->conn = conn;
+    s->path_id = path_id;
+}
+
 /* A socket for a path to cfg->remote. */
 static struct sock *path_socket(struct tvl_ev *d, const struct tvl_ev_path *path,
                                 struct tvl_path_config *cfg, char *why, size_t why_size)
@@ -593,7 +643,7 @@ static struct sock *path_socket(struct tvl_ev *d, const struct tvl_ev_path *path
     }
     if (path && path->interface && path->interface[0])
         o.interface = path->interface;
-    s = sock_open(d, &o, why, why_size);
+    s = sock_for(d, &o, why, why_size);
     if (!s)
         return NULL;
     cfg->local = s->udp.bound;
@@ -633,11 +683,10 @@ int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name
     r = tvl_connect(d->ep, &cfg, server_name, out, clock_now());
     if (r != 0) {
         tvl_ev_say(why, why_size, "%s", tvl_strerror(r));
-        sock_close(s);
+        sock_give_back(s);
         return r;
     }
-    s->conn = *out;
-    s->path_id = 0;
+    sock_serves(s, *out, 0);
     drive(d);
     return 0;
 }
@@ -653,11 +702,10 @@ static int path_add(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev
     r = tvl_path_add(conn, cfg, clock_now());
     if (r < 0) {
         tvl_ev_say(why, why_size, "%s", tvl_strerror(r));
-        sock_close(s);
+        sock_give_back(s);
         return r;
     }
-    s->conn = conn;
-    s->path_id = (uint32_t)r;
+    sock_serves(s, conn, (uint32_t)r);
     return r;
 }
 
@@ -720,12 +768,11 @@ static int path_move(struct tvl_ev *d, struct tvl_conn *conn, uint32_t path_id,
     r = tvl_path_migrate(conn, path_id, cfg, clock_now());
     if (r < 0) {
         tvl_ev_say(why, why_size, "%s", tvl_strerror(r));
-        sock_close(s);
+        sock_give_back(s);
         return r;
     }
     leave_sockets(d, conn, path_id);
-    s->conn = conn;
-    s->path_id = path_id;
+    sock_serves(s, conn, path_id);
     return 0;
 }
 

@@ -1,9 +1,10 @@
 /*
  * ev.h - drives a tvl_endpoint on a libev loop: sockets, one timer, the clock.
  *
- * A client driver has one UDP socket per path, bound to an interface or a local address; a server
- * driver has one socket for all. The driver calls `on_event` for every event; inside it any tvl_*
- * call on the connection is allowed, and its effects are sent before the loop sleeps.
+ * A client driver has one UDP socket per path, bound to an interface or a local address (or shares
+ * them, see share_sockets); a server driver has one socket for all. The driver calls `on_event` for
+ * every event; inside it any tvl_* call on the connection is allowed, and its effects are sent
+ * before the loop sleeps.
  */
 #ifndef TVL_EV_H
 #define TVL_EV_H
@@ -21,6 +22,10 @@ struct tvl_ev_config {
     struct ev_loop *loop;  /* borrowed for the life of the driver */
     struct tvl_config tvl; /* seed all zero: filled from getrandom(2) */
     const char *listen;    /* server: "ADDRESS:PORT", "[ADDRESS]:PORT"; NULL: client */
+    bool share_sockets;    /* client of many connections: all their paths with one interface and
+                              one local address run over one socket, which is kept; what needs a
+                              socket's path (tvl_ev_watch, tvl_ev_path_interface, what the kernel
+                              says of its routes) is not to be had. Default false */
     void (*on_event)(void *user, const struct tvl_event *ev);
     void *user;
 };

@@ -15,7 +15,7 @@ import tempfile
 # The most specific room first. A room always sees itself.
 ROOMS = [
     "libtvl/include", "libtvl/core", "libtvl/cc", "libtvl/sched", "libtvl/driver",
-    "moq/include", "moq", "svc/include", "svc", "server", "client", "gst", "vmm-shim", "media",
+    "moq/include", "moq", "svc/include", "svc", "server", "client", "load", "gst", "vmm-shim", "media",
     "tests",
 ]
 
@@ -32,6 +32,7 @@ RULES = {
     "svc": ["svc/include"],
     "server": PUBLIC + ["svc/tools", "media"],
     "client": PUBLIC + ["media"],
+    "load": PUBLIC + ["client/path_spec.h", "client/subscription.h", "client/uri.h"],
     "gst": PUBLIC,
     "vmm-shim": [],
     "media": ["svc/include", "svc/tools"],
