@@ -84,6 +84,6 @@ json_t *json_config(const struct config *c)
                      text(c->listen), "workers", (int)c->workers, "viewers_max",
                      (int)c->viewers_max, "cert", text(c->cert), "sources", sources, "push", pushes,
                      "access", access_rules(&c->access), "control", text(c->control.listen),
-                     "transport", transport, "confined", c->confine.mode != CONFINE_OFF, "drain_s", (int)c->drain_s,
-                     "qlog", text(c->qlog));
+                     "transport", transport, "confined", c->confine.mode != CONFINE_OFF, "drain_s",
+                     (int)c->drain_s, "qlog", text(c->qlog));
 }
