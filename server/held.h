@@ -1,7 +1,8 @@
 /*
  * held.h - what one viewer is known to hold in its reference slots: the units of temporal layer 0
  * that were acknowledged, taken in the order they were sent, as its own decoder would take them. A
- * unit whose fate is not known yet holds up all after it: they may lean on it. Pure.
+ * unit whose fate is not known yet holds up all after it: they may lean on it. Pure, but for
+ * memory.
  */
 #ifndef SERVER_HELD_H
 #define SERVER_HELD_H
@@ -18,9 +19,11 @@ struct held_unit {
 
 struct held { /* zero is a fresh one */
     struct svc_tracker known;
-    struct held_unit pending[HELD_PENDING_MAX];
-    size_t first, n;
+    struct held_unit *pending; /* a ring of `cap`; owned */
+    size_t first, n, cap;
 };
+
+void held_fini(struct held *h); /* then it is a fresh one */
 
 /* `unit`, of whichever layer, was sent on `stream`. */
 void held_sent(struct held *h, uint64_t stream, const struct svc_unit *unit);

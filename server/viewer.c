@@ -298,6 +298,8 @@ void viewer_free(struct viewer *v)
     if (!v)
         return;
     moq_session_free(v->moq);
+    wire_fini(&v->wire);
+    held_fini(&v->held);
     free(v);
 }
 

@@ -1,6 +1,8 @@
 /* wire.c - see wire.h. */
 #include "wire.h"
 
+#include <stdlib.h>
+
 #define UNI_SHIFT \
     2 /* the low bits of a stream ID are its kind; ours of one kind count by 1 above */
 
@@ -30,24 +32,55 @@ void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out)
     out->set_rank = hear_rank;
 }
 
-static struct wire_flight *place(struct wire *w, uint64_t stream)
+void wire_fini(struct wire *w)
 {
-    return &w->flight[(stream >> UNI_SHIFT) % WIRE_FLIGHTS_MAX];
+    free(w->flight);
+    w->flight = NULL;
+    w->cap = 0;
+}
+
+static struct wire_flight *place(const struct wire *w, uint64_t stream)
+{
+    return &w->flight[(stream >> UNI_SHIFT) & (w->cap - 1)];
+}
+
+/* Twice the room; what is in flight has places of its own there, too. */
+static void grow(struct wire *w)
+{
+    const struct wire former = *w;
+    const size_t cap = w->cap ? 2 * w->cap : WIRE_FLIGHTS_MIN;
+    struct wire_flight *flight = calloc(cap, sizeof *flight);
+    if (!flight)
+        return; /* a flight is forgotten instead */
+    w->flight = flight;
+    w->cap = cap;
+    for (size_t i = 0; i < former.cap; i++)
+        if (former.flight[i].stream)
+            *place(w, former.flight[i].stream) = former.flight[i];
+    free(former.flight);
 }
 
 void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture)
 {
+    while (w->cap < WIRE_FLIGHTS_MAX && (w->cap == 0 || place(w, w->last_stream)->stream)) {
+        const size_t before = w->cap;
+        grow(w);
+        if (w->cap == before)
+            break;
+    }
+    w->rank[track] = w->last_rank;
+    (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, flow);
+    if (w->cap == 0)
+        return;
     *place(w, w->last_stream) = (struct wire_flight){
         .stream = w->last_stream, .picture = picture, .at = w->tvl.now, .track = (uint8_t)track
     };
-    w->rank[track] = w->last_rank;
-    (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, flow);
 }
 
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream)
 {
-    struct wire_flight *f = place(w, stream);
-    if (stream == 0 || f->stream != stream)
+    struct wire_flight *f = w->cap ? place(w, stream) : NULL;
+    if (stream == 0 || !f || f->stream != stream)
         return NULL;
     f->stream = 0;
     return f;

@@ -14,7 +14,8 @@ _Static_assert(TRACKS_MAX <= TVL_FLOWS_MAX, "a flow for each track");
 
 #define WIRE_FLIGHTS_MAX                                                      \
     8192 /* objects remembered until their stream ends; a power of two, above \
-            MOQ_STREAMS_MAX */
+            MOQ_STREAMS_MAX. As much room as is needed, from: */
+#define WIRE_FLIGHTS_MIN 16
 
 struct wire_flight {
     uint64_t stream; /* 0: none (stream 0 is never ours) */
@@ -28,10 +29,12 @@ struct wire {           /* at one place for its life: moq holds a pointer to it 
     struct moq_quic inner;
     uint64_t last_stream, last_rank; /* of the last object stream opened */
     uint64_t rank[TRACKS_MAX];       /* of each track's last object; 0: none yet */
-    struct wire_flight flight[WIRE_FLIGHTS_MAX];
+    struct wire_flight *flight;      /* `cap`, by stream number; owned */
+    size_t cap;                      /* a power of two, or 0 */
 };
 
 void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out);
+void wire_fini(struct wire *w);
 /* The object just written to the session was `picture` of track number `track`; its stream is of
  * `flow`. */
 void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture);

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
-#include <string.h>
 #include <cmocka.h>
 
 #include "held.h"
@@ -43,6 +42,7 @@ static void nothing_is_held_unasked(void **state)
     held_acked(&h, stream_of(0, 0));
     assert_true(h.known.slot[0].valid);
     assert_int_equal(h.known.slot[7].picture, 0);
+    held_fini(&h);
 }
 
 /* Acknowledged in a random order, some lost: in the end exactly what a decoder holds that got the
@@ -58,7 +58,7 @@ static void it_is_what_a_decoder_holds(void **state)
         bool lost[3 * 30] = { false };
         size_t n = 0;
 
-        memset(&h, 0, sizeof h);
+        held_fini(&h);
         for (uint64_t p = 0; p < 30; p++)
             for (uint8_t s = 0; s < 3; s++) {
                 const struct svc_unit u = unit_of(p, s);
@@ -83,6 +83,7 @@ static void it_is_what_a_decoder_holds(void **state)
             assert_int_equal(h.known.slot[i].valid, decoder.slot[i].valid);
             assert_int_equal(h.known.slot[i].picture, decoder.slot[i].picture);
         }
+        held_fini(&h);
     }
 }
 
@@ -105,6 +106,7 @@ static void what_is_open_holds_up_the_rest(void **state)
     assert_int_equal(h.known.slot[0].picture, 5);
     assert_int_equal(h.known.slot[2].picture, 2); /* the layer's end, */
     assert_int_equal(h.known.slot[6].picture, 4); /* long-term: of the layer below */
+    held_fini(&h);
 }
 
 static void too_many_open_ones_are_lost(void **state)
@@ -122,6 +124,7 @@ static void too_many_open_ones_are_lost(void **state)
         held_acked(&h, stream_of(p, 0));
     assert_int_equal(h.n, 0);
     assert_false(h.known.slot[0].valid); /* they lean on what was forgotten */
+    held_fini(&h);
 }
 
 int main(void)
