@@ -220,6 +220,25 @@ static void one_per_host(const struct pair *p, int side, struct tvl_tls_config *
         cfg->conns_per_host = 1;
 }
 
+/* Who has not proved its address shall; link 0 is welcome then, the others are not. */
+static enum tvl_knock on_knock(void *user, const struct sockaddr_storage *remote, bool proved,
+                               tvl_time now)
+{
+    const uint8_t *b =
+        (const uint8_t *)&((const struct sockaddr_in *)(const void *)remote)->sin_addr;
+
+    (void)user, (void)now;
+    return !proved ? TVL_KNOCK_PROVE : b[2] == 0 ? TVL_KNOCK_ADMIT : TVL_KNOCK_REFUSE;
+}
+
+static void only_the_proved_of_link_0(const struct pair *p, int side, struct tvl_tls_config *tls,
+                                      struct tvl_config *cfg)
+{
+    (void)p, (void)tls;
+    if (side == PAIR_SERVER)
+        cfg->on_knock = on_knock;
+}
+
 static void assert_refused(struct pair *p, unsigned link)
 {
     connect_over(p, link);
@@ -257,6 +276,25 @@ static void limits_refuse(void **state)
     pair_run(&p, 5 * SECOND, both_connected);
     assert_true(both_connected(&p));
     assert_int_equal(stats_of(&p).conns, 2);
+    pair_fini(&p);
+}
+
+static void the_application_refuses(void **state)
+{
+    const struct pair_options o = { .adjust = only_the_proved_of_link_0 };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    connect_over(&p, 0);
+    pair_run(&p, 5 * SECOND, both_connected);
+    assert_true(both_connected(&p));
+    assert_int_equal(stats_of(&p).retries_sent, 1);
+    assert_string_equal(tvl_conn_peer_subject(p.conn[PAIR_SERVER]), "");
+    assert_string_equal(tvl_conn_peer_subject(p.conn[PAIR_CLIENT]), "CN=localhost");
+    assert_refused(&p, 1);
+    assert_int_equal(stats_of(&p).refused_knock, 1);
+    assert_int_equal(stats_of(&p).conns, 1);
     pair_fini(&p);
 }
 
@@ -529,6 +567,7 @@ int main(void)
         cmocka_unit_test(bad_retry_token_is_refused),
         cmocka_unit_test(damaged_retry_token_is_ignored),
         cmocka_unit_test(limits_refuse),
+        cmocka_unit_test(the_application_refuses),
         cmocka_unit_test(draining_refuses_the_new_only),
         cmocka_unit_test(forgotten_connection_is_reset),
         cmocka_unit_test(resets_are_small_and_few),

@@ -107,12 +107,61 @@ static void hosts_are_counted_apart(void **state)
     }
 }
 
+struct asked {
+    enum tvl_knock answer;
+    unsigned times;
+    bool proved;
+};
+
+static enum tvl_knock on_knock(void *user, const struct sockaddr_storage *remote, bool proved,
+                               tvl_time now)
+{
+    struct asked *a = user;
+
+    (void)remote, (void)now;
+    a->times++;
+    a->proved = proved;
+    return a->answer;
+}
+
+static void application_is_asked_last(void **state)
+{
+    static const struct {
+        enum tvl_knock answer;
+        enum tvl_admit unproved, proved;
+    } rows[] = {
+        { TVL_KNOCK_ADMIT, TVL_ADMIT, TVL_ADMIT },
+        { TVL_KNOCK_PROVE, TVL_ADMIT_PROVE, TVL_REFUSE_KNOCK },
+        { TVL_KNOCK_REFUSE, TVL_REFUSE_KNOCK, TVL_REFUSE_KNOCK },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct asked asked = { .answer = rows[i].answer };
+        const struct tvl_config cfg = {
+            .conns_max = 1, .handshakes_max = 8, .on_knock = on_knock, .knock_user = &asked
+        };
+        struct tvl_admission a = { .conns = 0 };
+        struct tvl_guest g = { .host = NULL };
+
+        assert_int_equal(judge(&a, &cfg, "192.0.2.1", false), rows[i].unproved);
+        assert_false(asked.proved);
+        assert_int_equal(judge(&a, &cfg, "192.0.2.1", true), rows[i].proved);
+        assert_true(asked.proved);
+        enter(&a, &cfg, "192.0.2.1", &g);
+        assert_int_equal(judge(&a, &cfg, "192.0.2.1", true), TVL_REFUSE_CONNS);
+        assert_int_equal(asked.times, 2); /* not about one that is refused anyway */
+        tvl_admission_leave(&a, &g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(proof_is_asked_under_load),
         cmocka_unit_test(hosts_are_counted_apart),
+        cmocka_unit_test(application_is_asked_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
