@@ -127,11 +127,13 @@ struct config {
         *policy_log; /* NULL: none; SSLKEYLOGFILE, QLOGDIR are in it */
 };
 
-/* The defaults: no source, anybody may subscribe. */
-void config_init(struct config *c);
+/* The defaults: no source, no grant. 0, or -1: out of memory, `c` is zero. */
+int config_init(struct config *c);
 void config_fini(struct config *c); /* frees what is in it; legal on zero */
 /* All of `c`, nothing shared. 0, or -1: out of memory, `out` is zero. */
 int config_copy(struct config *out, const struct config *c);
+/* The plain file that a CONFIG_FILE or CONFIG_LIVE source reads; NULL: it reads none. */
+const char *config_input_file(const struct config_source *s);
 /* What a CONFIG_LIVE source is for live_open(); borrows its strings. 0, or -1 with one line in
  * `why` (which names the key). */
 int config_live(struct live_config *out, const struct config_source *s, char *why, size_t why_size);

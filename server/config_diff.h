@@ -7,28 +7,31 @@
 
 #include "config.h"
 
-enum config_change { CONFIG_CAME, CONFIG_WENT, CONFIG_CHANGED };
+enum config_change { CONFIG_WENT, CONFIG_CHANGED, CONFIG_CAME };
 
+/* Of a source, or of a push (then the other pair is NULL). */
 struct config_step {
     enum config_change change;
-    const struct config_source *was,
-        *is; /* the sources; was: NULL when it came, is: when it went */
-    const struct config_push *push_was, *push_is; /* likewise; all four NULL: never */
+    const struct config_source *was, *is; /* NULL: it came; it went */
+    const struct config_push *push_was, *push_is;
 };
 
 #define CONFIG_REFUSED_MAX 32
 
 struct config_diff {
-    struct config_step *step; /* sources first; what went before what came */
+    struct config_step *step; /* what went, then changed, then came; in it sources first */
     size_t n_steps;
-    bool access, limits; /* access; viewers_max, drain_s: to be taken over at once */
-    bool log;            /* log_level, log_json, access.log likewise */
-    const char *refused[CONFIG_REFUSED_MAX]; /* keys that changed and need a restart; static */
+    bool access;  /* config_access */
+    bool control; /* control.token */
+    bool limits;  /* viewers_max, drain_s */
+    bool log;     /* log_level, log_json */
+    /* Keys, "listen" or "transport", that changed and need a restart; static texts. */
+    const char *refused[CONFIG_REFUSED_MAX];
     size_t n_refused;
 };
 
-/* Borrows both. 0, or -1: out of memory. Certificates and keys are files, read again at each
- * reload, whether their names changed or not. */
+/* Borrows both. 0, or -1: out of memory. Certificates, keys and tokens are files: read again at
+ * each reload, whether their names changed or not. */
 int config_diff(struct config_diff *out, const struct config *was, const struct config *is);
 void config_diff_fini(struct config_diff *d);
 

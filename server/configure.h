@@ -28,10 +28,10 @@ struct configure {
     const char *replay; /* out: CONFIGURE_REPLAY */
 };
 
-extern const char configure_help[];
+extern const char *const configure_help[]; /* parts, NULL-ended */
 
-/* `out` is the caller's (config_fini) after CONFIGURE_RUN and CONFIGURE_CHECK, else zero; `why` has
- * one line after CONFIGURE_USAGE and CONFIGURE_BAD. */
+/* `out` is the caller's (config_fini) after CONFIGURE_RUN, _CHECK and _REPLAY, else zero; `why` has
+ * a line for each problem after CONFIGURE_USAGE and CONFIGURE_BAD. */
 enum configure_result configure(struct configure *q, struct config *out, char *why,
                                 size_t why_size);
 

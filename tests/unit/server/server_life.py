@@ -87,7 +87,7 @@ def refusals(folder, clip, serve):
         ([*serve, "--json", "/nonexistent/x", clip], 1, "/nonexistent/x"),
         ([*serve, "--keylog", "/nonexistent/x", clip], 1, "/nonexistent/x"),
         ([*serve, "--listen", "192.0.2.1:1", clip], 1, "192.0.2.1:1"),
-        ([*serve, "--listen", "nonsense", clip], 1, "nonsense"),
+        ([*serve, "--listen", "nonsense", clip], 64, "nonsense"),
         ([clip], 64, "openssl req"),
     ]
     for args, code, word in rows:
@@ -99,8 +99,39 @@ def refusals(folder, clip, serve):
     finish(held, 10)
 
 
+def configured(folder, clip, serve):
+    """A file does what the command line does; --check looks at all that it names."""
+    def yaml(name, text):
+        path = os.path.join(folder, name + ".yaml")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        return path
+
+    other = os.path.join(folder, "other.key")
+    run("openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", other)
+    good = ("listen: 127.0.0.1:0\ncert: c.pem\nkey: k.pem\nsources:\n"
+            "- {input: clip.mkv, loop: true}\n")
+    file = yaml("good", good)
+    done = run(SERVER, "--config", file, "--check")
+    check("a good file", (done.returncode, done.stdout, done.stderr) == (0, "ok\n", ""), done)
+    for name, text, more, says in (
+            ("unknown", "colour: red\n" + good, [], "unknown.yaml:1: unknown key colour"),
+            ("none", good.replace("clip", "none"), ["--check"], "none.mkv"),
+            ("pair", good, ["--key", other, "--check"], "other.key"),
+            ("token", good + "access: {token_key: none.pem}\n", ["--check"], "none.pem"),
+            ("report", good + "json: /nonexistent/x\n", ["--check"], "/nonexistent/x")):
+        done = run(SERVER, "--config", yaml(name, text), *more)
+        check("refuses configuration " + name, done.returncode == 78 and says in done.stderr
+              and done.stderr.count("\n") == 1 and not done.stdout, (done.returncode, done.stderr))
+    held = start("--config", file)
+    held.send_signal(signal.SIGTERM)
+    code, err = finish(held, 10)
+    check("serves by a file", code == 0 and not err, (code, err))
+
+
 with tempfile.TemporaryDirectory() as scratch:
     material = make_material(scratch)
     lives(scratch, *material)
     refusals(scratch, *material)
+    configured(scratch, *material)
 sys.exit(1 if failures else 0)
