@@ -59,4 +59,5 @@ void layers_shown(struct layers *l, struct svc_layer best)
 {
     for (unsigned s = 0; s <= best.spatial && s < l->n_spatial; s++)
         l->count[s][best.temporal].shown++;
+    l->count[best.spatial][best.temporal].best++;
 }

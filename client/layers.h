@@ -13,6 +13,7 @@ struct layers_count {
     uint64_t in_time;  /* of those, that were there when their picture was decoded */
     uint64_t shown;    /* pictures shown that include the layer */
     uint64_t received; /* units that came, counted as they came */
+    uint64_t best;     /* pictures shown of which it was the best layer */
 };
 
 struct layers {

@@ -17,10 +17,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NOT_CONNECTED = 2, EXIT_USAGE = 64 };
 
 #define KEYS_PERIOD_S 0.01
+#define COMMANDS_MAX 16      /* of the keyboard, at a time */
+#define VOLUME_MAX 130       /* percent */
 #define GOODBYE_S 0.3        /* for the farewell to leave */
 #define FIRST_PICTURE_S 15.0 /* with --duration: how long the first picture may take */
 #define DECODER_PIXELS_MAX (4096u * 2304u)
@@ -36,7 +39,9 @@ struct app {
     ev_timer keys, measure, goodbye;
     ev_signal interrupt, terminate;
     int64_t began;
-    bool leaving, statistics, help, muted;
+    bool leaving, muted;
+    double volume; /* percent */
+    unsigned page; /* of the statistics, the last that was out */
     bool taken[ARGS_SCREENSHOTS_MAX];
     int exit_code;
     char message[64];
@@ -68,9 +73,10 @@ static void draw_overlay(struct app *a)
 {
     if (!a->screen)
         return;
-    screen_overlay(a->screen, a->statistics ? player_view(a->player) : NULL);
-    if (a->help)
-        screen_overlay_help(a->screen);
+    struct osd_view *view = player_view(a->player);
+    view->bar.fullscreen = screen_is_fullscreen(a->screen);
+    view->bar.volume = a->volume;
+    screen_overlay(a->screen, view);
 }
 
 static void take_screenshots(struct app *a, bool at_end)
@@ -89,24 +95,92 @@ static void take_screenshots(struct app *a, bool at_end)
     }
 }
 
+static void save_screen(struct app *a, const struct command *c)
+{
+    char file[COMMAND_TEXT_MAX], why[600], said[COMMAND_TEXT_MAX + 16];
+    const time_t now = time(NULL);
+    struct tm tm;
+
+    snprintf(file, sizeof file, "%s", c->text);
+    if (!c->text[0])
+        strftime(file, sizeof file, "svc-player-%Y%m%d-%H%M%S.png", localtime_r(&now, &tm));
+    if (screen_save(a->screen, file, why, sizeof why) == 0) {
+        snprintf(said, sizeof said, "saved as %s", file);
+        screen_say(a->screen, said);
+    } else {
+        screen_say(a->screen, why);
+        log_text(LOG_LEVEL_ERROR, "%s", why);
+    }
+}
+
+static void set_volume(struct app *a, const struct command *c)
+{
+    const double wish = c->how == COMMAND_ADD ? a->volume + c->value : c->value;
+
+    a->volume = wish < 0 ? 0 : wish > VOLUME_MAX ? VOLUME_MAX : wish;
+    player_set_volume(a->player, a->volume);
+}
+
+static void turn_page(struct app *a, const struct command *c)
+{
+    struct osd_view *view = player_view(a->player);
+
+    if (c->kind == COMMAND_STATISTICS)
+        view->page =
+            command_switch(c->how, view->page != 0) ? (view->page ? view->page : a->page) : 0;
+    else if (c->how == COMMAND_SET)
+        view->page = (unsigned)c->value;
+    else
+        view->page = (view->page + OSD_PAGES - 1 + (unsigned)(int)c->value) % OSD_PAGES + 1;
+    a->page = view->page ? view->page : a->page;
+}
+
+static void obey(struct app *a, const struct command *c)
+{
+    struct osd_view *view = player_view(a->player);
+
+    switch (c->kind) {
+    case COMMAND_QUIT:
+        leave(a, EXIT_DONE);
+        break;
+    case COMMAND_STATISTICS:
+    case COMMAND_STATISTICS_PAGE:
+        turn_page(a, c);
+        break;
+    case COMMAND_HELP:
+        view->help = command_switch(c->how, view->help);
+        break;
+    case COMMAND_MUTE:
+        a->muted = command_switch(c->how, a->muted);
+        player_set_muted(a->player, a->muted);
+        screen_say_volume(a->screen, a->volume, a->muted);
+        break;
+    case COMMAND_VOLUME:
+        set_volume(a, c);
+        screen_say_volume(a->screen, a->volume, a->muted);
+        break;
+    case COMMAND_FULLSCREEN:
+        screen_set_fullscreen(a->screen, command_switch(c->how, screen_is_fullscreen(a->screen)));
+        break;
+    case COMMAND_SCREENSHOT:
+        save_screen(a, c);
+        break;
+    default:
+        break;
+    }
+}
+
 static void on_keys(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct app *a = timer->data;
+    struct command c[COMMANDS_MAX];
     (void)loop;
     (void)events;
     take_screenshots(a, false);
-    unsigned commands = a->screen ? screen_poll(a->screen) : 0;
-    if (commands & SCREEN_QUIT)
-        leave(a, EXIT_DONE);
-    if (commands & SCREEN_TOGGLE_STATISTICS)
-        a->statistics = !a->statistics;
-    if (commands & SCREEN_TOGGLE_HELP)
-        a->help = !a->help;
-    if (commands & SCREEN_TOGGLE_MUTE) {
-        a->muted = !a->muted;
-        player_set_muted(a->player, a->muted);
-    }
-    if (commands) {
+    const size_t n = a->screen ? screen_commands(a->screen, c, COMMANDS_MAX) : 0;
+    for (size_t i = 0; i < n; i++)
+        obey(a, &c[i]);
+    if (a->screen && (screen_wants_drawing(a->screen) || n > 0)) {
         draw_overlay(a);
         screen_render(a->screen);
     }
@@ -232,6 +306,7 @@ static int open_screen(struct app *a, char *why, size_t why_size)
                                                                     : SCREEN_WINDOW,
                                        .width = a->args.width,
                                        .height = a->args.height,
+                                       .rotate = a->args.rotate,
                                        .title = title };
     if (a->args.headless && a->args.n_screenshots == 0 && !a->args.timing_file)
         return 0;
@@ -253,6 +328,7 @@ static int open_player(struct app *a, char *why, size_t why_size)
         return -1;
     snprintf(a->message, sizeof a->message, "connecting to %.45s", a->args.uri.authority);
     player_view(a->player)->message = a->message;
+    player_view(a->player)->page = 1;
     return 0;
 }
 
@@ -335,7 +411,8 @@ static int play(struct app *a)
 {
     char why[600] = "";
     int code = EXIT_FAILED;
-    a->statistics = true;
+    a->page = 1;
+    a->volume = 100;
     a->muted = a->args.mute;
     a->loop = ev_default_loop(0);
     if (a->args.json_file && !(a->report = report_new()))

@@ -1,6 +1,7 @@
 /* meter.c - differences of counters over 200 ms and over the last second. */
 #include "meter.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct meter_path *find(struct meter *m, const char *name)
@@ -39,10 +40,29 @@ static float take_path(struct meter_path *p, const struct tvl_path_stats *now, i
     return elapsed_us > 0 ? (float)((double)bytes * 8e6 / (double)elapsed_us) : 0;
 }
 
+static void push(float *history, float value)
+{
+    memmove(history, history + 1, (OSD_HISTORY - 1) * sizeof history[0]);
+    history[OSD_HISTORY - 1] = value;
+}
+
+/* Share of what was sent in the last second that was lost; of two figures that move together. */
+static float recent_loss(struct meter_path *p)
+{
+    memmove(p->lost + 1, p->lost, METER_SECOND * sizeof p->lost[0]);
+    memmove(p->sent + 1, p->sent, METER_SECOND * sizeof p->sent[0]);
+    p->lost[0] = p->last.packets_lost + p->before.packets_lost;
+    p->sent[0] = p->last.packets_sent + p->before.packets_sent;
+    const uint64_t sent = p->sent[0] - p->sent[METER_SECOND];
+    const uint64_t lost = p->lost[0] - p->lost[METER_SECOND];
+    return sent && lost <= sent ? (float)lost / (float)sent : 0;
+}
+
 static void shift_history(struct meter_path *p, float rate)
 {
-    memmove(p->history_bps, p->history_bps + 1, (OSD_HISTORY - 1) * sizeof p->history_bps[0]);
-    p->history_bps[OSD_HISTORY - 1] = rate;
+    push(p->history_bps, rate);
+    push(p->history_rtt_ms, (float)p->last.srtt / 1e3f);
+    push(p->history_loss, recent_loss(p));
     float sum = 0;
     for (int i = 0; i < METER_SECOND; i++)
         sum += p->history_bps[OSD_HISTORY - 1 - i];
@@ -57,6 +77,8 @@ static void sample_paths(struct meter *m, const struct meter_input *in, struct r
         struct meter_path *p = find(m, in->path[i].name);
         if (p)
             rate[p - m->path] = take_path(p, &in->path[i].stats, elapsed);
+        if (p)
+            p->off = in->path[i].off;
     }
     row->n_paths = m->n_paths;
     row->rate_bps = 0;
@@ -86,7 +108,11 @@ static void view_paths(const struct meter *m, struct osd_view *view)
         v->loss =
             p->last.packets_sent ? (double)p->last.packets_lost / (double)p->last.packets_sent : 0;
         v->share = view->rate_bps ? (double)p->rate_bps / (double)view->rate_bps : 0;
+        v->off = p->off;
+        snprintf(v->cc, sizeof v->cc, "%s", p->last.cc ? p->last.cc : "");
         memcpy(v->history_bps, p->history_bps, sizeof v->history_bps);
+        memcpy(v->history_rtt_ms, p->history_rtt_ms, sizeof v->history_rtt_ms);
+        memcpy(v->history_loss, p->history_loss, sizeof v->history_loss);
     }
 }
 
@@ -95,6 +121,10 @@ static void sample_layers(struct meter *m, const struct meter_input *in, struct 
 {
     memmove(m->layer + 1, m->layer, METER_SECOND * sizeof m->layer[0]);
     memcpy(m->layer[0], in->layers->count, sizeof m->layer[0]);
+    uint64_t best = 0;
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
+        for (unsigned t = 0; t < SVC_TEMPORAL_MAX; t++)
+            best += m->layer[0][s][t].best;
     view->n_spatial = in->layers->n_spatial;
     view->n_temporal = in->layers->n_temporal;
     for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
@@ -109,6 +139,7 @@ static void sample_layers(struct meter *m, const struct meter_input *in, struct 
                 .expected = expected > 0,
                 .in_time = expected ? (double)(now->in_time - old->in_time) / (double)expected : 0,
                 .shown = view->playing && s <= view->shown.spatial && t == view->shown.temporal,
+                .residency = best ? (double)now->best / (double)best : 0,
             };
         }
 }

@@ -17,7 +17,9 @@ struct meter_path {
     char name[PATH_SPEC_NAME_MAX]; /* the key: a path that was opened anew keeps its place */
     struct tvl_path_stats last;
     struct tvl_path_stats before; /* sums of its earlier lives: bytes and packets */
-    float history_bps[OSD_HISTORY];
+    float history_bps[OSD_HISTORY], history_rtt_ms[OSD_HISTORY], history_loss[OSD_HISTORY];
+    uint64_t lost[METER_SECOND + 1], sent[METER_SECOND + 1]; /* packets, newest first */
+    bool off;
     uint64_t rate_bps; /* mean of the last second */
 };
 

@@ -1,196 +1,115 @@
 /*
- * osd.c - lays the on-screen display out: paths at the left, layers at the right, the picture's
- * figures in a strip at the foot. All measures are for a height of 720 and grow with the window.
+ * osd.c - the on-screen display as a whole, and its first page: paths at the left, layers at the
+ * right, the picture's figures in a strip at the foot. A small window shows less, not smaller.
  */
-#include "osd.h"
+#include "osd_pen.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct colour ink = { 236, 240, 245, 255 }, dim = { 150, 160, 176, 255 },
-                           faint = { 255, 255, 255, 26 }, panel = { 12, 15, 21, 204 },
-                           edge = { 255, 255, 255, 30 }, cell = { 255, 255, 255, 14 },
-                           good = { 72, 199, 142, 255 }, fair = { 242, 184, 75, 255 },
-                           bad = { 235, 94, 104, 255 };
-static const struct colour path_colours[] = {
-    { 88, 166, 255, 255 },  { 247, 147, 90, 255 }, { 188, 140, 255, 255 }, { 63, 205, 200, 255 },
-    { 240, 120, 190, 255 }, { 210, 200, 90, 255 }, { 130, 200, 120, 255 }, { 170, 175, 190, 255 },
-};
-
-/* Where one panel is being filled. */
-struct pen {
-    struct paint *p;
-    float k; /* scale */
-};
-
-static struct box scaled(const struct pen *pen, float x, float y, float w, float h)
-{
-    return (struct box){ x * pen->k, y * pen->k, w * pen->k, h * pen->k };
-}
-
-static struct text_style style(const struct pen *pen, enum paint_face face, float size,
-                               struct colour c)
-{
-    return (struct text_style){ face, (int)lroundf(size * pen->k), PAINT_LEFT, c };
-}
-
-static void label(const struct pen *pen, float x, float y, const char *text)
-{
-    struct text_style s = style(pen, PAINT_SANS, 11, dim);
-    paint_text(pen->p, x * pen->k, y * pen->k, &s, text);
-}
-
-static void figure(const struct pen *pen, float right, float y, struct colour c, const char *text)
-{
-    struct text_style s = style(pen, PAINT_MONO, 13, c);
-    s.align = PAINT_RIGHT;
-    paint_text(pen->p, right * pen->k, y * pen->k, &s, text);
-}
-
-static void draw_panel(const struct pen *pen, struct box b)
-{
-    paint_box(pen->p, b, 10 * pen->k, panel);
-    paint_frame(pen->p, b, 10 * pen->k, edge);
-}
-
-static struct colour state_colour(const struct osd_path *path)
-{
-    switch (path->state) {
-    case TVL_PATH_UP:
-        return path->backup ? dim : good;
-    case TVL_PATH_OPENING:
-        return fair;
-    case TVL_PATH_SUSPECT:
-        return fair;
-    default:
-        return bad;
-    }
-}
-
-static const char *state_word(const struct osd_path *path)
-{
-    switch (path->state) {
-    case TVL_PATH_UP:
-        return path->backup ? "standby" : "up";
-    case TVL_PATH_OPENING:
-        return "opening";
-    case TVL_PATH_SUSPECT:
-        return "no answer";
-    default:
-        return "down";
-    }
-}
-
-/* One scale for all plots, so that their heights compare: 1, 2 or 5 times a power of ten. */
-static float plot_ceiling(const struct osd_view *v)
-{
-    float most = 1e5f;
-    for (size_t i = 0; i < v->n_paths; i++)
-        for (size_t n = 0; n < OSD_HISTORY; n++)
-            most = fmaxf(most, v->path[i].history_bps[n]);
-    float decade = powf(10, floorf(log10f(most)));
-    float m = most / decade;
-    return decade * (m <= 1 ? 1.0f : m <= 2 ? 2.0f : m <= 5 ? 5.0f : 10.0f);
-}
-
-static void draw_plot(const struct pen *pen, const struct osd_path *path, struct box b,
-                      float ceiling, struct colour c)
-{
-    float scaled_value[OSD_HISTORY];
-    for (size_t i = 0; i < OSD_HISTORY; i++)
-        scaled_value[i] = path->history_bps[i] / ceiling;
-    paint_box(pen->p, b, 4 * pen->k, cell);
-    paint_box(pen->p, (struct box){ b.x, b.y + b.h / 2, b.w, 1 }, 0, faint);
-    b.y += 3 * pen->k;
-    b.h -= 4 * pen->k;
-    paint_curve(pen->p, b, scaled_value, OSD_HISTORY, c);
-}
-
 #define CARD_HEIGHT 92.0f
-#define STRIP_TOP (720.0f - 20 - 52)
+#define CARD_LOW 58.0f /* without its plot */
+#define CARDS_TOP 54.0f
+#define CELL_MAX 88.0f
+#define STRIP_HEIGHT 52.0f
+
+static void draw_name(const struct pen *pen, const struct osd_path *path, float y, struct colour c)
+{
+    const bool live = path->state == TVL_PATH_UP && !path->off;
+    const struct text_style name = osd_style(pen, PAINT_SANS, 14, live ? osd_ink : osd_dim);
+    const struct text_style word = osd_style(pen, PAINT_SANS, 12, osd_state_colour(path));
+    paint_box(pen->p, osd_scaled(pen, 36, y + 5, 3, 14), 1.5f * pen->k, c);
+    const float after = 46 + osd_text(pen, 46, y + 17, &name, path->name) + 10;
+    paint_box(pen->p, osd_scaled(pen, after, y + 9, 7, 7), 3.5f * pen->k, osd_state_colour(path));
+    osd_text(pen, after + 12, y + 16.5f, &word, osd_state_word(path));
+}
 
 static void draw_path(const struct pen *pen, const struct osd_path *path, float y, float ceiling,
                       struct colour c)
 {
     char text[48];
-    bool live = path->state == TVL_PATH_UP;
-    struct text_style name = style(pen, PAINT_SANS, 14, live ? ink : dim);
-    struct text_style word = style(pen, PAINT_SANS, 11, state_colour(path));
-    paint_box(pen->p, scaled(pen, 36, y + 5, 3, 14), 1.5f * pen->k, c);
-    int width = paint_text(pen->p, 46 * pen->k, (y + 17) * pen->k, &name, path->name);
-    float after = 46 + (float)width / pen->k + 10;
-    paint_box(pen->p, scaled(pen, after, y + 9, 7, 7), 3.5f * pen->k, state_colour(path));
-    paint_text(pen->p, (after + 12) * pen->k, (y + 16.5f) * pen->k, &word, state_word(path));
-    snprintf(text, sizeof text, "%5.2f", (double)path->rate_bps / 1e6);
-    struct text_style rate = style(pen, PAINT_MONO, 16, live ? ink : dim);
+    const bool live = path->state == TVL_PATH_UP && !path->off;
+    const float foot = ceiling > 0 ? y + 77 : y + 43;
+    draw_name(pen, path, y, c);
+    snprintf(text, sizeof text, "%.2f", (double)path->rate_bps / 1e6);
+    struct text_style rate = osd_style(pen, PAINT_MONO, 16, live ? osd_ink : osd_dim);
     rate.align = PAINT_RIGHT;
-    paint_text(pen->p, 306 * pen->k, (y + 17) * pen->k, &rate, text);
-    label(pen, 311, y + 17, "Mbit/s");
-    draw_plot(pen, path, scaled(pen, 36, y + 26, 314, 34), ceiling,
-              live ? c : (struct colour){ c.r, c.g, c.b, 120 });
-    label(pen, 36, y + 77, "RTT");
+    osd_text(pen, 300, y + 17, &rate, text);
+    osd_label(pen, 306, y + 17, "Mbit/s");
+    if (ceiling > 0)
+        osd_plot(pen, path->history_bps, osd_scaled(pen, 36, y + 26, 314, 34), ceiling,
+                 live ? c : (struct colour){ c.r, c.g, c.b, 120 });
+    osd_label(pen, 36, foot, "RTT");
     if (path->rtt_ms > 0)
         snprintf(text, sizeof text, path->rtt_ms < 10 ? "%.1f ms" : "%.0f ms", path->rtt_ms);
     else
         snprintf(text, sizeof text, "\u2013");
-    figure(pen, 126, y + 77, live ? ink : dim, text);
-    label(pen, 148, y + 77, "Loss");
+    osd_figure(pen, 130, foot, live ? osd_ink : osd_dim, text);
+    osd_label(pen, 148, foot, "Loss");
     snprintf(text, sizeof text, "%.1f %%", 100 * path->loss);
-    struct colour tone = path->loss > 0.05 ? bad : path->loss > 0.01 ? fair : ink;
-    figure(pen, 240, y + 77, live ? tone : dim, text);
-    label(pen, 262, y + 77, "Share");
+    const struct colour tone = path->loss > 0.05 ? osd_bad : path->loss > 0.01 ? osd_fair : osd_ink;
+    osd_figure(pen, 244, foot, live ? tone : osd_dim, text);
+    osd_label(pen, 262, foot, "Share");
     snprintf(text, sizeof text, "%.0f %%", 100 * path->share);
-    figure(pen, 350, y + 77, live ? ink : dim, text);
+    osd_figure(pen, 350, foot, live ? osd_ink : osd_dim, text);
 }
 
-static void draw_paths(const struct pen *pen, const struct osd_view *v)
+static void draw_paths(const struct pen *pen, const struct osd_view *v, float foot)
 {
-    if (v->n_paths == 0)
-        return;
     char text[64];
-    float ceiling = plot_ceiling(v), room = 720.0f - 24 - 46 - 110;
+    float most = 0, room = foot - CARDS_TOP - 14, card = CARD_HEIGHT;
     size_t n = v->n_paths;
-    while (n > 1 && (float)n * CARD_HEIGHT > room)
-        n--; /* the window is not tall enough for more */
-    draw_panel(pen, scaled(pen, 20, 20, 346, 42 + (float)n * CARD_HEIGHT));
-    struct text_style head = style(pen, PAINT_SANS, 12, dim);
-    paint_text(pen->p, 36 * pen->k, 43 * pen->k, &head, "PATHS");
-    snprintf(text, sizeof text, "plots: 30 s, 0 \u2013 %.4g Mbit/s", (double)ceiling / 1e6);
-    struct text_style scale = style(pen, PAINT_SANS, 10, dim);
+    if (n == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        for (size_t h = 0; h < OSD_HISTORY; h++)
+            most = fmaxf(most, v->path[i].history_bps[h]);
+    const float ceiling = osd_ceiling(most, 1e5f);
+    if ((float)n * card > room)
+        card = CARD_LOW;
+    while (n > 1 && (float)n * card > room)
+        n--; /* the window is not tall enough for more; page 3 is about them */
+    osd_panel_at(pen, 20, 20, 346, CARDS_TOP - 12 + (float)n * card);
+    const struct text_style head = osd_style(pen, PAINT_SANS, 12, osd_dim);
+    osd_text(pen, 36, 43, &head, "PATHS");
+    if (card < CARD_HEIGHT)
+        snprintf(text, sizeof text, "%zu of %zu", n, v->n_paths);
+    else
+        snprintf(text, sizeof text, "30 s, 0 \u2013 %.4g Mbit/s", (double)ceiling / 1e6);
+    struct text_style scale = osd_style(pen, PAINT_SANS, 12, osd_dim);
     scale.align = PAINT_RIGHT;
-    paint_text(pen->p, 350 * pen->k, 43 * pen->k, &scale, text);
+    osd_text(pen, 350, 43, &scale, text);
     for (size_t i = 0; i < n; i++) {
-        float y = 54 + (float)i * CARD_HEIGHT;
+        const float y = CARDS_TOP + (float)i * card;
         if (i > 0)
-            paint_box(pen->p, scaled(pen, 36, y - 1, 314, 1), 0, faint);
-        draw_path(pen, &v->path[i], y + 2, ceiling,
-                  path_colours[i % (sizeof path_colours / sizeof path_colours[0])]);
+            paint_box(pen->p, osd_scaled(pen, 36, y - 1, 314, 1), 0, osd_faint);
+        draw_path(pen, &v->path[i], y + 2, card < CARD_HEIGHT ? 0 : ceiling, osd_path_colour(i));
     }
 }
 
 static struct colour layer_colour(const struct osd_layer *l)
 {
     if (!l->subscribed || !l->expected)
-        return dim;
-    return l->in_time >= 0.98 ? good : l->in_time >= 0.6 ? fair : bad;
+        return osd_dim;
+    return l->in_time >= 0.98 ? osd_good : l->in_time >= 0.6 ? osd_fair : osd_bad;
 }
 
 static void draw_layer(const struct pen *pen, const struct osd_layer *l, struct box b)
 {
     char text[16];
-    struct colour c = layer_colour(l);
-    float radius = 5 * pen->k;
-    bool lit = l->subscribed && l->expected;
+    const struct colour c = layer_colour(l);
+    const float radius = 5 * pen->k;
+    const bool lit = l->subscribed && l->expected;
     paint_box(pen->p, b, radius, (struct colour){ c.r, c.g, c.b, lit ? 38 : 16 });
     if (lit && l->in_time > 0.01) { /* a bar along the foot: the part that came in time */
-        struct box bar = { b.x + radius, b.y + b.h - 5 * pen->k,
-                           (b.w - 2 * radius) * (float)l->in_time, 2.5f * pen->k };
+        const struct box bar = { b.x + radius, b.y + b.h - 5 * pen->k,
+                                 (b.w - 2 * radius) * (float)l->in_time, 2.5f * pen->k };
         paint_box(pen->p, bar, 1.2f * pen->k, c);
     }
     if (l->shown)
         paint_frame(pen->p, b, radius, (struct colour){ c.r, c.g, c.b, 220 });
-    struct text_style s = style(pen, PAINT_MONO, 13, lit ? c : dim);
+    struct text_style s = osd_style(pen, PAINT_MONO, 13, lit ? c : osd_dim);
     s.align = PAINT_CENTRE;
     if (!l->subscribed)
         snprintf(text, sizeof text, "off");
@@ -201,119 +120,126 @@ static void draw_layer(const struct pen *pen, const struct osd_layer *l, struct 
     paint_text(pen->p, b.x + b.w / 2, b.y + b.h / 2 + 3.5f * pen->k, &s, text);
 }
 
-static void draw_layers(const struct pen *pen, const struct osd_view *v, float right)
+static void draw_cells(const struct pen *pen, const struct osd_view *v, float foot)
 {
+    char text[32];
+    const float right = pen->w - OSD_EDGE, room = right - 386 - 56;
+    float cell = CELL_MAX, row_high = 40;
     if (v->n_spatial == 0)
         return;
-    char text[32];
-    float wide = 46 + 88.0f * (float)v->n_temporal + 10, x = right - wide;
-    float high = 80 + 40.0f * (float)v->n_spatial;
-    draw_panel(pen, scaled(pen, x, 20, wide, high - 20));
-    struct text_style head = style(pen, PAINT_SANS, 12, dim);
-    paint_text(pen->p, (x + 16) * pen->k, 43 * pen->k, &head, "LAYERS");
-    struct text_style unit = style(pen, PAINT_SANS, 10, dim);
+    if (cell * (float)v->n_temporal > room)
+        cell = fmaxf(50, room / (float)v->n_temporal);
+    while (row_high > 28 && 80 + row_high * (float)v->n_spatial > foot)
+        row_high -= 4;
+    const float wide = 46 + cell * (float)v->n_temporal + 10, x = right - wide;
+    osd_panel_at(pen, x, 20, wide, 60 + row_high * (float)v->n_spatial);
+    const struct text_style head = osd_style(pen, PAINT_SANS, 12, osd_dim);
+    osd_text(pen, x + 16, 43, &head, "LAYERS");
+    struct text_style unit = osd_style(pen, PAINT_SANS, 12, osd_dim);
     unit.align = PAINT_RIGHT;
-    paint_text(pen->p, (right - 16) * pen->k, 43 * pen->k, &unit, "in time, last second");
+    osd_text(pen, right - 14, 43, &unit, wide > 210 ? "in time, last second" : "in time");
     for (unsigned t = 0; t < v->n_temporal; t++) {
-        struct text_style s = style(pen, PAINT_SANS, 11, dim);
+        struct text_style s = osd_style(pen, PAINT_SANS, 12, osd_dim);
         s.align = PAINT_CENTRE;
         snprintf(text, sizeof text, "T%u", t);
-        paint_text(pen->p, (x + 46 + 88.0f * (float)t + 41) * pen->k, 62 * pen->k, &s, text);
+        osd_text(pen, x + 46 + cell * (float)t + cell / 2 - 3, 63, &s, text);
     }
     for (unsigned row = 0; row < v->n_spatial; row++) {
-        unsigned s = v->n_spatial - 1u - row; /* the base at the foot, as layers are stacked */
-        float y = 70 + 40.0f * (float)row;
-        struct text_style name = style(pen, PAINT_SANS, 12, ink);
+        const unsigned s =
+            v->n_spatial - 1u - row; /* the base at the foot, as layers are stacked */
+        const float y = 70 + row_high * (float)row;
+        const struct text_style name = osd_style(pen, PAINT_SANS, 13, osd_ink);
         snprintf(text, sizeof text, "S%u", s);
-        paint_text(pen->p, (x + 17) * pen->k, (y + 21) * pen->k, &name, text);
+        osd_text(pen, x + 17, y + row_high / 2 + 2, &name, text);
         for (unsigned t = 0; t < v->n_temporal; t++)
-            draw_layer(pen, &v->layer[s][t], scaled(pen, x + 46 + 88.0f * (float)t, y, 82, 34));
+            draw_layer(pen, &v->layer[s][t],
+                       osd_scaled(pen, x + 46 + cell * (float)t, y, cell - 6, row_high - 6));
     }
 }
 
 /* One label over its figure in the strip, in a slot of its own so that nothing moves about. */
-static void strip_item(const struct pen *pen, float x, const char *name, const char *value,
-                       struct colour c)
-{
-    struct text_style s = style(pen, PAINT_MONO, 15, c);
-    label(pen, x, STRIP_TOP + 20, name);
-    paint_text(pen->p, x * pen->k, (STRIP_TOP + 40) * pen->k, &s, value);
-}
+struct slot {
+    const char *name;
+    float wide; /* of the slot, units */
+    struct colour c;
+    char value[40];
+};
 
-static void draw_clock(const struct pen *pen, const struct osd_view *v, float right)
+static size_t strip_slots(const struct osd_view *v, struct slot *s)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)v->picture);
-    strip_item(pen, right - 226, "Frame", text, ink);
-    int64_t ms = v->pts_us / 1000;
-    snprintf(text, sizeof text, "%02d:%02d:%02d.%03d", (int)(ms / 3600000 % 100),
+    const int64_t ms = v->pts_us / 1000;
+    size_t n = 0;
+    s[n] = (struct slot){ "Picture", 116, osd_ink, "" };
+    snprintf(s[n++].value, sizeof s->value, "%u\u00d7%u", v->width, v->height);
+    s[n] = (struct slot){ "Layer", 84, osd_ink, "" };
+    snprintf(s[n++].value, sizeof s->value, "S%u T%u", v->shown.spatial, v->shown.temporal);
+    s[n] = (struct slot){ "Frames/s", 84, osd_ink, "" };
+    snprintf(s[n++].value, sizeof s->value, "%.1f", v->fps);
+    s[n] = (struct slot){ "Total rate", 140, osd_ink, "" };
+    snprintf(s[n++].value, sizeof s->value, "%.2f Mbit/s", (double)v->rate_bps / 1e6);
+    s[n] = (struct slot){ "Delay", 96, osd_ink, "" };
+    snprintf(s[n++].value, sizeof s->value, "%.0f ms", v->latency_ms);
+    s[n] = (struct slot){ "Stalls", 100, v->stalls ? osd_fair : osd_good, "" };
+    if (v->stalls)
+        snprintf(s[n++].value, sizeof s->value, "%u, %.0f ms", v->stalls, v->stall_max_ms);
+    else
+        snprintf(s[n++].value, sizeof s->value, "none");
+    s[n] = (struct slot){ v->muted ? "Time (muted)" : "Time", 126, osd_ink, "" };
+    snprintf(s[n++].value, sizeof s->value, "%02d:%02d:%02d.%03d", (int)(ms / 3600000 % 100),
              (int)(ms / 60000 % 60), (int)(ms / 1000 % 60), (int)(ms % 1000));
-    strip_item(pen, right - 126, v->muted ? "Time (muted)" : "Time", text, ink);
+    s[n] = (struct slot){ "Frame", 90, osd_ink, "" };
+    snprintf(s[n++].value, sizeof s->value, "%llu", (unsigned long long)v->picture);
+    return n;
 }
 
-static void draw_strip(const struct pen *pen, const struct osd_view *v, float right)
+static void draw_strip(const struct pen *pen, const struct osd_view *v, float top)
 {
-    char text[64];
-    draw_panel(pen, scaled(pen, 20, STRIP_TOP, right - 20, 52));
+    struct slot slot[8];
+    float x = 36, need = 0;
+    osd_panel_at(pen, OSD_EDGE, top, pen->w - 2 * OSD_EDGE, STRIP_HEIGHT);
     if (!v->playing) {
-        struct text_style s = style(pen, PAINT_SANS, 16, ink);
-        paint_text(pen->p, 38 * pen->k, (STRIP_TOP + 32) * pen->k, &s,
-                   v->message ? v->message : "waiting");
+        const struct text_style s = osd_style(pen, PAINT_SANS, 16, osd_ink);
+        osd_text(pen, 38, top + 32, &s, v->message ? v->message : "waiting");
         return;
     }
-    snprintf(text, sizeof text, "%u\u00d7%u", v->width, v->height);
-    strip_item(pen, 36, "Picture", text, ink);
-    snprintf(text, sizeof text, "S%u T%u", v->shown.spatial, v->shown.temporal);
-    strip_item(pen, 156, "Layer", text, ink);
-    snprintf(text, sizeof text, "%.1f", v->fps);
-    strip_item(pen, 246, "Frames/s", text, ink);
-    snprintf(text, sizeof text, "%.2f Mbit/s", (double)v->rate_bps / 1e6);
-    strip_item(pen, 336, "Total rate", text, ink);
-    snprintf(text, sizeof text, "%.0f ms", v->latency_ms);
-    strip_item(pen, 486, "Latency", text, ink);
-    snprintf(text, sizeof text, v->stalls ? "%u, longest %.0f ms" : "none", v->stalls,
-             v->stall_max_ms);
-    strip_item(pen, 596, "Stalls", text, v->stalls ? fair : good);
-    draw_clock(pen, v, right);
-}
-
-static struct pen pen_for(struct paint *p, float *right)
-{
-    int w, h;
-    paint_size(p, &w, &h);
-    /* a narrow window shrinks the display rather than cut it */
-    float k = fminf((float)h / 720, (float)w / 1240);
-    *right = (float)w / k - 20;
-    return (struct pen){ p, k };
-}
-
-void osd_draw(struct paint *p, const struct osd_view *v)
-{
-    float right;
-    struct pen pen = pen_for(p, &right);
-    draw_paths(&pen, v);
-    draw_layers(&pen, v, right);
-    draw_strip(&pen, v, right);
-}
-
-void osd_draw_help(struct paint *p)
-{
-    static const char *const keys[][2] = {
-        { "i", "statistics on or off" }, { "f", "full screen" }, { "m", "sound on or off" },
-        { "h  ?", "this list" },         { "q  Esc", "quit" },
-    };
-    float right;
-    struct pen pen = pen_for(p, &right);
-    size_t n = sizeof keys / sizeof keys[0];
-    float x = (right + 20) / 2 - 150, y = 230;
-    draw_panel(&pen, scaled(&pen, x, y, 300, 62 + 30 * (float)n));
-    struct text_style head = style(&pen, PAINT_SANS, 12, dim);
-    paint_text(p, (x + 24) * pen.k, (y + 34) * pen.k, &head, "KEYS");
+    size_t n = strip_slots(v, slot);
+    for (size_t i = 0; i < n; i++)
+        need += slot[i].wide;
+    while (n > 1 && need > pen->w - 2 * OSD_EDGE - 24)
+        need -= slot[--n].wide; /* the last are the least */
+    const float gap = n > 1 ? fminf(24, (pen->w - 2 * OSD_EDGE - 24 - need) / (float)(n - 1)) : 0;
     for (size_t i = 0; i < n; i++) {
-        struct text_style key = style(&pen, PAINT_MONO, 14, ink);
-        struct text_style what = style(&pen, PAINT_SANS, 14, ink);
-        float row = y + 66 + 30 * (float)i;
-        paint_text(p, (x + 24) * pen.k, row * pen.k, &key, keys[i][0]);
-        paint_text(p, (x + 110) * pen.k, row * pen.k, &what, keys[i][1]);
+        const struct text_style s = osd_style(pen, PAINT_MONO, 15, slot[i].c);
+        osd_label(pen, x, top + 20, slot[i].name);
+        osd_text(pen, x, top + 41, &s, slot[i].value);
+        x += slot[i].wide + gap;
     }
+}
+
+static void draw_summary(const struct pen *pen, const struct osd_view *v)
+{
+    const float top = pen->h - OSD_EDGE - STRIP_HEIGHT;
+    draw_paths(pen, v, top);
+    draw_cells(pen, v, top);
+    draw_strip(pen, v, top);
+}
+
+void osd_draw(struct paint *p, const struct osd_view *v, const struct osd_face *face)
+{
+    static void (*const pages[OSD_PAGES])(const struct pen *, const struct osd_view *) = {
+        draw_summary, osd_draw_delay, osd_draw_paths, osd_draw_layers
+    };
+    const struct pen pen = osd_pen(p);
+    if (v->page >= 1 && v->page <= OSD_PAGES && !v->help)
+        pages[v->page - 1](&pen, v);
+    if (v->status.line[0])
+        osd_draw_status(&pen, &v->status);
+    if (v->help)
+        osd_draw_help(&pen);
+    if (face->bar)
+        osd_draw_bar(&pen, v);
+    if (face->volume >= 0 && !face->bar)
+        osd_draw_volume(&pen, face->volume, face->muted);
+    if (face->say[0])
+        osd_draw_say(&pen, face->say);
 }

@@ -15,6 +15,7 @@
 
 struct osd_path {
     char name[16];
+    char cc[16]; /* congestion control of what we send on it; empty: not known */
     enum tvl_path_state state;
     bool backup, off; /* off: switched off by the person */
     uint64_t rate_bps;
@@ -76,8 +77,19 @@ struct osd_view {
     bool muted;
 };
 
+struct osd_face {           /* of the moment: what the screen itself adds */
+    char say[OSD_LINE_MAX]; /* a line; empty: none */
+    double volume;          /* was just set, percent; negative: was not */
+    bool muted, bar;        /* bar: the control bar is out */
+};
+
+/* Where the control bar's parts are on a surface of w x h pixels. */
+struct osd_bar_layout {
+    struct box bar, play, timeline, live, note, volume, full;
+};
+void osd_bar_layout(struct osd_bar_layout *out, int w, int h);
+
 /* Draws onto the target of `p`, whose size sets the scale. */
-void osd_draw(struct paint *p, const struct osd_view *v);
-void osd_draw_help(struct paint *p);
+void osd_draw(struct paint *p, const struct osd_view *v, const struct osd_face *face);
 
 #endif

@@ -211,3 +211,10 @@ int paint_text(struct paint *p, float x, float y, const struct text_style *s, co
     SDL_FreeSurface(glyphs);
     return width;
 }
+
+int paint_text_width(struct paint *p, const struct text_style *s, const char *text)
+{
+    TTF_Font *f = font(p, s->face, s->size);
+    int width = 0;
+    return f && *text && TTF_SizeUTF8(f, text, &width, NULL) == 0 ? width : 0;
+}

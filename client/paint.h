@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAINT_SIZES_MAX 12 /* font sizes in use at one time, both faces together */
+#define PAINT_SIZES_MAX 24 /* font sizes in use at one time, both faces together */
 
 struct colour {
     uint8_t r, g, b, a;
@@ -47,5 +47,7 @@ void paint_frame(struct paint *p, struct box b, float radius, struct colour c);
 void paint_curve(struct paint *p, struct box b, const float *value, size_t n, struct colour c);
 /* `y` is the base line; the result is the text's width. */
 int paint_text(struct paint *p, float x, float y, const struct text_style *s, const char *text);
+/* What paint_text would return. */
+int paint_text_width(struct paint *p, const struct text_style *s, const char *text);
 
 #endif

@@ -46,7 +46,11 @@ struct player {
     struct waiting waiting;
     uint8_t whole[SVC_TEMPORAL_MAX]; /* highest spatial layer that pictures of that kind have */
     struct timing *timing;           /* NULL: not wanted */
-    int64_t rtt_us;                  /* least of the paths; 0: not known */
+    double volume;                   /* percent */
+    uint64_t switches;               /* of the best layer, spatial */
+    int64_t decode_max_us;
+    enum svc_matrix matrix; /* taken when the bitstream names none: by the top layer's size */
+    int64_t rtt_us;         /* least of the paths; 0: not known */
     bool offered[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX]; /* layers that may be asked for */
     struct sound *sound;
     ev_timer turn, sound_timer;
@@ -208,6 +212,7 @@ static void account_shown(struct player *p, int64_t due, int64_t now)
     int64_t stall = playout_shown(&p->clock, now);
     p->frames_shown++;
     p->last_picture = pic->picture;
+    p->switches += p->frames_shown > 1 && pic->layer.spatial != p->view.shown.spatial;
     p->top_spatial = pic->layer.spatial;
     layers_shown(&p->layers, pic->layer);
     p->view.playing = true;
@@ -255,7 +260,10 @@ static void show(struct player *p, int64_t now)
         p->frames_skipped++;
         p->evidence.too_slow++;
     } else {
-        if (p->cfg.screen && screen_show(p->cfg.screen, &p->waiting.picture.image) == 0)
+        struct svc_image *img = &p->waiting.picture.image;
+        if (img->matrix == SVC_MATRIX_UNKNOWN)
+            img->matrix = (uint8_t)p->matrix;
+        if (p->cfg.screen && screen_show(p->cfg.screen, img) == 0)
             screen_render(p->cfg.screen);
         account_shown(p, now, player_clock());
     }
@@ -315,6 +323,8 @@ static void take_turn(struct player *p, int64_t pts)
         got = decode(p, pic, GATHER_IN_TURN, &p->waiting.picture);
         at.decoded = player_clock();
         learn_margin(p, at.decoded - at.decode_began);
+        if (at.decoded - at.decode_began > p->decode_max_us)
+            p->decode_max_us = at.decoded - at.decode_began;
     }
     p->evidence.busy_us += (uint32_t)(player_clock() - turn);
     layers_passed(&p->layers, number, pic, got == 1);
@@ -431,6 +441,9 @@ static void offer(struct player *p, struct svc_layer l, const struct msf_track *
     e->n_temporal = l.temporal >= e->n_temporal ? (uint8_t)(l.temporal + 1) : e->n_temporal;
     e->width[l.spatial] = t->width;
     e->height[l.spatial] = t->height;
+    p->matrix = p->matrix == SVC_MATRIX_BT709 || t->height > PLAYER_SD_HEIGHT_MAX
+                    ? SVC_MATRIX_BT709
+                    : SVC_MATRIX_BT601;
 }
 
 void player_catalog(struct player *p, const struct msf_catalog *c,
@@ -590,6 +603,27 @@ void player_set_muted(struct player *p, bool muted)
         sound_set_muted(p->sound, muted);
 }
 
+void player_set_volume(struct player *p, double percent)
+{
+    p->volume = percent;
+    if (p->sound)
+        sound_set_volume(p->sound, percent);
+}
+
+/* What the pages show beside paths and layers. */
+static void tell(struct player *p)
+{
+    struct osd_view *v = &p->view;
+    v->frames_shown = p->frames_shown;
+    v->frames_skipped = p->frames_skipped;
+    v->rebuffers = p->clock.rebuffers;
+    v->switches = p->switches;
+    v->buffer_ms = v->delay.part_ms[DELAY_BUFFER];
+    v->decode_ms = v->delay.part_ms[DELAY_DECODE];
+    v->decode_max_ms = (double)p->decode_max_us / 1e3;
+    v->av_skew_ms = (double)NAN;
+}
+
 void player_measure(struct player *p, const struct session_path *path, size_t n_paths)
 {
     struct report_sample row = { 0 };
@@ -600,6 +634,7 @@ void player_measure(struct player *p, const struct session_path *path, size_t n_
                               .frames_shown = p->frames_shown };
     meter_sample(&p->meter, &in, &p->view, &row);
     p->rtt_us = meter_least_rtt(&p->meter);
+    tell(p);
     row.t_s = since_start(p, in.now_us);
     row.top_spatial = p->top_spatial;
     p->top_spatial = -1;
@@ -689,6 +724,7 @@ int player_new(struct player **out, const struct player_config *cfg, char *why, 
     p->cfg = *cfg;
     p->margin_us = 20000;
     p->top_spatial = -1;
+    p->volume = 100;
     p->muted = p->view.muted = cfg->args->mute;
     ev_timer_init(&p->turn, on_turn, 0, 0);
     p->turn.data = p;

@@ -1,20 +1,24 @@
 /*
  * screen.c - presentation through SDL2: one streaming texture for the picture, one for the
- * statistics, composed by a renderer onto a window or onto a surface. No waiting for the display's
+ * display, composed by a renderer onto a window or onto a surface. No waiting for the display's
  * refresh: the playout clock decides when a picture is seen.
  */
 #include "screen.h"
 
+#include "controls.h"
+#include "convert.h"
 #include "log.h"
+#include "shot.h"
 #include "testclip_number.h"
 
 #include <SDL.h>
-#include <png.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SAY_MS 2000
+#define DIM 150 /* of 255: how dark an old picture gets */
 
 struct screen {
     enum screen_kind kind;
@@ -22,17 +26,26 @@ struct screen {
     SDL_Surface *memory; /* SCREEN_MEMORY */
     SDL_Renderer *renderer;
     SDL_Texture *picture, *overlay;
+    struct convert *convert;
     int picture_w, picture_h;
-    SDL_Surface *canvas; /* of the statistics, as large as the output */
+    double par;          /* width of its pixels over their height */
+    unsigned rotate;     /* degrees clockwise, a multiple of 90 */
+    SDL_Surface *canvas; /* of the display, as large as the output */
     struct paint *paint; /* NULL: no fonts */
-    bool overlay_visible;
+    bool overlay_visible, dimmed;
     bool number_wanted; /* SCREEN_MEMORY: composes each picture, so that it can be read */
-    SDL_Thread *saving; /* the last screenshot, if not waited for yet */
+    bool wants_drawing;
+    struct controls controls;
+    struct osd_face face;
+    uint64_t say_until_ms, volume_until_ms; /* 0: not out */
+    struct shot *saving;                    /* the last screenshot, if not waited for yet */
 };
+
+/* ---- life ---- */
 
 static int open_window(struct screen *s, const struct screen_config *cfg)
 {
-    uint32_t flags = SDL_WINDOW_RESIZABLE;
+    uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
     if (s->kind == SCREEN_FULL)
         flags |= SDL_WINDOW_FULLSCREEN_DESKTOP;
     s->window = SDL_CreateWindow(cfg->title, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED,
@@ -55,20 +68,31 @@ static int open_memory(struct screen *s, const struct screen_config *cfg)
     return s->renderer ? 0 : -1;
 }
 
+static void set_hints(void)
+{
+    SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, "linear");
+    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* the event loop has its own */
+    SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "0");
+    SDL_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
+}
+
 int screen_new(struct screen **out, const struct screen_config *cfg, char *why, size_t why_size)
 {
     char what[200];
     struct screen *s = calloc(1, sizeof *s);
-    if (!s) {
+    if (!s || !(s->convert = convert_new())) {
         snprintf(why, why_size, "no memory for the screen");
+        free(s);
         return -1;
     }
     s->kind = cfg->kind;
-    SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, "linear");
-    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* the event loop has its own */
-    SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "0");
+    s->rotate = cfg->rotate;
+    s->par = 1;
+    s->face.volume = -1;
+    set_hints();
     if (cfg->kind != SCREEN_MEMORY && SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) {
         snprintf(why, why_size, "no display: %s (--headless plays without one)", SDL_GetError());
+        convert_free(s->convert);
         free(s);
         return -1;
     }
@@ -80,6 +104,7 @@ int screen_new(struct screen **out, const struct screen_config *cfg, char *why, 
     s->paint = paint_new(what, sizeof what);
     if (!s->paint)
         log_text(LOG_LEVEL_WARN, "%s", what);
+    controls_init(&s->controls);
     *out = s;
     return 0;
 }
@@ -100,27 +125,38 @@ void screen_free(struct screen *s)
     if (s->window)
         SDL_DestroyWindow(s->window);
     SDL_FreeSurface(s->memory);
+    convert_free(s->convert);
     if (s->kind != SCREEN_MEMORY)
         SDL_QuitSubSystem(SDL_INIT_VIDEO);
     free(s);
 }
 
+/* ---- the picture ---- */
+
+static int fit_texture(struct screen *s, int w, int h)
+{
+    if (s->picture && s->picture_w == w && s->picture_h == h)
+        return 0;
+    if (s->picture)
+        SDL_DestroyTexture(s->picture);
+    s->picture =
+        SDL_CreateTexture(s->renderer, SDL_PIXELFORMAT_ARGB8888, SDL_TEXTUREACCESS_STREAMING, w, h);
+    s->picture_w = w;
+    s->picture_h = h;
+    return s->picture ? 0 : -1;
+}
+
 int screen_show(struct screen *s, const struct svc_image *img)
 {
-    if (s->picture && (s->picture_w != img->width || s->picture_h != img->height)) {
-        SDL_DestroyTexture(s->picture);
-        s->picture = NULL;
-    }
-    if (!s->picture) {
-        s->picture = SDL_CreateTexture(s->renderer, SDL_PIXELFORMAT_IYUV,
-                                       SDL_TEXTUREACCESS_STREAMING, img->width, img->height);
-        s->picture_w = img->width;
-        s->picture_h = img->height;
-    }
-    if (!s->picture)
+    void *pixels;
+    int pitch;
+    if (fit_texture(s, img->width, img->height) != 0 ||
+        SDL_LockTexture(s->picture, NULL, &pixels, &pitch) != 0)
         return -1;
-    return SDL_UpdateYUVTexture(s->picture, NULL, img->plane[0], (int)img->stride[0], img->plane[1],
-                                (int)img->stride[1], img->plane[2], (int)img->stride[2]);
+    const int result = convert_picture(s->convert, img, pixels, pitch);
+    SDL_UnlockTexture(s->picture);
+    s->par = img->par_num ? (double)img->par_num / img->par_den : 1;
+    return result;
 }
 
 void screen_size(const struct screen *s, uint32_t *width, uint32_t *height)
@@ -131,7 +167,108 @@ void screen_size(const struct screen *s, uint32_t *width, uint32_t *height)
     *height = known ? (uint32_t)h : 0;
 }
 
-/* Canvas and texture of the statistics, of the output's present size. */
+/* Where the picture goes, turned: as large as its shape allows; empty without one. */
+static SDL_Rect picture_place(const struct screen *s, int w, int h)
+{
+    SDL_Rect to = { 0 };
+    if (!s->picture)
+        return to;
+    /* every layer has the shape of the whole, so lower ones fill the same rectangle */
+    const bool lies = s->rotate % 180 != 0;
+    const double pw = lies ? s->picture_h : s->picture_w * s->par;
+    const double ph = lies ? s->picture_w * s->par : s->picture_h;
+    const double fit = SDL_min((double)w / pw, (double)h / ph);
+    to.w = (int)(pw * fit + 0.5);
+    to.h = (int)(ph * fit + 0.5);
+    to.x = (w - to.w) / 2;
+    to.y = (h - to.h) / 2;
+    return to;
+}
+
+static void draw_picture(struct screen *s, int w, int h)
+{
+    const SDL_Rect at = picture_place(s, w, h);
+    if (s->rotate == 0) {
+        SDL_RenderCopy(s->renderer, s->picture, NULL, &at);
+        return;
+    }
+    /* SDL turns about the middle of where the picture would be before it is turned */
+    SDL_Rect to = at;
+    if (s->rotate % 180 != 0) {
+        to.w = at.h;
+        to.h = at.w;
+        to.x = at.x + (at.w - to.w) / 2;
+        to.y = at.y + (at.h - to.h) / 2;
+    }
+    SDL_RenderCopyEx(s->renderer, s->picture, NULL, &to, s->rotate, NULL, SDL_FLIP_NONE);
+}
+
+static void compose(struct screen *s)
+{
+    int w, h;
+    if (SDL_GetRendererOutputSize(s->renderer, &w, &h) != 0)
+        return;
+    SDL_SetRenderDrawColor(s->renderer, 0, 0, 0, 255);
+    SDL_RenderClear(s->renderer);
+    if (s->picture)
+        draw_picture(s, w, h);
+    if (s->picture && s->dimmed && s->overlay_visible) {
+        SDL_SetRenderDrawBlendMode(s->renderer, SDL_BLENDMODE_BLEND);
+        SDL_SetRenderDrawColor(s->renderer, 0, 0, 0, DIM);
+        SDL_RenderFillRect(s->renderer, NULL);
+        SDL_SetRenderDrawBlendMode(s->renderer, SDL_BLENDMODE_NONE);
+    }
+    if (s->overlay_visible)
+        SDL_RenderCopy(s->renderer, s->overlay, NULL, NULL);
+}
+
+void screen_render(struct screen *s)
+{
+    if (s->kind == SCREEN_MEMORY && !s->number_wanted)
+        return; /* composed when it is saved */
+    compose(s);
+    if (s->kind == SCREEN_MEMORY)
+        SDL_RenderFlush(s->renderer);
+    else
+        SDL_RenderPresent(s->renderer);
+}
+
+/* What is seen in `at`, BGRA, to be freed; NULL: cannot be had. */
+static uint8_t *read_pixels(struct screen *s, const SDL_Rect *at)
+{
+    uint8_t *pixels = at->w > 0 && at->h > 0 ? malloc((size_t)at->w * (size_t)at->h * 4) : NULL;
+    compose(s);
+    if (pixels &&
+        SDL_RenderReadPixels(s->renderer, at, SDL_PIXELFORMAT_ARGB8888, pixels, at->w * 4) != 0) {
+        free(pixels);
+        pixels = NULL;
+    }
+    return pixels;
+}
+
+int screen_read_number(struct screen *s)
+{
+    int w, h;
+    s->number_wanted = true;
+    if (SDL_GetRendererOutputSize(s->renderer, &w, &h) != 0)
+        return -1;
+    const SDL_Rect at = picture_place(s, w, h);
+    uint8_t *pixels = read_pixels(s, &at);
+    if (!pixels)
+        return -1;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)at.w * at.h; i++)
+        pixels[i] = pixels[4 * i + 1]; /* the blocks are grey: green is as good as luma */
+    const struct svc_image img = {
+        .width = (uint16_t)at.w, .height = (uint16_t)at.h, .plane = { pixels }, .stride = { at.w }
+    };
+    const int number = testclip_read_number(&img);
+    free(pixels);
+    return number;
+}
+
+/* ---- what lies over it ---- */
+
+/* Canvas and texture of the display, of the output's present size. */
 static bool fit_canvas(struct screen *s)
 {
     int w, h;
@@ -154,199 +291,115 @@ static bool fit_canvas(struct screen *s)
 
 void screen_overlay(struct screen *s, const struct osd_view *view)
 {
-    s->overlay_visible = view && fit_canvas(s);
+    const bool any = view && (view->page || view->help || view->status.line[0] || s->face.bar ||
+                              s->face.say[0] || s->face.volume >= 0);
+    if (view)
+        controls_know(&s->controls, &view->bar);
+    s->dimmed = view && view->status.line[0] && view->status.dimmed;
+    s->overlay_visible = any && fit_canvas(s);
     if (!s->overlay_visible)
         return;
     paint_clear(s->paint);
-    osd_draw(s->paint, view);
+    osd_draw(s->paint, view, &s->face);
     SDL_UpdateTexture(s->overlay, NULL, s->canvas->pixels, s->canvas->pitch);
 }
 
-void screen_overlay_help(struct screen *s)
+void screen_say(struct screen *s, const char *text)
 {
-    if (!fit_canvas(s))
-        return;
-    if (!s->overlay_visible)
-        paint_clear(s->paint);
-    s->overlay_visible = true;
-    osd_draw_help(s->paint);
-    SDL_UpdateTexture(s->overlay, NULL, s->canvas->pixels, s->canvas->pitch);
+    snprintf(s->face.say, sizeof s->face.say, "%s", text);
+    s->say_until_ms = SDL_GetTicks64() + SAY_MS;
+    s->wants_drawing = true;
 }
 
-/* Where the picture goes: as large as its shape allows; empty without one. */
-static SDL_Rect picture_place(const struct screen *s, int w, int h)
+void screen_say_volume(struct screen *s, double percent, bool muted)
 {
-    SDL_Rect to = { 0 };
-    if (!s->picture)
-        return to;
-    /* every layer has the shape of the whole, so lower ones fill the same rectangle */
-    const double fit = SDL_min((double)w / s->picture_w, (double)h / s->picture_h);
-    to.w = (int)(s->picture_w * fit + 0.5);
-    to.h = (int)(s->picture_h * fit + 0.5);
-    to.x = (w - to.w) / 2;
-    to.y = (h - to.h) / 2;
-    return to;
+    s->face.volume = percent;
+    s->face.muted = muted;
+    s->volume_until_ms = SDL_GetTicks64() + SAY_MS;
+    s->wants_drawing = true;
 }
 
-static void compose(struct screen *s)
+bool screen_wants_drawing(struct screen *s)
 {
-    int w, h;
-    if (SDL_GetRendererOutputSize(s->renderer, &w, &h) != 0)
-        return;
-    const SDL_Rect to = picture_place(s, w, h);
-    SDL_SetRenderDrawColor(s->renderer, 0, 0, 0, 255);
-    SDL_RenderClear(s->renderer);
-    if (s->picture)
-        SDL_RenderCopy(s->renderer, s->picture, NULL, &to);
-    if (s->overlay_visible)
-        SDL_RenderCopy(s->renderer, s->overlay, NULL, NULL);
-}
-
-void screen_render(struct screen *s)
-{
-    if (s->kind == SCREEN_MEMORY && !s->number_wanted)
-        return; /* composed when it is saved */
-    compose(s);
-    if (s->kind == SCREEN_MEMORY)
-        SDL_RenderFlush(s->renderer);
-    else
-        SDL_RenderPresent(s->renderer);
-}
-
-int screen_read_number(struct screen *s)
-{
-    int w, h, number = -1;
-    s->number_wanted = true;
-    if (SDL_GetRendererOutputSize(s->renderer, &w, &h) != 0)
-        return -1;
-    const SDL_Rect at = picture_place(s, w, h);
-    uint8_t *pixels = at.w > 0 && at.h > 0 ? malloc((size_t)at.w * (size_t)at.h * 4) : NULL;
-    if (!pixels)
-        return -1;
-    compose(s);
-    if (SDL_RenderReadPixels(s->renderer, &at, SDL_PIXELFORMAT_ARGB8888, pixels, at.w * 4) == 0) {
-        for (ptrdiff_t i = 0; i < (ptrdiff_t)at.w * at.h; i++)
-            pixels[i] = pixels[4 * i + 1]; /* the blocks are grey: green is as good as luma */
-        const struct svc_image img = { .width = (uint16_t)at.w,
-                                       .height = (uint16_t)at.h,
-                                       .plane = { pixels },
-                                       .stride = { at.w } };
-        number = testclip_read_number(&img);
+    const uint64_t now = SDL_GetTicks64();
+    bool wanted = s->wants_drawing;
+    s->wants_drawing = false;
+    if (s->say_until_ms && now >= s->say_until_ms) {
+        s->face.say[0] = '\0';
+        s->say_until_ms = 0;
+        wanted = true;
     }
-    free(pixels);
-    return number;
-}
-
-static unsigned key_command(struct screen *s, const SDL_KeyboardEvent *key)
-{
-    switch (key->keysym.sym) {
-    case SDLK_q:
-    case SDLK_ESCAPE:
-        return SCREEN_QUIT;
-    case SDLK_i:
-        return SCREEN_TOGGLE_STATISTICS;
-    case SDLK_m:
-        return SCREEN_TOGGLE_MUTE;
-    case SDLK_h:
-    case SDLK_QUESTION:
-    case SDLK_SLASH: /* '?' without the shift, where it is that key */
-        return SCREEN_TOGGLE_HELP;
-    case SDLK_f:
-        s->kind = s->kind == SCREEN_FULL ? SCREEN_WINDOW : SCREEN_FULL;
-        SDL_SetWindowFullscreen(s->window,
-                                s->kind == SCREEN_FULL ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
-        return 0;
-    default:
-        return 0;
+    if (s->volume_until_ms && now >= s->volume_until_ms) {
+        s->face.volume = -1;
+        s->volume_until_ms = 0;
+        wanted = true;
     }
+    const bool bar = controls_bar_out(&s->controls, now);
+    if (bar != s->face.bar) {
+        s->face.bar = bar;
+        wanted = true;
+        if (s->window)
+            SDL_ShowCursor(bar ? SDL_ENABLE : SDL_DISABLE);
+    }
+    return wanted;
 }
 
-unsigned screen_poll(struct screen *s)
+/* ---- the person ---- */
+
+size_t screen_commands(struct screen *s, struct command *out, size_t cap)
 {
-    unsigned commands = 0;
+    size_t n = 0;
     SDL_Event e;
     if (s->kind == SCREEN_MEMORY)
         return 0;
-    for (int i = 0; i < 64 && SDL_PollEvent(&e); i++) {
-        if (e.type == SDL_QUIT)
-            commands |= SCREEN_QUIT;
-        else if (e.type == SDL_KEYDOWN && !e.key.repeat)
-            commands ^= key_command(s, &e.key);
+    while (n < cap && SDL_PollEvent(&e)) {
+        int w = 0, h = 0, ww = 0, wh = 0;
+        SDL_GetRendererOutputSize(s->renderer, &w, &h);
+        SDL_GetWindowSize(s->window, &ww, &wh); /* the mouse's units; pixels on HiDPI are more */
+        controls_size(&s->controls, w, h, ww, wh);
+        s->wants_drawing |= e.type == SDL_WINDOWEVENT || e.type == SDL_MOUSEBUTTONDOWN;
+        n += controls_take(&s->controls, &e, SDL_GetTicks64(), &out[n]);
     }
-    return commands;
+    return n;
 }
 
-/* Compressing takes a few frames' time: pictures go on meanwhile. */
-struct save_job {
-    FILE *file;
-    uint8_t *pixels; /* BGRA */
-    int w, h;
-};
-
-static int save_thread(void *arg)
+bool screen_is_fullscreen(const struct screen *s)
 {
-    struct save_job *job = arg;
-    png_image png = { .version = PNG_IMAGE_VERSION,
-                      .width = (png_uint_32)job->w,
-                      .height = (png_uint_32)job->h,
-                      .format = PNG_FORMAT_BGRA };
-
-    for (size_t i = 0; i < (size_t)job->w * (size_t)job->h; i++)
-        job->pixels[4 * i + 3] = 255; /* a window is opaque, whatever its pixels say */
-    const int written = png_image_write_to_stdio(&png, job->file, 0, job->pixels, job->w * 4, NULL);
-    const int closed = fclose(job->file);
-    free(job->pixels);
-    free(job);
-    return written && closed == 0 ? 0 : -1;
+    return s->kind == SCREEN_FULL;
 }
+
+void screen_set_fullscreen(struct screen *s, bool on)
+{
+    if (!s->window)
+        return;
+    s->kind = on ? SCREEN_FULL : SCREEN_WINDOW;
+    SDL_SetWindowFullscreen(s->window, on ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+}
+
+/* ---- screenshots ---- */
 
 int screen_finish_saving(struct screen *s)
 {
-    int result = 0;
+    const int result = shot_end(s->saving);
 
-    if (s->saving)
-        SDL_WaitThread(s->saving, &result);
     s->saving = NULL;
     return result;
 }
 
 int screen_save(struct screen *s, const char *file, char *why, size_t why_size)
 {
-    struct save_job *job = calloc(1, sizeof *job);
+    SDL_Rect all = { 0 };
 
-    if (screen_finish_saving(s) != 0 || !job) {
+    if (screen_finish_saving(s) != 0) {
         snprintf(why, why_size, "the screenshot before %s could not be saved", file);
-        goto free_job;
+        return -1;
     }
-    SDL_GetRendererOutputSize(s->renderer, &job->w, &job->h);
-    if (job->w < 1 || job->h < 1) {
-        snprintf(why, why_size, "cannot save %s: the window has no size", file);
-        goto free_job;
-    }
-    job->pixels = malloc((size_t)job->w * (size_t)job->h * 4);
-    compose(s);
-    if (!job->pixels || SDL_RenderReadPixels(s->renderer, NULL, SDL_PIXELFORMAT_ARGB8888,
-                                             job->pixels, job->w * 4) != 0) {
+    SDL_GetRendererOutputSize(s->renderer, &all.w, &all.h);
+    uint8_t *pixels = read_pixels(s, &all);
+    if (!pixels) {
         snprintf(why, why_size, "cannot save %s: %s", file,
-                 job->pixels ? SDL_GetError() : "no memory");
-        goto free_pixels;
+                 all.w < 1 || all.h < 1 ? "the window has no size" : SDL_GetError());
+        return -1;
     }
-    job->file = fopen(file, "wb");
-    if (!job->file) {
-        snprintf(why, why_size, "cannot save %s: %s", file, strerror(errno));
-        goto free_pixels;
-    }
-    s->saving = SDL_CreateThread(save_thread, "screenshot", job);
-    if (!s->saving) {
-        snprintf(why, why_size, "cannot save %s: %s", file, SDL_GetError());
-        goto close_file;
-    }
-    return 0;
-close_file:
-    fclose(job->file);
-free_pixels:
-    free(job->pixels);
-free_job:
-    free(job);
-    return -1;
+    return shot_begin(&s->saving, file, pixels, all.w, all.h, why, why_size);
 }

@@ -13,14 +13,8 @@ enum screen_kind { SCREEN_WINDOW, SCREEN_FULL, SCREEN_MEMORY };
 struct screen_config {
     enum screen_kind kind;
     uint16_t width, height; /* pixels, to begin with */
+    unsigned rotate;        /* the picture, degrees clockwise: 0, 90, 180, 270 */
     const char *title;      /* borrowed for the call */
-};
-
-enum screen_command { /* what the person at the keyboard wants; a bit each */
-                      SCREEN_QUIT = 1,
-                      SCREEN_TOGGLE_STATISTICS = 2,
-                      SCREEN_TOGGLE_HELP = 4,
-                      SCREEN_TOGGLE_MUTE = 8,
 };
 
 struct screen;
@@ -32,17 +26,15 @@ void screen_free(struct screen *s);
 void screen_size(const struct screen *s, uint32_t *width, uint32_t *height);
 /* Take a picture over; it is seen from the next screen_render on. */
 int screen_show(struct screen *s, const struct svc_image *img);
-/* Draw the statistics anew (NULL: none), and the list of keys. Costs about a millisecond. */
+/* Draw the display anew: what `view` says is wanted (NULL: nothing), and what the screen has to say
+ * itself. Costs a few milliseconds. */
 void screen_overlay(struct screen *s, const struct osd_view *view);
-void screen_overlay_help(struct screen *s); /* on top of the last screen_overlay */
 void screen_render(struct screen *s);
-/* Keys and window events since the last call: bits of enum screen_command. */
-unsigned screen_poll(struct screen *s);
 /*
- * The same as commands (keys.h; the mouse works the control bar, a double click is full screen, the
- * window's cross is COMMAND_QUIT): how many of `cap` [1, ...). Those of full screen are to be given
- * to screen_set_fullscreen, those of paths, pages ... to whoever they concern. Takes the place of
- * screen_poll.
+ * Keys, mouse and window events since the last call, as commands (keys.h; the mouse works the
+ * control bar, a double click is full screen, the window's cross is COMMAND_QUIT): how many of
+ * `cap` [1, ...). COMMAND_FULLSCREEN is to be given to screen_set_fullscreen, the others to whom
+ * they concern.
  */
 size_t screen_commands(struct screen *s, struct command *out, size_t cap);
 bool screen_is_fullscreen(const struct screen *s);

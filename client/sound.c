@@ -33,6 +33,7 @@ struct sound {
     int64_t next_us, frame_us, concealed_us;
     int64_t virtual_end; /* no device: wall time at which the queue will be empty */
     struct sound_counts counts;
+    double volume; /* percent */
     int16_t samples[SAMPLES_MAX * 2];
 };
 
@@ -68,6 +69,7 @@ int sound_new(struct sound **out, const struct sound_config *cfg, char *why, siz
     }
     s->cfg = *cfg;
     s->frame_us = 20000;
+    s->volume = 100;
     if (cfg->device)
         open_device(s);
     *out = s;
@@ -231,6 +233,11 @@ void sound_run(struct sound *s, int64_t media_now, int64_t now)
                     early > SOUND_TOLERANCE_US ? SILENCE_WAITING : SILENCE_INSTEAD);
         }
     }
+}
+
+void sound_set_volume(struct sound *s, double percent)
+{
+    s->volume = percent;
 }
 
 void sound_set_muted(struct sound *s, bool muted)

@@ -31,6 +31,7 @@ void sound_free(struct sound *s);
 void sound_put(struct sound *s, const uint8_t *opus, size_t len, int64_t pts);
 /* Decode and queue what is due; call about every 10 ms. `media_now`: of the playout clock. */
 void sound_run(struct sound *s, int64_t media_now, int64_t now);
+void sound_set_volume(struct sound *s, double percent); /* [0, 130] */
 void sound_set_muted(struct sound *s, bool muted);
 struct sound_counts sound_get_counts(const struct sound *s);
 

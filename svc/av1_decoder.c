@@ -76,8 +76,21 @@ static int feed(Dav1dContext *dav1d, const struct svc_unit *unit, Dav1dPicture *
 
 static bool usable(const Dav1dPicture *pic)
 {
-    return pic->data[0] && pic->p.layout == DAV1D_PIXEL_LAYOUT_I420 && pic->p.bpc == 8 &&
+    return pic->data[0] && pic->p.layout == DAV1D_PIXEL_LAYOUT_I420 && pic->p.bpc <= 12 &&
            pic->p.w > 0 && pic->p.h > 0 && pic->p.w <= UINT16_MAX && pic->p.h <= UINT16_MAX;
+}
+
+/* What the sequence and frame headers say of colours and shape. */
+static void describe(const Dav1dPicture *pic, struct svc_image *img)
+{
+    const Dav1dFrameHeader *f = pic->frame_hdr;
+    const uint32_t num = (uint32_t)f->render_width * (uint32_t)pic->p.h;
+    const uint32_t den = (uint32_t)f->render_height * (uint32_t)pic->p.w;
+
+    img->depth = (uint8_t)pic->p.bpc;
+    img->matrix = (uint8_t)svc_matrix_of_h273((unsigned)pic->seq_hdr->mtrx);
+    img->full_range = pic->seq_hdr->color_range != 0;
+    svc_image_set_par(img, num, den);
 }
 
 int svc_av1_decode(void *state, const struct svc_unit *unit, struct svc_picture *out)
@@ -95,6 +108,7 @@ int svc_av1_decode(void *state, const struct svc_unit *unit, struct svc_picture 
     out->opaque = pic;
     out->image.width = (uint16_t)pic->p.w;
     out->image.height = (uint16_t)pic->p.h;
+    describe(pic, &out->image);
     for (int p = 0; p < 3; p++) {
         out->image.plane[p] = pic->data[p];
         out->image.stride[p] = pic->stride[p ? 1 : 0];

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define PAR_NEAR_PERCENT 2
+
 static const struct svc_codec *const all[] = { &svc_codec_av1, &svc_codec_vp9, &svc_codec_h264 };
 const char *const svc_codecs[] = { "av1", "vp9", "h264", NULL };
 
@@ -27,4 +29,20 @@ const struct svc_codec *svc_codec_find(const char *name)
             strncmp(name, all[i]->rfc6381, strlen(all[i]->rfc6381)) == 0)
             return all[i];
     return NULL;
+}
+
+void svc_image_set_par(struct svc_image *img, uint32_t num, uint32_t den)
+{
+    img->par_num = img->par_den = 0;
+    /* sizes of layers are rounded: that is no shape */
+    const bool wider = (uint64_t)num * 100 > (uint64_t)den * (100 + PAR_NEAR_PERCENT);
+    const bool taller = (uint64_t)den * 100 > (uint64_t)num * (100 + PAR_NEAR_PERCENT);
+    if (num == 0 || den == 0 || (!wider && !taller))
+        return;
+    while (num > UINT16_MAX || den > UINT16_MAX) {
+        num /= 2;
+        den /= 2;
+    }
+    img->par_num = (uint16_t)num;
+    img->par_den = (uint16_t)den;
 }

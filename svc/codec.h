@@ -45,5 +45,7 @@ struct svc_codec {
 extern const struct svc_codec svc_codec_av1, svc_codec_vp9, svc_codec_h264;
 /* By name, or by the beginning of an RFC 6381 string; NULL: no such. */
 const struct svc_codec *svc_codec_find(const char *name);
+/* Width of a pixel over its height is num / den; about square, or 0: square. */
+void svc_image_set_par(struct svc_image *img, uint32_t num, uint32_t den);
 
 #endif

@@ -6,6 +6,7 @@
 static uint32_t crc_plane(const AVCRC *table, uint32_t crc, const struct svc_image *img, int p)
 {
     size_t width = p == 0 ? img->width : (img->width + 1u) / 2u;
+    width *= img->depth > 8 ? 2 : 1;
     size_t height = p == 0 ? img->height : (img->height + 1u) / 2u;
     for (size_t y = 0; y < height; y++)
         crc = av_crc(table, crc, img->plane[p] + (ptrdiff_t)y * img->stride[p], width);

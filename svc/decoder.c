@@ -74,6 +74,25 @@ int svc_decoder_decode(struct svc_decoder *d, const struct svc_unit *units, size
     return best.opaque ? 1 : 0;
 }
 
+enum svc_matrix svc_matrix_of_h273(unsigned value)
+{
+    switch (value) {
+    case 1:
+        return SVC_MATRIX_BT709;
+    case 4: /* FCC */
+    case 5: /* BT.470 System B, G */
+    case 6: /* BT.601 */
+        return SVC_MATRIX_BT601;
+    case 7:
+        return SVC_MATRIX_SMPTE240;
+    case 9:
+    case 10:
+        return SVC_MATRIX_BT2020;
+    default:
+        return SVC_MATRIX_UNKNOWN;
+    }
+}
+
 void svc_picture_release(struct svc_decoder *d, struct svc_picture *p)
 {
     if (!p || !p->opaque)

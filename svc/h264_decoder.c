@@ -49,7 +49,8 @@ int svc_h264_decoder_open(void **state, unsigned threads)
 
 static bool usable(const AVFrame *f)
 {
-    return (f->format == AV_PIX_FMT_YUV420P || f->format == AV_PIX_FMT_YUVJ420P) &&
+    return (f->format == AV_PIX_FMT_YUV420P || f->format == AV_PIX_FMT_YUVJ420P ||
+            f->format == AV_PIX_FMT_YUV420P10) &&
            f->decode_error_flags == 0 && !(f->flags & AV_FRAME_FLAG_CORRUPT) && f->width > 0 &&
            f->height > 0 && f->width <= UINT16_MAX && f->height <= UINT16_MAX;
 }
@@ -76,6 +77,13 @@ int svc_h264_decode(void *state, const struct svc_unit *unit, struct svc_picture
     out->opaque = frame;
     out->image.width = (uint16_t)frame->width;
     out->image.height = (uint16_t)frame->height;
+    out->image.depth = frame->format == AV_PIX_FMT_YUV420P10 ? 10 : 8;
+    out->image.matrix = (uint8_t)svc_matrix_of_h273((unsigned)frame->colorspace);
+    out->image.full_range =
+        frame->color_range == AVCOL_RANGE_JPEG || frame->format == AV_PIX_FMT_YUVJ420P;
+    if (frame->sample_aspect_ratio.num > 0 && frame->sample_aspect_ratio.den > 0)
+        svc_image_set_par(&out->image, (uint32_t)frame->sample_aspect_ratio.num,
+                          (uint32_t)frame->sample_aspect_ratio.den);
     for (int p = 0; p < 3; p++) {
         out->image.plane[p] = frame->data[p];
         out->image.stride[p] = frame->linesize[p];

@@ -192,10 +192,26 @@ const char *svc_codec_name(const char *codec);
 /* Whether its decoder takes pictures in order only: a late unit is of no use any more (H.264). */
 bool svc_codec_in_order(const char *codec);
 
-struct svc_image {          /* 8-bit 4:2:0, planes Y, U, V */
+enum svc_matrix { /* from Y, U, V to red, green, blue (ITU-T H.273, MatrixCoefficients) */
+                  SVC_MATRIX_UNKNOWN, /* the bitstream does not say */
+                  SVC_MATRIX_BT601,
+                  SVC_MATRIX_BT709,
+                  SVC_MATRIX_BT2020,
+                  SVC_MATRIX_SMPTE240,
+};
+/* Of a value of MatrixCoefficients, as AV1 and H.264 carry it. */
+enum svc_matrix svc_matrix_of_h273(unsigned value);
+
+struct svc_image {          /* 4:2:0, planes Y, U, V */
     uint16_t width, height; /* pixels */
     const uint8_t *plane[3];
     ptrdiff_t stride[3]; /* bytes */
+    /* What a decoder found in the bitstream; zero is what encoders take. */
+    uint8_t depth;             /* bits of a sample: 0 or 8; 10 or 12: two bytes each, as numbers of
+                                  this machine */
+    uint8_t matrix;            /* enum svc_matrix */
+    bool full_range;           /* black is 0; else 16 << (depth - 8) */
+    uint16_t par_num, par_den; /* width of a pixel over its height; 0: square */
 };
 
 struct svc_image_buffer { /* the same, to be written */

@@ -1,6 +1,7 @@
 /* osd_picture.c - draws the on-screen display over a made-up picture with made-up figures and saves
- * it as PNG, so that a person can judge it: osd_picture FILE [WIDTH HEIGHT] [help|start]. Without
- * FILE it is a test: the display must draw inside any size without touching memory beyond. */
+ * it as PNG, so that a person can judge it: osd_picture FILE [WIDTH HEIGHT [WHAT]], WHAT being of
+ * `whats`. Without FILE it is a test: the display must draw inside any size without touching memory
+ * beyond. */
 #include "osd.h"
 
 #include <SDL.h>
@@ -22,24 +23,46 @@ static void fill_path(struct osd_path *p, const char *name, float mbps, float di
     }
     p->rate_bps = (uint64_t)p->history_bps[OSD_HISTORY - 1];
     p->rtt_ms = 14 + 11.0 * mbps;
+    snprintf(p->cc, sizeof p->cc, "copa");
+    for (int i = 0; i < OSD_HISTORY; i++) {
+        p->history_rtt_ms[i] = (float)p->rtt_ms * (1 + 0.1f * sinf((float)i / 3));
+        p->history_loss[i] = i % 40 < 3 ? 0.02f : 0;
+    }
 }
 
 static void fill(struct osd_view *v)
 {
-    *v = (struct osd_view){ .n_paths = 3,
-                            .n_spatial = 3,
-                            .n_temporal = 2,
-                            .playing = true,
-                            .width = 640,
-                            .height = 360,
-                            .shown = { 1, 0 },
-                            .picture = 1834,
-                            .pts_us = 61133000,
-                            .fps = 30.0,
-                            .latency_ms = 312,
-                            .stalls = 1,
-                            .stall_max_ms = 133,
-                            .rate_bps = 2810000 };
+    *v = (struct osd_view){
+        .page = 1,
+        .n_paths = 3,
+        .n_spatial = 3,
+        .n_temporal = 2,
+        .playing = true,
+        .width = 640,
+        .height = 360,
+        .shown = { 1, 0 },
+        .picture = 1834,
+        .pts_us = 61133000,
+        .fps = 30.0,
+        .latency_ms = 312,
+        .stalls = 1,
+        .stall_max_ms = 133,
+        .rate_bps = 2810000,
+        .delay = { .any = true,
+                   .has_capture = true,
+                   .part_ms = { 14.4, 3.1, 19.5, 61, 4.2, 1.1 },
+                   .total_ms = 103.3 },
+        .buffer_ms = 61,
+        .decode_ms = 4.2,
+        .decode_max_ms = 13.7,
+        .av_skew_ms = -3,
+        .av_skew_max_ms = 17,
+        .frames_shown = 1830,
+        .frames_skipped = 3,
+        .switches = 4,
+        .rebuffers = 1,
+        .bar = { .volume = 80, .has_window = true, .window_s = 1800, .behind_s = 312 }
+    };
     fill_path(&v->path[0], "wifi", 4.1f, 24);
     fill_path(&v->path[1], "lte", 2.6f, 99);
     fill_path(&v->path[2], "satellite", 0.2f, 99);
@@ -57,6 +80,9 @@ static void fill(struct osd_view *v)
                                                  .in_time = s == 2        ? 0.13
                                                             : s == 1 && t ? 0.87
                                                                           : 1,
+                                                 .residency = s == 2   ? 0.41
+                                                              : s == 1 ? 0.07
+                                                                       : 0.02,
                                                  .shown = s < 2 && t == 0 };
 }
 
@@ -91,28 +117,61 @@ static int save(SDL_Surface *osd, const char *file)
     return ok ? 0 : 1;
 }
 
+/* What a picture can be about. */
+static const char *const whats[] = { "summary", "delay", "paths", "layers", "help",  "start",
+                                     "outage",  "bar",   "say",   "volume", "guess", NULL };
+
+static void set(struct osd_view *v, struct osd_face *face, const char *what)
+{
+    fill(v);
+    *face = (struct osd_face){ .volume = -1 };
+    for (unsigned i = 0; i < OSD_PAGES; i++)
+        if (strcmp(what, whats[i]) == 0)
+            v->page = i + 1;
+    v->help = strcmp(what, "help") == 0;
+    if (strcmp(what, "start") == 0) {
+        v->playing = false;
+        v->page = 0;
+        v->status = (struct osd_status){ .line = "connecting by wlan0, wwan0 \u2026",
+                                         .detail = "to server.example:4433",
+                                         .progress = -1 };
+    }
+    if (strcmp(what, "outage") == 0) {
+        v->page = 0;
+        v->status = (struct osd_status){ .line = "no answer; next try in 3 s",
+                                         .detail = "path wlan0: network is unreachable",
+                                         .progress = 0.4,
+                                         .dimmed = true };
+    }
+    if (strcmp(what, "guess") == 0) {
+        v->page = 2;
+        v->delay.clock_ms = -312;
+    }
+    if (strcmp(what, "bar") == 0 || strcmp(what, "say") == 0 || strcmp(what, "volume") == 0)
+        v->page = 0;
+    face->bar = strcmp(what, "bar") == 0;
+    if (strcmp(what, "say") == 0)
+        snprintf(face->say, sizeof face->say, "saved as svc-player-20261127-190211.png");
+    if (strcmp(what, "volume") == 0)
+        face->volume = 80;
+}
+
 static int draw(struct paint *p, int w, int h, const char *what, const char *file)
 {
     struct osd_view v;
+    struct osd_face face;
     SDL_Surface *osd = SDL_CreateRGBSurfaceWithFormat(0, w, h, 32, SDL_PIXELFORMAT_ARGB8888);
     if (!osd)
         return 1;
-    fill(&v);
-    if (strcmp(what, "start") == 0) {
-        v.playing = false;
-        v.n_paths = v.n_spatial = 0;
-        v.message = "connecting to 127.0.0.1:4433";
-    }
+    set(&v, &face, what);
     paint_target(p, osd);
     paint_clear(p);
-    osd_draw(p, &v);
-    if (strcmp(what, "help") == 0)
-        osd_draw_help(p);
-    int result = 0, set = 0;
+    osd_draw(p, &v, &face);
+    int result = 0, drawn = 0;
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++)
-            set += ((uint32_t *)osd->pixels)[y * osd->pitch / 4 + x] != 0;
-    if (set == 0)
+            drawn += ((uint32_t *)osd->pixels)[y * osd->pitch / 4 + x] != 0;
+    if (drawn == 0)
         result = 1; /* nothing was drawn */
     if (file)
         result |= save(osd, file);
@@ -131,11 +190,14 @@ int main(int argc, char **argv)
     int result = 0;
     if (argc > 1) {
         result = draw(p, argc > 3 ? atoi(argv[2]) : 1280, argc > 3 ? atoi(argv[3]) : 720,
-                      argc > 4 ? argv[4] : "", argv[1]);
+                      argc > 4 ? argv[4] : whats[0], argv[1]);
     } else {
-        static const int sizes[][2] = { { 1280, 720 }, { 320, 180 }, { 64, 900 }, { 2560, 300 } };
+        static const int sizes[][2] = {
+            { 1280, 720 }, { 640, 360 }, { 320, 180 }, { 64, 900 }, { 2560, 300 }
+        };
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-            result |= draw(p, sizes[i][0], sizes[i][1], i & 1 ? "help" : "", NULL);
+            for (size_t n = 0; whats[n]; n++)
+                result |= draw(p, sizes[i][0], sizes[i][1], whats[n], NULL);
     }
     paint_free(p);
     return result;

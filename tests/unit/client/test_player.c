@@ -71,7 +71,10 @@ static void encode(struct clip *c)
     memset(chroma, 128, sizeof chroma);
     for (unsigned n = 0; n < PICTURES; n++) {
         struct svc_image img = {
-            WIDTH, HEIGHT, { luma, chroma, chroma }, { WIDTH, WIDTH / 2, WIDTH / 2 }
+            .width = WIDTH,
+            .height = HEIGHT,
+            .plane = { luma, chroma, chroma },
+            .stride = { WIDTH, WIDTH / 2, WIDTH / 2 },
         };
         struct svc_unit units[SVC_SPATIAL_MAX];
         draw(luma, n);

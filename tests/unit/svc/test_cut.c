@@ -65,7 +65,9 @@ static void cuts_are_found_where_they_are(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct svc_image img = { WIDTH, HEIGHT, { luma[0] }, { WIDTH } };
+        const struct svc_image img = {
+            .width = WIDTH, .height = HEIGHT, .plane = { luma[0] }, .stride = { WIDTH }
+        };
         struct svc_cut c = { 0 };
         uint32_t seed = 1;
 
