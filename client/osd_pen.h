@@ -4,9 +4,10 @@
 
 #include "osd.h"
 
-#define OSD_SCALE_MIN 0.9f /* smaller letters are not legible: a small window shows less instead \
-                            */
-#define OSD_EDGE 20.0f     /* free around the display */
+#define OSD_SCALE_MIN                                                                        \
+    0.9f               /* smaller letters are not legible: a small window shows less instead \
+                        */
+#define OSD_EDGE 20.0f /* free around the display */
 
 /* Where a page is drawn; lengths are in units that are pixels at 1280 x 720. */
 struct pen {

@@ -300,6 +300,16 @@ static bool is_whole(const struct player *p, const struct picture *pic)
            highest(pic) >= p->whole[pic->temporal];
 }
 
+/* Low latency: there is nothing to wait for. What is missing while a later picture is whole is not
+ * waited for where nothing builds on it. */
+static bool is_at_hand(struct player *p, const struct playout_view *v)
+{
+    const uint64_t next = p->clock.next;
+    if (!v->has_next && (!v->has_later || layers_temporal(&p->layers, NULL, next) == 0))
+        return false;
+    return is_whole(p, picture_window_get(&p->window, v->has_next ? next : v->later));
+}
+
 /* Low latency: shown ahead of the sound by no more than is not noticed. */
 static int64_t earlier(int64_t due)
 {
@@ -379,8 +389,7 @@ static void run(struct player *p)
         }
         int64_t pts = playout_next_pts(&p->clock, &v);
         int64_t at = playout_due(&p->clock, pts) - p->margin_us;
-        if (p->clock.low && v.has_next &&
-            is_whole(p, picture_window_get(&p->window, p->clock.next)))
+        if (p->clock.low && is_at_hand(p, &v))
             at = now;
         if (now < at) {
             arm(p, at);

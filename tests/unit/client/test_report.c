@@ -23,7 +23,9 @@ static json_t *example(void)
                                .layers = &layers };
     struct report *r = report_new();
     struct report_sample s = { .t_s = 0.2, .n_paths = 1, .top_spatial = 2, .rate_bps = 5000 };
-    layers.count[2][1] = (struct layers_count){ 10, 9, 8, 7, 11 };
+    layers.count[2][1] = (struct layers_count){
+        .expected = 10, .arrived = 9, .in_time = 8, .shown = 7, .received = 11
+    };
     strcpy(t.path[0].name, "wifi");
     t.path[0].stats.state = TVL_PATH_SUSPECT;
     t.path[0].stats.bytes_received = UINT64_C(5000000000);
