@@ -28,6 +28,7 @@ enum moq_message_type {
 };
 
 #define MOQ_FRAME_OVERHEAD_MAX 11 /* bytes before a body: type vi64 and 16-bit length */
+#define MOQ_FRAME_SMALL 1024      /* bytes; nearly all messages are smaller */
 #define MOQ_FRAME_MAX (MOQ_MESSAGE_MAX + MOQ_FRAME_OVERHEAD_MAX)
 #define MOQ_STREAM_COUNT_UNKNOWN ((UINT64_C(1) << 62) - 1)
 #define MOQ_REDIRECT 0x34 /* REQUEST_ERROR code that a Redirect structure follows */
@@ -35,7 +36,11 @@ enum moq_message_type {
 struct moq_msg_setup {
     bool has_path, has_authority;
     struct moq_bytes path, authority, implementation;
+    uint64_t token_cache;                    /* MAX_AUTH_TOKEN_CACHE_SIZE; 0: also when absent */
+    struct moq_bytes tokens[MOQ_TOKENS_MAX]; /* Token structures */
+    size_t n_tokens;
 };
+/* Requests begin alike: with their ID. */
 struct moq_msg_subscribe {
     uint64_t request_id;
     struct moq_name name;
@@ -71,27 +76,58 @@ struct moq_msg_goaway {
     bool has_request_id; /* on the control stream */
     uint64_t request_id;
 };
-struct moq_msg_other { /* requests that we only refuse: what follows the ID is not read */
+struct moq_msg_publish {
     uint64_t request_id;
+    struct moq_name name;
+    uint64_t alias;
+    struct moq_params params;
+    struct moq_bytes properties;
+};
+struct moq_msg_fetch {
+    uint64_t request_id;
+    uint64_t kind;                  /* enum moq_fetch_kind */
+    struct moq_name name;           /* standalone */
+    struct moq_location start, end; /* standalone; end as struct moq_fetch_options has it */
+    uint64_t join_id, join_start;   /* joining */
+    struct moq_params params;
+};
+struct moq_msg_fetch_ok {
+    uint64_t end_of_track; /* 0 or 1 */
+    struct moq_location end;
+    struct moq_params params;
+    struct moq_bytes properties;
+};
+struct moq_msg_namespaces { /* PUBLISH_NAMESPACE, SUBSCRIBE_NAMESPACE, SUBSCRIBE_TRACKS */
+    uint64_t request_id;
+    struct moq_name ns; /* track is empty */
+    struct moq_params params;
+};
+struct moq_msg_suffix { /* NAMESPACE, NAMESPACE_DONE, PUBLISH_BLOCKED (with a track) */
+    struct moq_name name;
 };
 
 struct moq_message {
     uint64_t type; /* enum moq_message_type */
     union {
         struct moq_msg_setup setup;
-        struct moq_msg_subscribe subscribe;
+        struct moq_msg_subscribe subscribe; /* and TRACK_STATUS */
         struct moq_msg_subscribe_ok subscribe_ok;
         struct moq_msg_request_ok request_ok;
         struct moq_msg_request_error request_error;
         struct moq_msg_request_update request_update;
         struct moq_msg_publish_done publish_done;
         struct moq_msg_goaway goaway;
-        struct moq_msg_other other;
+        struct moq_msg_publish publish;
+        struct moq_msg_fetch fetch;
+        struct moq_msg_fetch_ok fetch_ok;
+        struct moq_msg_namespaces namespaces;
+        struct moq_msg_suffix suffix;
+        uint64_t request_id; /* of whatever opens a request */
     };
 };
 
 /* Whole message with type and length. Bytes written, or MOQ_ERR_ARG when `cap` or the 16-bit length
- * is too small, or the type is one we never send. */
+ * is too small. */
 int moq_message_encode(const struct moq_message *m, uint8_t *out, size_t cap);
 
 /* Cut one message off a stream: bytes it takes, 0 when more are needed (*need, bytes in all),
@@ -104,9 +140,12 @@ bool moq_message_opens_request(uint64_t type);
 
 /*
  * Read a body; what is borrowed in `m` points into it. 0, or MOQ_ERR_WIRE with the session's close
- * code. Types we neither send nor answer (NAMESPACE and such) give `m->type` only.
+ * code. Parameters of REQUEST_UPDATE and REQUEST_OK may be those of any request's: who knows the
+ * request checks them with moq_params_within().
  */
 int moq_message_parse(struct moq_message *m, uint64_t type, struct moq_bytes body,
                       uint64_t *close_code);
+/* The parameters of a request or a REQUEST_UPDATE, or NULL. */
+struct moq_params *moq_message_params_of(struct moq_message *m);
 
 #endif

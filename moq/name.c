@@ -34,6 +34,16 @@ int moq_name_from_text(struct moq_name *out, const char *ns, const char *track)
     return 0;
 }
 
+bool moq_name_begins(const struct moq_name *name, const struct moq_name *prefix)
+{
+    if (prefix->n_ns > name->n_ns)
+        return false;
+    for (size_t i = 0; i < prefix->n_ns; i++)
+        if (!bytes_equal(name->ns[i], prefix->ns[i]))
+            return false;
+    return true;
+}
+
 bool moq_name_equal(const struct moq_name *a, const struct moq_name *b)
 {
     if (a->n_ns != b->n_ns)
@@ -62,7 +72,7 @@ bool moq_name_valid(const struct moq_name *name)
     return name_len(name) <= MOQ_FULL_NAME_MAX;
 }
 
-void moq_name_read(struct moq_reader *r, struct moq_name *name)
+void moq_namespace_read(struct moq_reader *r, struct moq_name *name)
 {
     *name = (struct moq_name){ 0 };
     uint64_t n = moq_read_vi64(r);
@@ -70,39 +80,70 @@ void moq_name_read(struct moq_reader *r, struct moq_name *name)
         r->failed = true;
     for (uint64_t i = 0; i < n && !r->failed; i++)
         name->ns[name->n_ns++] = moq_read_prefixed(r, MOQ_FULL_NAME_MAX);
+    if (!moq_name_valid(name))
+        r->failed = true;
+}
+
+void moq_name_read(struct moq_reader *r, struct moq_name *name)
+{
+    moq_namespace_read(r, name);
     name->track = moq_read_prefixed(r, MOQ_FULL_NAME_MAX);
     if (!moq_name_valid(name))
         r->failed = true;
 }
 
-void moq_name_write(struct moq_writer *w, const struct moq_name *name)
+void moq_namespace_write(struct moq_writer *w, const struct moq_name *name)
 {
     moq_write_vi64(w, name->n_ns);
     for (size_t i = 0; i < name->n_ns; i++)
         moq_write_prefixed(w, name->ns[i]);
+}
+
+void moq_name_write(struct moq_writer *w, const struct moq_name *name)
+{
+    moq_namespace_write(w, name);
     moq_write_prefixed(w, name->track);
 }
 
-static struct moq_bytes append(uint8_t **at, struct moq_bytes b)
+static size_t coded_len(const struct moq_name *name)
 {
-    struct moq_bytes copy = { .bytes = *at, .len = b.len };
-    if (b.len > 0)
-        memcpy(*at, b.bytes, b.len);
-    *at += b.len;
-    return copy;
+    size_t len = name_len(name) + moq_vi64_len(name->n_ns) + moq_vi64_len(name->track.len);
+    for (size_t i = 0; i < name->n_ns; i++)
+        len += moq_vi64_len(name->ns[i].len);
+    return len;
 }
 
-int moq_name_copy(struct moq_name *out, uint8_t **storage, const struct moq_name *name)
+int moq_name_keep(struct moq_kept_name *out, const struct moq_name *name)
 {
-    uint8_t *at = malloc(name_len(name) + 1);
-    if (!at)
+    size_t len = coded_len(name);
+    uint8_t *bytes = malloc(len);
+    if (!bytes)
         return MOQ_ERR_NOMEM;
-    *storage = at;
-    *out = (struct moq_name){ .n_ns = name->n_ns };
-    for (size_t i = 0; i < name->n_ns; i++)
-        out->ns[i] = append(&at, name->ns[i]);
-    out->track = append(&at, name->track);
+    struct moq_writer w = moq_writer_of(bytes, len);
+    moq_name_write(&w, name);
+    *out = (struct moq_kept_name){ .bytes = bytes, .len = len };
     return 0;
+}
+
+void moq_kept_name_fini(struct moq_kept_name *k)
+{
+    free(k->bytes);
+    *k = (struct moq_kept_name){ 0 };
+}
+
+void moq_kept_name_get(const struct moq_kept_name *k, struct moq_name *out)
+{
+    struct moq_reader r = moq_reader_of(k->bytes, k->len);
+    moq_name_read(&r, out);
+}
+
+bool moq_kept_name_is(const struct moq_kept_name *k, const struct moq_name *name)
+{
+    struct moq_name kept;
+    if (k->len != coded_len(name))
+        return false;
+    moq_kept_name_get(k, &kept);
+    return moq_name_equal(&kept, name);
 }
 
 bool moq_name_reserved(const struct moq_name *name)

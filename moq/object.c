@@ -143,15 +143,38 @@ int moq_subgroup_object_parse(struct moq_subgroup *s, const uint8_t *bytes, size
     return (int)*need;
 }
 
-void moq_subgroup_object_write(struct moq_writer *w, const struct moq_subgroup_header *h,
+void moq_subgroup_object_write(struct moq_writer *w, struct moq_subgroup *s,
                                const struct moq_object *obj)
 {
-    moq_write_vi64(w, obj->object);
-    if (h->has_properties)
+    moq_write_vi64(w, s->any ? obj->object - s->last - 1 : obj->object);
+    if (s->header.has_properties)
         moq_write_prefixed(w, obj->properties);
     moq_write_vi64(w, obj->payload.len);
     if (obj->payload.len == 0)
         moq_write_vi64(w, obj->status);
+    s->any = true;
+    s->last = obj->object;
+}
+
+void moq_datagram_write(struct moq_writer *w, const struct moq_datagram *d)
+{
+    unsigned type = d->obj.properties.len > 0 ? DATAGRAM_PROPERTIES : 0;
+    bool has_status = d->obj.status != STATUS_NORMAL;
+    type |= d->end_of_group && !has_status ? DATAGRAM_END_OF_GROUP : 0;
+    type |= d->has_priority ? 0 : DATAGRAM_DEFAULT_PRIORITY;
+    type |= has_status ? DATAGRAM_STATUS : 0;
+    moq_write_vi64(w, type);
+    moq_write_vi64(w, d->alias);
+    moq_write_vi64(w, d->obj.group);
+    moq_write_vi64(w, d->obj.object);
+    if (d->has_priority)
+        moq_write_u8(w, d->obj.priority);
+    if (d->obj.properties.len > 0)
+        moq_write_prefixed(w, d->obj.properties);
+    if (has_status)
+        moq_write_vi64(w, d->obj.status);
+    else
+        moq_write_bytes(w, d->obj.payload);
 }
 
 int moq_datagram_parse(struct moq_datagram *d, const uint8_t *bytes, size_t len)

@@ -43,8 +43,8 @@ struct moq_subgroup {
  */
 int moq_subgroup_object_parse(struct moq_subgroup *s, const uint8_t *bytes, size_t len,
                               struct moq_object *obj, size_t *need);
-/* Fields of the first object of a stream, without the payload bytes. */
-void moq_subgroup_object_write(struct moq_writer *w, const struct moq_subgroup_header *h,
+/* Fields of the next object of a stream, without the payload bytes; objects ascend. */
+void moq_subgroup_object_write(struct moq_writer *w, struct moq_subgroup *s,
                                const struct moq_object *obj);
 
 struct moq_datagram {
@@ -56,5 +56,38 @@ struct moq_datagram {
 };
 /* 0 or MOQ_ERR_WIRE. */
 int moq_datagram_parse(struct moq_datagram *d, const uint8_t *bytes, size_t len);
+/* All of it, with the payload. */
+void moq_datagram_write(struct moq_writer *w, const struct moq_datagram *d);
+
+/* ---- fetch streams ---- */
+
+#define MOQ_FETCH_OVERHEAD_MAX 64 /* bytes of one object's fields before its properties */
+
+void moq_fetch_header_write(struct moq_writer *w, uint64_t request_id);
+/* Bytes taken, type included; 0 when more are needed. */
+int moq_fetch_header_parse(uint64_t *request_id, const uint8_t *bytes, size_t len);
+
+/* Where a fetch stream stands; zero but for `descending` at first. */
+struct moq_fetch_place {
+    bool descending;        /* groups */
+    bool any;               /* something was read or written */
+    bool any_object;        /* and not only ends of ranges: */
+    uint64_t group, object; /* the last */
+    uint64_t subgroup;      /* of the last object */
+    uint8_t priority;       /* likewise */
+};
+
+struct moq_fetch_item {
+    enum { FETCH_OBJECT, FETCH_NOT_THERE, FETCH_UNKNOWN } kind;
+    struct moq_object obj; /* of the ends of ranges: group and object only */
+};
+/* As moq_subgroup_object_parse(). */
+int moq_fetch_item_parse(struct moq_fetch_place *at, const uint8_t *bytes, size_t len,
+                         struct moq_fetch_item *item, size_t *need);
+/* Without the payload bytes. The caller has checked the order: see moq_fetch_follows(). */
+void moq_fetch_item_write(struct moq_writer *w, struct moq_fetch_place *at,
+                          const struct moq_fetch_item *item);
+/* Whether that location may come next. */
+bool moq_fetch_follows(const struct moq_fetch_place *at, uint64_t group, uint64_t object);
 
 #endif

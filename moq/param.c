@@ -1,7 +1,14 @@
 /* param.c - see param.h. One row per parameter of draft-18, ascending by type. */
 #include "param.h"
 
-enum coding { CODING_VI64, CODING_U8, CODING_LOCATION, CODING_FILTER, CODING_TOKEN };
+enum coding {
+    CODING_VI64,
+    CODING_U8,
+    CODING_LOCATION,
+    CODING_FILTER,
+    CODING_TOKEN,
+    CODING_NAMESPACE,
+};
 
 struct param_def {
     uint64_t type;
@@ -15,7 +22,7 @@ struct param_def {
 
 static const struct param_def defs[] = {
     { 0x02, MOQ_HAS_OBJECT_TIMEOUT, CODING_VI64, FIELD(object_timeout_ms), 0, 0 },
-    { 0x03, MOQ_HAS_TOKEN, CODING_TOKEN, FIELD(token), 0, 0 },
+    { 0x03, MOQ_HAS_TOKEN, CODING_TOKEN, FIELD(tokens), 0, 0 },
     { 0x04, MOQ_HAS_RENDEZVOUS_TIMEOUT, CODING_VI64, FIELD(rendezvous_timeout_ms), 0, 0 },
     { 0x06, MOQ_HAS_SUBGROUP_TIMEOUT, CODING_VI64, FIELD(subgroup_timeout_ms), 0, 0 },
     { 0x08, MOQ_HAS_EXPIRES, CODING_VI64, FIELD(expires_ms), 0, 0 },
@@ -26,14 +33,9 @@ static const struct param_def defs[] = {
     { 0x21, MOQ_HAS_FILTER, CODING_FILTER, FIELD(filter), 0, 0 },
     { 0x22, MOQ_HAS_GROUP_ORDER, CODING_U8, FIELD(group_order), 1, 2 },
     { 0x32, MOQ_HAS_NEW_GROUP, CODING_VI64, FIELD(new_group), 0, 0 },
+    { 0x34, MOQ_HAS_PREFIX, CODING_NAMESPACE, FIELD(prefix), 0, 0 },
 };
 #define N_DEFS (sizeof defs / sizeof defs[0])
-
-/* Alias types and close codes of the Token structure. We keep no token cache (the default size of
- * MAX_AUTH_TOKEN_CACHE_SIZE is 0), so nothing can be registered or referred to. */
-enum { TOKEN_DELETE = 0, TOKEN_REGISTER = 1, TOKEN_USE_ALIAS = 2, TOKEN_USE_VALUE = 3 };
-#define AUTH_TOKEN_CACHE_OVERFLOW 0x13
-#define UNKNOWN_AUTH_TOKEN_ALIAS 0x17
 
 #define FILTER_BYTES_MAX 64 /* a type and three vi64 */
 
@@ -85,19 +87,15 @@ static void write_filter(struct moq_writer *outer, const struct moq_param_filter
 }
 
 /* 0, or the code to close the session with. */
-static uint64_t check_token(struct moq_bytes token)
+static uint64_t read_token(struct moq_reader *r, struct moq_params *p)
 {
-    struct moq_reader r = moq_reader_of(token.bytes, token.len);
-    uint64_t alias_type = moq_read_vi64(&r);
-    moq_read_vi64(&r); /* alias, or the type of a USE_VALUE token */
-    if (alias_type == TOKEN_REGISTER)
-        moq_read_vi64(&r); /* type */
-    bool has_value = alias_type == TOKEN_REGISTER || alias_type == TOKEN_USE_VALUE;
-    if (r.failed || alias_type > TOKEN_USE_VALUE || (!has_value && moq_reader_left(&r) > 0))
-        return MOQ_KEY_VALUE_FORMATTING_ERROR;
-    if (alias_type == TOKEN_REGISTER)
-        return AUTH_TOKEN_CACHE_OVERFLOW;
-    return alias_type == TOKEN_USE_VALUE ? 0 : UNKNOWN_AUTH_TOKEN_ALIAS;
+    struct moq_bytes token = moq_read_prefixed(r, MOQ_MESSAGE_MAX);
+    if (r->failed)
+        return MOQ_PROTOCOL_VIOLATION;
+    if (p->n_tokens == MOQ_TOKENS_MAX)
+        return MOQ_INTERNAL_ERROR; /* our limit, not the draft's */
+    p->tokens[p->n_tokens++] = token;
+    return 0;
 }
 
 /* 0, or the code to close the session with. */
@@ -123,9 +121,9 @@ static uint64_t read_value(struct moq_reader *r, const struct param_def *def, st
             return MOQ_PROTOCOL_VIOLATION;
         break;
     case CODING_TOKEN:
-        *(struct moq_bytes *)field = moq_read_prefixed(r, MOQ_MESSAGE_MAX);
-        if (!r->failed)
-            return check_token(*(struct moq_bytes *)field);
+        return read_token(r, p);
+    case CODING_NAMESPACE:
+        moq_namespace_read(r, field);
         break;
     }
     return r->failed ? MOQ_PROTOCOL_VIOLATION : 0;
@@ -157,12 +155,27 @@ int moq_params_read(struct moq_reader *r, struct moq_params *p, uint32_t allowed
     return r->failed ? MOQ_ERR_WIRE : 0;
 }
 
+bool moq_params_within(const struct moq_params *p, uint32_t allowed)
+{
+    return (p->has & ~allowed) == 0;
+}
+
 static uint64_t count_params(const struct moq_params *p)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < N_DEFS; i++)
-        n += (p->has & defs[i].bit) != 0;
+        if ((p->has & defs[i].bit) != 0)
+            n += defs[i].coding == CODING_TOKEN ? p->n_tokens : 1;
     return n;
+}
+
+static void write_tokens(struct moq_writer *w, const struct moq_params *p)
+{
+    for (size_t i = 0; i < p->n_tokens; i++) {
+        if (i > 0)
+            moq_write_vi64(w, 0); /* the same type again */
+        moq_write_prefixed(w, p->tokens[i]);
+    }
 }
 
 void moq_params_write(struct moq_writer *w, const struct moq_params *p)
@@ -170,7 +183,7 @@ void moq_params_write(struct moq_writer *w, const struct moq_params *p)
     moq_write_vi64(w, count_params(p));
     uint64_t last = 0;
     for (size_t i = 0; i < N_DEFS; i++) {
-        if ((p->has & defs[i].bit) == 0)
+        if ((p->has & defs[i].bit) == 0 || (defs[i].coding == CODING_TOKEN && p->n_tokens == 0))
             continue;
         moq_write_vi64(w, defs[i].type - last);
         last = defs[i].type;
@@ -191,7 +204,10 @@ void moq_params_write(struct moq_writer *w, const struct moq_params *p)
             write_filter(w, field);
             break;
         case CODING_TOKEN:
-            moq_write_prefixed(w, *(const struct moq_bytes *)field);
+            write_tokens(w, p);
+            break;
+        case CODING_NAMESPACE:
+            moq_namespace_write(w, field);
             break;
         }
     }

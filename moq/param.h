@@ -3,7 +3,7 @@
 #ifndef MOQ_PARAM_H
 #define MOQ_PARAM_H
 
-#include "wire.h"
+#include "name.h"
 
 /* One bit per parameter: which are present, and which a message may carry. */
 enum moq_param_bit {
@@ -19,6 +19,7 @@ enum moq_param_bit {
     MOQ_HAS_FILTER = 1u << 9,
     MOQ_HAS_GROUP_ORDER = 1u << 10,
     MOQ_HAS_NEW_GROUP = 1u << 11,
+    MOQ_HAS_PREFIX = 1u << 12,
 };
 
 struct moq_param_filter {
@@ -34,7 +35,9 @@ struct moq_params {
     struct moq_location largest;
     uint64_t forward, priority, group_order; /* uint8 on the wire */
     struct moq_param_filter filter;
-    struct moq_bytes token; /* the last of several; a Token structure */
+    struct moq_name prefix;                  /* TRACK_NAMESPACE_PREFIX */
+    struct moq_bytes tokens[MOQ_TOKENS_MAX]; /* Token structures as they came, see token.h */
+    size_t n_tokens;                         /* written when MOQ_HAS_TOKEN is set */
 };
 
 /*
@@ -43,6 +46,11 @@ struct moq_params {
  */
 int moq_params_read(struct moq_reader *r, struct moq_params *p, uint32_t allowed,
                     uint64_t *close_code);
+bool moq_params_within(const struct moq_params *p, uint32_t allowed);
+/* What a subscriber may say of a subscription, in any message but SUBSCRIBE itself. */
+#define MOQ_SUBSCRIBER_PARAMS                                                                 \
+    (MOQ_HAS_OBJECT_TIMEOUT | MOQ_HAS_SUBGROUP_TIMEOUT | MOQ_HAS_FORWARD | MOQ_HAS_PRIORITY | \
+     MOQ_HAS_FILTER | MOQ_HAS_NEW_GROUP)
 void moq_params_write(struct moq_writer *w, const struct moq_params *p);
 
 #endif

@@ -22,10 +22,8 @@ size_t moq_receive_new_uni(struct moq_session *s, struct moq_stream *st, const u
         moq_stream_discard(s, st, MOQ_STREAM_CANCELLED);
         return len;
     }
-    if (type == MOQ_STREAM_FETCH) {
-        moq_session_fail(s, MOQ_PROTOCOL_VIOLATION, "fetch stream that was not asked for");
-        return len;
-    }
+    if (type == MOQ_STREAM_FETCH)
+        return moq_fetch_new_stream(s, st, bytes, len);
     int used = moq_subgroup_header_parse(&st->subgroup.header, bytes, len);
     if (used < 0)
         moq_session_fail(s, MOQ_PROTOCOL_VIOLATION, "unknown stream type");
@@ -70,6 +68,8 @@ size_t moq_receive_data(struct moq_session *s, struct moq_stream *st, const uint
     st->need = 0;
     while (used < len && !st->dead && s->state == SESSION_OPEN) {
         struct moq_object obj;
+        bool has_previous = st->subgroup.any;
+        uint64_t previous = st->subgroup.last;
         int n = moq_subgroup_object_parse(&st->subgroup, bytes + used, len - used, &obj, &st->need);
         if (n == MOQ_ERR_FULL)
             moq_receive_give_up(s, st, MOQ_STREAM_EXCESSIVE_LOAD);
@@ -79,15 +79,29 @@ size_t moq_receive_data(struct moq_session *s, struct moq_stream *st, const uint
             break;
         st->need = 0;
         used += (size_t)n;
+        obj.first = st->subgroup.header.first_object && !has_previous;
+        obj.has_previous = has_previous;
+        obj.previous = has_previous ? previous : 0;
+        obj.end_of_group = st->subgroup.header.end_of_group;
+        obj.more = st->more = !(st->fin && used == len);
         deliver(s, st->subscription, &obj);
     }
     return used;
+}
+
+static void tell_subgroup_end(struct moq_session *s, const struct moq_stream *st, bool whole)
+{
+    const struct moq_subgroup_header *h = &st->subgroup.header;
+    struct moq_subscription *sub = st->subscription;
+    if (st->more && sub->state != SUB_GONE && s->handler.on_subgroup_end)
+        s->handler.on_subgroup_end(s->user, sub, h->group, h->subgroup, whole);
 }
 
 void moq_receive_on_fin(struct moq_session *s, struct moq_stream *st)
 {
     struct moq_subscription *sub = st->subscription;
     moq_stream_kill(s, st);
+    tell_subgroup_end(s, st, true);
     moq_subscription_on_stream_end(sub);
 }
 
@@ -102,25 +116,27 @@ static bool lost_object(const struct moq_subgroup *sg, uint64_t *id)
     return sg->has_next || !sg->any;
 }
 
-static void report_end(struct moq_session *s, struct moq_subscription *sub,
-                       const struct moq_subgroup *sg, uint64_t code)
+static void report_end(struct moq_session *s, const struct moq_stream *st, uint64_t code)
 {
+    struct moq_subscription *sub = st->subscription;
+    const struct moq_subgroup *sg = &st->subgroup;
     uint64_t id;
     if (lost_object(sg, &id) && s->handler.on_object_lost)
         s->handler.on_object_lost(s->user, sub, sg->header.group, id, code);
+    tell_subgroup_end(s, st, false);
     moq_subscription_on_stream_end(sub);
 }
 
 void moq_receive_on_reset(struct moq_session *s, struct moq_stream *st, uint64_t code)
 {
     moq_stream_kill(s, st);
-    report_end(s, st->subscription, &st->subgroup, code);
+    report_end(s, st, code);
 }
 
 void moq_receive_give_up(struct moq_session *s, struct moq_stream *st, uint64_t code)
 {
     moq_stream_discard(s, st, code);
-    report_end(s, st->subscription, &st->subgroup, code);
+    report_end(s, st, code);
 }
 
 /* The next orphan that need not wait any longer, or NULL. */
@@ -161,6 +177,8 @@ void moq_session_on_datagram(struct moq_session *s, const uint8_t *bytes, size_t
         moq_session_fail(s, MOQ_PROTOCOL_VIOLATION, "malformed datagram");
     } else if (!d.padding) {
         struct moq_subscription *sub = moq_subscription_by_alias(s, d.alias);
+        d.obj.datagram = true;
+        d.obj.end_of_group = d.end_of_group;
         if (sub && !d.has_priority)
             d.obj.priority = sub->default_priority;
         if (sub)

@@ -8,8 +8,8 @@
 
 #include "rank.h"
 
-#define ID_PEER_SERVER 1u /* RFC 9000 2.1, bits of a stream ID */
-#define ID_UNI 2u
+#define ID_UNI 2u /* RFC 9000 2.1, a bit of a stream ID */
+#define US_PER_MS 1000u
 
 const char *moq_strerror(int error)
 {
@@ -107,6 +107,12 @@ int moq_session_new(struct moq_session **out, const struct moq_session_config *c
     struct moq_session *s = calloc(1, sizeof *s);
     if (!s)
         return MOQ_ERR_NOMEM;
+    int rc = moq_own_token_set(&s->token, &cfg->token);
+    if (rc < 0) {
+        moq_session_free(s);
+        return rc;
+    }
+    s->tokens.max = cfg->token_cache;
     bool failed = false;
     s->server = cfg->server;
     s->authority = cfg->server ? NULL : copy_text(cfg->authority, &failed);
@@ -141,16 +147,28 @@ static void empty_graveyard(struct moq_session *s)
         s->dead_sendings = sd->next;
         moq_sending_free(sd);
     }
+    while (s->dead_fetches) {
+        struct moq_fetch *f = s->dead_fetches;
+        s->dead_fetches = f->next;
+        moq_fetch_free(f);
+    }
+    while (s->dead_asked) {
+        struct moq_request *r = s->dead_asked;
+        s->dead_asked = r->next;
+        moq_asked_free(r);
+    }
 }
 
-void moq_session_free(struct moq_session *s)
+/* Everything there is, in no order: nothing looks at anything else any more. */
+static void free_all(struct moq_session *s)
 {
-    if (!s)
-        return;
-    assert(s->depth == 0);
-    for (size_t i = 0; i < MOQ_STREAM_BUCKETS; i++)
-        while (s->buckets[i])
-            moq_stream_kill(s, s->buckets[i]);
+    for (size_t i = 0; i < s->n_buckets; i++)
+        while (s->buckets[i]) {
+            struct moq_stream *st = s->buckets[i];
+            s->buckets[i] = st->hash_next;
+            moq_stream_free(st);
+        }
+    free(s->buckets);
     while (s->subscriptions) {
         struct moq_subscription *sub = s->subscriptions;
         s->subscriptions = sub->next;
@@ -161,7 +179,27 @@ void moq_session_free(struct moq_session *s)
         s->sendings = sd->next;
         moq_sending_free(sd);
     }
+    while (s->fetches) {
+        struct moq_fetch *f = s->fetches;
+        s->fetches = f->next;
+        moq_fetch_free(f);
+    }
+    while (s->asked) {
+        struct moq_request *r = s->asked;
+        s->asked = r->next;
+        moq_asked_free(r);
+    }
+}
+
+void moq_session_free(struct moq_session *s)
+{
+    if (!s)
+        return;
+    assert(s->depth == 0);
+    free_all(s);
     empty_graveyard(s);
+    moq_token_cache_fini(&s->tokens);
+    moq_own_token_fini(&s->token);
     free(s->authority);
     free(s->path);
     free(s->implementation);
@@ -226,17 +264,31 @@ void moq_reason_copy(char out[MOQ_REASON_MAX + 1], struct moq_bytes reason)
     out[len] = '\0';
 }
 
+char *moq_reason_keep(struct moq_bytes reason)
+{
+    size_t len = reason.len < MOQ_REASON_MAX ? reason.len : MOQ_REASON_MAX;
+    char text[MOQ_REASON_MAX + 1], *kept = malloc(len + 1);
+    moq_reason_copy(text, reason);
+    if (kept)
+        memcpy(kept, text, len + 1);
+    return kept;
+}
+
 int moq_session_send(struct moq_session *s, uint64_t stream, const struct moq_message *m, bool fin)
 {
-    uint8_t *bytes = malloc(MOQ_FRAME_MAX);
-    if (!bytes)
-        return MOQ_ERR_NOMEM;
-    int len = moq_message_encode(m, bytes, MOQ_FRAME_MAX);
+    uint8_t small[MOQ_FRAME_SMALL], *large = NULL, *bytes = small;
+    int len = moq_message_encode(m, small, sizeof small);
+    if (len < 0) { /* rare */
+        bytes = large = malloc(MOQ_FRAME_MAX);
+        if (!large)
+            return MOQ_ERR_NOMEM;
+        len = moq_message_encode(m, large, MOQ_FRAME_MAX);
+    }
     if (len > 0 && s->quic.write(s->quic.ctx, stream, bytes, (size_t)len, fin) < 0) {
         moq_session_fail(s, MOQ_INTERNAL_ERROR, "a control message could not be sent");
         len = MOQ_ERR_QUIC;
     }
-    free(bytes);
+    free(large);
     return len < 0 ? len : 0;
 }
 
@@ -282,7 +334,10 @@ int moq_session_start(struct moq_session *s)
                                         .has_authority = s->authority != NULL,
                                         .path = moq_bytes_of(s->path),
                                         .authority = moq_bytes_of(s->authority),
-                                        .implementation = moq_bytes_of(s->implementation) } };
+                                        .implementation = moq_bytes_of(s->implementation),
+                                        .token_cache = s->tokens.max } };
+    if (s->token.storage)
+        m.setup.tokens[m.setup.n_tokens++] = s->token.as_value;
     rc = moq_session_send(s, s->control_out, &m, false);
     if (rc == 0)
         release_early(s);
@@ -319,9 +374,19 @@ static void on_setup(struct moq_session *s, const struct moq_msg_setup *m)
         moq_session_fail(s, MOQ_MALFORMED_AUTHORITY, "AUTHORITY is no authority");
         return;
     }
+    uint64_t code = moq_token_cache_take(&s->tokens, m->tokens, m->n_tokens, true);
+    if (code != 0) {
+        moq_session_fail(s, code, "authorization token");
+        return;
+    }
+    char name[MOQ_REASON_MAX + 1];
+    moq_reason_copy(name, m->implementation);
+    memcpy(s->peer_implementation, name, MOQ_IMPLEMENTATION_MAX);
+    s->token.room = m->token_cache < SIZE_MAX ? (size_t)m->token_cache : SIZE_MAX;
     s->state = SESSION_OPEN;
     if (s->handler.on_setup)
         s->handler.on_setup(s->user, m->path, m->authority);
+    moq_token_cache_settle(&s->tokens);
     if (s->state == SESSION_OPEN)
         release_early(s);
 }
@@ -343,6 +408,62 @@ static void on_goaway(struct moq_session *s, const struct moq_msg_goaway *m)
     s->goaway = true;
     if (s->handler.on_goaway)
         s->handler.on_goaway(s->user, m->uri, m->timeout_ms);
+}
+
+int moq_goaway(struct moq_session *s, const char *uri, uint64_t timeout_ms)
+{
+    size_t len = uri ? strlen(uri) : 0;
+    if (s->state != SESSION_OPEN || s->goaway_sent)
+        return MOQ_ERR_STATE;
+    if (len > MOQ_URI_MAX || (len > 0 && !s->server) || timeout_ms > UINT64_MAX / US_PER_MS)
+        return MOQ_ERR_ARG;
+    struct moq_message m = {
+        .type = MOQ_MSG_GOAWAY,
+        .goaway = { .uri = { .bytes = (const uint8_t *)uri, .len = len },
+                    .timeout_ms = timeout_ms,
+                    .has_request_id = true,
+                    .request_id = 2 * s->peer_ids.end + (s->server ? 0 : 1) },
+    };
+    moq_session_enter(s);
+    int rc = moq_session_send(s, s->control_out, &m, false);
+    if (rc == 0) {
+        s->goaway_sent = true;
+        s->goaway_timeout_us = timeout_ms * US_PER_MS;
+    }
+    moq_session_leave(s);
+    return rc;
+}
+
+static void goaway_tick(struct moq_session *s)
+{
+    if (s->goaway_timeout_us == 0)
+        return;
+    if (s->goaway_deadline == 0)
+        s->goaway_deadline =
+            s->now > UINT64_MAX - s->goaway_timeout_us ? UINT64_MAX : s->now + s->goaway_timeout_us;
+    if (s->now >= s->goaway_deadline && moq_session_requests(s) > 0)
+        moq_session_fail(s, MOQ_GOAWAY_TIMEOUT, "requests still open after GOAWAY");
+}
+
+int moq_session_set_token(struct moq_session *s, const struct moq_token *token)
+{
+    return moq_own_token_set(&s->token, token);
+}
+
+size_t moq_tokens(const struct moq_session *s, const struct moq_token **out)
+{
+    *out = s->tokens.now;
+    return s->tokens.n_now;
+}
+
+const char *moq_peer_implementation(const struct moq_session *s)
+{
+    return s->peer_implementation;
+}
+
+size_t moq_session_requests(const struct moq_session *s)
+{
+    return s->n_requests_in + s->n_requests_out;
 }
 
 static void on_control_message(struct moq_session *s, const struct moq_message *m)
@@ -418,13 +539,18 @@ static size_t take(struct moq_session *s, struct moq_stream *st, const uint8_t *
         return moq_request_take(s, st, bytes, len);
     case STREAM_SENDING:
     case STREAM_SUBSCRIPTION:
+    case STREAM_FETCH:
+    case STREAM_ASKED:
         return moq_request_take(s, st, bytes, len);
+    case STREAM_FETCH_IN:
+        return moq_fetch_take(s, st, bytes, len);
     case STREAM_DATA:
         return moq_receive_data(s, st, bytes, len);
     case STREAM_ORPHAN:
         return 0;
     case STREAM_OWN_CONTROL:
     case STREAM_OBJECT:
+    case STREAM_FETCH_OUT:
     case STREAM_DRAIN:
         break;
     }
@@ -447,6 +573,8 @@ static void on_fin(struct moq_session *s, struct moq_stream *st)
     }
     if (st->kind == STREAM_DATA)
         moq_receive_on_fin(s, st);
+    else if (st->kind == STREAM_FETCH_IN)
+        moq_fetch_on_data_fin(s, st);
     else
         moq_request_on_fin(s, st);
 }
@@ -456,7 +584,10 @@ static void on_overflow(struct moq_session *s, struct moq_stream *st)
 {
     if (st->kind == STREAM_DATA)
         moq_receive_give_up(s, st, MOQ_STREAM_EXCESSIVE_LOAD);
-    else if (st->kind == STREAM_NEW_UNI || st->kind == STREAM_ORPHAN)
+    else if (st->kind == STREAM_FETCH_IN) {
+        moq_stream_discard(s, st, MOQ_STREAM_EXCESSIVE_LOAD);
+        moq_fetch_on_data_lost(s, st, MOQ_STREAM_EXCESSIVE_LOAD);
+    } else if (st->kind == STREAM_NEW_UNI || st->kind == STREAM_ORPHAN)
         moq_stream_discard(s, st, MOQ_STREAM_EXCESSIVE_LOAD);
     else if (st->kind == STREAM_REQUEST)
         moq_request_abort(s, st, MOQ_STREAM_EXCESSIVE_LOAD);
@@ -487,11 +618,6 @@ void moq_session_feed(struct moq_session *s, struct moq_stream *st, const uint8_
         on_fin(s, st);
 }
 
-static bool opened_by_peer(const struct moq_session *s, uint64_t id)
-{
-    return (id & ID_PEER_SERVER) == (s->server ? 0 : 1);
-}
-
 /* NULL: not to be looked at. */
 static struct moq_stream *add_peer_stream(struct moq_session *s, uint64_t id)
 {
@@ -519,7 +645,7 @@ void moq_session_on_data(struct moq_session *s, uint64_t stream, const uint8_t *
         return;
     moq_session_enter(s);
     struct moq_stream *st = moq_stream_find(s, stream);
-    if (!st && opened_by_peer(s, stream))
+    if (!st && !moq_stream_is_ours(s, stream))
         st = add_peer_stream(s, stream);
     if (st && !st->fin) { /* nothing can follow the end */
         st->fin = fin;
@@ -542,9 +668,14 @@ void moq_session_on_reset(struct moq_session *s, uint64_t stream, uint64_t code)
     case STREAM_DATA:
         moq_receive_on_reset(s, st, code);
         break;
+    case STREAM_FETCH_IN:
+        moq_fetch_on_data_lost(s, st, code);
+        break;
     case STREAM_REQUEST:
     case STREAM_SENDING:
     case STREAM_SUBSCRIPTION:
+    case STREAM_FETCH:
+    case STREAM_ASKED:
         moq_request_on_abort(s, st, code);
         break;
     case STREAM_NEW_UNI:
@@ -554,6 +685,7 @@ void moq_session_on_reset(struct moq_session *s, uint64_t stream, uint64_t code)
         break;
     case STREAM_OWN_CONTROL:
     case STREAM_OBJECT:
+    case STREAM_FETCH_OUT:
         break; /* we receive nothing there */
     }
     moq_session_leave(s);
@@ -570,8 +702,9 @@ void moq_session_on_stop(struct moq_session *s, uint64_t stream, uint64_t code)
     } else if (st->kind == STREAM_OBJECT) {
         s->quic.reset(s->quic.ctx, stream, MOQ_STREAM_CANCELLED);
         moq_sending_on_object_end(s, st);
-    } else if (st->kind == STREAM_REQUEST || st->kind == STREAM_SENDING ||
-               st->kind == STREAM_SUBSCRIPTION) {
+    } else if (st->kind == STREAM_FETCH_OUT) {
+        moq_fetch_on_data_stop(s, st);
+    } else if ((stream & ID_UNI) == 0 && st->kind != STREAM_DRAIN) {
         moq_request_on_abort(s, st, code);
     }
     moq_session_leave(s);
@@ -580,10 +713,13 @@ void moq_session_on_stop(struct moq_session *s, uint64_t stream, uint64_t code)
 void moq_session_on_stream_end(struct moq_session *s, uint64_t stream)
 {
     struct moq_stream *st = moq_stream_find(s, stream);
-    if (!st || st->kind != STREAM_OBJECT || s->state == SESSION_CLOSED)
+    if (!st || s->state == SESSION_CLOSED)
         return;
     moq_session_enter(s);
-    moq_sending_on_object_end(s, st);
+    if (st->kind == STREAM_OBJECT)
+        moq_sending_on_object_end(s, st);
+    else if (st->kind == STREAM_FETCH_OUT)
+        moq_fetch_on_data_end(s, st);
     moq_session_leave(s);
 }
 
@@ -599,5 +735,7 @@ void moq_session_tick(struct moq_session *s, uint64_t now_us)
         moq_session_fail(s, MOQ_CONTROL_MESSAGE_TIMEOUT, "no SETUP from the peer");
     if (s->state == SESSION_OPEN)
         moq_subscriptions_tick(s);
+    if (s->state == SESSION_OPEN)
+        goaway_tick(s);
     moq_session_leave(s);
 }

@@ -5,40 +5,72 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ID_BY_SERVER 1u  /* RFC 9000 2.1, a bit of a stream ID */
 #define BUFFER_LEAST 256 /* bytes of a buffer's first allocation */
+
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15) /* 2^64 over the golden ratio */
 
 static struct moq_stream **bucket_of(struct moq_session *s, uint64_t id)
 {
-    /* Bits 0 and 1 say who opened it and its direction; the rest counts up. */
-    return &s->buckets[(id >> 2 ^ id << 8) % MOQ_STREAM_BUCKETS];
+    return &s->buckets[(id * HASH_FACTOR >> 32) & (s->n_buckets - 1)];
+}
+
+/* A table of `n` buckets in place of the old one; without memory the old one stays. */
+static void rehash(struct moq_session *s, size_t n)
+{
+    struct moq_stream **old = s->buckets, **buckets = calloc(n, sizeof *buckets);
+    size_t n_old = s->n_buckets;
+    if (!buckets)
+        return;
+    s->buckets = buckets;
+    s->n_buckets = n;
+    for (size_t i = 0; i < n_old; i++)
+        while (old[i]) {
+            struct moq_stream *st = old[i], **to = bucket_of(s, st->id);
+            old[i] = st->hash_next;
+            st->hash_next = *to;
+            *to = st;
+        }
+    free(old);
 }
 
 struct moq_stream *moq_stream_find(struct moq_session *s, uint64_t id)
 {
+    if (s->n_buckets == 0)
+        return NULL;
     for (struct moq_stream *st = *bucket_of(s, id); st; st = st->hash_next)
         if (st->id == id)
             return st;
     return NULL;
 }
 
-/* The counter a kind is bounded by. */
-static size_t *counter_of(struct moq_session *s, enum stream_kind kind)
+bool moq_stream_is_ours(const struct moq_session *s, uint64_t id)
+{
+    return (id & ID_BY_SERVER) == (s->server ? ID_BY_SERVER : 0);
+}
+
+/* The counter it is bounded by. */
+static size_t *counter_of(struct moq_session *s, uint64_t id, enum stream_kind kind)
 {
     switch (kind) {
     case STREAM_NEW_UNI:
     case STREAM_DATA:
     case STREAM_ORPHAN:
+    case STREAM_FETCH_IN:
         return &s->n_uni_in;
     case STREAM_REQUEST:
     case STREAM_SENDING:
-        return &s->n_requests_in;
+    case STREAM_SUBSCRIPTION:
+    case STREAM_FETCH:
+    case STREAM_ASKED:
+        return moq_stream_is_ours(s, id) ? &s->n_requests_out : &s->n_requests_in;
     case STREAM_OBJECT:
+    case STREAM_FETCH_OUT:
         return &s->n_objects_out;
     case STREAM_DRAIN:
         return &s->n_drains;
     case STREAM_CONTROL:
     case STREAM_OWN_CONTROL:
-    case STREAM_SUBSCRIPTION:
         break;
     }
     return NULL;
@@ -46,15 +78,18 @@ static size_t *counter_of(struct moq_session *s, enum stream_kind kind)
 
 struct moq_stream *moq_stream_add(struct moq_session *s, uint64_t id, enum stream_kind kind)
 {
-    struct moq_stream *st = calloc(1, sizeof *st);
+    if (s->n_streams >= s->n_buckets)
+        rehash(s, s->n_buckets > 0 ? 2 * s->n_buckets : MOQ_BUCKETS_LEAST);
+    struct moq_stream *st = s->n_buckets > 0 ? calloc(1, sizeof *st) : NULL;
     if (!st)
         return NULL;
+    s->n_streams++;
     st->id = id;
     st->kind = kind;
     struct moq_stream **bucket = bucket_of(s, id);
     st->hash_next = *bucket;
     *bucket = st;
-    size_t *counter = counter_of(s, kind);
+    size_t *counter = counter_of(s, id, kind);
     if (counter)
         ++*counter;
     return st;
@@ -62,7 +97,7 @@ struct moq_stream *moq_stream_add(struct moq_session *s, uint64_t id, enum strea
 
 void moq_stream_set_kind(struct moq_session *s, struct moq_stream *st, enum stream_kind kind)
 {
-    size_t *from = counter_of(s, st->kind), *to = counter_of(s, kind);
+    size_t *from = counter_of(s, st->id, st->kind), *to = counter_of(s, st->id, kind);
     if (from)
         --*from;
     if (to)
@@ -108,7 +143,10 @@ void moq_stream_kill(struct moq_session *s, struct moq_stream *st)
         at = &(*at)->hash_next;
     *at = st->hash_next;
     moq_stream_list_remove(st);
-    size_t *counter = counter_of(s, st->kind);
+    s->n_streams--;
+    if (s->n_buckets > MOQ_BUCKETS_LEAST && s->n_streams < s->n_buckets / 8)
+        rehash(s, s->n_buckets / 2);
+    size_t *counter = counter_of(s, st->id, st->kind);
     if (counter)
         --*counter;
     stop_counting(s, st);

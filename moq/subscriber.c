@@ -1,16 +1,12 @@
-/* subscriber.c - struct moq_subscription: our subscriptions, from SUBSCRIBE to the last stream
- * after PUBLISH_DONE. */
+/* subscriber.c - struct moq_subscription: what we receive, from SUBSCRIBE or the peer's PUBLISH to
+ * the last stream after PUBLISH_DONE. */
 #include "session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "name.h"
-#include "rank.h"
-
 #define PROPERTY_PUBLISHER_PRIORITY 0x0e
-#define UNSUPPORTED_EXTENSION 0x33 /* REQUEST_ERROR code */
 #define US_PER_MS 1000u
 #define DELIVERY_TIMEOUT_MS_MAX (24 * 3600 * 1000ull) /* counted for PUBLISH_DONE's timer */
 
@@ -23,7 +19,9 @@ void moq_subscribe_options_init(struct moq_subscribe_options *o)
 
 void moq_subscription_free(struct moq_subscription *sub)
 {
-    free(sub->name_storage);
+    moq_kept_name_fini(&sub->name);
+    free(sub->properties);
+    free(sub->reason);
     free(sub);
 }
 
@@ -88,78 +86,79 @@ static struct moq_params params_between(const struct moq_subscribe_options *from
         p.has |= MOQ_HAS_PRIORITY;
     if (!filters_equal(from, to))
         put_filter(&p, to);
+    if (to->has_new_group) {
+        p.has |= MOQ_HAS_NEW_GROUP;
+        p.new_group = to->new_group;
+    }
     return p;
 }
 
-static int send_subscribe(struct moq_subscription *sub)
+/* All that differs from what leaving every parameter out means: for SUBSCRIBE and PUBLISH_OK. */
+static struct moq_params params_from_nothing(const struct moq_subscribe_options *o)
 {
-    struct moq_session *s = sub->session;
-    struct moq_subscribe_options absent; /* what leaving every parameter out means */
+    struct moq_subscribe_options absent;
     moq_subscribe_options_init(&absent);
     absent.filter = MOQ_FILTER_NONE;
-    absent.start = sub->options.filter == MOQ_FILTER_NONE ? sub->options.start : absent.start;
-    absent.end_group = sub->options.filter == MOQ_FILTER_NONE ? sub->options.end_group : 0;
-    struct moq_message m = { .type = MOQ_MSG_SUBSCRIBE,
-                             .subscribe = { .request_id = s->next_request_id,
-                                            .name = sub->name,
-                                            .params = params_between(&absent, &sub->options) } };
-    if (sub->options.group_order != 0) {
-        m.subscribe.params.has |= MOQ_HAS_GROUP_ORDER;
-        m.subscribe.params.group_order = sub->options.group_order;
+    absent.start = o->filter == MOQ_FILTER_NONE ? o->start : absent.start;
+    absent.end_group = o->filter == MOQ_FILTER_NONE ? o->end_group : 0;
+    struct moq_params p = params_between(&absent, o);
+    if (o->group_order != 0) {
+        p.has |= MOQ_HAS_GROUP_ORDER;
+        p.group_order = o->group_order;
     }
-    int rc = moq_session_send(s, sub->request->id, &m, false);
-    if (rc == 0)
-        s->next_request_id += 2;
-    return rc;
+    return p;
 }
 
-static int open_request(struct moq_subscription *sub)
+static struct moq_subscription *add(struct moq_session *s, const struct moq_name *name)
 {
-    struct moq_session *s = sub->session;
-    uint64_t id;
-    if (s->quic.open(s->quic.ctx, false, &id) < 0)
-        return MOQ_ERR_FULL;
-    sub->request = moq_stream_add(s, id, STREAM_SUBSCRIPTION);
-    if (!sub->request) {
-        s->quic.reset(s->quic.ctx, id, MOQ_STREAM_INTERNAL);
-        s->quic.stop(s->quic.ctx, id, MOQ_STREAM_INTERNAL);
-        return MOQ_ERR_NOMEM;
+    struct moq_subscription *sub = calloc(1, sizeof *sub);
+    if (!sub || moq_name_keep(&sub->name, name) < 0) {
+        free(sub);
+        return NULL;
     }
-    sub->request->subscription = sub;
-    s->quic.set_rank(s->quic.ctx, id, moq_rank(&(struct moq_rank_key){ .kind = MOQ_RANK_REQUEST }));
-    return send_subscribe(sub);
+    sub->session = s;
+    moq_subscribe_options_init(&sub->options);
+    sub->wanted = sub->options;
+    sub->default_priority = MOQ_DEFAULT_PRIORITY;
+    sub->next = s->subscriptions;
+    s->subscriptions = sub;
+    s->n_subscriptions++;
+    return sub;
 }
 
 int moq_subscribe(struct moq_session *s, const struct moq_name *name,
                   const struct moq_subscribe_options *o, void *user, struct moq_subscription **out)
 {
-    if (s->state != SESSION_OPEN || s->goaway)
-        return MOQ_ERR_STATE;
+    int rc = moq_request_allowed(s);
+    if (rc < 0)
+        return rc;
     if (!moq_name_valid(name) || !options_valid(o))
         return MOQ_ERR_ARG;
     if (s->n_subscriptions >= MOQ_REQUESTS_MAX)
         return MOQ_ERR_FULL;
-    struct moq_subscription *sub = calloc(1, sizeof *sub);
-    if (!sub)
-        return MOQ_ERR_NOMEM;
-    sub->session = s;
-    sub->options = sub->wanted = *o;
-    sub->user = user;
-    sub->default_priority = MOQ_DEFAULT_PRIORITY;
-    int rc = moq_name_copy(&sub->name, &sub->name_storage, name);
-    if (rc < 0) {
-        free(sub);
-        return rc;
+    struct moq_message m = { .type = MOQ_MSG_SUBSCRIBE,
+                             .subscribe = { .name = *name, .params = params_from_nothing(o) } };
+    if (o->rendezvous_ms > 0) {
+        m.subscribe.params.has |= MOQ_HAS_RENDEZVOUS_TIMEOUT;
+        m.subscribe.params.rendezvous_timeout_ms = o->rendezvous_ms;
     }
     moq_session_enter(s);
-    sub->next = s->subscriptions;
-    s->subscriptions = sub;
-    s->n_subscriptions++;
-    rc = open_request(sub);
-    if (rc < 0)
-        moq_subscription_cancel(sub, MOQ_STREAM_INTERNAL);
-    else
-        *out = sub;
+    struct moq_subscription *sub = add(s, name);
+    rc = MOQ_ERR_NOMEM;
+    if (!sub)
+        goto out;
+    sub->options = sub->wanted = *o;
+    sub->options.has_new_group = sub->wanted.has_new_group = false;
+    sub->user = user;
+    sub->request = moq_request_begin(s, STREAM_SUBSCRIPTION, &m, &rc);
+    if (!sub->request) {
+        bury(sub);
+        goto out;
+    }
+    sub->request->subscription = sub;
+    sub->request_id = m.subscribe.request_id;
+    *out = sub;
+out:
     moq_session_leave(s);
     return rc;
 }
@@ -179,6 +178,7 @@ static int send_update(struct moq_subscription *sub)
         return rc;
     s->next_request_id += 2;
     sub->updates_unanswered++;
+    sub->wanted.has_new_group = false; /* asked for once */
     sub->options = sub->wanted;
     return 0;
 }
@@ -186,7 +186,8 @@ static int send_update(struct moq_subscription *sub)
 int moq_subscription_update(struct moq_subscription *sub, const struct moq_subscribe_options *o)
 {
     struct moq_session *s = sub->session;
-    if (s->state != SESSION_OPEN || sub->state == SUB_DONE || sub->state == SUB_GONE)
+    if (s->state != SESSION_OPEN || sub->state == SUB_DONE || sub->state == SUB_GONE ||
+        sub->state == SUB_OFFERED)
         return MOQ_ERR_STATE;
     if (!options_valid(o) || o->group_order != sub->options.group_order)
         return MOQ_ERR_ARG;
@@ -227,12 +228,22 @@ void *moq_subscription_user(const struct moq_subscription *sub)
     return sub->user;
 }
 
+void moq_subscription_set_user(struct moq_subscription *sub, void *user)
+{
+    sub->user = user;
+}
+
+struct moq_bytes moq_subscription_properties(const struct moq_subscription *sub)
+{
+    return (struct moq_bytes){ .bytes = sub->properties, .len = sub->properties_len };
+}
+
 /* ---- being answered ---- */
 
 struct moq_subscription *moq_subscription_by_alias(struct moq_session *s, uint64_t alias)
 {
     for (struct moq_subscription *sub = s->subscriptions; sub; sub = sub->next)
-        if (sub->state != SUB_PENDING && sub->alias == alias)
+        if (sub->state != SUB_PENDING && sub->state != SUB_OFFERED && sub->alias == alias)
             return sub;
     return NULL;
 }
@@ -240,7 +251,7 @@ struct moq_subscription *moq_subscription_by_alias(struct moq_session *s, uint64
 bool moq_subscriptions_pending(const struct moq_session *s)
 {
     for (const struct moq_subscription *sub = s->subscriptions; sub; sub = sub->next)
-        if (sub->state == SUB_PENDING)
+        if (sub->state == SUB_PENDING || sub->state == SUB_OFFERED)
             return true;
     return false;
 }
@@ -248,11 +259,9 @@ bool moq_subscriptions_pending(const struct moq_session *s)
 /* Our side of the request ends in order; the peer's is no longer read. */
 static void end_request(struct moq_subscription *sub)
 {
-    struct moq_session *s = sub->session;
     if (!sub->request)
         return;
-    s->quic.write(s->quic.ctx, sub->request->id, NULL, 0, true);
-    moq_stream_drain(s, sub->request);
+    moq_request_finish(sub->session, sub->request);
     sub->request = NULL;
 }
 
@@ -261,7 +270,7 @@ static void reject(struct moq_subscription *sub, uint64_t code, const char *reas
     struct moq_session *s = sub->session;
     bury(sub);
     if (s->handler.on_rejected)
-        s->handler.on_rejected(s->user, sub, code, reason);
+        s->handler.on_rejected(s->user, sub, code, reason ? reason : "");
     moq_receive_settle_orphans(s);
 }
 
@@ -271,7 +280,7 @@ static void done(struct moq_subscription *sub)
     discard_streams(sub, MOQ_STREAM_CANCELLED);
     bury(sub);
     if (s->handler.on_done)
-        s->handler.on_done(s->user, sub, sub->status, sub->reason);
+        s->handler.on_done(s->user, sub, sub->status, sub->reason ? sub->reason : "");
     moq_receive_settle_orphans(s);
 }
 
@@ -285,23 +294,49 @@ static uint8_t publisher_priority(struct moq_bytes properties)
     return MOQ_DEFAULT_PRIORITY;
 }
 
+static int keep_properties(struct moq_subscription *sub, struct moq_bytes properties)
+{
+    sub->default_priority = publisher_priority(properties);
+    if (properties.len == 0)
+        return 0;
+    sub->properties = malloc(properties.len);
+    if (!sub->properties)
+        return MOQ_ERR_NOMEM;
+    memcpy(sub->properties, properties.bytes, properties.len);
+    sub->properties_len = properties.len;
+    return 0;
+}
+
+/* Whether another subscription of the peer's tracks has this alias. */
+static bool alias_taken(const struct moq_session *s, const struct moq_subscription *but,
+                        uint64_t alias)
+{
+    for (const struct moq_subscription *sub = s->subscriptions; sub; sub = sub->next)
+        if (sub != but && sub->alias == alias &&
+            (sub->state == SUB_ESTABLISHED || sub->state == SUB_OFFERED))
+            return true;
+    return false;
+}
+
 static void on_subscribe_ok(struct moq_subscription *sub, const struct moq_msg_subscribe_ok *m)
 {
     struct moq_session *s = sub->session;
-    const struct moq_subscription *other = moq_subscription_by_alias(s, m->alias);
-    if (other && other->state == SUB_ESTABLISHED) {
+    if (alias_taken(s, sub, m->alias)) {
         moq_session_fail(s, MOQ_DUPLICATE_TRACK_ALIAS, "alias of another subscription");
         return;
     }
     if (moq_kvp_has_mandatory(m->properties)) {
         moq_request_abort(s, sub->request, MOQ_STREAM_CANCELLED);
         sub->request = NULL;
-        reject(sub, UNSUPPORTED_EXTENSION, "track has a mandatory property we do not know");
+        reject(sub, MOQ_REQ_UNSUPPORTED_EXTENSION, "track has a mandatory property we do not know");
+        return;
+    }
+    if (keep_properties(sub, m->properties) < 0) {
+        moq_session_fail(s, MOQ_INTERNAL_ERROR, "out of memory");
         return;
     }
     sub->state = SUB_ESTABLISHED;
     sub->alias = m->alias;
-    sub->default_priority = publisher_priority(m->properties);
     bool has_largest = (m->params.has & MOQ_HAS_LARGEST) != 0;
     if (s->handler.on_subscribed)
         s->handler.on_subscribed(s->user, sub, has_largest ? &m->params.largest : NULL);
@@ -321,7 +356,7 @@ static void on_request_error(struct moq_subscription *sub, const struct moq_msg_
         sub->updates_unanswered--;
         return;
     }
-    moq_reason_copy(sub->reason, m->reason);
+    sub->reason = moq_reason_keep(m->reason);
     end_request(sub);
     reject(sub, m->code, sub->reason);
 }
@@ -334,6 +369,7 @@ static void finish_when_received(struct moq_subscription *sub)
 
 static void on_publish_done(struct moq_subscription *sub, const struct moq_msg_publish_done *m)
 {
+    bool offered = sub->state == SUB_OFFERED;
     uint64_t ms = sub->options.delivery_timeout_ms;
     uint64_t wait = (ms < DELIVERY_TIMEOUT_MS_MAX ? ms : DELIVERY_TIMEOUT_MS_MAX) * US_PER_MS;
     wait = wait > MOQ_DONE_WAIT_US ? wait : MOQ_DONE_WAIT_US;
@@ -342,8 +378,12 @@ static void on_publish_done(struct moq_subscription *sub, const struct moq_msg_p
     sub->streams_announced = m->stream_count;
     sub->deadline = sub->session->now + wait;
     sub->hard_deadline = sub->deadline + MOQ_DONE_HARD_US;
-    moq_reason_copy(sub->reason, m->reason);
+    sub->reason = moq_reason_keep(m->reason);
     end_request(sub);
+    if (offered) { /* never taken: what waits for it is dropped */
+        done(sub);
+        return;
+    }
     finish_when_received(sub);
 }
 
@@ -354,7 +394,8 @@ void moq_subscription_on_message(struct moq_subscription *sub, const struct moq_
         on_subscribe_ok(sub, &m->subscribe_ok);
     else if ((pending || asked) && m->type == MOQ_MSG_REQUEST_ERROR)
         on_request_error(sub, &m->request_error);
-    else if (asked && m->type == MOQ_MSG_REQUEST_OK && m->request_ok.properties.len == 0)
+    else if (asked && m->type == MOQ_MSG_REQUEST_OK && m->request_ok.properties.len == 0 &&
+             moq_params_within(&m->request_ok.params, MOQ_HAS_EXPIRES | MOQ_HAS_LARGEST))
         sub->updates_unanswered--;
     else if (!pending && m->type == MOQ_MSG_PUBLISH_DONE)
         on_publish_done(sub, &m->publish_done);
@@ -371,7 +412,7 @@ void moq_subscription_on_fin(struct moq_subscription *sub)
     }
     end_request(sub);
     sub->status = MOQ_DONE_INTERNAL_ERROR;
-    snprintf(sub->reason, sizeof sub->reason, "request stream ended without PUBLISH_DONE");
+    sub->reason = moq_reason_keep(moq_bytes_of("request stream ended without PUBLISH_DONE"));
     done(sub);
 }
 
@@ -379,8 +420,10 @@ void moq_subscription_on_abort(struct moq_subscription *sub, uint64_t code)
 {
     moq_request_abort(sub->session, sub->request, MOQ_STREAM_CANCELLED);
     sub->request = NULL;
-    snprintf(sub->reason, sizeof sub->reason, "request cancelled by the publisher, code 0x%llx",
+    char text[64];
+    snprintf(text, sizeof text, "request cancelled by the publisher, code 0x%llx",
              (unsigned long long)code);
+    sub->reason = moq_reason_keep(moq_bytes_of(text));
     if (sub->state == SUB_PENDING) {
         reject(sub, code == MOQ_STREAM_EXCESSIVE_LOAD ? MOQ_REQ_EXCESSIVE_LOAD : MOQ_REQ_INTERNAL,
                sub->reason);
@@ -393,6 +436,136 @@ void moq_subscription_on_abort(struct moq_subscription *sub, uint64_t code)
 void moq_subscription_on_stream_end(struct moq_subscription *sub)
 {
     finish_when_received(sub);
+}
+
+/* ---- PUBLISH ---- */
+
+static struct moq_subscription *find_name(const struct moq_session *s, const struct moq_name *name)
+{
+    for (struct moq_subscription *sub = s->subscriptions; sub; sub = sub->next)
+        if (sub->state != SUB_DONE && moq_kept_name_is(&sub->name, name))
+            return sub;
+    return NULL;
+}
+
+/* Why it is refused without the application's having a say: 0, or a REQUEST_ERROR code. */
+static uint64_t refusal_of(const struct moq_session *s, const struct moq_msg_publish *m,
+                           const char **reason)
+{
+    const struct moq_subscription *same = find_name(s, &m->name);
+    *reason = "not wanted";
+    if (!s->handler.on_publish)
+        return MOQ_REQ_UNINTERESTED;
+    *reason = "reserved namespace";
+    if (moq_name_reserved(&m->name))
+        return MOQ_REQ_DOES_NOT_EXIST;
+    *reason = "subscribed already";
+    if (same && same->state != SUB_PENDING) /* a pending one gives way: see moq_publish_accept */
+        return MOQ_REQ_DUPLICATE_SUBSCRIPTION;
+    *reason = "track has a mandatory property we do not know";
+    if (moq_kvp_has_mandatory(m->properties))
+        return MOQ_REQ_UNSUPPORTED_EXTENSION;
+    *reason = "too many subscriptions";
+    return s->n_subscriptions >= MOQ_REQUESTS_MAX ? MOQ_REQ_EXCESSIVE_LOAD : 0;
+}
+
+void moq_subscription_on_publish(struct moq_session *s, struct moq_stream *st,
+                                 const struct moq_msg_publish *m)
+{
+    if (alias_taken(s, NULL, m->alias)) {
+        moq_session_fail(s, MOQ_DUPLICATE_TRACK_ALIAS, "alias of another subscription");
+        return;
+    }
+    const char *reason;
+    uint64_t code = refusal_of(s, m, &reason);
+    if (code != 0) {
+        moq_request_refuse(s, st, code, reason);
+        return;
+    }
+    struct moq_subscription *sub = add(s, &m->name);
+    if (!sub || keep_properties(sub, m->properties) < 0) {
+        if (sub)
+            bury(sub);
+        moq_request_refuse(s, st, MOQ_REQ_INTERNAL, "out of memory");
+        return;
+    }
+    sub->state = SUB_OFFERED;
+    sub->request = st;
+    sub->request_id = m->request_id;
+    sub->alias = m->alias;
+    moq_stream_set_kind(s, st, STREAM_SUBSCRIPTION);
+    st->subscription = sub;
+    const struct moq_params *p = &m->params;
+    struct moq_publish_options o = { .forward = (p->has & MOQ_HAS_FORWARD) == 0 || p->forward != 0,
+                                     .has_largest = (p->has & MOQ_HAS_LARGEST) != 0,
+                                     .largest = p->largest,
+                                     .expires_ms = p->expires_ms,
+                                     .properties = m->properties };
+    sub->options.forward = o.forward;
+    s->handler.on_publish(s->user, sub, &m->name, &o);
+}
+
+/* Our own SUBSCRIBE that crossed the PUBLISH ends before PUBLISH_OK ("Subscriptions"). */
+static void give_way(struct moq_session *s, const struct moq_subscription *to)
+{
+    for (struct moq_subscription *sub = s->subscriptions; sub; sub = sub->next)
+        if (sub->state == SUB_PENDING && sub->name.len == to->name.len &&
+            memcmp(sub->name.bytes, to->name.bytes, to->name.len) == 0) {
+            moq_request_abort(s, sub->request, MOQ_STREAM_CANCELLED);
+            sub->request = NULL;
+            reject(sub, MOQ_REQ_DUPLICATE_SUBSCRIPTION, "the peer publishes it");
+            return;
+        }
+}
+
+int moq_publish_accept(struct moq_subscription *sub, const struct moq_subscribe_options *o)
+{
+    struct moq_session *s = sub->session;
+    if (sub->state != SUB_OFFERED || s->state != SESSION_OPEN)
+        return MOQ_ERR_STATE;
+    if (!options_valid(o))
+        return MOQ_ERR_ARG;
+    moq_session_enter(s);
+    give_way(s, sub);
+    struct moq_message ok = { .type = MOQ_MSG_REQUEST_OK,
+                              .request_ok = { .params = params_from_nothing(o) } };
+    int rc = moq_session_send(s, sub->request->id, &ok, false);
+    if (rc == 0) {
+        sub->state = SUB_ESTABLISHED;
+        sub->options = sub->wanted = *o;
+        sub->options.has_new_group = sub->wanted.has_new_group = false;
+        for (; sub->updates_owed > 0; sub->updates_owed--)
+            moq_request_ok(s, sub->request);
+        moq_receive_settle_orphans(s);
+    }
+    moq_session_leave(s);
+    return rc;
+}
+
+int moq_publish_reject(struct moq_subscription *sub, uint64_t code, const char *reason)
+{
+    struct moq_session *s = sub->session;
+    if (sub->state != SUB_OFFERED)
+        return MOQ_ERR_STATE;
+    moq_session_enter(s);
+    moq_request_refuse(s, sub->request, code, reason);
+    sub->request = NULL;
+    bury(sub);
+    moq_receive_settle_orphans(s);
+    moq_session_leave(s);
+    return 0;
+}
+
+void moq_subscription_on_update(struct moq_subscription *sub,
+                                const struct moq_msg_request_update *m)
+{
+    struct moq_session *s = sub->session;
+    if (!moq_params_within(&m->params, MOQ_HAS_TOKEN))
+        moq_session_fail(s, MOQ_PROTOCOL_VIOLATION, "update not allowed from a publisher");
+    else if (sub->state == SUB_ESTABLISHED)
+        moq_request_ok(s, sub->request);
+    else if (++sub->updates_owed > MOQ_UPDATES_MAX)
+        moq_session_fail(s, MOQ_PROTOCOL_VIOLATION, "too many updates before an answer");
 }
 
 /* ---- time ---- */

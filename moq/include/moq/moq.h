@@ -43,7 +43,7 @@ extern "C" {
 #define MOQ_OBJECT_MAX (8u << 20)   /* bytes of one object's payload, own limit */
 #define MOQ_REQUESTS_MAX 256        /* requests a session holds in each direction, own limit */
 #define MOQ_STREAMS_MAX 4096        /* data streams being received at once, own limit */
-#define MOQ_TOKENS_MAX 4            /* authorization tokens of one message, own limit */
+#define MOQ_TOKENS_MAX 8            /* authorization tokens of one message, own limit */
 #define MOQ_TOKEN_MAX 8192          /* bytes of one token, own limit */
 #define MOQ_URI_MAX 8192            /* bytes of GOAWAY's New Session URI */
 #define MOQ_IMPLEMENTATION_MAX 63   /* bytes kept of what a peer calls itself, own limit */
@@ -341,6 +341,9 @@ struct moq_handler {
     /* Our MOQ_REQUEST_SUBSCRIBE_NAMESPACE: `ns` (whole, not only what follows the prefix) is there,
      * or no longer. */
     void (*on_namespace)(void *user, struct moq_request *r, const struct moq_name *ns, bool there);
+    /* Our MOQ_REQUEST_SUBSCRIBE_TRACKS: `name` is there, and the peer can open no stream to publish
+     * it on: subscribe to it. */
+    void (*on_track_blocked)(void *user, struct moq_request *r, const struct moq_name *name);
     /* The request is over and `r` gone on return. Of ours: refused (code, reason; before
      * on_request_ok) or ended by the peer. Of the peer's: it took it back (namespace withdrawn). */
     void (*on_request_end)(void *user, struct moq_request *r, uint64_t code, const char *reason);
@@ -488,6 +491,11 @@ int moq_track_status(struct moq_request *r, const struct moq_location *largest /
 /* To an accepted MOQ_REQUEST_SUBSCRIBE_NAMESPACE: `ns` (whole) is there, or no longer. Said once
  * each, in turn: MOQ_ERR_STATE when it was said already; MOQ_ERR_ARG: not under the prefix. */
 int moq_namespace(struct moq_request *r, const struct moq_name *ns, bool there);
+/* To an accepted MOQ_REQUEST_SUBSCRIBE_TRACKS, when moq_publish() said MOQ_ERR_FULL: `name` cannot
+ * be published to it now and will not be. */
+int moq_track_blocked(struct moq_request *r, const struct moq_name *name);
+/* MOQ_REQUEST_SUBSCRIBE_TRACKS of the peer: whether to publish with forward on. */
+bool moq_request_forward(const struct moq_request *r);
 /* Withdraw, cancel or revoke, of either side; `r` is gone. */
 void moq_request_end(struct moq_request *r);
 enum moq_request_kind moq_request_kind(const struct moq_request *r);

@@ -316,7 +316,10 @@ static const struct row rows[] = {
       BYTES(0x11, 5, 0, 128, 0, 2, 0x10, 1, 0, 3), MOQ_PROTOCOL_VIOLATION },
     { "alias unknown", false, false, WHERE_UNI, WHAT_BYTES, BYTES(0x10, 6, 0, 128, 0, 1, 'a'),
       OPEN_ENDED },
-    { "fetch stream", false, false, WHERE_UNI, WHAT_BYTES, BYTES(0x05, 0), MOQ_PROTOCOL_VIOLATION },
+    { "fetch stream never asked for", false, false, WHERE_UNI, WHAT_BYTES, BYTES(0x05, 2),
+      MOQ_PROTOCOL_VIOLATION },
+    { "fetch stream of a number used up", false, false, WHERE_UNI, WHAT_BYTES, BYTES(0x05, 0),
+      OPEN_ENDED },
     { "padding stream", false, false, WHERE_UNI, WHAT_BYTES, BYTES(0xf0, 0x13, 0x2b, 0x3e, 0x28, 0),
       OPEN_ENDED },
     { "object too large", false, false, WHERE_UNI, WHAT_BYTES,
@@ -394,23 +397,36 @@ static void violations(void **state)
         }
 }
 
-/* Each request we do not serve gets NOT_SUPPORTED on its stream, and the session goes on. */
-static void other_requests_are_not_supported(void **state)
+/* Each request that the application does not serve is refused on its stream, the session goes on.
+ */
+static void requests_nobody_serves_are_refused(void **state)
 {
     (void)state;
-    static const uint8_t types[] = { 0x1d, 0x16, 0x0d, 0x06, 0x50, 0x51 };
+    static const struct {
+        uint8_t bytes[16];
+        size_t len, id_at;
+        uint64_t code;
+    } asked[] = {
+        { BYTES(0x1d, 0, 8, 0, 1, 1, 'n', 1, 't', 9, 0), 3, MOQ_REQ_UNINTERESTED },
+        { BYTES(0x16, 0, 12, 0, 1, 1, 1, 'n', 1, 't', 0, 0, 1, 0, 0), 3, MOQ_REQ_NOT_SUPPORTED },
+        { BYTES(0x0d, 0, 7, 0, 1, 1, 'n', 1, 't', 0), 3, MOQ_REQ_NOT_SUPPORTED },
+        { BYTES(0x06, 0, 5, 0, 1, 1, 'n', 0), 3, MOQ_REQ_NOT_SUPPORTED },
+        { BYTES(0x50, 0, 5, 0, 1, 1, 'n', 0), 3, MOQ_REQ_NOT_SUPPORTED },
+        { BYTES(0x51, 0, 5, 0, 1, 1, 'n', 0), 3, MOQ_REQ_NOT_SUPPORTED },
+    };
     struct line l;
     struct moq_session *s = open_session(&l, true);
     setup(&l, s);
-    for (size_t i = 0; i < N(types); i++) {
-        /* 0x50 and 0x51 are below 0x80: one byte */
-        uint8_t bytes[] = { types[i], 0, 4, (uint8_t)(2 * i), 1, 1, 'n' };
+    for (size_t i = 0; i < N(asked); i++) {
+        uint8_t bytes[16];
+        memcpy(bytes, asked[i].bytes, sizeof bytes);
+        bytes[asked[i].id_at] = (uint8_t)(2 * i);
         l.said_len = 0;
-        moq_session_on_data(s, peer_bidi(&l, i), bytes, sizeof bytes, true, 0);
+        moq_session_on_data(s, peer_bidi(&l, i), bytes, asked[i].len, true, 0);
         assert_false(l.closed);
         assert_true(l.said_len > 3);
         assert_int_equal(l.said[0], 0x05);
-        assert_int_equal(l.said[3], MOQ_REQ_NOT_SUPPORTED);
+        assert_int_equal(l.said[3], asked[i].code);
     }
     moq_session_free(s);
 }
@@ -555,7 +571,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(violations),
-        cmocka_unit_test(other_requests_are_not_supported),
+        cmocka_unit_test(requests_nobody_serves_are_refused),
         cmocka_unit_test(updates_wait_for_the_answer),
         cmocka_unit_test(duplicate_alias),
         cmocka_unit_test(mandatory_properties),

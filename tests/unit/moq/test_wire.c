@@ -93,7 +93,9 @@ static struct moq_name sample_name(void)
     return name;
 }
 
-static void sample_messages(struct moq_message out[11])
+#define SAMPLES 19
+
+static void sample_messages(struct moq_message out[SAMPLES])
 {
     static const uint8_t props[] = { 0x0e, 0x40, 0x22 - 0x0e, 0x01 };
     static const uint8_t token[] = { 0x03, 0x00, 'k', 'e', 'y' };
@@ -110,7 +112,8 @@ static void sample_messages(struct moq_message out[11])
         .group_order = 2,
         .new_group = UINT64_C(1) << 40,
         .filter = { .type = MOQ_FILTER_ABSOLUTE_RANGE, .start = { 100, 3 }, .end_group = 700 },
-        .token = { .bytes = token, .len = sizeof token },
+        .tokens = { { .bytes = token, .len = sizeof token }, { .bytes = token, .len = 2 } },
+        .n_tokens = 2,
     };
     struct moq_params largest = { .has = MOQ_HAS_LARGEST | MOQ_HAS_EXPIRES,
                                   .expires_ms = 9000,
@@ -123,6 +126,9 @@ static void sample_messages(struct moq_message out[11])
                                               .path = text("/a?b"),
                                               .has_authority = true,
                                               .authority = text("h:443"),
+                                              .token_cache = 5000,
+                                              .tokens = { { .bytes = token, .len = 5 } },
+                                              .n_tokens = 1,
                                               .implementation = text("test 1") } };
     out[1] = (struct moq_message){ .type = MOQ_MSG_SETUP };
     out[2] = (struct moq_message){ .type = MOQ_MSG_SUBSCRIBE,
@@ -154,7 +160,45 @@ static void sample_messages(struct moq_message out[11])
                                                .timeout_ms = 5000,
                                                .has_request_id = true,
                                                .request_id = 65 } };
-    out[10] = (struct moq_message){ .type = MOQ_MSG_FETCH, .other = { .request_id = 99 } };
+    struct moq_params shown = { .has = MOQ_HAS_TOKEN,
+                                .tokens = { { .bytes = token, .len = sizeof token } },
+                                .n_tokens = 1 };
+    struct moq_params publish = largest, prefix = shown;
+    publish.has |= MOQ_HAS_FORWARD;
+    prefix.has |= MOQ_HAS_PREFIX;
+    moq_name_from_text(&prefix.prefix, "new/prefix", "");
+    struct moq_name ns = sample_name();
+    ns.track = (struct moq_bytes){ 0 };
+    out[10] = (struct moq_message){ .type = MOQ_MSG_FETCH,
+                                    .fetch = { .request_id = 99,
+                                               .kind = MOQ_FETCH_STANDALONE,
+                                               .name = sample_name(),
+                                               .start = { 4, 5 },
+                                               .end = { UINT64_MAX, 0 },
+                                               .params = shown } };
+    out[11] = (struct moq_message){
+        .type = MOQ_MSG_FETCH,
+        .fetch = { .request_id = 1, .kind = MOQ_FETCH_RELATIVE, .join_id = 640, .join_start = 3 }
+    };
+    out[12] = (struct moq_message){
+        .type = MOQ_MSG_FETCH_OK,
+        .fetch_ok = { .end_of_track = 1, .end = { 70000, 9 }, .properties = properties }
+    };
+    out[13] = (struct moq_message){ .type = MOQ_MSG_PUBLISH,
+                                    .publish = { .request_id = 7,
+                                                 .name = sample_name(),
+                                                 .alias = UINT64_C(1) << 50,
+                                                 .params = publish,
+                                                 .properties = properties } };
+    out[14] = (struct moq_message){ .type = MOQ_MSG_PUBLISH_NAMESPACE,
+                                    .namespaces = { .request_id = 2, .ns = ns, .params = shown } };
+    out[15] = (struct moq_message){ .type = MOQ_MSG_SUBSCRIBE_NAMESPACE,
+                                    .namespaces = { .request_id = 4 } };
+    out[16] = (struct moq_message){ .type = MOQ_MSG_NAMESPACE_DONE, .suffix = { .name = ns } };
+    out[17] = (struct moq_message){ .type = MOQ_MSG_PUBLISH_BLOCKED,
+                                    .suffix = { .name = sample_name() } };
+    out[18] = (struct moq_message){ .type = MOQ_MSG_REQUEST_UPDATE,
+                                    .request_update = { .request_id = 68, .params = prefix } };
 }
 
 static void assert_params(const struct moq_params *got, const struct moq_params *want)
@@ -170,7 +214,10 @@ static void assert_params(const struct moq_params *got, const struct moq_params 
     assert_int_equal(got->filter.type, want->filter.type);
     assert_memory_equal(&got->filter.start, &want->filter.start, sizeof got->filter.start);
     assert_true(got->filter.end_group == want->filter.end_group);
-    assert_bytes(got->token, want->token);
+    assert_int_equal(got->n_tokens, want->n_tokens);
+    for (size_t i = 0; i < want->n_tokens; i++)
+        assert_bytes(got->tokens[i], want->tokens[i]);
+    assert_true(moq_name_equal(&got->prefix, &want->prefix));
 }
 
 static void assert_message(const struct moq_message *got, const struct moq_message *want)
@@ -183,6 +230,9 @@ static void assert_message(const struct moq_message *got, const struct moq_messa
         assert_bytes(got->setup.path, want->setup.path);
         assert_bytes(got->setup.authority, want->setup.authority);
         assert_bytes(got->setup.implementation, want->setup.implementation);
+        assert_true(got->setup.token_cache == want->setup.token_cache);
+        assert_int_equal(got->setup.n_tokens, want->setup.n_tokens);
+        assert_bytes(got->setup.tokens[0], want->setup.tokens[0]);
         break;
     case MOQ_MSG_SUBSCRIBE:
         assert_true(got->subscribe.request_id == want->subscribe.request_id);
@@ -221,15 +271,44 @@ static void assert_message(const struct moq_message *got, const struct moq_messa
         assert_int_equal(got->goaway.has_request_id, want->goaway.has_request_id);
         assert_true(got->goaway.request_id == want->goaway.request_id);
         break;
+    case MOQ_MSG_PUBLISH:
+        assert_true(moq_name_equal(&got->publish.name, &want->publish.name));
+        assert_true(got->publish.alias == want->publish.alias);
+        assert_bytes(got->publish.properties, want->publish.properties);
+        break;
+    case MOQ_MSG_FETCH:
+        assert_true(got->fetch.kind == want->fetch.kind);
+        assert_true(moq_name_equal(&got->fetch.name, &want->fetch.name));
+        assert_memory_equal(&got->fetch.start, &want->fetch.start, sizeof got->fetch.start);
+        assert_memory_equal(&got->fetch.end, &want->fetch.end, sizeof got->fetch.end);
+        assert_true(got->fetch.join_id == want->fetch.join_id);
+        assert_true(got->fetch.join_start == want->fetch.join_start);
+        break;
+    case MOQ_MSG_FETCH_OK:
+        assert_true(got->fetch_ok.end_of_track == want->fetch_ok.end_of_track);
+        assert_memory_equal(&got->fetch_ok.end, &want->fetch_ok.end, sizeof got->fetch_ok.end);
+        assert_bytes(got->fetch_ok.properties, want->fetch_ok.properties);
+        break;
+    case MOQ_MSG_NAMESPACE:
+    case MOQ_MSG_NAMESPACE_DONE:
+    case MOQ_MSG_PUBLISH_BLOCKED:
+        assert_true(moq_name_equal(&got->suffix.name, &want->suffix.name));
+        break;
     default:
-        assert_true(got->other.request_id == want->other.request_id);
+        assert_true(moq_name_equal(&got->namespaces.ns, &want->namespaces.ns));
+    }
+    struct moq_message twin = *want, copy = *got;
+    const struct moq_params *params = moq_message_params_of(&copy);
+    if (params) {
+        assert_true(got->request_id == want->request_id);
+        assert_params(params, moq_message_params_of(&twin));
     }
 }
 
 static void messages_round_trip(void **state)
 {
     (void)state;
-    struct moq_message rows[11];
+    struct moq_message rows[SAMPLES];
     sample_messages(rows);
     for (size_t i = 0; i < N(rows); i++) {
         uint8_t out[1024];
@@ -255,10 +334,12 @@ static void messages_round_trip(void **state)
 static void message_length_must_match(void **state)
 {
     (void)state;
-    struct moq_message rows[11];
+    struct moq_message rows[SAMPLES];
     sample_messages(rows);
-    for (size_t i = 2; i < 9; i++) { /* the messages whose body says where it ends */
-        if (rows[i].type == MOQ_MSG_SUBSCRIBE_OK || rows[i].type == MOQ_MSG_REQUEST_OK)
+    for (size_t i = 2; i < SAMPLES; i++) { /* the messages whose body says where it ends */
+        if (rows[i].type == MOQ_MSG_SUBSCRIBE_OK || rows[i].type == MOQ_MSG_REQUEST_OK ||
+            rows[i].type == MOQ_MSG_GOAWAY || rows[i].type == MOQ_MSG_FETCH_OK ||
+            rows[i].type == MOQ_MSG_PUBLISH)
             continue; /* end in properties, which take the rest */
         uint8_t out[1024];
         int len = moq_message_encode(&rows[i], out, sizeof out);
@@ -326,12 +407,57 @@ static void bad_bodies_close_with_their_code(void **state)
           { 0x00, 0x01, 0x21, 0x02, 0x01, 0 },
           6,
           MOQ_PROTOCOL_VIOLATION },
-        { "token alias type 4",
-          MOQ_MSG_REQUEST_UPDATE,
-          { 0, 1, 0x03, 0x02, 0x04, 0 },
-          6,
+        { "fetch type 0", MOQ_MSG_FETCH, { 0, 0, 0, 0, 0 }, 5, MOQ_PROTOCOL_VIOLATION },
+        { "fetch type 4", MOQ_MSG_FETCH, { 0, 4, 0, 0, 0 }, 5, MOQ_PROTOCOL_VIOLATION },
+        { "forward in a fetch",
+          MOQ_MSG_FETCH,
+          { 0, 2, 0, 0, 1, 0x10, 1 },
+          7,
+          MOQ_PROTOCOL_VIOLATION },
+        { "end of track 2", MOQ_MSG_FETCH_OK, { 2, 0, 0, 0 }, 4, MOQ_PROTOCOL_VIOLATION },
+        { "fetch OK without parameters", MOQ_MSG_FETCH_OK, { 0, 0, 0 }, 3, MOQ_PROTOCOL_VIOLATION },
+        { "publish without an alias",
+          MOQ_MSG_PUBLISH,
+          { 0, 1, 1, 'a', 0 },
+          5,
+          MOQ_PROTOCOL_VIOLATION },
+        { "priority in a publish",
+          MOQ_MSG_PUBLISH,
+          { 0, 1, 1, 'a', 0, 5, 1, 0x20, 7 },
+          9,
+          MOQ_PROTOCOL_VIOLATION },
+        { "publish with bad properties",
+          MOQ_MSG_PUBLISH,
+          { 0, 1, 1, 'a', 0, 5, 0, 0x0b, 9 },
+          9,
           MOQ_KEY_VALUE_FORMATTING_ERROR },
-        { "token registered", MOQ_MSG_REQUEST_UPDATE, { 0, 1, 0x03, 0x03, 0x01, 0, 0 }, 7, 0x13 },
+        { "prefix of 33 fields",
+          MOQ_MSG_SUBSCRIBE_NAMESPACE,
+          { 0, 33 },
+          2,
+          MOQ_PROTOCOL_VIOLATION },
+        { "forward for namespaces",
+          MOQ_MSG_SUBSCRIBE_NAMESPACE,
+          { 0, 0, 1, 0x10, 1 },
+          5,
+          MOQ_PROTOCOL_VIOLATION },
+        { "forward 2 for tracks",
+          MOQ_MSG_SUBSCRIBE_TRACKS,
+          { 0, 0, 1, 0x10, 2 },
+          5,
+          MOQ_PROTOCOL_VIOLATION },
+        { "empty field announced",
+          MOQ_MSG_PUBLISH_NAMESPACE,
+          { 0, 1, 0, 0 },
+          4,
+          MOQ_PROTOCOL_VIOLATION },
+        { "empty field in a suffix", MOQ_MSG_NAMESPACE, { 1, 0 }, 2, MOQ_PROTOCOL_VIOLATION },
+        { "blocked without a track", MOQ_MSG_PUBLISH_BLOCKED, { 0 }, 1, MOQ_PROTOCOL_VIOLATION },
+        { "priority for a status",
+          MOQ_MSG_TRACK_STATUS,
+          { 0, 1, 1, 'a', 0, 1, 0x20, 7 },
+          8,
+          MOQ_PROTOCOL_VIOLATION },
         { "namespace field empty",
           MOQ_MSG_SUBSCRIBE,
           { 0, 1, 0, 0, 0 },
@@ -373,7 +499,7 @@ static void damaged_messages_are_survived(void **state)
 {
     (void)state;
     struct mutate rng = { 0x5eed };
-    struct moq_message rows[11];
+    struct moq_message rows[SAMPLES];
     sample_messages(rows);
     for (int i = 0; i < MUTATIONS; i++) {
         uint8_t bytes[1024];
