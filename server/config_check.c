@@ -56,6 +56,7 @@ static void own_certificate(const struct config *c, struct problems *to)
                                         .cert_file = c->cert,
                                         .key_file = c->key,
                                         .ca_file = c->access.client_ca,
+                                        .ca_optional = c->access.client_optional,
                                         .server = true };
     const int result = c->cert && c->key ? tvl_tls_new(&tls, &cfg, why, sizeof why) : 0;
     if (result < 0)

@@ -83,6 +83,9 @@ const struct config_table config_push_table = { "push: sources that are publishe
 static const struct config_key grant_keys[] = {
     { "namespace", KEY_TEXT, AT(config_grant, ns), .fallback = "",
       .check = config_check_prefix, .doc = "All namespaces that begin with these fields; empty: all." },
+    { "subject", KEY_TEXT, AT(config_grant, subject),
+      .doc = "Only for who shows a certificate of client_ca with this subject, as RFC 2253 writes it: "
+             "CN=cam1,O=Studio. Default: anybody." },
     { "subscribe", KEY_FLAG, AT(config_grant, subscribe), .fallback = "false", .doc = "May watch." },
     { "publish", KEY_FLAG, AT(config_grant, publish), .fallback = "false", .doc = "May publish." },
     END };
@@ -92,11 +95,13 @@ static const struct config_table grant = { "anonymous: what needs no token", gra
 static const struct config_key access_keys[] = {
     { "client_ca", KEY_PATH, AT(config_access, client_ca),
       .doc = "PEM; every client must show a certificate of it." },
+    { "client_optional", KEY_FLAG, AT(config_access, client_optional), .fallback = "false",
+      .doc = "With client_ca: a client that shows no certificate comes in too." },
     { "token_key", KEY_PATH, AT(config_access, token_key),
       .doc = "PEM public key, or a secret, that tokens are signed with. Without it none are taken." },
     { "token_algorithm", KEY_TEXT, AT(config_access, token_algorithm),
-      .names = CHOICE("ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384",
-                      "PS512", "HS256", "HS384", "HS512"), .fallback = "ES256",
+      .names = CHOICE("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "HS256", "HS384", "HS512"),
+      .fallback = "ES256",
       .doc = "The one algorithm of tokens (RFC 7518)." },
     { "token_issuer", KEY_TEXT, AT(config_access, token_issuer),
       .doc = "\"iss\" that a token must have. Default: any." },
