@@ -16,6 +16,9 @@ const char args_help[] =
     "                       dev=wlan0,local=10.0.0.2,to=192.0.2.1:4433,name=wifi,backup\n"
     "                       [every interface that is up]\n"
     "  --ca FILE            trust the authorities in FILE (PEM) [the system's]\n"
+    "  --token FILE|TEXT    show the server this token; a file is read for every connection\n"
+    "  --cert FILE --key FILE\n"
+    "                       show the server this certificate (PEM)\n"
     "  --layers sXtY        highest spatial and temporal layer to ask for [all]\n"
     "  --latency L          delay between arrival and display: MS, to begin with and at least;\n"
     "                       MIN-MAX, in which it adapts; low (40-400, pictures as soon as they "
@@ -52,6 +55,9 @@ const char args_help[] =
 enum option_id {
     OPT_PATH = 256,
     OPT_CA,
+    OPT_TOKEN,
+    OPT_CERT,
+    OPT_KEY,
     OPT_HEADLESS,
     OPT_JSON,
     OPT_DURATION,
@@ -79,6 +85,9 @@ enum option_id {
 static const struct option options[] = {
     { "path", required_argument, NULL, OPT_PATH },
     { "ca", required_argument, NULL, OPT_CA },
+    { "token", required_argument, NULL, OPT_TOKEN },
+    { "cert", required_argument, NULL, OPT_CERT },
+    { "key", required_argument, NULL, OPT_KEY },
     { "headless", no_argument, NULL, OPT_HEADLESS },
     { "json", required_argument, NULL, OPT_JSON },
     { "duration", required_argument, NULL, OPT_DURATION },
@@ -299,6 +308,12 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_path(a, value, r);
     case OPT_CA:
         return take_text(&a->ca_file, value, "ca", r);
+    case OPT_TOKEN:
+        return take_text(&a->token, value, "token", r);
+    case OPT_CERT:
+        return take_text(&a->cert_file, value, "cert", r);
+    case OPT_KEY:
+        return take_text(&a->key_file, value, "key", r);
     case OPT_JSON:
         return take_text(&a->json_file, value, "json", r);
     case OPT_KEYLOG:
@@ -380,6 +395,10 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
         else
             snprintf(why, why_size, "one broadcast at a time: \"%.100s\" is too much",
                      argv[optind + 1]);
+        return ARGS_WRONG;
+    }
+    if (!a.cert_file != !a.key_file) {
+        snprintf(why, why_size, "--cert and --key go together");
         return ARGS_WRONG;
     }
     if (uri_parse(&a.uri, argv[optind], why, why_size))

@@ -25,8 +25,10 @@ struct args {
     struct path_spec paths[ARGS_PATHS_MAX];
     size_t n_paths;
     const char *ca_file, *json_file, *keylog_file, *qlog_dir; /* of argv; NULL: not given */
-    const char *policy_log, *replay_file;                     /* likewise */
-    const char *cc, *sched;                                   /* likewise */
+    const char *cert_file, *key_file;                         /* likewise; both or none */
+    const char *token;                    /* a file's name or the token itself, likewise */
+    const char *policy_log, *replay_file; /* likewise */
+    const char *cc, *sched;               /* likewise */
     struct args_screenshot screenshots[ARGS_SCREENSHOTS_MAX];
     size_t n_screenshots;
     double duration_s;             /* 0: until the broadcast ends */

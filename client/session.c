@@ -6,6 +6,7 @@
  */
 #include "session.h"
 
+#include "credential.h"
 #include "log.h"
 #include "version.h"
 
@@ -338,7 +339,15 @@ static int start_moq(struct session *s)
     struct moq_session_config cfg = { .authority = s->cfg.args->uri.authority,
                                       .path = path,
                                       .implementation = "svc-player " CLIENT_VERSION };
+    char token[CREDENTIAL_TOKEN_MAX + 1], why[300];
     snprintf(path, sizeof path, "/%s", s->cfg.args->uri.ns);
+    if (s->cfg.args->token) {
+        const int len = credential_token(s->cfg.args->token, token, why, sizeof why);
+        if (len < 0)
+            note(s, "%s", why);
+        else
+            cfg.token.value = (struct moq_bytes){ (const uint8_t *)token, (size_t)len };
+    }
     moq_tvl_init(&s->glue, s->conn, &quic);
     int result = moq_session_new(&s->moq, &cfg, &quic, &moq_handler, s);
     return result == 0 ? moq_session_start(s->moq) : result;
@@ -548,7 +557,12 @@ static int open_tls(struct session *s, char *why, size_t why_size)
 {
     static const char *const alpn[] = { MOQ_ALPN, NULL };
     const struct args *a = s->cfg.args;
-    struct tvl_tls_config cfg = { .alpn = alpn, .ca_file = a->ca_file };
+    struct tvl_tls_config cfg = {
+        .alpn = alpn, .ca_file = a->ca_file, .cert_file = a->cert_file, .key_file = a->key_file
+    };
+    char token[CREDENTIAL_TOKEN_MAX + 1];
+    if (a->token && credential_token(a->token, token, why, why_size) < 0)
+        return -1;
     const char *keylog = a->keylog_file ? a->keylog_file : getenv("SSLKEYLOGFILE");
     if (keylog) {
         s->keylog = fopen(keylog, "a");

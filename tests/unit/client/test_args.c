@@ -164,6 +164,9 @@ static const struct row bad[] = {
     { { "moqt://h/a", "--screenshot", "@3" }, ARGS_WRONG, "--screenshot" },
     { { "moqt://h/a", "--screenshot", "a.png@x" }, ARGS_WRONG, "--screenshot" },
     { { "moqt://h/a", "--path", "to=1" }, ARGS_WRONG, "--path" },
+    { { "moqt://h/a", "--token", "" }, ARGS_WRONG, "--token" },
+    { { "moqt://h/a", "--cert", "c" }, ARGS_WRONG, "go together" },
+    { { "moqt://h/a", "--key", "k" }, ARGS_WRONG, "go together" },
     { { "--help" }, ARGS_HELP, NULL },
     { { "--version" }, ARGS_VERSION, NULL },
     { { "moqt://h/a", "--headless", "--mute", "--no-audio", "--fullscreen" }, ARGS_RUN, NULL },
@@ -201,6 +204,7 @@ static void test_args_values(void **state)
           ARGS_RUN,
           NULL },
         { { "moqt://h/a", "--size", "640x480" }, ARGS_RUN, NULL },
+        { { "moqt://h/a", "--cert", "c", "--key", "k", "--token", "t" }, ARGS_RUN, NULL },
     };
     struct args a;
     char why[400];
@@ -219,6 +223,10 @@ static void test_args_values(void **state)
     assert_int_equal(a.max_spatial, -1);
     assert_int_equal(a.n_paths, 0);
     assert_true(a.width == 640 && a.height == 480);
+    assert_int_equal(parse(&rows[3], &a, why, sizeof why), ARGS_RUN);
+    assert_string_equal(a.cert_file, "c");
+    assert_string_equal(a.key_file, "k");
+    assert_string_equal(a.token, "t");
 }
 
 static void test_latency(void **state)
