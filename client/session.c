@@ -344,7 +344,7 @@ static int start_moq(struct session *s)
     if (s->cfg.args->token) {
         const int len = credential_token(s->cfg.args->token, token, why, sizeof why);
         if (len < 0)
-            note(s, "%s", why);
+            note(s, "%s: %s", "token", why);
         else
             cfg.token.value = (struct moq_bytes){ (const uint8_t *)token, (size_t)len };
     }
