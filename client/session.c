@@ -339,7 +339,7 @@ static int start_moq(struct session *s)
     struct moq_session_config cfg = { .authority = s->cfg.args->uri.authority,
                                       .path = path,
                                       .implementation = "svc-player " CLIENT_VERSION };
-    char token[CREDENTIAL_TOKEN_MAX + 1], why[300];
+    char token[CREDENTIAL_TOKEN_MAX + 1], why[100];
     snprintf(path, sizeof path, "/%s", s->cfg.args->uri.ns);
     if (s->cfg.args->token) {
         const int len = credential_token(s->cfg.args->token, token, why, sizeof why);
