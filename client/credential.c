@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char token_set[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/";
+static const char token_set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* Three parts in base64url (RFC 7515 7.1), as no name of a file looks. */
 static bool is_token(const char *text)
