@@ -57,6 +57,7 @@ struct player {
     bool stopped;
     int64_t margin_us, first_shown_us;
     uint64_t last_picture;
+    int64_t came_us; /* the last unit of the video */
     unsigned stale_run;
     uint64_t frames_shown, frames_skipped, healed, refused, demand_changes;
     int top_spatial; /* since the last measurement; -1: nothing shown */
@@ -364,6 +365,11 @@ static void arm(struct player *p, int64_t at)
     ev_timer_start(p->cfg.loop, &p->turn);
 }
 
+static int64_t silence_over(const struct player *p)
+{
+    return p->came_us + PLAYER_SILENCE_FRAMES * p->clock.frame_us;
+}
+
 /* Do what is due and set the timer for what is next. */
 static void run(struct player *p)
 {
@@ -391,8 +397,8 @@ static void run(struct player *p)
         int64_t at = playout_due(&p->clock, pts) - p->margin_us;
         if (p->clock.low && is_at_hand(p, &v))
             at = now;
-        if (now < at) {
-            arm(p, at);
+        if (now < at || (!v.has_next && !v.has_later && now < silence_over(p))) {
+            arm(p, now < at ? at : silence_over(p));
             return;
         }
         take_turn(p, pts);
@@ -551,6 +557,7 @@ void player_unit(struct player *p, const struct svc_unit *unit)
         return;
     }
     p->stale_run = 0;
+    p->came_us = now;
     layers_arrived(&p->layers, unit);
     if (!p->clock.started) {
         if (!unit->key)
