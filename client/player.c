@@ -56,7 +56,7 @@ struct player {
     ev_timer turn, sound_timer;
     bool stopped;
     int64_t margin_us, first_shown_us;
-    uint64_t last_picture;
+    uint64_t last_picture, last_decoded;
     int64_t came_us; /* the last unit of the video */
     unsigned stale_run;
     uint64_t frames_shown, frames_skipped, healed, refused, demand_changes;
@@ -116,6 +116,8 @@ static int decode(struct player *p, struct picture *pic, enum gather how, struct
     int result = svc_decoder_decode(p->decoder, units, n, out);
     for (size_t i = 0; i < n; i++)
         picture_window_consume(&p->window, pic, units[i].layer.spatial);
+    if (result == 1 && pic->number > p->last_decoded)
+        p->last_decoded = pic->number;
     if (result >= 0)
         return result;
     char what[96];
@@ -301,14 +303,17 @@ static bool is_whole(const struct player *p, const struct picture *pic)
            highest(pic) >= p->whole[pic->temporal];
 }
 
-/* Low latency: there is nothing to wait for. What is missing while a later picture is whole is not
- * waited for where nothing builds on it. */
+/* Low latency: there is nothing to wait for. What is missing while a later picture is whole and
+ * decodes without it is not waited for. */
 static bool is_at_hand(struct player *p, const struct playout_view *v)
 {
-    const uint64_t next = p->clock.next;
-    if (!v->has_next && (!v->has_later || layers_temporal(&p->layers, NULL, next) == 0))
+    if (!v->has_next && !v->has_later)
         return false;
-    return is_whole(p, picture_window_get(&p->window, v->has_next ? next : v->later));
+    const struct picture *pic =
+        picture_window_get(&p->window, v->has_next ? p->clock.next : v->later);
+    return is_whole(p, pic) &&
+           (v->has_next ||
+            svc_tracker_decodable(svc_decoder_tracker(p->decoder), &pic->layer[0].unit));
 }
 
 /* Low latency: shown ahead of the sound by no more than is not noticed. */
@@ -510,6 +515,7 @@ static void begin_anew(struct player *p, const char *why)
     note(p, why);
     picture_window_clear(&p->window);
     p->clock.started = false;
+    p->last_decoded = 0;
     p->stale_run = 0;
     p->layers.passed = 0; /* numbers may be smaller now */
     p->layers.last_t0 = 0;
@@ -568,6 +574,9 @@ void player_unit(struct player *p, const struct svc_unit *unit)
         shifted = judge_delay(p, unit, now);
     }
     int64_t margin = playout_due(&p->clock, unit->pts) - p->margin_us - now;
+    /* passed by number but not by time, as the sender left time out without numbers */
+    if (margin > 0 && unit->picture < p->clock.next && unit->picture > p->last_decoded)
+        playout_rewind(&p->clock, unit->picture, unit->pts);
     if (unit->picture < p->clock.next) {
         demand_came(&p->evidence, unit->layer, margin < 0 ? margin : -1);
         if (unit->layer.spatial > p->whole[unit->layer.temporal])

@@ -147,7 +147,7 @@ static int64_t low(struct playout_delay *d, const struct playout_arrival *in)
     } else if (in->now_us - d->window_began_us < PLAYOUT_LOW_WINDOW_US) {
         return 0;
     } else if (d->late_run == 0 && spare > PLAYOUT_LOW_MARGIN_US / 2) {
-        shift = -least(spare, spare / 2 > PLAYOUT_GIVE_BACK_US ? spare / 2 : PLAYOUT_GIVE_BACK_US);
+        shift = -spare;
     }
     d->watching = false; /* a new window */
     d->late_run = 0;

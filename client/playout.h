@@ -26,7 +26,7 @@
 #define PLAYOUT_SHIFT_MARGIN_US 20000 /* on top of the lateness seen */
 #define PLAYOUT_SHIFT_MAX_US 1000000  /* per rebuffering */
 #define PLAYOUT_EXTRA_MAX_US 3000000  /* all rebufferings together */
-#define PLAYOUT_LOW_WINDOW_US 2000000 /* low: judged together; then it may give back */
+#define PLAYOUT_LOW_WINDOW_US 1000000 /* low: judged together; then it may give back */
 #define PLAYOUT_LOW_LATE 3            /* late base units in a window shift the clock */
 #define PLAYOUT_LOW_MARGIN_US 10000   /* on top of the lateness seen */
 #define PLAYOUT_JUMP_US 10000000      /* a step in media time that is no gap but a new start */
@@ -47,7 +47,7 @@ struct playout_arrival {
     int64_t reserve_us;   /* low: what is to be left before the turn */
 };
 struct playout_change {
-    int64_t shift_us; /* of the offset, [-PLAYOUT_GIVE_BACK_US, PLAYOUT_SHIFT_MAX_US] */
+    int64_t shift_us; /* of the offset, at most PLAYOUT_SHIFT_MAX_US */
 };
 void playout_delay_decide(struct playout_delay *d, const struct playout_arrival *in,
                           struct playout_change *out);

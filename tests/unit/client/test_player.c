@@ -394,13 +394,36 @@ static void test_base_lost(void **state)
     json_decref(r);
 }
 
+/*
+ * The sender stands still for longer than the latency, without leaving out numbers: those whose
+ * time had seemed to pass meanwhile are shown when they come in time after all.
+ */
+static void test_sender_stands_still(void **state)
+{
+    struct clip *c = *state;
+    all_in_time(c);
+    for (unsigned n = 8; n < PICTURES; n++)
+        for (int s = 0; s < LAYERS; s++) {
+            c->unit[n][s].at_s += 0.8;
+            c->unit[n][s].unit.pts += 800000;
+        }
+    json_t *r = play(c, 500);
+    for (unsigned n = 8; n < PICTURES; n++)
+        for (int s = 0; s < LAYERS; s++)
+            c->unit[n][s].unit.pts -= 800000;
+    assert_nothing_broken(c, r);
+    for (json_int_t n = 8; n < PICTURES; n++)
+        assert_int_equal(shown_spatial(r, n), 2);
+    json_decref(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_arrives),        cmocka_unit_test(test_pictures_left_out),
         cmocka_unit_test(test_out_of_order),       cmocka_unit_test(test_upper_layer_lost),
         cmocka_unit_test(test_late_picture_heals), cmocka_unit_test(test_late_for_nothing),
-        cmocka_unit_test(test_base_lost),
+        cmocka_unit_test(test_base_lost),          cmocka_unit_test(test_sender_stands_still),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

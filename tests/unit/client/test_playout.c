@@ -187,6 +187,42 @@ static void test_delay_returns_after_proof(void **state)
     assert_int_equal(d.extra_us, 0);
 }
 
+/* Low latency: what is not needed is given back after a window, what is missing is taken soon. */
+static void test_low(void **state)
+{
+    (void)state;
+    struct playout_delay d = { 0 };
+    struct playout_arrival in = {
+        .low = true, .extra_max_us = 360000, .reserve_us = 40000, .fresh = true
+    };
+    struct playout_change out;
+    int64_t offset = 0;
+    /* units come 200 ms before their turns, one of ten 20 ms later */
+    for (int i = 0; i < 200; i++, in.now_us += 33333) {
+        in.late_us = -200000 - offset + (i % 10 == 0 ? 20000 : 0);
+        playout_delay_decide(&d, &in, &out);
+        in.fresh = false;
+        offset += out.shift_us;
+    }
+    assert_in_range(-in.late_us, 40000, 70000); /* the reserve, for the latest of them */
+    const int64_t before = offset;
+    int late = 0;
+    for (int i = 0; i < 100; i++, in.now_us += 33333) { /* now they come 100 ms later */
+        in.late_us = -100000 - offset;
+        late += in.late_us > 0;
+        playout_delay_decide(&d, &in, &out);
+        offset += out.shift_us;
+    }
+    assert_int_equal(late, PLAYOUT_LOW_LATE);
+    assert_true(offset > before);
+    for (int i = 0; i < 100; i++, in.now_us += 33333) { /* a second later still: not without end */
+        in.late_us = 1000000 - offset;
+        playout_delay_decide(&d, &in, &out);
+        offset += out.shift_us;
+    }
+    assert_true(offset <= 360000);
+}
+
 static void test_rewind(void **state)
 {
     (void)state;
@@ -244,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_drift_is_bounded),
         cmocka_unit_test(test_delay_returns_after_proof),
         cmocka_unit_test(test_rewind),
+        cmocka_unit_test(test_low),
         cmocka_unit_test(test_sound_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
