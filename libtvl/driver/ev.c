@@ -273,7 +273,7 @@ int tvl_ev_keep_watch(struct tvl_ev *d, struct tvl_watch *w)
     return 0;
 }
 
-const struct tvl_watch *tvl_ev_watch_of(const struct tvl_ev *d, const struct tvl_conn *conn)
+struct tvl_watch *tvl_ev_watch_of(const struct tvl_ev *d, const struct tvl_conn *conn)
 {
     for (size_t i = 0; i < WATCHES_MAX; i++)
         if (d->watch[i] && tvl_watch_conn(d->watch[i]) == conn)

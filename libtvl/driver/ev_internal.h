@@ -50,8 +50,8 @@ struct tvl_watch;
 void tvl_watch_on_event(struct tvl_watch *w, const struct tvl_event *ev);
 const struct tvl_conn *tvl_watch_conn(const struct tvl_watch *w);
 void tvl_watch_free(struct tvl_watch *w);
-/* The driver keeps it: 0, TVL_ERR_STATE: the connection has one, TVL_ERR_FULL. */
+/* The driver keeps it: 0, TVL_ERR_FULL, TVL_ERR_STATE: the connection has one. */
 int tvl_ev_keep_watch(struct tvl_ev *d, struct tvl_watch *w);
-const struct tvl_watch *tvl_ev_watch_of(const struct tvl_ev *d, const struct tvl_conn *conn);
+struct tvl_watch *tvl_ev_watch_of(const struct tvl_ev *d, const struct tvl_conn *conn);
 
 #endif

@@ -147,14 +147,15 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
                                     : a4->sin_addr.s_addr == b4->sin_addr.s_addr;
 }
 
-/* Whether a path over `l` as it was opened can still work. */
+/* Whether a path over `l` as it was opened can still work, and may. */
 static bool still_there(const struct tvl_watch *w, const struct link *l)
 {
     for (size_t i = 0; i < tvl_interfaces_count(w->interfaces); i++) {
         const struct tvl_interface *f = tvl_interfaces_at(w->interfaces, i);
 
         if (f->index == l->index && f->running && strcmp(f->name, l->interface) == 0)
-            return tvl_interfaces_with(w->interfaces, &l->local) == f;
+            return !matches(&w->deny, f->name) &&
+                   tvl_interfaces_with(w->interfaces, &l->local) == f;
     }
     return false;
 }
@@ -442,6 +443,26 @@ const struct tvl_conn *tvl_watch_conn(const struct tvl_watch *w)
     return w->conn;
 }
 
+/* Other patterns for a connection that is watched: what they say is done at once. */
+static int rewatch(struct tvl_watch *w, const struct tvl_watch *wish)
+{
+    const tvl_time now = tvl_ev_now(w->driver);
+
+    w->allow = wish->allow;
+    w->deny = wish->deny;
+    w->backup = wish->backup;
+    for (size_t i = 0; i < w->n_links; i++) {
+        struct link *l = &w->link[i];
+
+        if (l->state == LINK_OPEN)
+            (void)tvl_path_set_backup(w->conn, l->path_id, matches(&w->backup, l->interface), now);
+        l->retry_at = 0;
+    }
+    reconcile(w);
+    tvl_ev_kick(w->driver);
+    return 0;
+}
+
 int tvl_ev_watch(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_watch *cfg, char *why,
                  size_t why_size)
 {
@@ -460,7 +481,11 @@ int tvl_ev_watch(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_wa
         tvl_ev_say(why, why_size, "more than %d interface patterns, or a very long one",
                    PATTERNS_MAX);
         r = TVL_ERR_ARG;
-        goto fail;
+        goto free_watch;
+    }
+    if (tvl_ev_watch_of(d, conn)) {
+        r = rewatch(tvl_ev_watch_of(d, conn), w);
+        goto free_watch;
     }
     r = set_servers(w, cfg->servers, why, why_size);
     if (r == 0 && (r = tvl_interfaces_new(&w->interfaces)) != 0)
@@ -468,14 +493,14 @@ int tvl_ev_watch(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_wa
     if (r == 0)
         r = tvl_ev_keep_watch(d, w);
     if (r != 0)
-        goto fail;
+        goto free_watch;
     ev_io_set(&w->readable, tvl_interfaces_fd(w->interfaces), EV_READ);
     ev_io_start(tvl_ev_loop(d), &w->readable);
     adopt_paths(w);
     reconcile(w);
     tvl_ev_kick(d);
     return 0;
-fail:
+free_watch:
     tvl_watch_free(w);
     return r;
 }

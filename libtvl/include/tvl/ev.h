@@ -89,8 +89,9 @@ struct tvl_ev_watch {
  * routes change; for ever. Paths that exist count to the interface they run over. With a peer that
  * has no multipath the one path migrates to an interface that is up. Ends with the connection.
  *
- * Copies `w`. 0, TVL_ERR_ARG (a server is not understood), TVL_ERR_STATE (watched already),
- * TVL_ERR_NOMEM, or TVL_ERR_SYS (no netlink).
+ * Called again for the connection it takes other patterns, which count at once; the servers stay.
+ * Copies `w`. 0, TVL_ERR_ARG (a server is not understood, or too many patterns), TVL_ERR_NOMEM, or
+ * TVL_ERR_SYS (no netlink).
  */
 int tvl_ev_watch(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_watch *w, char *why,
                  size_t why_size);

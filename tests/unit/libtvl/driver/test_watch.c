@@ -238,8 +238,15 @@ static void watch(struct client *c, const char *const *servers)
     char why[200] = "";
 
     must(tvl_ev_watch(c->driver, c->conn, &w, why, sizeof why), why);
-    if (tvl_ev_watch(c->driver, c->conn, &w, NULL, 0) != TVL_ERR_STATE)
-        die("watched twice");
+}
+
+/* Another wish for the same connection: `name` is not to be used, or nothing is denied. */
+static void deny(struct client *c, const char *name)
+{
+    const char *const list[] = { name, NULL };
+    const struct tvl_ev_watch w = { .deny = list };
+
+    must(tvl_ev_watch(c->driver, c->conn, &w, NULL, 0), "watch anew");
 }
 
 static void end(struct client *c)
@@ -298,6 +305,30 @@ static void come_and_go(const struct test_pki *pki)
     if (up(&c, "io-c9") != 0)
         die("a denied interface carries a path");
     must(shell("ip link del io-c9"), "pull 9");
+    end(&c);
+}
+
+/* Patterns change while it runs. */
+static void switched(const struct test_pki *pki)
+{
+    struct client c;
+
+    plug(2);
+    begin(&c, pki, "10.77.0.1:" PORT, false);
+    watch(&c, NULL);
+    (void)wait_up(&c, "io-c2", 1, 3);
+    deny(&c, "io-c2");
+    printf("switched off: left after %.3f s\n", wait_up(&c, "io-c2", 0, 1));
+    must_flow(&c, "one switched off");
+    pass(&c, 1.5);
+    if (up(&c, "io-c2") != 0)
+        die("a path over what is switched off");
+    deny(&c, NULL);
+    printf("switched on: up after %.3f s\n", wait_up(&c, "io-c2", 1, 2));
+    deny(&c, "io-*"); /* the last one is kept, and left when there is another */
+    pass(&c, 0.2);
+    must_flow(&c, "all switched off");
+    must(shell("ip link del io-c2"), "pull 2");
     end(&c);
 }
 
@@ -371,6 +402,7 @@ int main(void)
     if (write(go[1], "g", 1) != 1 || read(ready[0], &byte, 1) != 1)
         die("no server");
     come_and_go(&pki);
+    switched(&pki);
     several_addresses(&pki);
     one_path_moves(&pki);
     (void)kill(server_pid, SIGKILL);
