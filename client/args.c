@@ -24,7 +24,10 @@ const char args_help[] =
     "                       MIN-MAX, in which it adapts; low (40-400, pictures as soon as they "
     "are\n"
     "                       whole), balanced, or smooth (1000-5000) [balanced: the broadcast's]\n"
+    "  --reconnect S        go on trying to connect, or to resume, for S seconds; \"ever\"\n"
+    "                       [ever; with --headless 10]\n"
     "  --duration S         stop S seconds after the first picture\n"
+    "  --frames N           stop after N shown pictures\n"
     "  --headless           no window and no sound device\n"
     "  --fullscreen         start in full screen\n"
     "  --size WxH           of the window or, with --headless, of the screenshots [1280x720]\n"
@@ -32,6 +35,8 @@ const char args_help[] =
     "  --audio-delay MS     what the loudspeaker takes beyond the sound card, as wireless ones do\n"
     "  --rotate DEGREES     turn the picture clockwise by 90, 180 or 270\n"
     "  --no-audio           do not ask for the sound\n"
+    "  --record FILE        write what arrives as a layered file: .mkv, .webm, .mp4, .ivf, .obu\n"
+    "  --control SOCKET     take commands there, JSON lines: docs/player-control.md\n"
     "  --json FILE          write a report when playing ends\n"
     "  --dump-timing FILE   a CSV row per shown picture: when it was captured, came, was decoded "
     "and\n"
@@ -47,13 +52,19 @@ const char args_help[] =
     "  --policy-log FILE    write what the player decides on layers and delay, and from what\n"
     "  --replay-policy FILE decide all of that again: 0 if it comes out the same, else 1; no URI\n"
     "  --log LEVEL          error, warn, info or debug [warn]\n"
-    "  --help, --version\n"
+    "  --help, --version\n";
+
+const char args_help_end[] =
     "\n"
-    "Keys: i statistics, f full screen, m sound, h or ? help, q or Esc quit.\n"
-    "Exit codes: 0 done, 1 failed, 2 could not connect, 64 usage.\n";
+    "Exit codes: 0 done; 1 failed: the broadcast is not there or the connection was lost and not\n"
+    "resumed; 2 could not connect; 64 usage.\n";
 
 enum option_id {
     OPT_PATH = 256,
+    OPT_CONTROL,
+    OPT_FRAMES,
+    OPT_RECONNECT,
+    OPT_RECORD,
     OPT_CA,
     OPT_TOKEN,
     OPT_CERT,
@@ -84,6 +95,10 @@ enum option_id {
 
 static const struct option options[] = {
     { "path", required_argument, NULL, OPT_PATH },
+    { "control", required_argument, NULL, OPT_CONTROL },
+    { "frames", required_argument, NULL, OPT_FRAMES },
+    { "reconnect", required_argument, NULL, OPT_RECONNECT },
+    { "record", required_argument, NULL, OPT_RECORD },
     { "ca", required_argument, NULL, OPT_CA },
     { "token", required_argument, NULL, OPT_TOKEN },
     { "cert", required_argument, NULL, OPT_CERT },
@@ -134,6 +149,33 @@ static int take_duration(struct args *a, const char *text, struct reason r)
     if (take_number(&a->duration_s, text, 1e7) == 0)
         return 0;
     snprintf(r.text, r.size, "--duration: \"%.60s\" is no number of seconds", text);
+    return -1;
+}
+
+static int take_reconnect(struct args *a, const char *text, struct reason r)
+{
+    a->reconnect_given = true;
+    a->reconnect_s = -1;
+    if (strcmp(text, "ever") == 0)
+        return 0;
+    if (strcmp(text, "0") == 0) {
+        a->reconnect_s = 0;
+        return 0;
+    }
+    if (take_number(&a->reconnect_s, text, 1e7) == 0)
+        return 0;
+    snprintf(r.text, r.size, "--reconnect: \"%.60s\" is neither a number of seconds nor \"ever\"",
+             text);
+    return -1;
+}
+
+static int take_frames(struct args *a, const char *text, struct reason r)
+{
+    char *end;
+    a->frames = strtoull(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == '\0' && a->frames > 0)
+        return 0;
+    snprintf(r.text, r.size, "--frames: \"%.60s\" is no number of pictures", text);
     return -1;
 }
 
@@ -306,6 +348,14 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
     switch (id) {
     case OPT_PATH:
         return take_path(a, value, r);
+    case OPT_CONTROL:
+        return take_text(&a->control_socket, value, "control", r);
+    case OPT_FRAMES:
+        return take_frames(a, value, r);
+    case OPT_RECONNECT:
+        return take_reconnect(a, value, r);
+    case OPT_RECORD:
+        return take_text(&a->record_file, value, "record", r);
     case OPT_CA:
         return take_text(&a->ca_file, value, "ca", r);
     case OPT_TOKEN:
@@ -403,6 +453,8 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
     }
     if (uri_parse(&a.uri, argv[optind], why, why_size))
         return ARGS_WRONG;
+    if (!a.reconnect_given)
+        a.reconnect_s = a.headless ? ARGS_RECONNECT_HEADLESS_S : -1;
     *out = a;
     return ARGS_RUN;
 }

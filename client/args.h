@@ -12,6 +12,7 @@
 #define ARGS_PATHS_MAX 8 /* = TVL_PATHS_MAX */
 #define ARGS_SCREENSHOTS_MAX 16
 #define ARGS_LATENCY_MAX_MS 10000
+#define ARGS_RECONNECT_HEADLESS_S 10 /* without --reconnect; in a window: for ever */
 #define ARGS_SIDE_MIN 64
 #define ARGS_SIDE_MAX 8192
 
@@ -31,6 +32,11 @@ struct args {
     const char *cc, *sched;               /* likewise */
     struct args_screenshot screenshots[ARGS_SCREENSHOTS_MAX];
     size_t n_screenshots;
+    const char *control_socket, *record_file; /* likewise */
+    double
+        reconnect_s; /* go on trying so long; negative: for ever; see ARGS_RECONNECT_HEADLESS_S */
+    bool reconnect_given;
+    uint64_t frames;               /* end after so many shown pictures; 0: no limit */
     double duration_s;             /* 0: until the broadcast ends */
     uint32_t latency_ms;           /* 0: the catalog's */
     uint32_t latency_max_ms;       /* it may grow to; 0: PLAYOUT_EXTRA_MAX_US more */
@@ -49,6 +55,7 @@ enum args_result { ARGS_RUN, ARGS_REPLAY, ARGS_HELP, ARGS_VERSION, ARGS_WRONG };
 /* ARGS_WRONG: one line in `why`. `argv` must outlive `out`. */
 enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size);
 
-extern const char args_help[]; /* what --help prints */
+extern const char args_help[];     /* what --help prints: before the list of keys ... */
+extern const char args_help_end[]; /* ... and after it */
 
 #endif

@@ -2,11 +2,15 @@
 #include "interfaces.h"
 
 #include <arpa/inet.h>
+#include <ev.h>
 #include <ifaddrs.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Bridges of containers and virtual machines lead nowhere. */
@@ -106,4 +110,55 @@ size_t interfaces_find(const struct uri *server, struct path_spec *out, size_t c
     }
     freeifaddrs(all);
     return n;
+}
+
+/* ---- changes: rtnetlink(7), of which only that something was said counts ---- */
+
+struct interfaces_watch {
+    struct ev_loop *loop;
+    ev_io io;
+    void (*on_change)(void *user);
+    void *user;
+};
+
+static void on_said(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct interfaces_watch *w = io->data;
+    char said[8192];
+    (void)loop;
+    (void)events;
+    while (recv(io->fd, said, sizeof said, MSG_DONTWAIT) > 0)
+        continue;
+    w->on_change(w->user);
+}
+
+struct interfaces_watch *interfaces_watch_new(struct ev_loop *loop, void (*on_change)(void *user),
+                                              void *user)
+{
+    const struct sockaddr_nl all = { .nl_family = AF_NETLINK,
+                                     .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+                                                  RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+                                                  RTMGRP_IPV6_ROUTE };
+    struct interfaces_watch *w = calloc(1, sizeof *w);
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (!w || fd < 0 || bind(fd, (const struct sockaddr *)&all, sizeof all) != 0) {
+        if (fd >= 0)
+            close(fd);
+        free(w);
+        return NULL;
+    }
+    *w = (struct interfaces_watch){ .loop = loop, .on_change = on_change, .user = user };
+    ev_io_init(&w->io, on_said, fd, EV_READ);
+    w->io.data = w;
+    ev_io_start(loop, &w->io);
+    return w;
+}
+
+void interfaces_watch_free(struct interfaces_watch *w)
+{
+    if (!w)
+        return;
+    ev_io_stop(w->loop, &w->io);
+    close(w->io.fd);
+    free(w);
 }

@@ -13,4 +13,11 @@
  */
 size_t interfaces_find(const struct uri *server, struct path_spec *out, size_t cap);
 
+/* Calls when an interface, an address or a route comes or goes. NULL: the system tells of none. */
+struct ev_loop;
+struct interfaces_watch;
+struct interfaces_watch *interfaces_watch_new(struct ev_loop *loop, void (*on_change)(void *user),
+                                              void *user);
+void interfaces_watch_free(struct interfaces_watch *w);
+
 #endif

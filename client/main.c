@@ -5,6 +5,7 @@
 #include "args.h"
 #include "interfaces.h"
 #include "joint.h"
+#include "keys.h"
 #include "player.h"
 #include "report.h"
 #include "screen.h"
@@ -35,7 +36,8 @@ struct app {
     struct player *player;
     struct screen *screen;
     struct report *report;
-    FILE *policy_log; /* NULL: none */
+    FILE *policy_log;                 /* NULL: none */
+    struct interfaces_watch *network; /* NULL: the system tells nothing */
     ev_timer keys, measure, goodbye;
     ev_signal interrupt, terminate;
     int64_t began;
@@ -44,7 +46,7 @@ struct app {
     unsigned page; /* of the statistics, the last that was out */
     bool taken[ARGS_SCREENSHOTS_MAX];
     int exit_code;
-    char message[64];
+    char message[SESSION_REASON_MAX + SESSION_PATHS_TEXT_MAX + 64];
 };
 
 static double seconds_played(const struct app *a)
@@ -186,6 +188,20 @@ static void on_keys(struct ev_loop *loop, ev_timer *timer, int events)
     }
 }
 
+static void tell_status(struct app *a)
+{
+    struct session_status status;
+    session_get_status(a->session, &status);
+    session_status_text(&status, a->message, sizeof a->message);
+    struct osd_status *o = &player_view(a->player)->status;
+    snprintf(o->line, sizeof o->line, "%.250s", a->message);
+    o->dimmed = status.resuming && status.state != SESSION_PLAYING;
+    o->progress = -1;
+    if (status.state == SESSION_WAITING && status.since_s + status.retry_in_s > 0)
+        o->progress = status.since_s / (status.since_s + status.retry_in_s);
+    player_view(a->player)->message = a->message;
+}
+
 static void check_time(struct app *a)
 {
     double played = seconds_played(a);
@@ -210,6 +226,7 @@ static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
     if (a->screen)
         screen_size(a->screen, &width, &height);
     joint_measure(a->session, a->player, width, height);
+    tell_status(a);
     if (a->screen && !a->args.headless) {
         draw_overlay(a);
         screen_render(a->screen);
@@ -221,8 +238,7 @@ static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void on_connected(void *user)
 {
-    struct app *a = user;
-    snprintf(a->message, sizeof a->message, "connected, waiting for the first picture");
+    tell_status(user);
 }
 
 static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
@@ -252,6 +268,22 @@ static void on_note(void *user, const char *what)
     struct app *a = user;
     if (a->report)
         report_add_event(a->report, (double)(player_clock() - a->began) / 1e6, what);
+}
+
+static void on_interrupted(void *user, const char *why)
+{
+    (void)why;
+    player_suspend(((struct app *)user)->player);
+}
+
+static void on_restart(void *user)
+{
+    player_resume(((struct app *)user)->player);
+}
+
+static void on_network(void *user)
+{
+    session_network_changed(((struct app *)user)->session);
 }
 
 static void on_end(void *user)
@@ -292,6 +324,8 @@ static const struct session_handler session_handler = {
     .on_sound = on_sound,
     .on_given_up = on_given_up,
     .on_note = on_note,
+    .on_interrupted = on_interrupted,
+    .on_restart = on_restart,
     .on_end = on_end,
     .on_failed = on_failed,
 };
@@ -326,7 +360,7 @@ static int open_player(struct app *a, char *why, size_t why_size)
                                  .user = a };
     if (player_new(&a->player, &cfg, why, why_size) != 0)
         return -1;
-    snprintf(a->message, sizeof a->message, "connecting to %.45s", a->args.uri.authority);
+    snprintf(a->message, sizeof a->message, "connecting to %s\u2026", a->args.uri.authority);
     player_view(a->player)->message = a->message;
     player_view(a->player)->page = 1;
     return 0;
@@ -337,6 +371,8 @@ static int open_session(struct app *a, char *why, size_t why_size)
 {
     struct session_config cfg = { .loop = a->loop,
                                   .args = &a->args,
+                                  .reconnect_s = a->args.reconnect_s,
+                                  .patient = a->args.reconnect_given || !a->args.headless,
                                   .handler = &session_handler,
                                   .user = a,
                                   .wish = { .max_spatial = a->args.max_spatial,
@@ -350,6 +386,7 @@ static int open_session(struct app *a, char *why, size_t why_size)
         cfg.paths = found;
         cfg.n_paths = interfaces_find(&a->args.uri, found, ARGS_PATHS_MAX);
         cfg.follow = true;
+        cfg.find_paths = interfaces_find;
     }
     return session_new(&a->session, &cfg, why, why_size);
 }
@@ -363,6 +400,7 @@ static void start_timers(struct app *a)
     ev_signal_init(&a->terminate, on_signal, SIGTERM);
     a->keys.data = a->measure.data = a->goodbye.data = a;
     a->interrupt.data = a->terminate.data = a;
+    a->network = interfaces_watch_new(a->loop, on_network, a);
     ev_timer_start(a->loop, &a->keys);
     ev_timer_start(a->loop, &a->measure);
     ev_signal_start(a->loop, &a->interrupt);
@@ -433,11 +471,24 @@ static int play(struct app *a)
     }
     write_report(a);
     close_policy_log(a);
+    interfaces_watch_free(a->network);
     session_free(a->session);
     player_free(a->player);
     screen_free(a->screen);
     report_free(a->report);
     return a->exit_code;
+}
+
+static void print_help(void)
+{
+    char line[64];
+    const char *text;
+    size_t at = 0;
+    fputs(args_help, stdout);
+    puts("\nKeys:");
+    while (keys_line(&at, line, sizeof line, &text))
+        printf("  %-20s %s\n", line, text);
+    fputs(args_help_end, stdout);
 }
 
 int main(int argc, char **argv)
@@ -447,7 +498,7 @@ int main(int argc, char **argv)
     app.began = player_clock();
     switch (args_parse(&app.args, argc, argv, why, sizeof why)) {
     case ARGS_HELP:
-        fputs(args_help, stdout);
+        print_help();
         return EXIT_DONE;
     case ARGS_VERSION:
         puts("svc-player " CLIENT_VERSION);

@@ -30,7 +30,8 @@ static void add(struct tvl_path_stats *sum, const struct tvl_path_stats *s)
 static float take_path(struct meter_path *p, const struct tvl_path_stats *now, int64_t elapsed_us)
 {
     uint64_t before = p->last.bytes_received;
-    if (p->last.id != now->id) { /* opened anew: its counters began at zero */
+    if (p->last.id != now->id || now->bytes_received < before) {
+        /* opened anew, in this connection or in another: its counters began at zero */
         if (p->last.id != UINT32_MAX)
             add(&p->before, &p->last);
         before = 0;

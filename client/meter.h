@@ -15,12 +15,12 @@
 
 struct meter_path {
     char name[PATH_SPEC_NAME_MAX]; /* the key: a path that was opened anew keeps its place */
+    bool off;                      /* switched off */
     struct tvl_path_stats last;
     struct tvl_path_stats before; /* sums of its earlier lives: bytes and packets */
     float history_bps[OSD_HISTORY], history_rtt_ms[OSD_HISTORY], history_loss[OSD_HISTORY];
     uint64_t lost[METER_SECOND + 1], sent[METER_SECOND + 1]; /* packets, newest first */
-    bool off;
-    uint64_t rate_bps; /* mean of the last second */
+    uint64_t rate_bps;                                       /* mean of the last second */
 };
 
 struct meter { /* zero is a fresh one */

@@ -62,6 +62,9 @@ struct player {
     uint64_t frames_shown, frames_skipped, healed, refused, demand_changes;
     int top_spatial; /* since the last measurement; -1: nothing shown */
     bool no_more, finished, muted;
+    bool suspended; /* nothing is expected, nothing is taken */
+    bool asked_any;
+    struct svc_layer asked; /* the highest, by the last player_demand */
     bool heal_wanted;
 };
 
@@ -362,7 +365,7 @@ static void take_turn(struct player *p, int64_t pts)
 static void arm(struct player *p, int64_t at)
 {
     double after = (double)(at - player_clock()) / 1e6;
-    if (p->stopped)
+    if (p->stopped || p->suspended)
         return;
     ev_timer_stop(p->cfg.loop, &p->turn);
     ev_now_update(p->cfg.loop);
@@ -378,6 +381,8 @@ static int64_t silence_over(const struct player *p)
 /* Do what is due and set the timer for what is next. */
 static void run(struct player *p)
 {
+    if (p->suspended)
+        return;
     for (int i = 0; i < TURNS_MAX && p->clock.started && !p->finished; i++) {
         int64_t now = player_clock();
         if (p->waiting.is) {
@@ -425,7 +430,7 @@ static void on_sound_timer(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     int64_t now = player_clock();
-    if (p->sound && p->first_shown_us)
+    if (p->sound && p->first_shown_us && p->clock.started && !p->suspended)
         sound_run(p->sound, playout_media_now(&p->clock, now), now);
 }
 
@@ -466,11 +471,61 @@ static void offer(struct player *p, struct svc_layer l, const struct msf_track *
                     : SVC_MATRIX_BT601;
 }
 
+static void begin_anew(struct player *p, const char *why)
+{
+    note(p, why);
+    picture_window_clear(&p->window);
+    p->clock.started = false;
+    p->last_decoded = 0;
+    p->stale_run = 0;
+    p->layers.passed = 0; /* numbers may be smaller now */
+    p->layers.last_t0 = 0;
+}
+
+/* Which of the offered layers count as asked for. */
+static void count_asked(struct player *p)
+{
+    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
+        for (unsigned t = 0; t < SVC_TEMPORAL_MAX; t++)
+            p->layers.subscribed[s][t] =
+                p->offered[s][t] &&
+                (!p->asked_any || (s <= p->asked.spatial && t <= p->asked.temporal));
+}
+
+static void drop_waiting(struct player *p)
+{
+    if (p->waiting.is)
+        svc_picture_release(p->decoder, &p->waiting.picture);
+    p->waiting.is = false;
+}
+
+void player_suspend(struct player *p)
+{
+    p->suspended = true;
+    ev_timer_stop(p->cfg.loop, &p->turn);
+    drop_waiting(p);
+}
+
+void player_resume(struct player *p)
+{
+    p->suspended = false;
+    drop_waiting(p);
+    if (p->sound)
+        sound_clear(p->sound);
+    if (p->clock.started)
+        begin_anew(p, "what comes from here on begins afresh");
+}
+
 void player_catalog(struct player *p, const struct msf_catalog *c,
                     const struct subscription_plan *plan)
 {
     double fps = 0;
     uint32_t latency_ms = p->cfg.args->latency_ms;
+    const bool again = p->evidence.n_spatial > 0;
+    if (again)
+        player_resume(p);
+    memset(p->offered, 0, sizeof p->offered);
+    p->evidence.n_spatial = p->evidence.n_temporal = 0;
     p->layers.n_spatial = plan->n_spatial;
     p->layers.n_temporal = plan->n_temporal;
     use_codec(p, plan->codec);
@@ -480,7 +535,6 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
         if (latency_ms == 0)
             latency_ms = t->target_latency_ms;
         if (plan->item[i].kind == SVC_VIDEO) {
-            p->layers.subscribed[l.spatial][l.temporal] = true;
             offer(p, l, t);
             fps = t->framerate > fps ? t->framerate : fps;
             continue;
@@ -493,6 +547,7 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
         if (!p->sound && sound_new(&p->sound, &cfg, why, sizeof why) != 0)
             log_text(LOG_LEVEL_WARN, "%s", why);
     }
+    count_asked(p);
     /* the clock counts in pictures of all temporal layers, asked for or not */
     for (size_t i = 0; i < c->n_tracks; i++)
         fps = strcmp(c->tracks[i].role, "video") == 0 && c->tracks[i].framerate > fps
@@ -502,23 +557,16 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
         latency_ms = PLAYER_LATENCY_DEFAULT_MS;
     if (!(fps >= 1 && fps <= 240))
         fps = 30;
+    if (again) {
+        p->clock.frame_us = (int64_t)(1e6 / fps);
+        return; /* what the delay has come to stays */
+    }
     playout_init(&p->clock, (int64_t)latency_ms * 1000, (int64_t)(1e6 / fps));
     p->clock.low = p->cfg.args->latency_low;
     if (p->cfg.args->latency_max_ms)
         p->clock.extra_max_us = ((int64_t)p->cfg.args->latency_max_ms - (int64_t)latency_ms) * 1000;
     p->evidence.latency_us = latency_ms * 1000;
     demand_next(&p->evidence, player_clock());
-}
-
-static void begin_anew(struct player *p, const char *why)
-{
-    note(p, why);
-    picture_window_clear(&p->window);
-    p->clock.started = false;
-    p->last_decoded = 0;
-    p->stale_run = 0;
-    p->layers.passed = 0; /* numbers may be smaller now */
-    p->layers.last_t0 = 0;
 }
 
 /* A base unit came; by how much the clock is shifted now. */
@@ -551,6 +599,8 @@ static void late_unit(struct player *p, const struct svc_unit *unit, int64_t shi
 void player_unit(struct player *p, const struct svc_unit *unit)
 {
     int64_t now = player_clock(), shifted = 0;
+    if (p->suspended)
+        return;
     enum picture_result result = picture_window_put(&p->window, unit, now);
     if (result == PICTURE_STALE && ++p->stale_run > STALE_RUN_MAX)
         begin_anew(p, "the broadcast began anew");
@@ -599,7 +649,7 @@ void player_given_up(struct player *p, struct svc_layer l)
 
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts)
 {
-    if (p->sound)
+    if (p->sound && !p->suspended)
         sound_put(p->sound, opus, len, pts);
 }
 
@@ -673,7 +723,7 @@ bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc
     struct demand_decision d;
     char what[96];
     int64_t now = player_clock();
-    if (!p->clock.started || p->stopped || p->no_more)
+    if (!p->clock.started || p->stopped || p->no_more || p->suspended)
         return false;
     in->elapsed_us = (uint32_t)(now - in->now_us);
     in->now_us = now;
@@ -686,10 +736,9 @@ bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc
         return false;
     p->demand_changes += d.reason != DEMAND_BEGIN;
     *out = (struct svc_layer){ d.spatial, d.temporal };
-    for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)
-        for (unsigned t = 0; t < SVC_TEMPORAL_MAX; t++)
-            p->layers.subscribed[s][t] =
-                p->offered[s][t] && s <= out->spatial && t <= out->temporal;
+    p->asked_any = true;
+    p->asked = *out;
+    count_asked(p);
     snprintf(what, sizeof what, "asking for S%u T%u: %s", out->spatial, out->temporal,
              demand_reason_text(d.reason));
     note(p, what);

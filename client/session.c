@@ -1,299 +1,80 @@
 /*
- * session.c - drives libtvl and moq for one broadcast. The handshake is tried on one path after
- * another; the first connection that comes up is the session's, and the other paths join it.
+ * session.c - the player's connection: paths, tries to connect, and what to do when it breaks. A
+ * try is a handshake on one path after another; the first connection that comes up is the
+ * session's, and the other paths join it. What goes over it is broadcast.c's.
  *
- *     connecting --CONNECTED--> setup --on_setup--> catalog --object--> tracks --all done--> ended
+ *     connecting --CONNECTED--> joining --unit--> playing --silence--> silent: a try beside it
+ *         ^  \                     |               |  ^                    |
+ *         |   \--failed--> waiting <----- lost ----+  +-- heard again -----+
+ *         +---- time, network -+
  */
-#include "session.h"
-
 #include "credential.h"
 #include "log.h"
-#include "version.h"
+#include "session_internal.h"
 
-#include <moq/loc.h>
 #include <moq/moq.h>
-#include <moq/moq_tvl.h>
 #include <tvl/qlog.h>
 
 #include <ev.h>
 #include <net/if.h>
+#include <netdb.h>
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REASON_MAX 512
 #define TICK_S 0.05
+#define KEEPALIVE_US 500000     /* of silence on a path, then it is asked for a sign of life */
+#define RESUME_NEXT_PATH_S 0.25 /* as SESSION_NEXT_PATH_S, when a picture waits to go on */
+#define TRY_S 3.0               /* one try, where further ones follow */
+#define RESOLVE_EVERY 4         /* tries: the server's name is asked for again */
 
-struct way { /* one --path option */
-    struct path_spec spec;
-    struct tvl_conn *attempt; /* handshake under way or won on this path; NULL: none */
-    bool tried;
-    bool joined;      /* path_id counts */
-    uint32_t path_id; /* of the session's connection, the latest attempt */
-    double retry_at;  /* loop time; 0: no retry is due */
-    unsigned retries;
-};
+static void lost(struct session *s, const char *why);
 
-struct track {
-    struct session *session;
-    enum svc_kind kind;
-    struct svc_layer layer;
-    struct moq_subscription *sub; /* NULL: over */
-    struct moq_subscribe_options options;
-    char name[MSF_NAME_MAX];
-};
+/* ---- what is told ---- */
 
-struct session {
-    struct session_config cfg;
-    struct way way[ARGS_PATHS_MAX];
-    size_t n_ways;
-    struct tvl_tls *tls;
-    FILE *keylog;
-    struct tvl_qlog *qlog; /* NULL: none */
-    struct tvl_ev *driver;
-    struct tvl_conn *conn; /* the one that won */
-    struct moq_tvl glue;
-    struct moq_session *moq;
-    struct msf_catalog catalog;
-    bool have_catalog;
-    struct track catalog_track, track[MSF_TRACKS_MAX];
-    size_t n_tracks, n_live;
-    bool closing, closed, failed, ended;
-    bool warned_properties;
-    char last_reason[REASON_MAX]; /* of the last failed attempt */
-    ev_timer tick;
-    double began;
-    tvl_time connect_time;
-};
+double session_now(const struct session *s)
+{
+    return ev_now(s->cfg.loop);
+}
 
-/* ---- ends ---- */
+void session_note(struct session *s, const char *format, ...)
+{
+    char text[256];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    s->cfg.handler->on_note(s->cfg.user, text);
+    log_text(LOG_LEVEL_INFO, "%s", text);
+}
+
+static void enter(struct session *s, enum session_state state)
+{
+    if (s->state == state)
+        return;
+    s->state = state;
+    s->state_since = session_now(s);
+}
 
 static void fail(struct session *s, int code, const char *why)
 {
     if (s->failed || s->closing)
         return;
     s->failed = true;
+    enter(s, SESSION_OVER);
     s->cfg.handler->on_failed(s->cfg.user, code, why);
 }
 
-static void note(struct session *s, const char *format, const char *name, const char *what)
+/* ---- tries ---- */
+
+/* Asking for an address takes long where there is no network: what it was will do, mostly. */
+static const char *server_of(const struct session *s)
 {
-    char text[128];
-    snprintf(text, sizeof text, format, name, what);
-    s->cfg.handler->on_note(s->cfg.user, text);
-    log_text(LOG_LEVEL_INFO, "%s", text);
-}
-
-static void track_over(struct session *s, struct track *t)
-{
-    if (t->sub)
-        s->n_live--;
-    t->sub = NULL;
-    if (s->n_tracks > 0 && s->n_live == 0 && !s->ended && !s->closing) {
-        s->ended = true;
-        s->cfg.handler->on_end(s->cfg.user);
-    }
-}
-
-/* ---- MoQT: catalog and tracks ---- */
-
-static int subscribe(struct session *s, struct track *t, const char *name, uint8_t priority,
-                     enum moq_filter filter)
-{
-    struct moq_name full;
-    struct moq_subscribe_options *o = &t->options;
-    moq_subscribe_options_init(o);
-    o->priority = priority;
-    o->filter = filter;
-    t->session = s;
-    snprintf(t->name, sizeof t->name, "%s", name);
-    int result = moq_name_from_text(&full, s->cfg.args->uri.ns, name);
-    if (result == 0)
-        result = moq_subscribe(s->moq, &full, o, t, &t->sub);
-    if (result != 0)
-        log_text(LOG_LEVEL_WARN, "cannot ask for track %s: %s", name, moq_strerror(result));
-    return result;
-}
-
-static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
-{
-    struct session *s = user;
-    (void)path;
-    (void)authority;
-    /* the catalog as it stands, not only its next edition: no filter */
-    if (subscribe(s, &s->catalog_track, MSF_CATALOG_TRACK, SUBSCRIPTION_PRIORITY_CATALOG,
-                  MOQ_FILTER_NONE) != 0)
-        fail(s, 1, "cannot ask for the catalog");
-}
-
-static void subscribe_tracks(struct session *s, const struct subscription_plan *plan)
-{
-    for (size_t i = 0; i < plan->n; i++) {
-        const struct subscription_item *item = &plan->item[i];
-        struct track *t = &s->track[s->n_tracks];
-        t->kind = item->kind;
-        t->layer = item->layer;
-        if (subscribe(s, t, s->catalog.tracks[item->track].name, item->priority,
-                      MOQ_FILTER_NEXT_GROUP) == 0) {
-            s->n_tracks++;
-            s->n_live++;
-        }
-    }
-}
-
-static void take_catalog(struct session *s, const struct moq_object *obj)
-{
-    char why[200], line[REASON_MAX];
-    struct subscription_plan plan;
-    if (s->have_catalog || obj->object != 0 || obj->status != 0)
-        return; /* later editions are not followed yet */
-    if (msf_catalog_read(&s->catalog, (const char *)obj->payload.bytes, obj->payload.len, why,
-                         sizeof why) != 0) {
-        snprintf(line, sizeof line, "the catalog is not understood: %s", why);
-        fail(s, 1, line);
-        return;
-    }
-    s->have_catalog = true;
-    if (subscription_decide(&plan, &s->catalog, &s->cfg.wish, why, sizeof why) != 0) {
-        fail(s, 1, why);
-        return;
-    }
-    s->cfg.handler->on_catalog(s->cfg.user, &s->catalog, &plan);
-    subscribe_tracks(s, &plan);
-}
-
-/* The object's time in us; false when it has none or it is out of all bounds. */
-static bool media_time(const struct loc_properties *p, int64_t *pts)
-{
-    uint64_t scale = p->timescale ? p->timescale : 1000000;
-    if (!p->has_timestamp || p->timestamp / scale > UINT64_MAX / 8 / 1000000)
-        return false;
-    uint64_t whole = p->timestamp / scale, rest = p->timestamp % scale;
-    double fraction = (double)rest * 1e6 / (double)scale;
-    *pts = (int64_t)(whole * 1000000 + (scale == 1000000 ? rest : (uint64_t)(fraction + 0.5)));
-    return true;
-}
-
-static void take_layer(struct session *s, const struct track *t, const struct moq_object *obj,
-                       const struct loc_properties *p, int64_t pts)
-{
-    struct svc_unit unit = { .bytes = obj->payload.bytes,
-                             .len = obj->payload.len,
-                             .picture = p->picture,
-                             .pts = pts,
-                             .layer = t->layer,
-                             .captured = p->captured <= INT64_MAX ? (int64_t)p->captured : 0,
-                             .encode_us = p->encode_us <= UINT32_MAX ? (uint32_t)p->encode_us : 0 };
-    if (!p->has_picture || p->dependencies_len == 0 ||
-        svc_deps_decode(&unit.deps, p->picture, p->dependencies, p->dependencies_len) != 0) {
-        if (!s->warned_properties)
-            log_text(LOG_LEVEL_WARN,
-                     "track %s: objects without picture number and dependencies "
-                     "are left out",
-                     t->name);
-        s->warned_properties = true;
-        return;
-    }
-    unit.key = unit.layer.spatial == 0 && unit.deps.n_reads == 0;
-    s->cfg.handler->on_unit(s->cfg.user, &unit);
-}
-
-static void on_object(void *user, struct moq_subscription *sub, const struct moq_object *obj)
-{
-    struct session *s = user;
-    const struct track *t = moq_subscription_user(sub);
-    struct loc_properties p;
-    int64_t pts;
-    if (s->closing)
-        return;
-    if (t == &s->catalog_track) {
-        take_catalog(s, obj);
-        return;
-    }
-    if (obj->status != 0 || obj->payload.len == 0 ||
-        loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
-        !media_time(&p, &pts))
-        return;
-    if (t->kind == SVC_AUDIO)
-        s->cfg.handler->on_sound(s->cfg.user, obj->payload.bytes, obj->payload.len, pts);
-    else
-        take_layer(s, t, obj, &p, pts);
-}
-
-static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t group,
-                           uint64_t object, uint64_t code)
-{
-    struct session *s = user;
-    const struct track *t = moq_subscription_user(sub);
-    (void)group;
-    (void)object;
-    (void)code;
-    if (t != &s->catalog_track && t->kind == SVC_VIDEO && s->cfg.handler->on_given_up &&
-        !s->closing)
-        s->cfg.handler->on_given_up(s->cfg.user, t->layer);
-}
-
-static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code, const char *reason)
-{
-    struct session *s = user;
-    struct track *t = moq_subscription_user(sub);
-    char line[REASON_MAX];
-    snprintf(line, sizeof line, "the server refuses \"%.100s\" track %s: %.200s (0x%llx)",
-             s->cfg.args->uri.ns, t->name, *reason ? reason : "no reason given",
-             (unsigned long long)code);
-    if (t == &s->catalog_track) {
-        t->sub = NULL;
-        fail(s, 1, line);
-        return;
-    }
-    log_text(LOG_LEVEL_WARN, "%s", line);
-    if (t->kind == SVC_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
-        fail(s, 1, line);
-    track_over(s, t);
-}
-
-static void on_done(void *user, struct moq_subscription *sub, uint64_t status, const char *reason)
-{
-    struct session *s = user;
-    struct track *t = moq_subscription_user(sub);
-    log_text(LOG_LEVEL_INFO, "track %s is over: status 0x%llx %s", t->name,
-             (unsigned long long)status, reason);
-    if (t == &s->catalog_track)
-        t->sub = NULL;
-    else
-        track_over(s, t);
-}
-
-static void on_moq_closed(void *user, uint64_t code, const char *reason)
-{
-    struct session *s = user;
-    char line[REASON_MAX];
-    snprintf(line, sizeof line, "the session broke: %.200s (0x%llx)",
-             *reason ? reason : "no reason given", (unsigned long long)code);
-    if (code != MOQ_NO_ERROR)
-        fail(s, 1, line);
-}
-
-static const struct moq_handler moq_handler = {
-    .on_setup = on_setup,
-    .on_closed = on_moq_closed,
-    .on_object = on_object,
-    .on_object_lost = on_object_lost,
-    .on_rejected = on_rejected,
-    .on_done = on_done,
-};
-
-/* ---- connections and paths ---- */
-
-static struct tvl_ev_path driver_path(const struct path_spec *spec)
-{
-    return (struct tvl_ev_path){ .interface = *spec->interface ? spec->interface : NULL,
-                                 .local = *spec->local ? spec->local : NULL,
-                                 .remote = *spec->remote ? spec->remote : NULL,
-                                 .backup = spec->backup };
+    return *s->server && s->tries % RESOLVE_EVERY != 0 ? s->server : s->cfg.args->uri.authority;
 }
 
 /* Begin a handshake on the next path that was not tried. 0, or -1 when there is none left. */
@@ -301,154 +82,122 @@ static int try_next(struct session *s)
 {
     for (size_t i = 0; i < s->n_ways; i++) {
         struct way *w = &s->way[i];
-        if (w->tried)
+        if (w->tried || session_path_is_off(s, w->spec.name))
             continue;
-        struct tvl_ev_path path = driver_path(&w->spec);
+        struct tvl_ev_path path = session_driver_path(s, &w->spec);
         char why[200] = "";
         w->tried = true;
-        int result = tvl_ev_connect(s->driver, s->cfg.args->uri.authority, s->cfg.args->uri.host,
-                                    &path, &w->attempt, why, sizeof why);
+        int result = tvl_ev_connect(s->driver, server_of(s), s->cfg.args->uri.host, &path,
+                                    &w->attempt, why, sizeof why);
         if (result == 0)
             return 0;
         w->attempt = NULL;
-        snprintf(s->last_reason, sizeof s->last_reason, "path %s: %s", w->spec.name,
+        snprintf(s->reason, sizeof s->reason, "path %s: %s", w->spec.name,
                  *why ? why : tvl_strerror(result));
-        log_text(LOG_LEVEL_WARN, "%s", s->last_reason);
+        log_text(s->tries > 1 ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "%s", s->reason);
     }
     return -1;
-}
-
-static void join(struct session *s, struct way *w)
-{
-    struct tvl_ev_path path = driver_path(&w->spec);
-    char why[200] = "";
-    int id = tvl_ev_path_add(s->driver, s->conn, &path, why, sizeof why);
-    if (id < 0) {
-        note(s, "path %s cannot be opened: %s", w->spec.name, *why ? why : tvl_strerror(id));
-        w->retry_at = ev_now(s->cfg.loop) + SESSION_PATH_RETRY_S;
-        return;
-    }
-    w->joined = true;
-    w->path_id = (uint32_t)id;
-}
-
-static int start_moq(struct session *s)
-{
-    char path[URI_NAMESPACE_MAX + 1];
-    struct moq_quic quic;
-    struct moq_session_config cfg = { .authority = s->cfg.args->uri.authority,
-                                      .path = path,
-                                      .implementation = "svc-player " CLIENT_VERSION };
-    char token[CREDENTIAL_TOKEN_MAX + 1], why[100];
-    snprintf(path, sizeof path, "/%s", s->cfg.args->uri.ns);
-    if (s->cfg.args->token) {
-        const int len = credential_token(s->cfg.args->token, token, why, sizeof why);
-        if (len < 0)
-            note(s, "%s: %s", "token", why);
-        else
-            cfg.token.value = (struct moq_bytes){ (const uint8_t *)token, (size_t)len };
-    }
-    moq_tvl_init(&s->glue, s->conn, &quic);
-    int result = moq_session_new(&s->moq, &cfg, &quic, &moq_handler, s);
-    return result == 0 ? moq_session_start(s->moq) : result;
-}
-
-/* From now on the driver opens and leaves paths as interfaces come and go. */
-static void follow_interfaces(struct session *s)
-{
-    const struct tvl_ev_watch watch = { .allow = NULL };
-    char why[200] = "";
-    if (tvl_ev_watch(s->driver, s->conn, &watch, why, sizeof why) != 0) {
-        note(s, "interfaces are not followed%s%s", *why ? ": " : "", why);
-        s->cfg.follow = false;
-    }
-}
-
-static const char *followed_name(const struct session *s, uint32_t path_id)
-{
-    const char *name = tvl_ev_path_interface(s->driver, s->conn, path_id);
-    return *name ? name : "default";
-}
-
-static void connected(struct session *s, struct tvl_conn *conn)
-{
-    if (s->conn)
-        return; /* another path was quicker; this one is being closed */
-    struct tvl_conn_stats stats;
-    tvl_conn_get_stats(conn, &stats);
-    s->conn = conn;
-    s->connect_time = stats.handshake_time;
-    for (size_t i = 0; i < s->n_ways; i++) {
-        struct way *w = &s->way[i];
-        if (w->attempt == conn) {
-            w->joined = true;
-            w->path_id = 0;
-            note(s, "connected on path %s%s", w->spec.name, "");
-        } else if (w->attempt) {
-            tvl_close(w->attempt, 0, "", tvl_ev_now(s->driver));
-        }
-    }
-    s->cfg.handler->on_connected(s->cfg.user);
-    int result = start_moq(s);
-    if (result != 0) {
-        fail(s, 1, moq_strerror(result));
-        return;
-    }
-    if (s->cfg.follow)
-        follow_interfaces(s);
-    for (size_t i = 0; i < s->n_ways && !s->cfg.follow; i++)
-        if (!s->way[i].joined)
-            join(s, &s->way[i]);
-}
-
-static void path_changed(struct session *s, uint32_t id, enum tvl_path_state state)
-{
-    static const char *const words[] = { "opening", "up", "suspect", "abandoned" };
-    if (s->cfg.follow) {
-        note(s, "path %s %s", followed_name(s, id), words[state]);
-        return;
-    }
-    for (size_t i = 0; i < s->n_ways; i++) {
-        struct way *w = &s->way[i];
-        if (!w->joined || w->path_id != id)
-            continue;
-        note(s, "path %s %s", w->spec.name, words[state]);
-        if (state == TVL_PATH_UP)
-            w->retries = 0;
-        if (state == TVL_PATH_ABANDONED)
-            w->retry_at = ev_now(s->cfg.loop) + SESSION_PATH_RETRY_S;
-        return;
-    }
 }
 
 static bool attempts_left(const struct session *s)
 {
     for (size_t i = 0; i < s->n_ways; i++)
-        if (s->way[i].attempt || !s->way[i].tried)
+        if (s->way[i].attempt || (!s->way[i].tried && !session_path_is_off(s, s->way[i].spec.name)))
             return true;
     return false;
 }
 
-static void no_answer(struct session *s)
+/* Attempts but that on `won` are of no use any more. */
+static void end_try(struct session *s, const struct tvl_conn *won)
 {
-    char line[REASON_MAX + 64];
-    if (*s->last_reason)
-        snprintf(line, sizeof line, "%s", s->last_reason);
-    else
-        snprintf(line, sizeof line, "no answer from %.260s in %.0f s on any path",
-                 s->cfg.args->uri.authority, SESSION_GIVE_UP_S);
+    s->trying = false;
+    for (size_t i = 0; i < s->n_ways; i++) {
+        struct way *w = &s->way[i];
+        if (w->attempt && w->attempt != won)
+            tvl_close(w->attempt, 0, "", tvl_ev_now(s->driver));
+        w->attempt = NULL;
+    }
+}
+
+static void wait_for_retry(struct session *s)
+{
+    s->retry_at = session_now(s) + retry_wait(&s->retry);
+    if (!s->conn)
+        enter(s, SESSION_WAITING);
+}
+
+static void try_failed(struct session *s)
+{
+    char line[SESSION_REASON_MAX + 64];
+    end_try(s, NULL);
+    if (!*s->reason)
+        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.args->uri.authority);
+    if (s->cfg.reconnect_s != 0) {
+        wait_for_retry(s);
+        return;
+    }
+    snprintf(line, sizeof line, "%s", s->reason);
+    if (strncmp(s->reason, "no answer", 9) == 0)
+        snprintf(line, sizeof line, "%s in %.0f s on any path", s->reason, SESSION_GIVE_UP_S);
     fail(s, 2, line);
+}
+
+/* Where interfaces are followed: those that are there now. */
+static void find_paths(struct session *s)
+{
+    struct path_spec found[ARGS_PATHS_MAX];
+    if (!s->cfg.find_paths || s->tries == 0)
+        return;
+    s->n_ways = s->cfg.find_paths(&s->cfg.args->uri, found, ARGS_PATHS_MAX);
+    memset(s->way, 0, sizeof s->way);
+    for (size_t i = 0; i < s->n_ways; i++)
+        s->way[i].spec = found[i];
+}
+
+static void begin_try(struct session *s)
+{
+    if (!s->conn)
+        find_paths(s); /* else the ways are in use, and these will do */
+    s->tries++;
+    s->trying = true;
+    s->retry_at = 0;
+    s->try_began = session_now(s);
+    s->reason[0] = *s->reason && s->outage_began > 0 && s->tries == 1 ? *s->reason : '\0';
+    for (size_t i = 0; i < s->n_ways; i++)
+        s->way[i].tried = false;
+    if (!s->conn)
+        enter(s, SESSION_CONNECTING);
+    if (try_next(s) != 0 && !attempts_left(s))
+        try_failed(s);
+}
+
+static void run_try(struct session *s, double now)
+{
+    double waited = now - s->try_began, step = s->played ? RESUME_NEXT_PATH_S : SESSION_NEXT_PATH_S;
+    double most = s->cfg.reconnect_s != 0 ? TRY_S : SESSION_GIVE_UP_S;
+    size_t tried = 0;
+    if (most < step * (double)(s->n_ways + 1)) /* the last path has its time, too */
+        most = step * (double)(s->n_ways + 1);
+    for (size_t i = 0; i < s->n_ways; i++)
+        tried += s->way[i].tried;
+    if (waited >= most)
+        try_failed(s);
+    else if (waited >= step * (double)tried)
+        (void)try_next(s);
 }
 
 static void attempt_closed(struct session *s, const struct tvl_event *ev)
 {
+    bool ours = false;
     for (size_t i = 0; i < s->n_ways; i++)
-        if (s->way[i].attempt == ev->conn)
+        if (s->way[i].attempt == ev->conn) {
             s->way[i].attempt = NULL;
-    if (s->conn)
-        return; /* a path that lost the race */
-    if (ev->closed.kind == TVL_CLOSED_TLS) {
-        char line[REASON_MAX];
+            ours = true;
+        }
+    if (!ours || !s->trying)
+        return; /* a path that lost the race, or a connection that we left */
+    if (ev->closed.kind == TVL_CLOSED_TLS && !s->connected) {
+        char line[SESSION_REASON_MAX + 64];
         /* another path leads to the same server: no use in trying it */
         snprintf(line, sizeof line, "the secure connection failed: %s",
                  *ev->closed.reason ? ev->closed.reason : "no reason given");
@@ -456,11 +205,246 @@ static void attempt_closed(struct session *s, const struct tvl_event *ev)
         return;
     }
     if (ev->closed.kind != TVL_CLOSED_NO_ANSWER)
-        snprintf(s->last_reason, sizeof s->last_reason, "%.250s refused the connection: %.128s",
+        snprintf(s->reason, sizeof s->reason, "%.100s refused the connection: %.128s",
                  s->cfg.args->uri.authority,
                  *ev->closed.reason ? ev->closed.reason : "no reason given");
     if (try_next(s) != 0 && !attempts_left(s))
-        no_answer(s);
+        try_failed(s);
+}
+
+/* How long nothing may come: a sign of life that is asked for has its way to go. */
+static double silence_s(const struct session *s)
+{
+    struct tvl_path_stats path[2 * TVL_PATHS_MAX];
+    size_t n = tvl_paths(s->conn, path, sizeof path / sizeof path[0]);
+    tvl_time least = 0;
+    for (size_t i = 0; i < n; i++)
+        if (path[i].srtt > 0 && (least == 0 || path[i].srtt < least))
+            least = path[i].srtt;
+    return SESSION_SILENCE_S + 2 * (double)least / 1e6;
+}
+
+/* Something has come since it was asked last: the connection lives, and no other is needed. */
+static bool hears(struct session *s)
+{
+    struct tvl_conn_stats stats;
+    tvl_conn_get_stats(s->conn, &stats);
+    if (stats.bytes_received == s->heard_bytes)
+        return false;
+    s->heard_bytes = stats.bytes_received;
+    s->heard_at = session_now(s);
+    if (s->state != SESSION_SILENT)
+        return true;
+    session_note(s, "the connection lives again after %.1f s", s->heard_at - s->outage_began);
+    end_try(s, NULL);
+    s->retry_at = s->outage_began = 0;
+    s->tries = 0;
+    retry_reset(&s->retry);
+    enter(s, s->played ? SESSION_PLAYING : SESSION_JOINING);
+    return true;
+}
+
+/* ---- what comes over the connection ---- */
+
+static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
+{
+    struct session *s = user;
+    s->cfg.handler->on_catalog(s->cfg.user, c, p);
+}
+
+static void resumed(struct session *s)
+{
+    struct tvl_conn_stats stats;
+    tvl_conn_get_stats(s->conn, &stats);
+    session_note(s, "playing again after %.1f s%s", session_now(s) - s->outage_began,
+                 stats.resumed ? ", by the ticket of before" : "");
+}
+
+static void on_unit(void *user, const struct svc_unit *unit)
+{
+    struct session *s = user;
+    if (s->state == SESSION_SILENT)
+        (void)hears(s);
+    if (s->state != SESSION_PLAYING) {
+        if (s->outage_began > 0)
+            resumed(s);
+        enter(s, SESSION_PLAYING);
+        s->played = true;
+        s->outage_began = 0;
+        s->tries = 0;
+        s->reason[0] = '\0';
+        retry_reset(&s->retry);
+    }
+    s->cfg.handler->on_unit(s->cfg.user, unit);
+}
+
+static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+{
+    struct session *s = user;
+    s->cfg.handler->on_sound(s->cfg.user, opus, len, pts);
+}
+
+static void on_given_up(void *user, struct svc_layer l)
+{
+    struct session *s = user;
+    if (s->cfg.handler->on_given_up)
+        s->cfg.handler->on_given_up(s->cfg.user, l);
+}
+
+static void ended(struct session *s)
+{
+    if (s->ended || s->closing)
+        return;
+    s->ended = true;
+    enter(s, SESSION_OVER);
+    s->cfg.handler->on_end(s->cfg.user);
+}
+
+static void on_end(void *user)
+{
+    ended(user);
+}
+
+static void on_fault(void *user, enum broadcast_fault fault, const char *why)
+{
+    struct session *s = user;
+    s->fault = true;
+    s->fault_kind = fault;
+    snprintf(s->reason, sizeof s->reason, "%s", why);
+}
+
+static const struct broadcast_handler broadcast_handler = {
+    .on_catalog = on_catalog,
+    .on_unit = on_unit,
+    .on_sound = on_sound,
+    .on_given_up = on_given_up,
+    .on_end = on_end,
+    .on_fault = on_fault,
+};
+
+/* ---- connections and paths ---- */
+
+/* Where the server was found, for the next time. */
+static void remember_server(struct session *s)
+{
+    struct tvl_path_stats path;
+    char host[NI_MAXHOST], port[8];
+    if (tvl_paths(s->conn, &path, 1) != 1 ||
+        getnameinfo((const struct sockaddr *)&path.remote, sizeof path.remote, host, sizeof host,
+                    port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    bool v6 = path.remote.ss_family == AF_INET6;
+    (void)snprintf(s->server, sizeof s->server, "%s%.200s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "",
+                   port);
+}
+
+/* The connection is of no use any more. */
+static void drop(struct session *s, uint64_t code)
+{
+    if (s->conn && s->broadcast)
+        broadcast_close(s->broadcast, tvl_ev_now(s->driver));
+    if (s->conn)
+        tvl_close(s->conn, code, "", tvl_ev_now(s->driver));
+    broadcast_free(s->broadcast);
+    s->broadcast = NULL;
+    s->conn = NULL;
+    for (size_t i = 0; i < s->n_ways; i++) {
+        s->way[i].joined = false;
+        s->way[i].retry_at = 0;
+        s->way[i].retries = 0;
+    }
+}
+
+/* The try beside a connection that has long been silent was a success: it takes its place. */
+static void replace(struct session *s)
+{
+    char line[SESSION_REASON_MAX];
+    snprintf(line, sizeof line, "connection to %.180s lost: nothing came for %.1f s",
+             s->cfg.args->uri.authority, session_now(s) - s->heard_at);
+    s->cfg.handler->on_note(s->cfg.user, line);
+    log_text(LOG_LEVEL_WARN, "%s; going on with a new one", line);
+    drop(s, MOQ_NO_ERROR);
+    if (s->cfg.handler->on_interrupted)
+        s->cfg.handler->on_interrupted(s->cfg.user, line);
+}
+
+/* The MoQT session over a connection that is new. The token is read again: it may have been
+ * renewed. */
+static int begin_broadcast(struct session *s)
+{
+    struct broadcast_config cfg = { .uri = &s->cfg.args->uri,
+                                    .wish = s->cfg.wish,
+                                    .top = s->top,
+                                    .paused = s->paused,
+                                    .handler = &broadcast_handler,
+                                    .user = s };
+    char token[CREDENTIAL_TOKEN_MAX + 1], why[100];
+    if (s->cfg.args->token) {
+        const int len = credential_token(s->cfg.args->token, token, why, sizeof why);
+        if (len < 0)
+            session_note(s, "token: %s", why);
+        else
+            cfg.token = (struct moq_bytes){ (const uint8_t *)token, (size_t)len };
+    }
+    return broadcast_new(&s->broadcast, &cfg, s->conn);
+}
+
+static void connected(struct session *s, struct tvl_conn *conn)
+{
+    struct way *won = NULL;
+    for (size_t i = 0; i < s->n_ways; i++)
+        if (s->way[i].attempt == conn)
+            won = &s->way[i];
+    if (!won || !s->trying || (s->conn && hears(s)))
+        return; /* another one was quicker; this one is being closed */
+    end_try(s, conn);
+    if (s->conn)
+        replace(s);
+    struct tvl_conn_stats stats;
+    tvl_conn_get_stats(conn, &stats);
+    s->conn = conn;
+    s->heard_bytes = stats.bytes_received;
+    s->heard_at = session_now(s);
+    s->connect_time = s->connected ? s->connect_time : stats.handshake_time;
+    s->connected = true;
+    won->joined = true;
+    won->path_id = 0;
+    enter(s, SESSION_JOINING);
+    remember_server(s);
+    session_note(s, "connected on path %s", won->spec.name);
+    s->cfg.handler->on_connected(s->cfg.user);
+    int result = begin_broadcast(s);
+    if (result != 0)
+        fail(s, 1, moq_strerror(result));
+    else
+        session_join_others(s);
+}
+
+/* There is no connection now, or it is given up: begin again, where that is wanted. */
+static void lost(struct session *s, const char *why)
+{
+    drop(s, MOQ_NO_ERROR);
+    if (s->closing || s->ended)
+        return;
+    if (why != s->reason)
+        snprintf(s->reason, sizeof s->reason, "%s", why);
+    if (s->cfg.reconnect_s == 0) {
+        fail(s, 1, s->reason);
+        return;
+    }
+    s->cfg.handler->on_note(s->cfg.user, s->reason);
+    if (s->state == SESSION_PLAYING || s->state == SESSION_SILENT)
+        log_text(LOG_LEVEL_WARN, "%s; trying again", s->reason);
+    else
+        log_text(LOG_LEVEL_INFO, "%s", s->reason);
+    if (s->outage_began == 0)
+        s->outage_began = session_now(s);
+    if (s->cfg.handler->on_interrupted)
+        s->cfg.handler->on_interrupted(s->cfg.user, s->reason);
+    if (s->trying)
+        enter(s, SESSION_CONNECTING);
+    else
+        wait_for_retry(s);
 }
 
 static void connection_closed(struct session *s, const struct tvl_event *ev)
@@ -471,18 +455,35 @@ static void connection_closed(struct session *s, const struct tvl_event *ev)
         [TVL_CLOSED_TLS] = "TLS failed",      [TVL_CLOSED_IDLE] = "no sign of life",
         [TVL_CLOSED_NO_ANSWER] = "no answer", [TVL_CLOSED_RESET] = "the server has forgotten us",
     };
-    char line[REASON_MAX];
-    s->closed = true;
-    if (ev->closed.kind == TVL_CLOSED_PEER_APP && ev->closed.code == MOQ_NO_ERROR) {
-        if (!s->ended && !s->closing) {
-            s->ended = true;
-            s->cfg.handler->on_end(s->cfg.user);
-        }
+    char line[SESSION_REASON_MAX];
+    bool in_order = ev->closed.kind == TVL_CLOSED_PEER_APP && ev->closed.code == MOQ_NO_ERROR;
+    bool over = in_order && (s->cfg.reconnect_s == 0 || broadcast_ending(s->broadcast));
+    s->fault = false; /* the end of the connection says more */
+    snprintf(line, sizeof line, "connection to %.100s lost: %s%s%.100s", s->cfg.args->uri.authority,
+             kinds[ev->closed.kind], *ev->closed.reason ? ", " : "", ev->closed.reason);
+    broadcast_free(s->broadcast);
+    s->broadcast = NULL;
+    s->conn = NULL;
+    if (over || s->closing || s->ended) {
+        s->closed = true;
+        ended(s);
         return;
     }
-    snprintf(line, sizeof line, "connection to %.260s lost: %s%s%.128s", s->cfg.args->uri.authority,
-             kinds[ev->closed.kind], *ev->closed.reason ? ", " : "", ev->closed.reason);
-    fail(s, 1, line);
+    lost(s, line);
+}
+
+/* What the broadcast has found wrong, outside of its calls. */
+static void see_to_fault(struct session *s)
+{
+    if (!s->fault)
+        return;
+    s->fault = false;
+    bool in_vain =
+        s->fault_kind == BROADCAST_WRONG || (s->fault_kind == BROADCAST_REFUSED && !s->played);
+    if (in_vain)
+        fail(s, 1, s->reason);
+    else
+        lost(s, s->reason);
 }
 
 static void on_event(void *user, const struct tvl_event *ev)
@@ -490,58 +491,79 @@ static void on_event(void *user, const struct tvl_event *ev)
     struct session *s = user;
     if (ev->type == TVL_EVENT_CONNECTED)
         connected(s, ev->conn);
-    if (ev->type == TVL_EVENT_CLOSED) {
-        if (ev->conn == s->conn)
-            connection_closed(s, ev);
-        else
+    if (ev->conn != s->conn) {
+        if (ev->type == TVL_EVENT_CLOSED)
             attempt_closed(s, ev);
-    }
-    if (ev->conn != s->conn || !s->moq)
         return;
+    }
     if (ev->type == TVL_EVENT_PATH)
-        path_changed(s, ev->path.id, ev->path.state);
-    moq_tvl_on_event(&s->glue, s->moq, ev, tvl_ev_now(s->driver));
+        session_path_changed(s, ev->path.id, ev->path.state);
+    if (s->broadcast)
+        broadcast_event(s->broadcast, ev, tvl_ev_now(s->driver));
+    if (ev->type == TVL_EVENT_CLOSED)
+        connection_closed(s, ev);
+    see_to_fault(s);
 }
 
 /* ---- time ---- */
 
-static void run_connecting(struct session *s, double now)
+/* Whether anything comes at all. */
+static void run_silence(struct session *s, double now)
 {
-    double waited = now - s->began;
-    size_t tried = 0;
-    for (size_t i = 0; i < s->n_ways; i++)
-        tried += s->way[i].tried;
-    if (waited >= SESSION_GIVE_UP_S)
-        no_answer(s);
-    else if (waited >= SESSION_NEXT_PATH_S * (double)tried)
-        try_next(s);
+    if (hears(s) || s->state == SESSION_SILENT || s->cfg.reconnect_s == 0 ||
+        now - s->heard_at < silence_s(s))
+        return;
+    s->outage_began = s->heard_at;
+    enter(s, SESSION_SILENT);
+    session_note(s, "nothing comes: a new connection is tried beside this one");
+    s->retry_at = now + retry_wait(&s->retry);
 }
 
-static void run_retries(struct session *s, double now)
+/* Whether it was tried for long enough. */
+static bool give_up(struct session *s, double now)
 {
-    for (size_t i = 0; i < s->n_ways; i++) {
-        struct way *w = &s->way[i];
-        if (w->retry_at == 0 || now < w->retry_at)
-            continue;
-        w->retry_at = 0;
-        if (w->retries++ < SESSION_PATH_RETRIES_MAX)
-            join(s, w);
-    }
+    char line[SESSION_REASON_MAX + 64];
+    double since = s->connected ? s->outage_began : s->began;
+    if (s->cfg.reconnect_s <= 0 || since == 0 || now - since < s->cfg.reconnect_s)
+        return false;
+    if (!*s->reason)
+        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.args->uri.authority);
+    snprintf(line, sizeof line, "%s; given up after %.0f s%s", s->reason, now - since,
+             s->n_ways > 1 ? " on any path" : "");
+    fail(s, s->connected ? 1 : 2, line);
+    return true;
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct session *s = timer->data;
+    double now = ev_now(loop);
     (void)events;
     if (s->failed || s->closed)
         return;
-    if (!s->conn)
-        run_connecting(s, ev_now(loop));
-    else if (!s->closing)
-        run_retries(s, ev_now(loop));
-    if (s->moq)
-        moq_session_tick(s->moq, tvl_ev_now(s->driver));
+    if (s->broadcast)
+        broadcast_tick(s->broadcast, tvl_ev_now(s->driver));
+    see_to_fault(s);
+    if (!s->closing && !s->ended && !s->failed && !give_up(s, now)) {
+        if (s->conn && !s->cfg.follow)
+            session_retry_paths(s);
+        if (s->conn)
+            run_silence(s, now);
+        if (s->trying)
+            run_try(s, now);
+        else if (s->retry_at > 0 && now >= s->retry_at)
+            begin_try(s);
+    }
     tvl_ev_kick(s->driver);
+}
+
+void session_network_changed(struct session *s)
+{
+    if (s->closing || s->failed || s->ended || (s->retry_at == 0 && !s->trying))
+        return;
+    end_try(s, NULL); /* its packets may have a long way to their next time */
+    retry_reset(&s->retry);
+    s->retry_at = session_now(s);
 }
 
 /* ---- life ---- */
@@ -586,6 +608,8 @@ static int open_driver(struct session *s, char *why, size_t why_size)
         snprintf(why, why_size, "cannot write into %s: %s", qlog, strerror(errno));
         return -1;
     }
+    if (s->cfg.reconnect_s != 0)
+        cfg.tvl.keepalive = KEEPALIVE_US;
     cfg.tvl.trace = s->qlog ? tvl_qlog_trace : NULL;
     cfg.tvl.trace_user = s->qlog;
     if (s->cfg.args->cc)
@@ -618,18 +642,22 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
     }
     s->cfg = *cfg;
     s->n_ways = cfg->n_paths;
+    s->top = (struct svc_layer){ SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
+    s->state = SESSION_CONNECTING;
+    s->began = s->state_since = session_now(s);
     for (size_t i = 0; i < cfg->n_paths; i++)
         s->way[i].spec = cfg->paths[i];
     snprintf(why, why_size, "cannot set the connection up");
     if (check_interfaces(s, why, why_size) || open_tls(s, why, why_size) ||
         open_driver(s, why, why_size))
         goto free_session;
-    if (try_next(s) != 0) {
+    s->retry.seed = (uint64_t)tvl_ev_now(s->driver);
+    begin_try(s);
+    if (!s->trying && !cfg->patient) {
         result = 2;
-        snprintf(why, why_size, "%s", s->last_reason);
+        snprintf(why, why_size, "%s", s->reason);
         goto free_session;
     }
-    s->began = ev_now(cfg->loop);
     ev_timer_init(&s->tick, on_tick, TICK_S, TICK_S);
     s->tick.data = s;
     ev_timer_start(cfg->loop, &s->tick);
@@ -648,7 +676,7 @@ void session_free(struct session *s)
     if (s->tick.data)
         ev_timer_stop(s->cfg.loop, &s->tick);
     s->closing = true;
-    moq_session_free(s->moq);
+    broadcast_free(s->broadcast);
     tvl_ev_free(s->driver);
     tvl_qlog_free(s->qlog);
     tvl_tls_free(s->tls);
@@ -662,29 +690,17 @@ void session_close(struct session *s)
     if (s->closing)
         return;
     s->closing = true;
-    if (s->moq && !s->closed)
-        moq_session_close(s->moq, MOQ_NO_ERROR, "");
-    for (size_t i = 0; i < s->n_ways && !s->conn; i++)
-        if (s->way[i].attempt)
-            tvl_close(s->way[i].attempt, 0, "", tvl_ev_now(s->driver));
+    if (s->broadcast && !s->closed)
+        broadcast_close(s->broadcast, tvl_ev_now(s->driver));
+    end_try(s, NULL);
     tvl_ev_kick(s->driver);
 }
 
 void session_ask(struct session *s, struct svc_layer top)
 {
-    for (size_t i = 0; i < s->n_tracks; i++) {
-        struct track *t = &s->track[i];
-        bool wanted = t->layer.spatial <= top.spatial && t->layer.temporal <= top.temporal;
-        if (!t->sub || t->kind != SVC_VIDEO || t->options.forward == wanted)
-            continue;
-        struct moq_subscribe_options o = t->options;
-        o.forward = wanted;
-        int result = moq_subscription_update(t->sub, &o);
-        if (result == 0)
-            t->options = o;
-        else
-            log_text(LOG_LEVEL_WARN, "track %s: %s", t->name, moq_strerror(result));
-    }
+    s->top = top;
+    if (s->broadcast)
+        broadcast_ask(s->broadcast, top);
 }
 
 bool session_closed(const struct session *s)
@@ -692,38 +708,70 @@ bool session_closed(const struct session *s)
     return s->closed || !s->conn;
 }
 
-static size_t followed_paths(const struct session *s, struct session_path *out, size_t cap)
-{
-    struct tvl_path_stats stats[2 * TVL_PATHS_MAX];
-    size_t known = tvl_paths(s->conn, stats, sizeof stats / sizeof stats[0]), n = 0;
-    for (size_t k = 0; k < known && n < cap; k++) {
-        if (stats[k].state == TVL_PATH_ABANDONED)
-            continue;
-        snprintf(out[n].name, sizeof out[n].name, "%.15s", followed_name(s, stats[k].id));
-        out[n++].stats = stats[k];
-    }
-    return n;
-}
-
-size_t session_paths(const struct session *s, struct session_path *out, size_t cap)
-{
-    struct tvl_path_stats stats[TVL_PATHS_MAX];
-    if (!s->conn || s->closed)
-        return 0;
-    if (s->cfg.follow)
-        return followed_paths(s, out, cap);
-    size_t known = tvl_paths(s->conn, stats, TVL_PATHS_MAX), n = 0;
-    for (size_t i = 0; i < s->n_ways && n < cap; i++)
-        for (size_t k = 0; k < known && s->way[i].joined; k++)
-            if (stats[k].id == s->way[i].path_id) {
-                memcpy(out[n].name, s->way[i].spec.name, sizeof out[n].name);
-                out[n++].stats = stats[k];
-                break;
-            }
-    return n;
-}
-
 tvl_time session_connect_time(const struct session *s)
 {
     return s->connect_time;
+}
+
+/* ---- pause and places ---- */
+
+static void restart(struct session *s)
+{
+    if (s->cfg.handler->on_restart)
+        s->cfg.handler->on_restart(s->cfg.user);
+}
+
+int session_pause(struct session *s)
+{
+    if (s->paused)
+        return 0;
+    s->paused = true;
+    if (s->broadcast)
+        broadcast_pause(s->broadcast, true);
+    tvl_ev_kick(s->driver);
+    return 0;
+}
+
+int session_resume(struct session *s)
+{
+    if (!s->paused)
+        return 0;
+    s->paused = false;
+    restart(s);
+    if (s->broadcast)
+        broadcast_pause(s->broadcast, false);
+    tvl_ev_kick(s->driver);
+    return 0;
+}
+
+int session_seek(struct session *s, double by_s, char *why, size_t why_size)
+{
+    (void)s;
+    (void)by_s;
+    snprintf(why, why_size, "the server keeps nothing of this broadcast to go back to");
+    return -1;
+}
+
+int session_live(struct session *s)
+{
+    return session_resume(s);
+}
+
+/* ---- status ---- */
+
+void session_get_status(const struct session *s, struct session_status *out)
+{
+    double now = session_now(s), since = s->connected ? s->outage_began : s->began;
+    bool limited = s->cfg.reconnect_s > 0 && s->state != SESSION_PLAYING && since > 0;
+    *out = (struct session_status){ .state = s->state,
+                                    .resuming = s->played,
+                                    .attempt = s->tries + !s->trying,
+                                    .since_s = now - s->state_since,
+                                    .paused = s->paused,
+                                    .give_up_in_s =
+                                        limited ? s->cfg.reconnect_s - (now - since) : -1 };
+    if (s->state == SESSION_WAITING && s->retry_at > now)
+        out->retry_in_s = s->retry_at - now;
+    snprintf(out->reason, sizeof out->reason, "%s", s->reason);
+    session_path_names(s, out->paths, sizeof out->paths);
 }

@@ -48,6 +48,10 @@ struct session_config {
     double reconnect_s; /* go on trying so long without a connection; negative: for ever; 0: one try
                            to connect, and a connection that breaks is the end */
     struct subscription_wish wish;
+    bool patient; /* go on trying also where not even a first packet can be sent */
+    /* Where paths were found: finds them again before each further try. NULL: they stay as they
+     * are. */
+    size_t (*find_paths)(const struct uri *server, struct path_spec *out, size_t cap);
     const struct session_handler *handler;
     void *user;
 };

@@ -240,6 +240,16 @@ void sound_set_volume(struct sound *s, double percent)
     s->volume = percent;
 }
 
+void sound_clear(struct sound *s)
+{
+    s->n = 0;
+    s->started = false;
+    s->concealed_us = s->virtual_end = 0;
+    (void)opus_decoder_ctl(s->opus, OPUS_RESET_STATE);
+    if (s->device)
+        SDL_ClearQueuedAudio(s->device);
+}
+
 void sound_set_muted(struct sound *s, bool muted)
 {
     s->cfg.muted = muted;

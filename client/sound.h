@@ -29,6 +29,8 @@ int sound_new(struct sound **out, const struct sound_config *cfg, char *why, siz
 void sound_free(struct sound *s);
 /* A packet came; copied. Too many, too large and doubles are dropped. */
 void sound_put(struct sound *s, const uint8_t *opus, size_t len, int64_t pts);
+/* What waits is of another place: dropped, and not missed. */
+void sound_clear(struct sound *s);
 /* Decode and queue what is due; call about every 10 ms. `media_now`: of the playout clock. */
 void sound_run(struct sound *s, int64_t media_now, int64_t now);
 void sound_set_volume(struct sound *s, double percent); /* [0, 130] */

@@ -1,0 +1,384 @@
+/*
+ * broadcast.c - see broadcast.h.
+ *
+ *     start --on_setup--> catalog --object--> tracks --all done--> ended
+ */
+#include "broadcast.h"
+
+#include "log.h"
+#include "version.h"
+
+#include <moq/loc.h>
+#include <moq/moq.h>
+#include <moq/moq_tvl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES 512
+
+struct track {
+    struct broadcast *broadcast;
+    enum svc_kind kind;
+    struct svc_layer layer;
+    struct moq_subscription *sub; /* NULL: over */
+    struct moq_subscribe_options options;
+    char name[MSF_NAME_MAX];
+};
+
+struct broadcast {
+    struct broadcast_config cfg;
+    struct moq_tvl glue;
+    struct moq_session *moq;
+    tvl_time now; /* of the event under way */
+    struct broadcast_times times;
+    struct msf_catalog catalog;
+    bool have_catalog;
+    struct track catalog_track, track[MSF_TRACKS_MAX];
+    size_t n_tracks, n_live;
+    bool closing, over; /* by us; by anything */
+    bool ending;        /* a track ended in order */
+    bool going_away;    /* a track ended for want of the server, not of the broadcast */
+    bool warned_properties;
+};
+
+/* ---- ends ---- */
+
+static void fault(struct broadcast *b, enum broadcast_fault what, const char *why)
+{
+    if (b->over || b->closing)
+        return;
+    b->over = true;
+    b->cfg.handler->on_fault(b->cfg.user, what, why);
+}
+
+static void track_over(struct broadcast *b, struct track *t)
+{
+    if (t->sub)
+        b->n_live--;
+    t->sub = NULL;
+    if (b->n_tracks == 0 || b->n_live > 0 || b->over || b->closing)
+        return;
+    if (b->going_away) {
+        fault(b, BROADCAST_BROKEN, "the server is going away");
+        return;
+    }
+    b->over = true;
+    b->cfg.handler->on_end(b->cfg.user);
+}
+
+/* ---- catalog and tracks ---- */
+
+static int subscribe(struct broadcast *b, struct track *t, const char *name)
+{
+    struct moq_name full;
+    t->broadcast = b;
+    snprintf(t->name, sizeof t->name, "%s", name);
+    int result = moq_name_from_text(&full, b->cfg.uri->ns, name);
+    if (result == 0)
+        result = moq_subscribe(b->moq, &full, &t->options, t, &t->sub);
+    if (result != 0)
+        log_text(LOG_LEVEL_WARN, "cannot ask for track %s: %s", name, moq_strerror(result));
+    return result;
+}
+
+static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
+{
+    struct broadcast *b = user;
+    struct moq_subscribe_options *o = &b->catalog_track.options;
+    (void)path;
+    (void)authority;
+    b->times.setup = b->now;
+    moq_subscribe_options_init(o);
+    o->priority = SUBSCRIPTION_PRIORITY_CATALOG;
+    o->filter = MOQ_FILTER_NONE; /* the catalog as it stands, not only its next edition */
+    if (subscribe(b, &b->catalog_track, MSF_CATALOG_TRACK) != 0)
+        fault(b, BROADCAST_BROKEN, "cannot ask for the catalog");
+}
+
+static bool wanted(const struct broadcast *b, const struct track *t)
+{
+    if (b->cfg.paused)
+        return false;
+    return t->kind != SVC_VIDEO ||
+           (t->layer.spatial <= b->cfg.top.spatial && t->layer.temporal <= b->cfg.top.temporal);
+}
+
+static void subscribe_tracks(struct broadcast *b, const struct subscription_plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct subscription_item *item = &plan->item[i];
+        struct track *t = &b->track[b->n_tracks];
+        t->kind = item->kind;
+        t->layer = item->layer;
+        moq_subscribe_options_init(&t->options);
+        t->options.priority = item->priority;
+        t->options.filter = MOQ_FILTER_NEXT_GROUP;
+        t->options.forward = wanted(b, t);
+        if (subscribe(b, t, b->catalog.tracks[item->track].name) == 0) {
+            b->n_tracks++;
+            b->n_live++;
+        }
+    }
+}
+
+static void take_catalog(struct broadcast *b, const struct moq_object *obj)
+{
+    char why[200], line[LINE_MAX_BYTES];
+    struct subscription_plan plan;
+    if (b->have_catalog || obj->object != 0 || obj->status != 0)
+        return; /* later editions are not followed yet */
+    if (msf_catalog_read(&b->catalog, (const char *)obj->payload.bytes, obj->payload.len, why,
+                         sizeof why) != 0) {
+        snprintf(line, sizeof line, "the catalog is not understood: %s", why);
+        fault(b, BROADCAST_WRONG, line);
+        return;
+    }
+    b->have_catalog = true;
+    b->times.catalog = b->now;
+    if (subscription_decide(&plan, &b->catalog, &b->cfg.wish, why, sizeof why) != 0) {
+        fault(b, BROADCAST_WRONG, why);
+        return;
+    }
+    b->cfg.handler->on_catalog(b->cfg.user, &b->catalog, &plan);
+    subscribe_tracks(b, &plan);
+}
+
+/* ---- objects ---- */
+
+/* The object's time in us; false when it has none or it is out of all bounds. */
+static bool media_time(const struct loc_properties *p, int64_t *pts)
+{
+    uint64_t scale = p->timescale ? p->timescale : 1000000;
+    if (!p->has_timestamp || p->timestamp / scale > UINT64_MAX / 8 / 1000000)
+        return false;
+    uint64_t whole = p->timestamp / scale, rest = p->timestamp % scale;
+    double fraction = (double)rest * 1e6 / (double)scale;
+    *pts = (int64_t)(whole * 1000000 + (scale == 1000000 ? rest : (uint64_t)(fraction + 0.5)));
+    return true;
+}
+
+static void take_layer(struct broadcast *b, const struct track *t, const struct moq_object *obj,
+                       const struct loc_properties *p, int64_t pts)
+{
+    struct svc_unit unit = { .bytes = obj->payload.bytes,
+                             .len = obj->payload.len,
+                             .picture = p->picture,
+                             .pts = pts,
+                             .layer = t->layer,
+                             .captured = p->captured <= INT64_MAX ? (int64_t)p->captured : 0,
+                             .encode_us = p->encode_us <= UINT32_MAX ? (uint32_t)p->encode_us : 0 };
+    if (!p->has_picture || p->dependencies_len == 0 ||
+        svc_deps_decode(&unit.deps, p->picture, p->dependencies, p->dependencies_len) != 0) {
+        if (!b->warned_properties)
+            log_text(LOG_LEVEL_WARN,
+                     "track %s: objects without picture number and dependencies "
+                     "are left out",
+                     t->name);
+        b->warned_properties = true;
+        return;
+    }
+    unit.key = unit.layer.spatial == 0 && unit.deps.n_reads == 0;
+    if (b->times.first_unit == 0)
+        b->times.first_unit = b->now;
+    b->cfg.handler->on_unit(b->cfg.user, &unit);
+}
+
+static void on_object(void *user, struct moq_subscription *sub, const struct moq_object *obj)
+{
+    struct broadcast *b = user;
+    const struct track *t = moq_subscription_user(sub);
+    struct loc_properties p;
+    int64_t pts;
+    if (b->closing || b->over)
+        return;
+    if (t == &b->catalog_track) {
+        take_catalog(b, obj);
+        return;
+    }
+    if (obj->status != 0 || obj->payload.len == 0 ||
+        loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
+        !media_time(&p, &pts))
+        return;
+    if (t->kind == SVC_AUDIO)
+        b->cfg.handler->on_sound(b->cfg.user, obj->payload.bytes, obj->payload.len, pts);
+    else
+        take_layer(b, t, obj, &p, pts);
+}
+
+static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t group,
+                           uint64_t object, uint64_t code)
+{
+    struct broadcast *b = user;
+    const struct track *t = moq_subscription_user(sub);
+    (void)group;
+    (void)object;
+    (void)code;
+    if (t != &b->catalog_track && t->kind == SVC_VIDEO && !b->closing && !b->over)
+        b->cfg.handler->on_given_up(b->cfg.user, t->layer);
+}
+
+/* ---- answers ---- */
+
+static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code, const char *reason)
+{
+    struct broadcast *b = user;
+    struct track *t = moq_subscription_user(sub);
+    char line[LINE_MAX_BYTES];
+    snprintf(line, sizeof line, "the server refuses \"%.100s\" track %s: %.200s (0x%llx)",
+             b->cfg.uri->ns, t->name, *reason ? reason : "no reason given",
+             (unsigned long long)code);
+    if (t == &b->catalog_track) {
+        t->sub = NULL;
+        fault(b, BROADCAST_REFUSED, line);
+        return;
+    }
+    log_text(LOG_LEVEL_WARN, "%s", line);
+    if (t->kind == SVC_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
+        fault(b, BROADCAST_REFUSED, line);
+    track_over(b, t);
+}
+
+static bool is_end(uint64_t status)
+{
+    return status == MOQ_DONE_TRACK_ENDED || status == MOQ_DONE_SUBSCRIPTION_ENDED;
+}
+
+static void on_done(void *user, struct moq_subscription *sub, uint64_t status, const char *reason)
+{
+    struct broadcast *b = user;
+    struct track *t = moq_subscription_user(sub);
+    log_text(LOG_LEVEL_INFO, "track %s is over: status 0x%llx %s", t->name,
+             (unsigned long long)status, reason);
+    if (t == &b->catalog_track) {
+        t->sub = NULL;
+        return;
+    }
+    b->going_away = b->going_away || !is_end(status);
+    b->ending = b->ending || is_end(status);
+    track_over(b, t);
+}
+
+static void on_goaway(void *user, struct moq_bytes uri, uint64_t timeout_ms)
+{
+    struct broadcast *b = user;
+    (void)uri; /* another server is not followed: who is asked stays the user's choice */
+    (void)timeout_ms;
+    b->going_away = true;
+}
+
+static void on_closed(void *user, uint64_t code, const char *reason)
+{
+    struct broadcast *b = user;
+    char line[LINE_MAX_BYTES];
+    snprintf(line, sizeof line, "the session broke: %.200s (0x%llx)",
+             *reason ? reason : "no reason given", (unsigned long long)code);
+    if (code != MOQ_NO_ERROR)
+        fault(b, BROADCAST_BROKEN, line);
+}
+
+static const struct moq_handler moq_handler = {
+    .on_setup = on_setup,
+    .on_closed = on_closed,
+    .on_object = on_object,
+    .on_object_lost = on_object_lost,
+    .on_rejected = on_rejected,
+    .on_done = on_done,
+    .on_goaway = on_goaway,
+};
+
+/* ---- life ---- */
+
+int broadcast_new(struct broadcast **out, const struct broadcast_config *cfg, struct tvl_conn *conn)
+{
+    char path[URI_NAMESPACE_MAX + 1];
+    struct moq_quic quic;
+    struct moq_session_config moq = { .authority = cfg->uri->authority,
+                                      .path = path,
+                                      .implementation = "svc-player " CLIENT_VERSION,
+                                      .token.value = cfg->token };
+    struct broadcast *b = calloc(1, sizeof *b);
+    if (!b)
+        return MOQ_ERR_NOMEM;
+    b->cfg = *cfg;
+    snprintf(path, sizeof path, "/%s", cfg->uri->ns);
+    moq_tvl_init(&b->glue, conn, &quic);
+    int result = moq_session_new(&b->moq, &moq, &quic, &moq_handler, b);
+    if (result == 0)
+        result = moq_session_start(b->moq);
+    if (result != 0) {
+        broadcast_free(b);
+        return result;
+    }
+    *out = b;
+    return 0;
+}
+
+void broadcast_free(struct broadcast *b)
+{
+    if (!b)
+        return;
+    b->closing = true;
+    moq_session_free(b->moq);
+    free(b);
+}
+
+void broadcast_close(struct broadcast *b, tvl_time now)
+{
+    b->closing = true;
+    b->glue.now = now;
+    moq_session_close(b->moq, MOQ_NO_ERROR, "");
+}
+
+void broadcast_event(struct broadcast *b, const struct tvl_event *ev, tvl_time now)
+{
+    b->now = now;
+    moq_tvl_on_event(&b->glue, b->moq, ev, now);
+}
+
+void broadcast_tick(struct broadcast *b, tvl_time now)
+{
+    b->now = b->glue.now = now;
+    moq_session_tick(b->moq, now);
+}
+
+/* ---- wishes ---- */
+
+static void forward_wanted(struct broadcast *b)
+{
+    for (size_t i = 0; i < b->n_tracks; i++) {
+        struct track *t = &b->track[i];
+        if (!t->sub || t->options.forward == wanted(b, t))
+            continue;
+        struct moq_subscribe_options o = t->options;
+        o.forward = !o.forward;
+        int result = moq_subscription_update(t->sub, &o);
+        if (result == 0)
+            t->options = o;
+        else
+            log_text(LOG_LEVEL_WARN, "track %s: %s", t->name, moq_strerror(result));
+    }
+}
+
+void broadcast_ask(struct broadcast *b, struct svc_layer top)
+{
+    b->cfg.top = top;
+    forward_wanted(b);
+}
+
+void broadcast_pause(struct broadcast *b, bool paused)
+{
+    b->cfg.paused = paused;
+    forward_wanted(b);
+}
+
+const struct broadcast_times *broadcast_times(const struct broadcast *b)
+{
+    return &b->times;
+}
+
+bool broadcast_ending(const struct broadcast *b)
+{
+    return b && b->ending && !b->going_away;
+}

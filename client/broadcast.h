@@ -1,0 +1,64 @@
+/*
+ * broadcast.h - one MoQT session over a connection that is up: the catalog, then a track for each
+ * layer that is wanted. It ends with its connection; the next connection gets a new one.
+ */
+#ifndef CLIENT_BROADCAST_H
+#define CLIENT_BROADCAST_H
+
+#include "subscription.h"
+#include "uri.h"
+
+#include <moq/moq.h>
+#include <moq/msf.h>
+#include <svc/svc.h>
+#include <tvl/tvl.h>
+
+enum broadcast_fault {
+    BROADCAST_REFUSED, /* the server does not give it, now */
+    BROADCAST_WRONG,   /* what it gives is not understood */
+    BROADCAST_BROKEN,  /* the session ended with an error, or the server goes away */
+};
+
+struct broadcast_handler { /* all required; `user` is the one given to broadcast_new */
+    void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
+    void (*on_unit)(void *user, const struct svc_unit *unit);
+    void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
+    void (*on_given_up)(void *user, struct svc_layer l);
+    void (*on_end)(void *user); /* every track has ended */
+    /* At most once; nothing comes after it. Free it later, not inside. */
+    void (*on_fault)(void *user, enum broadcast_fault fault, const char *why);
+};
+
+struct broadcast_times { /* us, as `now` of broadcast_event; 0: not yet */
+    uint64_t setup, catalog, first_unit;
+};
+
+struct broadcast_config {
+    const struct uri *uri; /* borrowed for its life */
+    struct subscription_wish wish;
+    struct moq_bytes token; /* to show, copied; no bytes: none */
+    struct svc_layer top;   /* to begin with, see broadcast_ask */
+    bool paused;            /* likewise, see broadcast_pause */
+    const struct broadcast_handler *handler;
+    void *user;
+};
+
+struct broadcast;
+/* 0 or negative (enum moq_error). */
+int broadcast_new(struct broadcast **out, const struct broadcast_config *cfg,
+                  struct tvl_conn *conn);
+void broadcast_free(struct broadcast *b); /* without a word; not inside its handler */
+void broadcast_close(struct broadcast *b, tvl_time now);
+void broadcast_event(struct broadcast *b, const struct tvl_event *ev, tvl_time now);
+void broadcast_tick(struct broadcast *b, tvl_time now);
+
+/* Ask for the layers up to `top`; what is not asked for stays subscribed and is not sent. */
+void broadcast_ask(struct broadcast *b, struct svc_layer top);
+/* Nothing at all is sent, or again what was asked for, from the next key picture on. */
+void broadcast_pause(struct broadcast *b, bool paused);
+
+/* Some of it has ended in order, so that a closed connection is the end of all. NULL: no. */
+bool broadcast_ending(const struct broadcast *b);
+const struct broadcast_times *broadcast_times(const struct broadcast *b);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * session_internal.h - what session.c (tries, connections) and session_paths.c (the paths of one)
+ * share.
+ */
+#ifndef CLIENT_SESSION_INTERNAL_H
+#define CLIENT_SESSION_INTERNAL_H
+
+#include "broadcast.h"
+#include "retry.h"
+#include "session.h"
+
+#include <ev.h>
+#include <netdb.h>
+#include <stdio.h>
+
+struct way { /* one --path option, or a path that was found */
+    struct path_spec spec;
+    struct tvl_conn *attempt; /* handshake under way on this path; NULL: none */
+    bool tried;               /* in the try under way */
+    bool joined;              /* path_id counts */
+    uint32_t path_id;         /* of the session's connection, the latest attempt */
+    double retry_at;          /* loop time; 0: no retry is due */
+    unsigned retries;
+};
+
+struct path_use { /* what was asked for by session_path_set; holds over reconnections */
+    char name[PATH_SPEC_NAME_MAX];
+    bool off, backup;
+};
+
+struct session {
+    struct session_config cfg;
+    struct way way[ARGS_PATHS_MAX];
+    size_t n_ways;
+    struct tvl_tls *tls;
+    FILE *keylog;
+    struct tvl_qlog *qlog; /* NULL: none */
+    struct tvl_ev *driver;
+    struct tvl_conn *conn;       /* NULL: none is up */
+    struct broadcast *broadcast; /* over `conn` */
+    char server[NI_MAXHOST + 8]; /* "ADDRESS:PORT" that it was reached at; "": not yet */
+
+    enum session_state state;
+    double state_since, began;
+    bool connected, played; /* ever */
+    bool closing, closed, failed, ended;
+    bool trying;
+    double try_began, retry_at; /* the try under way; the next one */
+    unsigned tries;             /* since it last played */
+    struct retry retry;
+    double outage_began; /* 0: none */
+    uint64_t heard_bytes;
+    double heard_at;
+    bool fault; /* the broadcast's, to be seen to outside of its calls */
+    enum broadcast_fault fault_kind;
+    char reason[SESSION_REASON_MAX]; /* why the last try failed or the connection broke */
+
+    struct svc_layer top; /* asked for */
+    bool paused;
+    struct path_use use[2 * ARGS_PATHS_MAX];
+    size_t n_uses;
+    ev_timer tick;
+    tvl_time connect_time; /* of the first connection */
+};
+
+double session_now(const struct session *s); /* loop time */
+/* For the report's events, and the log. */
+void session_note(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+bool session_path_is_off(const struct session *s, const char *name);
+struct tvl_ev_path session_driver_path(const struct session *s, const struct path_spec *spec);
+/* The connection is new: the other paths join it. */
+void session_join_others(struct session *s);
+void session_path_changed(struct session *s, uint32_t id, enum tvl_path_state state);
+void session_retry_paths(struct session *s);
+/* Names of the paths that are tried, or of those that are up. */
+void session_path_names(const struct session *s, char *out, size_t cap);
+
+#endif

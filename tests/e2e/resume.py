@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+"""resume.py ROOT BUILD [--minute] - outages that the player survives: the server dies and comes back,
+every path is dead for five seconds, a path comes and goes each second.
+
+Each is judged by the player's report: pictures go on to the end, the program was never started anew, nothing is
+shown broken, and the log has one line for a lost connection and none for what was bridged. --minute: the
+flapping takes a minute instead of ten seconds.
+"""
+import os
+import subprocess
+import sys
+import time
+
+import material
+import analysis
+import programs
+from clip import program_path
+from live_report import exit_code
+
+PATIENCE_S = 40
+RESUMED_WITHIN_S = 6.0  # of the server's return: a try each second or two, and what joining takes
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+class Stage:
+    """Server, links and player in `folder`; the player's report once it has ended."""
+
+    def __init__(self, running, folder, source):
+        self.running, self.folder, self.source = running, folder, source
+        self.pki = material.pki()
+        self.port, *self.link_ports = programs.free_udp_ports(3)
+        self.lives = 0
+
+    def serve(self):
+        self.lives += 1
+        server = self.running.start(f"svc-server-{self.lives}", [
+            program_path("svc-server"), "--cert", self.pki["server.pem"], "--key",
+            self.pki["server.key"], "--listen", f"127.0.0.1:{self.port}", "--namespace", "live",
+            "--latency", "300", *self.source])
+        programs.wait_for_udp(server, self.port)
+        return server
+
+    def link(self, names):
+        vlink = self.running.start("vlink", [
+            program_path("vlink"), "--control",
+            *(word for name, port in zip(names, self.link_ports) for word in (
+                "--link", f"name={name},listen=127.0.0.1:{port},to=127.0.0.1:{self.port},"
+                          "rate=20mbit,delay=10ms,queue=100ms"))], stdin=subprocess.PIPE)
+        for _, port in zip(names, self.link_ports):
+            programs.wait_for_udp(vlink, port)
+        return vlink
+
+    def play(self, *options, paths=()):
+        self.report = os.path.join(self.folder, "player.json")
+        if os.path.exists(self.report):
+            os.remove(self.report)
+        self.player = self.running.start("svc-player", [
+            program_path("svc-player"), "--ca", self.pki["ca.pem"], "--headless", "--json",
+            self.report, *options,
+            *(word for name, port in zip(paths, self.link_ports) for word in (
+                "--path", f"local=127.0.0.1,to=127.0.0.1:{port},name={name}")),
+            f"moqt://127.0.0.1:{self.port}/live"])
+        return self.player
+
+    def end(self):
+        """Ask the player to end; its report, and the lines of its log."""
+        self.player.process.terminate()
+        self.player.wait(PATIENCE_S)
+        return (material.scenario.read_json(self.report, self.player),
+                [line for line in read(self.player.log).splitlines() if line])
+
+
+def events(report, word):
+    return [e["t_s"] for e in report["events"] if word in e["what"]]
+
+
+def shown_times(report):
+    """Seconds since the player began at which pictures were shown."""
+    return [report["startup_ms"] / 1000 + row[5] / 1000 for row in report["shown"]]
+
+
+def gaps(report, least_s):
+    times = shown_times(report)
+    return [(a, b - a) for a, b in zip(times, times[1:]) if b - a > least_s]
+
+
+LIVE = ["--live", "test:320x180@30", "--layers", "L2T2", "--bitrate", "100,200",
+        "--key-interval", "5"]
+
+
+def server_dies(folder):
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, LIVE)
+        server = stage.serve()
+        player = stage.play("--reconnect", "30")
+        time.sleep(3)
+        server.process.kill()
+        time.sleep(3)
+        back = time.monotonic()
+        stage.serve()
+        back_s = time.monotonic() - player.started
+        time.sleep(RESUMED_WITHIN_S + 1)
+        report, log = stage.end()
+    first_after = [t for t in shown_times(report) if t > back - player.started]
+    took = first_after[0] - back_s if first_after else -1
+    lost, again = events(report, "lost"), events(report, "playing again")
+    print(f"server back after {back_s:.1f} s, first picture {took:.2f} s later, lost {lost}, "
+          f"again {again}, log {log}")
+    return exit_code({
+        "it was lost once and resumed once": len(lost) == 1 and len(again) == 1,
+        "soon": first_after and took < RESUMED_WITHIN_S,
+        "pictures go on": len(first_after) > 30,
+        "one line of log": len(log) == 1 and "lost" in log[0],
+        "nothing was shown out of a wrong reference": report["units_refused"] == 0,
+    })
+
+
+def all_paths_dead(folder):
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, LIVE)
+        stage.serve()
+        vlink = stage.link(["wifi", "lte"])
+        stage.play("--reconnect", "30", paths=["wifi", "lte"])
+        time.sleep(3)
+        for name in ("wifi", "lte"):
+            vlink.tell(f"{name}.down")
+        time.sleep(5)
+        back_s = time.monotonic() - stage.player.started
+        for name in ("wifi", "lte"):
+            vlink.tell(f"{name}.up")
+        time.sleep(RESUMED_WITHIN_S + 1)
+        report, log = stage.end()
+    after = [t for t in shown_times(report) if t > back_s]
+    print(f"first picture {after[0] - back_s if after else -1:.2f} s after the return, "
+          f"{len(after)} pictures, log {log}, events {report['events'][-6:]}")
+    return exit_code({
+        "pictures go on": len(after) > 30,
+        "soon": after and after[0] - back_s < RESUMED_WITHIN_S,
+        "at most one line of log": len(log) <= 1,
+    })
+
+
+def path_flaps(folder, seconds):
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, LIVE)
+        stage.serve()
+        vlink = stage.link(["wifi", "lte"])
+        stage.play(paths=["wifi", "lte"])
+        time.sleep(2)
+        for i in range(seconds):
+            vlink.tell("wifi.down" if i % 2 == 0 else "wifi.up")
+            time.sleep(1)
+        vlink.tell("wifi.up")
+        time.sleep(1)
+        report, log = stage.end()
+    worst = max((g for _, g in gaps(report, 0)), default=99)
+    print(f"{seconds} s of flapping: {len(report['shown'])} pictures, longest gap {worst:.2f} s, "
+          f"log {log}")
+    return exit_code({
+        "pictures go on": shown_times(report)[-1] > 2 + seconds,
+        "without an outage": worst < 1.0,
+        "no connection was lost": not events(report, "lost"),
+        "nothing to say": not log,
+    })
+
+
+def never_there(folder):
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, LIVE)
+        began = time.monotonic()
+        player = stage.play("--reconnect", "2")
+        status = player.process.wait(PATIENCE_S)
+        took = time.monotonic() - began
+        log = read(player.log)
+    print(f"exit {status} after {took:.1f} s: {log}")
+    return exit_code({"exit code 2": status == 2, "after two seconds": 1.9 < took < 10,
+                      "one line": log.count("\n") == 1 and "no answer" in log})
+
+
+def main():
+    folder = material.folder("resume")
+    seconds = 60 if "--minute" in sys.argv else 6
+    stories = (never_there, server_dies, all_paths_dead,
+               lambda where: path_flaps(where, seconds))
+    return max(story(os.path.join(folder, str(i))) for i, story in enumerate(stories))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
