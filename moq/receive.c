@@ -1,6 +1,7 @@
 /* receive.c - subgroup streams and datagrams that come in: found their subscription, cut into
- * objects, handed on. Data may overtake the SUBSCRIBE_OK that names its alias; such streams wait as
- * orphans while any subscription of ours is unanswered. */
+ * objects, handed on. Data may overtake the SUBSCRIBE_OK or PUBLISH that names its alias; such
+ * streams wait as orphans while any subscription of ours is unanswered, and for a moment where the
+ * peer may publish. */
 #include "session.h"
 
 static void attach(struct moq_session *s, struct moq_stream *st, struct moq_subscription *sub)
@@ -34,11 +35,13 @@ size_t moq_receive_new_uni(struct moq_session *s, struct moq_stream *st, const u
         attach(s, st, sub);
         return (size_t)used + moq_receive_data(s, st, bytes + used, len - (size_t)used);
     }
-    if (!moq_subscriptions_pending(s)) { /* left over from a subscription that is gone */
+    if (!moq_subscriptions_pending(s) && !s->handler.on_publish) {
+        /* left over from a subscription that is gone */
         moq_stream_discard(s, st, MOQ_STREAM_CANCELLED);
         return len;
     }
     moq_stream_set_kind(s, st, STREAM_ORPHAN);
+    st->since = s->now;
     moq_stream_set_early(s, st, true);
     moq_stream_list_add(&s->orphans, st);
     return (size_t)used;
@@ -145,7 +148,8 @@ static struct moq_stream *find_settled(struct moq_session *s, struct moq_subscri
     bool pending = moq_subscriptions_pending(s);
     for (struct moq_stream *st = s->orphans.head; st; st = st->next) {
         *sub = moq_subscription_by_alias(s, st->subgroup.header.alias);
-        if (*sub || !pending)
+        bool publish = s->handler.on_publish && s->now < st->since + MOQ_ORPHAN_WAIT_US;
+        if (*sub || (!pending && !publish))
             return st;
     }
     return NULL;

@@ -735,6 +735,7 @@ void moq_session_tick(struct moq_session *s, uint64_t now_us)
         moq_session_fail(s, MOQ_CONTROL_MESSAGE_TIMEOUT, "no SETUP from the peer");
     if (s->state == SESSION_OPEN)
         moq_subscriptions_tick(s);
+    moq_receive_settle_orphans(s);
     if (s->state == SESSION_OPEN)
         goaway_tick(s);
     moq_session_leave(s);

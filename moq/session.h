@@ -31,6 +31,7 @@
 #define MOQ_DRAINS_MAX 1024                    /* streams whose further bytes are thrown away */
 #define MOQ_UPDATES_MAX 16                     /* REQUEST_UPDATEs unanswered on one request */
 #define MOQ_SETUP_TIMEOUT_US (10 * 1000000ull) /* for the peer's SETUP */
+#define MOQ_ORPHAN_WAIT_US (1 * 1000000ull)    /* for the PUBLISH that its objects overtook */
 #define MOQ_DONE_WAIT_US (3 * 1000000ull)      /* after PUBLISH_DONE, for late streams, at least */
 #define MOQ_DONE_HARD_US (30 * 1000000ull)     /* after PUBLISH_DONE, for streams still open */
 #define MOQ_ID_WINDOW 2048                     /* request IDs remembered to find duplicates */
@@ -69,6 +70,7 @@ struct moq_stream {
     struct moq_stream *prev, *next; /* in that list, or graveyard (next) */
     uint8_t *buf;                   /* bytes that came and are not used */
     size_t len, cap, need;          /* nothing can be read below `need` bytes */
+    uint64_t since;                 /* STREAM_ORPHAN: when it came */
     union {                         /* by kind */
         struct moq_sending *sending;
         struct moq_subscription *subscription;

@@ -68,6 +68,57 @@ static void on_subscribe(void *user, struct moq_sending *s, const struct moq_nam
         moq_done(s, MOQ_DONE_TRACK_ENDED, "");
 }
 
+static void on_publish(void *user, struct moq_subscription *s, const struct moq_name *name,
+                       const struct moq_publish_options *p)
+{
+    (void)user, (void)p;
+    struct moq_subscribe_options o;
+    moq_subscribe_options_init(&o);
+    if (name->track.len == 1)
+        moq_publish_accept(s, &o);
+    else if (name->track.len == 2)
+        moq_publish_reject(s, MOQ_REQ_UNINTERESTED, "");
+}
+
+static void on_fetch(void *user, struct moq_fetch *f, const struct moq_name *name,
+                     const struct moq_fetch_options *o)
+{
+    (void)user;
+    struct moq_object obj = { .group = 1, .priority = 1, .payload = { (const uint8_t *)"x", 1 } };
+    if (name->track.len == 0)
+        return; /* not answered */
+    moq_fetch_write(f, &obj);
+    if (name->track.len == 2)
+        moq_fetch_reject(f, MOQ_REQ_INVALID_RANGE, "");
+    else if (moq_fetch_accept(f, true, o->end, (struct moq_bytes){ 0 }) == 0)
+        moq_fetch_end(f);
+}
+
+static void on_request(void *user, struct moq_request *r, const struct moq_name *name)
+{
+    (void)user;
+    if (moq_request_kind(r) == MOQ_REQUEST_TRACK_STATUS)
+        moq_track_status(r, NULL, (struct moq_bytes){ 0 });
+    else if (name->n_ns == 3)
+        moq_request_reject(r, MOQ_REQ_UNAUTHORIZED, "");
+    else if (moq_request_accept(r) == 0)
+        moq_namespace(r, name, true);
+}
+
+static void on_namespace(void *user, struct moq_request *r, const struct moq_name *ns, bool there)
+{
+    (void)user, (void)there;
+    if (ns->n_ns == 4)
+        moq_request_end(r);
+}
+
+static void on_fetch_object(void *user, struct moq_fetch *f, const struct moq_object *obj)
+{
+    (void)user;
+    if (obj->object == 66)
+        moq_fetch_abort(f, MOQ_STREAM_CANCELLED);
+}
+
 static void on_object(void *user, struct moq_subscription *s, const struct moq_object *obj)
 {
     (void)user;
@@ -75,14 +126,26 @@ static void on_object(void *user, struct moq_subscription *s, const struct moq_o
         moq_unsubscribe(s);
 }
 
-static void subscribe(struct moq_session *s)
+/* One request of each kind: bidirectional streams 0, 4, ... of ours. */
+static void ask(struct moq_session *s)
 {
     struct moq_name name;
     struct moq_subscription *sub;
+    struct moq_sending *sending;
+    struct moq_fetch *fetch;
+    struct moq_request *request;
     struct moq_subscribe_options o;
+    struct moq_publish_options po = { .forward = true };
+    struct moq_fetch_options fo;
     moq_subscribe_options_init(&o);
-    if (moq_name_from_text(&name, "n", "t") == 0)
-        moq_subscribe(s, &name, &o, NULL, &sub);
+    moq_fetch_options_init(&fo);
+    if (moq_name_from_text(&name, "n", "t") < 0)
+        return;
+    moq_subscribe(s, &name, &o, NULL, &sub);
+    moq_publish(s, &name, &po, NULL, &sending);
+    moq_fetch(s, &name, &fo, NULL, &fetch);
+    for (int kind = 0; kind <= MOQ_REQUEST_TRACK_STATUS; kind++)
+        moq_request(s, (enum moq_request_kind)kind, &name, NULL, &request);
 }
 
 static void play(struct moq_session *s, const uint8_t *data, size_t size)
@@ -123,15 +186,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                  .set_lifetime = line_set_lifetime,
                                  .datagram = line_datagram,
                                  .close = line_close };
-        struct moq_session_config cfg = { .server = l.server };
-        struct moq_handler h = { .on_subscribe = on_subscribe, .on_object = on_object };
+        struct moq_session_config cfg = { .server = l.server,
+                                          .token_cache = 64,
+                                          .token = { 0, { (const uint8_t *)"t", 1 } } };
+        struct moq_handler h = { .on_subscribe = on_subscribe,
+                                 .on_publish = on_publish,
+                                 .on_fetch = on_fetch,
+                                 .on_request = on_request,
+                                 .on_namespace = on_namespace,
+                                 .on_fetch_object = on_fetch_object,
+                                 .on_object = on_object };
         struct moq_session *s;
         if (moq_session_new(&s, &cfg, &quic, &h, NULL) < 0)
             return 0;
         static const uint8_t setup[] = { 0xaf, 0, 0, 0 };
         moq_session_start(s);
         moq_session_on_data(s, l.server ? 2 : 3, setup, sizeof setup, false, 0);
-        subscribe(s);
+        ask(s);
         play(s, data, size);
         moq_session_free(s);
     }
