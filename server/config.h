@@ -93,7 +93,7 @@ struct config_transport {
 };
 
 enum config_confine_mode {
-    CONFINE_DENY, /* what the server does not need fails with EPERM, and is logged by the kernel */
+    CONFINE_DENY, /* what the server does not need fails with EPERM */
     CONFINE_KILL, /* and ends the process: for tests */
     CONFINE_OFF,
 };

@@ -9,6 +9,7 @@
 #include "args.h"
 #include "config_rules.h"
 #include "configure.h"
+#include "confine.h"
 #include "log.h"
 #include "sender.h"
 #include "server.h"
@@ -42,10 +43,11 @@ static int check(const struct config *c, char *why, size_t why_size)
     return p.n == 0 ? EXIT_SUCCESS : EX_CONFIG;
 }
 
-static int run(const struct config *c, char *why, size_t why_size)
+static int run(const struct config *c, const char *file, char *why, size_t why_size)
 {
     struct args args;
-    if (args_of(&args, c, why, why_size) == 0 && server_run(&args, why, why_size) == 0)
+    if (confine_enter(c, file, why, why_size) == 0 && args_of(&args, c, why, why_size) == 0 &&
+        server_run(&args, why, why_size) == 0)
         return EXIT_SUCCESS;
     log_lines(why);
     return EXIT_FAILURE;
@@ -59,6 +61,7 @@ int main(int argc, char **argv)
     int status = EXIT_SUCCESS;
     const enum configure_result result = configure(&q, &config, why, sizeof why);
     log_set_level((enum log_level)config.log_level);
+    log_set_json(config.log_json);
     switch (result) {
     case CONFIGURE_HELP:
         for (const char *const *part = configure_help; *part; part++)
@@ -79,7 +82,7 @@ int main(int argc, char **argv)
         status = check(&config, why, sizeof why);
         break;
     case CONFIGURE_RUN:
-        status = run(&config, why, sizeof why);
+        status = run(&config, q.file, why, sizeof why);
         break;
     }
     config_fini(&config);
