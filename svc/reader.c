@@ -151,7 +151,7 @@ static void give_part(struct svc_reader *r, struct svc_packet *out)
                                    .deps = part->deps };
 }
 
-int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
+static int next_packet(struct svc_reader *r, struct svc_packet *out)
 {
     if (r->next_part < r->n_parts) {
         give_part(r, out);
@@ -179,6 +179,14 @@ int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
             return 1;
         }
     }
+}
+
+/* What nobody finished ends where it can no longer be read. */
+int svc_reader_next(struct svc_reader *r, struct svc_packet *out)
+{
+    const int got = next_packet(r, out);
+
+    return got < 0 && r->info.unfinished ? 0 : got;
 }
 
 /* ---- opening: one pass over the file ---- */
@@ -384,7 +392,8 @@ static int get_vint(const uint8_t *at, size_t len, uint64_t *value)
 }
 
 /* MKV's outermost element says how long the file must be (RFC 8794); 0: whole. */
-static int check_matroska(const uint8_t *head, size_t len, uint64_t file, const char **what)
+static int check_matroska(struct svc_reader *r, const uint8_t *head, size_t len, uint64_t file,
+                          const char **what)
 {
     uint64_t ebml, segment;
     int n = len > 16 ? get_vint(head + 4, 8, &ebml) : 0;
@@ -396,9 +405,13 @@ static int check_matroska(const uint8_t *head, size_t len, uint64_t file, const 
     if (memcmp(head + at, "\x18\x53\x80\x67", 4) != 0)
         return SVC_ERR_FORMAT;
     n = get_vint(head + at + 4, 8, &segment);
-    *what = "cut short or never finished";
-    if (n == 0 || segment == (UINT64_C(1) << (7 * n)) - 1)
+    *what = "cut short";
+    if (n == 0)
         return SVC_ERR_FORMAT;
+    r->info.unfinished =
+        segment == (UINT64_C(1) << (7 * n)) - 1; /* not known: still to be written */
+    if (r->info.unfinished)
+        return 0;
     return at + 4 + (uint64_t)n + segment > file ? SVC_ERR_FORMAT : 0;
 }
 
@@ -427,7 +440,7 @@ static int check_head(struct svc_reader *r, const char **what)
         r->n_promised = head[24] | (uint64_t)head[25] << 8 | (uint64_t)head[26] << 16 |
                         (uint64_t)head[27] << 24;
     if (r->container == SVC_MKV || r->container == SVC_WEBM)
-        return check_matroska(head, len, (uint64_t)st.st_size, what);
+        return check_matroska(r, head, len, (uint64_t)st.st_size, what);
     return 0;
 }
 

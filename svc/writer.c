@@ -100,8 +100,8 @@ bool svc_writer_has_sound(const char *path)
     return svc_container_has_sound(svc_container_of_path(path));
 }
 
-int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
-                    char *why, size_t why_size)
+int svc_writer_check(const char *path, const struct svc_stream_info *info, char *why,
+                     size_t why_size)
 {
     bool channels_ok = info->audio_channels == 1 || info->audio_channels == 2;
     if (!info->width || !info->height || !info->fps_num || !info->fps_den ||
@@ -109,13 +109,21 @@ int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_
         say(why, why_size, path, "stream description out of range");
         return SVC_ERR_ARG;
     }
-    const enum svc_container container = svc_container_of_path(path);
-    const char *lacks = svc_container_lacks(container, info->codec, info->has_audio);
+    const char *lacks =
+        svc_container_lacks(svc_container_of_path(path), info->codec, info->has_audio);
 
-    if (lacks) {
-        say(why, why_size, path, lacks);
+    if (!lacks)
+        return 0;
+    say(why, why_size, path, lacks);
+    return SVC_ERR_ARG;
+}
+
+int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
+                    char *why, size_t why_size)
+{
+    const enum svc_container container = svc_container_of_path(path);
+    if (svc_writer_check(path, info, why, why_size) < 0)
         return SVC_ERR_ARG;
-    }
     struct svc_writer *w = calloc(1, sizeof(*w));
     if (!w)
         return SVC_ERR_NOMEM;

@@ -193,13 +193,13 @@ static int put_json(const struct options *o, const struct svc_stream_info *i, co
                                     "bitrate_bps", (json_int_t)i->audio_bitrate_bps)
                         : json_null();
     json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:b,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "file", o->path,
+        "{s:s,s:s,s:s,s:s,s:b,s:b,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "file", o->path,
         "container", i->container, "codec", i->codec, "structure", name, "long_term", t->long_term,
-        "width", i->width, "height", i->height, "fps_num", (json_int_t)i->fps_num, "fps_den",
-        (json_int_t)i->fps_den, "pictures", (json_int_t)i->n_pictures, "duration_us",
-        (json_int_t)i->duration, "key_pictures", (json_int_t)t->keys, "key_interval",
-        (json_int_t)t->key_longest, "undecodable_units", (json_int_t)t->undecodable, "layers",
-        layers_json(i, t), "sound", sound);
+        "unfinished", i->unfinished, "width", i->width, "height", i->height, "fps_num",
+        (json_int_t)i->fps_num, "fps_den", (json_int_t)i->fps_den, "pictures",
+        (json_int_t)i->n_pictures, "duration_us", (json_int_t)i->duration, "key_pictures",
+        (json_int_t)t->keys, "key_interval", (json_int_t)t->key_longest, "undecodable_units",
+        (json_int_t)t->undecodable, "layers", layers_json(i, t), "sound", sound);
 
     if (!all) /* a name that is not UTF-8 */
         return SVC_ERR_NOMEM;
@@ -252,6 +252,8 @@ static void put_table(const struct options *o, const struct svc_stream_info *i,
     structure_name(i, t, name);
     printf("%s: %s, %s, %s%s\n", o->path, i->container, i->codec, name,
            t->long_term ? " with long-term references" : "");
+    if (i->unfinished)
+        puts("never finished: it plays up to where its writer was ended");
     printf("%ux%u, %.4g pictures/s, %llu pictures, %.3f s, %llu key", i->width, i->height,
            (double)i->fps_num / i->fps_den, (unsigned long long)i->n_pictures,
            (double)i->duration / 1e6, (unsigned long long)t->keys);

@@ -109,6 +109,7 @@ struct svc_stream_info {
     uint8_t n_spatial, n_temporal;
     uint16_t width, height;    /* of the top layer */
     uint32_t fps_num, fps_den; /* frames per second of the top layer, all temporal layers */
+    bool unfinished;           /* of a file: its writer was ended before it; it plays up to there */
     uint64_t n_pictures;       /* 0: not known (live) */
     int64_t duration;          /* us; 0: not known */
     size_t n_layers;           /* n_spatial * n_temporal */
@@ -140,8 +141,9 @@ struct svc_packet { /* what svc_reader_next gives */
 };
 
 struct svc_reader;
-/* Opens and checks the whole index (mean rates need it). `why` (may be NULL) gets one line naming
- * the file on failure: SVC_ERR_FILE or SVC_ERR_FORMAT. */
+/* Opens and checks the whole index (mean rates need it). MKV and WebM that nobody finished, as when
+ * a recording was killed, are read up to there. `why` (may be NULL) gets one line naming the file
+ * on failure: SVC_ERR_FILE or SVC_ERR_FORMAT. */
 int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t why_size);
 const struct svc_stream_info *svc_reader_info(const struct svc_reader *r);
 /* 1: a packet. 0: end of file. SVC_ERR_FORMAT: damaged here, reading may go on. Units of a picture
@@ -158,6 +160,9 @@ struct svc_writer;
  * of range, or such a file carries no such codec or no sound. */
 int svc_writer_open(struct svc_writer **out, const char *path, const struct svc_stream_info *info,
                     char *why, size_t why_size);
+/* Whether svc_writer_open would take that, without making the file: 0 or SVC_ERR_ARG. */
+int svc_writer_check(const char *path, const struct svc_stream_info *info, char *why,
+                     size_t why_size);
 /* Whether a file of that name can carry sound. */
 bool svc_writer_has_sound(const char *path);
 /* All units of one picture, by rising spatial layer. */
