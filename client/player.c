@@ -57,6 +57,7 @@ struct player {
     bool stopped;
     int64_t margin_us, first_shown_us;
     uint64_t last_picture, last_decoded;
+    int64_t spread_us;
     int64_t came_us; /* the last unit of the video */
     unsigned stale_run;
     uint64_t frames_shown, frames_skipped, healed, refused, demand_changes;
@@ -306,17 +307,32 @@ static bool is_whole(const struct player *p, const struct picture *pic)
            highest(pic) >= p->whole[pic->temporal];
 }
 
-/* Low latency: there is nothing to wait for. What is missing while a later picture is whole and
- * decodes without it is not waited for. */
-static bool is_at_hand(struct player *p, const struct playout_view *v)
+/* How long after a picture's base its other layers came lately; the most of them fades. */
+static void learn_spread(struct player *p, const struct svc_unit *unit, int64_t now)
+{
+    const struct picture *pic = picture_window_get(&p->window, unit->picture);
+    const int64_t behind = now - pic->first_arrival_us;
+    p->spread_us -= p->spread_us / 64;
+    if (behind > p->spread_us)
+        p->spread_us = behind < PLAYER_SPREAD_MAX_US ? behind : PLAYER_SPREAD_MAX_US;
+}
+
+/* Low latency: when the next picture's turn is. At once if it is whole; not much later than its
+ * layers use to come. What is missing while a later picture is whole and decodes without it is not
+ * waited for. */
+static int64_t low_turn(struct player *p, const struct playout_view *v, int64_t at, int64_t now)
 {
     if (!v->has_next && !v->has_later)
-        return false;
+        return at;
     const struct picture *pic =
         picture_window_get(&p->window, v->has_next ? p->clock.next : v->later);
-    return is_whole(p, pic) &&
-           (v->has_next ||
-            svc_tracker_decodable(svc_decoder_tracker(p->decoder), &pic->layer[0].unit));
+    if (!pic->layer[0].unit.bytes ||
+        (!v->has_next &&
+         !svc_tracker_decodable(svc_decoder_tracker(p->decoder), &pic->layer[0].unit)))
+        return at;
+    const int64_t enough = pic->first_arrival_us + p->spread_us + PLAYER_SPREAD_MARGIN_US;
+    const int64_t soon = is_whole(p, pic) ? now : enough;
+    return soon < at ? soon : at;
 }
 
 /* Low latency: shown ahead of the sound by no more than is not noticed. */
@@ -405,8 +421,8 @@ static void run(struct player *p)
         }
         int64_t pts = playout_next_pts(&p->clock, &v);
         int64_t at = playout_due(&p->clock, pts) - p->margin_us;
-        if (p->clock.low && is_at_hand(p, &v))
-            at = now;
+        if (p->clock.low)
+            at = low_turn(p, &v, at, now);
         if (now < at || (!v.has_next && !v.has_later && now < silence_over(p))) {
             arm(p, now < at ? at : silence_over(p));
             return;
@@ -615,6 +631,7 @@ void player_unit(struct player *p, const struct svc_unit *unit)
     p->stale_run = 0;
     p->came_us = now;
     layers_arrived(&p->layers, unit);
+    learn_spread(p, unit, now);
     if (!p->clock.started) {
         if (!unit->key)
             return;
