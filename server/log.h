@@ -1,7 +1,7 @@
 /*
- * log.h - one line per message on standard error, from any thread: "svc-server: ..." or, on request,
- * a JSON object: {"time":"2026-01-31T23:59:59.999Z","level":"warn","message":"..."}. Under systemd's
- * journal text has its level in front, as sd-daemon(3) says.
+ * log.h - one line per message on standard error, from any thread: "svc-server: ..." or, on
+ * request, a JSON object: {"time":"2026-01-31T23:59:59.999Z","level":"warn","message":"..."}. Under
+ * systemd's journal text has its level in front, as sd-daemon(3) says.
  */
 #ifndef SERVER_LOG_H
 #define SERVER_LOG_H

@@ -208,8 +208,34 @@ static void bad_files_are_refused_with_one_line(void **state)
     free(bytes);
     assert_int_equal(svc_reader_open(&r, "/nowhere/x.mkv", why, sizeof(why)), SVC_ERR_FILE);
     assert_int_equal(svc_reader_open(&r, "/tmp", why, sizeof(why)), SVC_ERR_FILE);
+}
+
+/* A file whose writer was killed, cut wherever: what is there plays, and ends without an error. */
+static void unfinished_files_play_up_to_there(void **state)
+{
+    const struct fixture *f = *state;
+    unsigned before = 0;
+    size_t len;
     write_file(f, LEFT_OPEN);
-    assert_int_equal(svc_reader_open(&r, f->path, NULL, 0), SVC_ERR_FORMAT);
+    uint8_t *bytes = load(f->path, &len);
+    for (unsigned part = 2; part <= 20; part++) {
+        struct svc_reader *r = NULL;
+        struct svc_packet p;
+        unsigned pictures = 0;
+        int got;
+        store(f->other, bytes, len * part / 20);
+        if (svc_reader_open(&r, f->other, NULL, 0) != 0)
+            continue; /* no picture is whole */
+        assert_true(svc_reader_info(r)->unfinished);
+        while ((got = svc_reader_next(r, &p)) == 1)
+            pictures += p.kind == SVC_VIDEO && p.end_of_picture;
+        assert_int_equal(got, 0);
+        assert_true(pictures >= before && pictures > 0);
+        before = pictures;
+        svc_reader_free(r);
+    }
+    assert_true(before > 1);
+    free(bytes);
 }
 
 static void mutated_files_never_crash(void **state)
@@ -304,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(bad_files_are_refused_with_one_line),
+        cmocka_unit_test(unfinished_files_play_up_to_there),
         cmocka_unit_test(mutated_files_never_crash),
         cmocka_unit_test(dependencies_are_derived_without_notes),
         cmocka_unit_test(writer_refuses_nonsense),
