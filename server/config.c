@@ -217,5 +217,8 @@ void config_fini(struct config *c)
 
 int config_copy(struct config *out, const struct config *c)
 {
-    return config_table_copy(&config_root, out, c);
+    if (config_table_copy(&config_root, out, c) < 0)
+        return -1;
+    out->ends_with_source = c->ends_with_source;
+    return 0;
 }

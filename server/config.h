@@ -114,6 +114,8 @@ struct config {
     const char *cert, *key;
     struct config_source *source;
     size_t n_sources;
+    bool ends_with_source; /* the only source over, the server is too: it was named on the command
+                              line */
     struct config_push *push;
     size_t n_pushes;
     struct config_access access;

@@ -321,6 +321,7 @@ enum configure_result configure(struct configure *q, struct config *out, char *w
         problems_add(&p, "no file and no --live; try --help");
     else
         config_rules(out, &p);
+    out->ends_with_source = !q->file;
     if (p.n > 0)
         return give_up(out, q->file ? CONFIGURE_BAD : CONFIGURE_USAGE);
     return a.check ? CONFIGURE_CHECK : CONFIGURE_RUN;

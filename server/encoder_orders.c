@@ -32,7 +32,7 @@ void encoder_orders_top(struct encoder_orders *o, uint8_t n_spatial)
     pthread_mutex_unlock(&o->lock);
 }
 
-static void agree(struct svc_tracker *a, const struct svc_tracker *b)
+void encoder_orders_agree(struct svc_tracker *a, const struct svc_tracker *b)
 {
     for (unsigned i = 0; i < SVC_SLOTS; i++)
         a->slot[i].valid = a->slot[i].valid && b->slot[i].valid &&
@@ -57,7 +57,7 @@ void encoder_orders_refresh(struct encoder_orders *o, unsigned spatial,
         n->refresh = (int)spatial < n->refresh ? (int)spatial : n->refresh;
         n->has_held = n->has_held && held;
         if (n->has_held)
-            agree(&n->held, held);
+            encoder_orders_agree(&n->held, held);
     }
     pthread_mutex_unlock(&o->lock);
 }

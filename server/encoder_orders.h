@@ -49,6 +49,9 @@ void encoder_orders_top(struct encoder_orders *o, uint8_t n_spatial);
 void encoder_orders_refresh(struct encoder_orders *o, unsigned spatial,
                             const struct svc_tracker *held);
 
+/* What receivers agree on who hold `a` and who hold `b`, into `a`. */
+void encoder_orders_agree(struct svc_tracker *a, const struct svc_tracker *b);
+
 /* The encoder's side: what there is by `now_us` of any monotonic clock, not 0. */
 struct encoder_order encoder_orders_take(struct encoder_orders *o, uint64_t now_us);
 /* A key picture was coded: it served all who had asked. */

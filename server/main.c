@@ -6,7 +6,6 @@
 
 #include <tvl/tvl.h>
 
-#include "args.h"
 #include "config_rules.h"
 #include "configure.h"
 #include "confine.h"
@@ -45,9 +44,7 @@ static int check(const struct config *c, char *why, size_t why_size)
 
 static int run(const struct config *c, const char *file, char *why, size_t why_size)
 {
-    struct args args;
-    if (confine_enter(c, file, why, why_size) == 0 && args_of(&args, c, why, why_size) == 0 &&
-        server_run(&args, why, why_size) == 0)
+    if (confine_enter(c, file, why, why_size) == 0 && server_run(c, why, why_size) == 0)
         return EXIT_SUCCESS;
     log_lines(why);
     return EXIT_FAILURE;

@@ -1,8 +1,8 @@
 /* report.c - see report.h. */
 #include "report.h"
 
-#include <arpa/inet.h>
 #include <jansson.h>
+#include <string.h>
 
 static const char *const kind_names[] = { "interval", "ended", "final" };
 static const char *const state_names[] = {
@@ -12,26 +12,10 @@ static const char *const state_names[] = {
     [TVL_PATH_ABANDONED] = "abandoned",
 };
 
-static void address_text(const struct sockaddr_storage *a, char *out, size_t size)
-{
-    char host[INET6_ADDRSTRLEN] = "?";
-    if (a->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        snprintf(out, size, "[%s]:%u", host, ntohs(in6->sin6_port));
-    } else if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)a;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
-    } else {
-        snprintf(out, size, "?");
-    }
-}
-
 static json_t *path_json(const struct tvl_path_stats *p)
 {
-    char remote[80];
-    address_text(&p->remote, remote, sizeof remote);
+    char remote[ADDRESS_TEXT_MAX];
+    address_text(&p->remote, remote);
     double share = p->packets_sent ? (double)p->packets_lost / (double)p->packets_sent : 0;
     uint64_t rate_bps = p->srtt ? p->cwnd * 8 * 1000000 / p->srtt : 0;
     return json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I}", "id",
@@ -44,62 +28,46 @@ static json_t *path_json(const struct tvl_path_stats *p)
                      (json_int_t)p->in_flight);
 }
 
-static json_t *paths_json(const struct viewer *v)
+static json_t *track_json(const struct snapshot_track *t, const char *name)
 {
-    struct tvl_path_stats paths[TVL_PATHS_MAX];
-    size_t n = tvl_paths(viewer_conn(v), paths, TVL_PATHS_MAX);
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, path_json(&paths[i]));
-    return list;
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "name",
+                     name, "subscribed", t->subscribed, "offered", (json_int_t)t->offered, "sent",
+                     (json_int_t)t->sent, "bytes", (json_int_t)t->bytes, "dropped_by_policy",
+                     (json_int_t)(t->dropped_broken + t->dropped_rate + t->dropped_queue),
+                     "dropped_broken", (json_int_t)t->dropped_broken, "dropped_rate",
+                     (json_int_t)t->dropped_rate, "dropped_queue", (json_int_t)t->dropped_queue,
+                     "dropped_full", (json_int_t)t->dropped_full, "expired", (json_int_t)t->expired,
+                     "margin_min_ms", (double)t->margin_min_us / 1000, "margin_p10_ms",
+                     (double)t->margin_p10_us / 1000);
 }
 
-static json_t *track_json(const struct viewer *v, const struct track *t, size_t number)
+/* `tracks` NULL: it watches nothing that is known. */
+static json_t *session_json(const struct snapshot_session *v, const struct tracks *tracks)
 {
-    const struct viewer_count *c = viewer_count(v, number);
-    struct tvl_flow_stats flow = { 0 };
-    tvl_flow_get_stats(viewer_conn(v), t->flow, &flow);
-    uint64_t policy =
-        c->fate[VIEWER_DROP_BROKEN] + c->fate[VIEWER_DROP_RATE] + c->fate[VIEWER_DROP_QUEUE];
-    return json_pack(
-        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "name", t->name,
-        "subscribed", viewer_wants(v, number), "offered", (json_int_t)c->offered, "sent",
-        (json_int_t)c->fate[VIEWER_SENT], "bytes", (json_int_t)c->bytes, "dropped_by_policy",
-        (json_int_t)policy, "dropped_broken", (json_int_t)c->fate[VIEWER_DROP_BROKEN],
-        "dropped_rate", (json_int_t)c->fate[VIEWER_DROP_RATE], "dropped_queue",
-        (json_int_t)c->fate[VIEWER_DROP_QUEUE], "dropped_full",
-        (json_int_t)c->fate[VIEWER_DROP_FULL], "expired", (json_int_t)c->fate[VIEWER_EXPIRED],
-        "margin_min_ms", (double)flow.margin_min / 1000, "margin_p10_ms",
-        (double)flow.margin_p10 / 1000);
-}
-
-static json_t *viewer_json(const struct viewer *v, const struct tracks *tracks, tvl_time now)
-{
-    struct tvl_conn_stats s;
-    tvl_conn_get_stats(viewer_conn(v), &s);
-    json_t *layers = json_array();
-    for (size_t i = 0; i < tracks->n; i++)
-        if (tracks->track[i].kind != TRACK_CATALOG)
-            json_array_append_new(layers, track_json(v, &tracks->track[i], i));
-    return json_pack("{s:I, s:f, s:b, s:I, s:I, s:I, s:I, s:i, s:o, s:o}", "id",
-                     (json_int_t)viewer_id(v), "age_ms", (double)(now - viewer_since(v)) / 1000,
-                     "multipath", s.multipath, "rate_bps", (json_int_t)s.rate_bps, "bytes",
-                     (json_int_t)s.bytes_sent, "resent", (json_int_t)s.stream_bytes_resent,
-                     "backlog", (json_int_t)tvl_backlog(viewer_conn(v), UINT64_MAX), "top_spatial",
-                     viewer_top(v), "paths", paths_json(v), "tracks", layers);
-}
-
-/* By spatial layer: what the encoder is told, the least and the mean of it. */
-static json_t *told_json(const struct supplier *s)
-{
-    json_t *list = json_array();
-    for (unsigned i = 0; i < s->info->n_spatial; i++) {
-        const struct supplier_told *t = &s->told[i];
-        uint64_t mean_bps = t->us ? t->sum / t->us : 0;
-        json_array_append_new(list,
-                              json_pack("{s:I, s:I, s:I}", "bps", (json_int_t)t->now_bps, "min_bps",
-                                        (json_int_t)t->min_bps, "mean_bps", (json_int_t)mean_bps));
+    json_t *layers = json_array(), *paths = json_array();
+    for (size_t i = 0; i < v->n_paths; i++)
+        json_array_append_new(paths, path_json(&v->path[i]));
+    for (size_t i = 0; tracks && i < v->n_tracks; i++) {
+        const struct snapshot_track *t = &v->track[i];
+        if (t->track < tracks->n && tracks->track[t->track].kind != TRACK_CATALOG)
+            json_array_append_new(layers, track_json(t, tracks->track[t->track].name));
     }
+    return json_pack("{s:I, s:s, s:f, s:b, s:I, s:I, s:I, s:I, s:i, s:o, s:o}", "id",
+                     (json_int_t)v->id, "namespace", v->ns, "age_ms", (double)v->age_us / 1000,
+                     "multipath", v->multipath, "rate_bps", (json_int_t)v->rate_bps, "bytes",
+                     (json_int_t)v->sent_bytes, "resent", (json_int_t)v->resent_bytes, "backlog",
+                     (json_int_t)v->backlog_bytes, "top_spatial", v->top, "paths", paths, "tracks",
+                     layers);
+}
+
+static json_t *told_json(const struct snapshot_source *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->n_told; i++)
+        json_array_append_new(list,
+                              json_pack("{s:I, s:I, s:I}", "bps", (json_int_t)s->told[i].now_bps,
+                                        "min_bps", (json_int_t)s->told[i].min_bps, "mean_bps",
+                                        (json_int_t)s->told[i].mean_bps));
     return list;
 }
 
@@ -110,8 +78,9 @@ static json_t *capture_json(const struct capture_stats *c)
                      (double)c->delay_us / 1000, "sound_skew_ms", (double)c->sound_skew_us / 1000);
 }
 
-static json_t *encoder_json(const struct live_stats *l, const struct supplier *s)
+static json_t *encoder_json(const struct snapshot_source *s)
 {
+    const struct live_stats *l = &s->live;
     json_t *out = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:f, s:f, "
         "s:f, s:f, s:o}",
@@ -128,22 +97,47 @@ static json_t *encoder_json(const struct live_stats *l, const struct supplier *s
     return out;
 }
 
-int report_write(FILE *file, const struct report_head *head, const struct tracks *tracks,
-                 const struct viewer *const *viewers, size_t n, tvl_time now)
+static json_t *source_json(const struct snapshot_source *s)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, viewer_json(viewers[i], tracks, now));
-    json_t *line = json_pack("{s:s, s:f, s:I, s:o}", "kind", kind_names[head->kind], "t_ms",
-                             (double)head->elapsed_us / 1000, "viewers_total",
-                             (json_int_t)head->viewers_total, "viewers", list);
+    static const char *const states[] = { [SOURCE_IDLE] = "idle",
+                                          [SOURCE_STARTING] = "starting",
+                                          [SOURCE_RUNNING] = "running",
+                                          [SOURCE_ENDED] = "ended",
+                                          [SOURCE_FAILED] = "failed" };
+    json_t *out = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "namespace", s->ns, "kind", s->kind,
+                            "state", states[s->state], "viewers", (json_int_t)s->viewers, "objects",
+                            (json_int_t)s->objects, "bytes", (json_int_t)s->bytes);
+    if (s->has_live)
+        json_object_set_new(out, "encoder", encoder_json(s));
+    return out;
+}
+
+static const struct tracks *tracks_named(const struct snapshot *s, const char *ns)
+{
+    for (size_t i = 0; i < s->n_sources; i++)
+        if (strcmp(s->source[i].ns, ns) == 0)
+            return &s->source[i].tracks;
+    return NULL;
+}
+
+int report_write(FILE *file, enum report_kind kind, const struct snapshot *s, const char *reason)
+{
+    json_t *viewers = json_array(), *sources = json_array();
+    for (size_t i = 0; i < s->n_sessions; i++)
+        json_array_append_new(viewers,
+                              session_json(&s->session[i], tracks_named(s, s->session[i].ns)));
+    for (size_t i = 0; i < s->n_sources; i++)
+        json_array_append_new(sources, source_json(&s->source[i]));
+    json_t *line = json_pack("{s:s, s:f, s:I, s:o, s:o}", "kind", kind_names[kind], "t_ms",
+                             (double)s->up_us / 1000, "viewers_total",
+                             (json_int_t)s->sessions_total, "viewers", viewers, "sources", sources);
     if (!line)
         return -1;
-    if (head->live)
-        json_object_set_new(line, "encoder", encoder_json(head->live, head->supplier));
-    if (head->reason)
-        json_object_set_new(line, "reason", json_string(head->reason));
-    int result = json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (s->n_sources == 1 && s->source[0].has_live)
+        json_object_set_new(line, "encoder", encoder_json(&s->source[0]));
+    if (reason)
+        json_object_set_new(line, "reason", json_string(reason));
+    const int result = json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(line);
     return result < 0 || fputc('\n', file) == EOF || fflush(file) != 0 ? -1 : 0;
 }

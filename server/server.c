@@ -2,82 +2,137 @@
 #include "server.h"
 
 #include <errno.h>
-#include <ev.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include <tvl/ev.h>
-#include <tvl/qlog.h>
-#include <tvl/select.h>
-
-#include "feed_file.h"
+#include "census.h"
+#include "clock.h"
 #include "log.h"
-#include "object.h"
 #include "report.h"
-#include "supplier.h"
-#include "viewer.h"
+#include "server_internal.h"
 
 #define TICK_S 0.05
 #define REPORT_S 1.
-#define VIEWER_START_US                                                                           \
-    100000                      /* from the first subscription on: the others come right after it \
-                                 */
 #define DRAIN_QUIET_US 300000   /* nothing left to send for so long: it has arrived */
 #define DRAIN_SIGNAL_US 1000000 /* a person waits */
 #define CLOSE_US 1000000        /* for goodbyes to be said */
-#define MS_PER_S 1000u
+#define US_PER_S 1000000u
+#define US_PER_MS 1000u
 
-enum phase { SERVING, DRAINING, CLOSING };
+/* ---- letters ---- */
 
-struct server {
-    const struct args *args;
-    struct ev_loop *loop;
-    FILE *keylog, *json;
-    struct tvl_qlog *qlog;           /* NULL: none */
-    struct tvl_knowledge *knowledge; /* NULL: none */
-    struct tvl_tls *tls;
-    struct tvl_ev *driver;
-    struct feed *feed;
-    struct encoder_orders *orders; /* the feed's; NULL: nothing is encoded */
-    struct supplier supplier;
-    struct tracks tracks;
-    struct object_counter counter;
-    struct moq_location largest[TRACKS_MAX];
-    bool has_largest[TRACKS_MAX];
-    char catalog[TRACKS_CATALOG_JSON_MAX];
-    struct broadcast broadcast;
-    struct viewer **viewers; /* n_viewers of at most args->max_viewers */
-    size_t n_viewers;
-    uint64_t viewers_total;
-    ev_signal on_term, on_int;
-    ev_timer tick, report;
-    enum phase phase;
-    tvl_time began, busy_at, phase_until; /* busy_at: when something was last left to send */
-    bool json_failed, feed_failed;
-};
+static void ring(struct server *s, unsigned worker)
+{
+    s->unrung[worker] =
+        s->running && tvl_workers_run(s->port.workers, worker, worker_read, s->worker[worker]) < 0;
+}
+
+void server_post(struct server *s, unsigned worker, struct letter *l)
+{
+    if (!l)
+        return;
+    const bool alone = l->kind == LETTER_MEDIA; /* more will follow: one call for all */
+    s->unrung[worker] |= worker_put(s->worker[worker], l);
+    if (s->unrung[worker] && !alone)
+        ring(s, worker);
+}
+
+static void flush(void *user)
+{
+    struct server *s = user;
+    for (unsigned i = 0; i < s->port.count; i++)
+        if (s->unrung[i])
+            ring(s, i);
+}
+
+void server_post_all(struct server *s, enum letter_kind kind, uint64_t id, uint64_t code,
+                     const char *reason)
+{
+    for (unsigned i = 0; i < s->port.count; i++) {
+        struct letter *l = letter_new(kind);
+        if (!l)
+            continue;
+        l->id = id;
+        l->code = code;
+        snprintf(l->reason, sizeof l->reason, "%s", reason);
+        server_post(s, i, l);
+    }
+}
+
+static void post_for_broadcast(void *user, unsigned worker, struct letter *l)
+{
+    server_post(user, worker, l);
+}
+
+static size_t waiting(void *user, unsigned worker)
+{
+    const struct server *s = user;
+    return worker_waiting(s->worker[worker]);
+}
+
+static void ring_main(void *user)
+{
+    struct server *s = user;
+    ev_async_send(s->loop, &s->bell);
+}
 
 /* ---- reports ---- */
 
-static void report(struct server *s, const struct report_head *what, struct viewer *const *viewers,
-                   size_t n)
+struct snapshot *server_snapshot(struct server *s)
+{
+    struct snapshot *out = calloc(1, sizeof *out);
+    struct census *c = census_new(s->port.count);
+    if (!out || !c)
+        goto fail;
+    out->n_sources = directory_count(s->directory);
+    out->source = calloc(out->n_sources ? out->n_sources : 1, sizeof *out->source);
+    if (!out->source)
+        goto fail;
+    for (unsigned i = 0; i < s->port.count; i++) {
+        struct letter *l = letter_new(LETTER_CENSUS);
+        if (!l)
+            goto fail;
+        l->census = census_ref(c);
+        server_post(s, i, l);
+    }
+    out->up_us = clock_now_us() - s->began;
+    out->wall_ms = clock_wall_ms();
+    out->ready = s->phase == SERVER_SERVING;
+    out->draining = !out->ready;
+    out->workers = s->port.count;
+    out->sessions_total = atomic_load(&s->worker_host.total);
+    out->refused_total = atomic_load(&s->worker_host.refused);
+    for (size_t i = 0; i < out->n_sources; i++)
+        broadcast_snapshot(directory_at(s->directory, i), &out->source[i]);
+    const int missing = census_wait(c, out);
+    if (missing < 0)
+        goto fail;
+    if (missing > 0)
+        log_line(LOG_ERROR, "%d workers have not answered in time", missing);
+    census_unref(c);
+    return out;
+fail:
+    census_unref(c);
+    snapshot_free(out);
+    return NULL;
+}
+
+static void check_written(struct server *s, int result)
+{
+    if (result >= 0)
+        return;
+    s->json_failed = true;
+    log_line(LOG_ERROR, "%s: cannot be written", s->cfg->json);
+}
+
+static void report(struct server *s, enum report_kind kind)
 {
     if (!s->json || s->json_failed)
         return;
-    tvl_time now = tvl_ev_now(s->driver);
-    struct report_head head = *what;
-    head.elapsed_us = now - s->began;
-    head.viewers_total = s->viewers_total;
-    struct live_stats live;
-    head.live = feed_stats(s->feed, &live) ? &live : NULL;
-    head.supplier = &s->supplier;
-    if (report_write(s->json, &head, &s->tracks, (const struct viewer *const *)viewers, n, now) <
-        0) {
-        s->json_failed = true;
-        log_line(LOG_ERROR, "%s: cannot be written", s->args->json);
-    }
+    struct snapshot *snapshot = server_snapshot(s);
+    check_written(s, snapshot ? report_write(s->json, kind, snapshot, NULL) : -1);
+    snapshot_free(snapshot);
 }
 
 static void on_report(struct ev_loop *loop, ev_timer *timer, int events)
@@ -85,44 +140,79 @@ static void on_report(struct ev_loop *loop, ev_timer *timer, int events)
     struct server *s = timer->data;
     (void)loop;
     (void)events;
-    if (s->phase == CLOSING)
-        return; /* the final line is the last */
-    report(s, &(struct report_head){ .kind = REPORT_INTERVAL }, s->viewers, s->n_viewers);
+    if (s->phase != SERVER_CLOSING) /* the final line is the last */
+        report(s, REPORT_INTERVAL);
+}
+
+static void report_gone(struct server *s, const struct letter *l)
+{
+    const struct broadcast *b = directory_find(s->directory, l->session->ns);
+    struct snapshot_source source;
+    if (!s->json || s->json_failed)
+        return;
+    if (b)
+        broadcast_snapshot(b, &source);
+    struct snapshot about = { .up_us = clock_now_us() - s->began,
+                              .sessions_total = atomic_load(&s->worker_host.total),
+                              .session = l->session,
+                              .n_sessions = 1,
+                              .source = &source,
+                              .n_sources = b ? 1 : 0 };
+    check_written(s, report_write(s->json, REPORT_ENDED, &about, l->reason));
 }
 
 /* ---- the end ---- */
 
+static void halt_sources(struct server *s)
+{
+    for (size_t i = 0; i < directory_count(s->directory); i++)
+        broadcast_halt(directory_at(s->directory, i));
+}
+
 static void begin_drain(struct server *s, const char *reason, tvl_time patience)
 {
-    tvl_time now = tvl_ev_now(s->driver);
-    s->phase = DRAINING;
+    const tvl_time now = clock_now_us();
+    s->phase = SERVER_DRAINING;
     s->busy_at = now;
     s->phase_until = now + patience;
-    feed_stop(s->feed);
-    for (size_t i = 0; i < s->n_viewers; i++)
-        viewer_done(s->viewers[i], reason);
-    log_line(LOG_INFO, "%s; %zu viewers", reason, s->n_viewers);
+    halt_sources(s);
+    server_post_all(s, LETTER_DONE, 0, MOQ_DONE_TRACK_ENDED, reason);
+    log_line(LOG_INFO, "%s; %u viewers", reason, atomic_load(&s->worker_host.viewers));
+}
+
+void server_leave(struct server *s)
+{
+    static const char reason[] = "the server is stopping";
+    if (s->phase != SERVER_SERVING)
+        return;
+    if (s->cfg->drain_s == 0) {
+        begin_drain(s, reason, DRAIN_SIGNAL_US);
+        return;
+    }
+    s->phase = SERVER_LEAVING;
+    s->phase_until = clock_now_us() + s->cfg->drain_s * (tvl_time)US_PER_S;
+    server_post_all(s, LETTER_LEAVE, 0, s->cfg->drain_s * UINT64_C(1000), reason);
+    log_line(LOG_INFO, "%s; %u viewers have %u s", reason, atomic_load(&s->worker_host.viewers),
+             s->cfg->drain_s);
 }
 
 static void begin_close(struct server *s, tvl_time now)
 {
-    s->phase = CLOSING;
+    s->phase = SERVER_CLOSING;
     s->phase_until = now + CLOSE_US;
-    report(s, &(struct report_head){ .kind = REPORT_FINAL }, s->viewers, s->n_viewers);
-    for (size_t i = 0; i < s->n_viewers; i++)
-        viewer_close(s->viewers[i], "the broadcast is over", now);
+    report(s, REPORT_FINAL);
+    server_post_all(s, LETTER_CLOSE, 0, MOQ_NO_ERROR, "the broadcast is over");
 }
 
 static void advance_end(struct server *s, tvl_time now)
 {
-    if (s->phase == DRAINING) {
-        for (size_t i = 0; i < s->n_viewers; i++)
-            if (tvl_backlog(viewer_conn(s->viewers[i]), UINT64_MAX) > 0)
-                s->busy_at = now;
-        if (s->n_viewers == 0 || now - s->busy_at >= DRAIN_QUIET_US || now >= s->phase_until)
-            begin_close(s, now);
-    }
-    if (s->phase == CLOSING && (s->n_viewers == 0 || now >= s->phase_until))
+    const bool alone = atomic_load(&s->worker_host.viewers) == 0;
+    if (s->phase == SERVER_LEAVING && (alone || now >= s->phase_until))
+        begin_drain(s, "the server is stopping", DRAIN_SIGNAL_US);
+    if (s->phase == SERVER_DRAINING &&
+        (alone || now - s->busy_at >= DRAIN_QUIET_US || now >= s->phase_until))
+        begin_close(s, now);
+    if (s->phase == SERVER_CLOSING && (alone || now >= s->phase_until))
         ev_break(s->loop, EVBREAK_ALL);
 }
 
@@ -130,262 +220,161 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     struct server *s = signal->data;
     (void)events;
-    if (s->phase != SERVING) {
+    if (s->phase == SERVER_SERVING)
+        server_leave(s);
+    else
         ev_break(loop, EVBREAK_ALL);
+}
+
+/* A source is over by itself. */
+static void on_over(void *user, struct broadcast *b, enum feed_end end)
+{
+    struct server *s = user;
+    const struct config_source *cfg = broadcast_config(b);
+    if (!s->cfg->ends_with_source || s->phase >= SERVER_DRAINING)
         return;
-    }
-    begin_drain(s, "the server is stopping", DRAIN_SIGNAL_US);
-    tvl_ev_kick(s->driver);
-}
-
-/* ---- the feed ---- */
-
-static void on_packet(void *user, const struct svc_packet *pkt)
-{
-    struct server *s = user;
-    struct object obj;
-    if (object_make(&s->counter, &s->tracks, pkt, &obj) < 0)
-        return;
-    tvl_time now = tvl_ev_now(s->driver);
-    const struct svc_unit *unit = pkt->kind == SVC_VIDEO ? &pkt->unit : NULL;
-    for (size_t i = 0; i < s->n_viewers; i++)
-        viewer_offer(s->viewers[i], &obj, unit, now);
-    s->largest[obj.track] = (struct moq_location){ obj.moq.group, obj.moq.object };
-    s->has_largest[obj.track] = true;
-}
-
-static void on_burst(void *user)
-{
-    struct server *s = user;
-    tvl_ev_kick(s->driver);
-}
-
-static void on_end(void *user, enum feed_end end)
-{
-    struct server *s = user;
-    s->feed_failed = end == FEED_DAMAGED;
+    s->source_failed = end == FEED_DAMAGED;
+    snprintf(s->failed_why, sizeof s->failed_why, "%s: %s", cfg->input, broadcast_why(b));
     /* The last base units may take as long as they live. */
     begin_drain(s, end == FEED_END ? "the file is over" : "the file is damaged",
-                s->broadcast.latency_us * (POLICY_LIVES_MOST + 1));
-    tvl_ev_kick(s->driver);
+                cfg->latency_ms * (tvl_time)US_PER_MS * (POLICY_LIVES_MOST + 1));
 }
 
-/* Whoever comes need not wait for the next key picture, where one can be had. */
-static void on_watched(void *user, const struct track *track)
+/* ---- the workers' letters ---- */
+
+static void refuse(struct server *s, const struct letter *wanted)
+{
+    struct letter *l = letter_new(LETTER_REFUSED);
+    if (!l)
+        return;
+    l->code = MOQ_REQ_DOES_NOT_EXIST;
+    memcpy(l->ns, wanted->ns, sizeof l->ns);
+    snprintf(l->reason, sizeof l->reason, "no such namespace here");
+    server_post(s, wanted->worker, l);
+}
+
+static void read_letter(struct server *s, const struct letter *l)
+{
+    struct broadcast *b;
+    switch (l->kind) {
+    case LETTER_ENDED:
+        report_gone(s, l);
+        break;
+    case LETTER_STATE:
+        if (l->busy)
+            s->busy_at = clock_now_us();
+        break;
+    default:
+        b = directory_find(s->directory, l->ns);
+        if (b)
+            broadcast_read(b, l);
+        else if (l->kind == LETTER_WANTED)
+            refuse(s, l);
+        break;
+    }
+}
+
+static void on_bell(struct ev_loop *loop, ev_async *bell, int events)
+{
+    struct server *s = bell->data;
+    (void)loop;
+    (void)events;
+    for (struct letter *l = letter_box_take(&s->in), *next; l; l = next) {
+        next = l->next;
+        read_letter(s, l);
+        letter_free(l);
+    }
+}
+
+static void on_event(void *user, unsigned worker, const struct tvl_event *ev)
 {
     struct server *s = user;
-    if (s->phase != SERVING)
-        return;
-    if (s->args->start_on_viewer)
-        feed_start(s->feed, VIEWER_START_US);
-    supplier_decide(&s->supplier, s->viewers, s->n_viewers, tvl_ev_now(s->driver));
-    if (s->orders && track->flow == 0)
-        encoder_orders_refresh(s->orders, 0, NULL);
-}
-
-/* What follows is for all who follow that layer, and may lean on what each of them holds. */
-static void on_missed(void *user, const struct viewer *who, uint8_t spatial)
-{
-    struct server *s = user;
-    if (!s->orders)
-        return;
-    encoder_orders_refresh(s->orders, spatial, viewer_holds(who));
-    for (size_t i = 0; i < s->n_viewers; i++)
-        if (s->viewers[i] != who && viewer_top(s->viewers[i]) >= spatial)
-            encoder_orders_refresh(s->orders, spatial, viewer_holds(s->viewers[i]));
-}
-
-/* ---- viewers ---- */
-
-static void accept_viewer(struct server *s, struct tvl_conn *conn, tvl_time now)
-{
-    struct viewer *v;
-    if (s->phase != SERVING || s->n_viewers == s->args->max_viewers ||
-        viewer_new(&v, &s->broadcast, conn, now) < 0) {
-        tvl_close(conn, MOQ_NO_ERROR, "no room for another viewer", now);
-        return;
-    }
-    tvl_conn_set_user(conn, v);
-    s->viewers[s->n_viewers++] = v;
-    s->viewers_total++;
-}
-
-static void lose_viewer(struct server *s, struct viewer *v, const struct tvl_event *ev)
-{
-    log_line(LOG_INFO, "viewer %llu: gone (%d, 0x%llx) %s", (unsigned long long)viewer_id(v),
-             (int)ev->closed.kind, (unsigned long long)ev->closed.code, ev->closed.reason);
-    struct report_head head = { .kind = REPORT_ENDED, .reason = ev->closed.reason };
-    report(s, &head, &v, 1);
-    for (size_t i = 0; i < s->n_viewers; i++) {
-        if (s->viewers[i] == v) {
-            s->viewers[i] = s->viewers[--s->n_viewers];
-            break;
-        }
-    }
-    tvl_conn_set_user(ev->conn, NULL);
-    viewer_free(v);
-}
-
-static void on_event(void *user, const struct tvl_event *ev)
-{
-    struct server *s = user;
-    tvl_time now = tvl_ev_now(s->driver);
-    if (ev->type == TVL_EVENT_ACCEPTED) {
-        accept_viewer(s, ev->conn, now);
-        return;
-    }
-    struct viewer *v = tvl_conn_user(ev->conn);
-    if (!v)
-        return;
-    if (ev->type == TVL_EVENT_CLOSED)
-        lose_viewer(s, v, ev);
-    else
-        viewer_on_event(v, ev, now);
+    worker_on_event(s->worker[worker], ev);
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct server *s = timer->data;
+    const tvl_time now = clock_now_us();
     (void)loop;
     (void)events;
-    tvl_time now = tvl_ev_now(s->driver);
-    for (size_t i = 0; i < s->n_viewers; i++)
-        viewer_tick(s->viewers[i], now);
-    supplier_tick(&s->supplier, s->viewers, s->n_viewers, now);
+    for (size_t i = 0; i < directory_count(s->directory); i++)
+        broadcast_tick(directory_at(s->directory, i), now);
+    flush(s);
     advance_end(s, now);
-    tvl_ev_kick(s->driver);
 }
 
 /* ---- set-up ---- */
 
-static void on_keylog(void *user, const char *line)
-{
-    FILE *file = user;
-    fprintf(file, "%s\n", line);
-    fflush(file);
-}
-
-static int open_file(FILE **out, const char *path, const char *mode, char *why, size_t why_size)
+static int open_file(FILE **out, const char *path, char *why, size_t why_size)
 {
     if (!path)
         return 0;
-    *out = fopen(path, mode);
+    *out = fopen(path, "w");
     if (*out)
         return 0;
     snprintf(why, why_size, "%s: %s", path, strerror(errno));
     return -1;
 }
 
-static int open_qlog(struct server *s, const char *dir, char *why, size_t why_size)
+static int open_core(struct server *s, char *why, size_t why_size)
 {
-    if (!dir || tvl_qlog_new(&s->qlog, dir) == 0)
+    const unsigned workers = port_workers(s->cfg);
+    s->broadcast_host = (struct broadcast_host){ .loop = s->loop,
+                                                 .workers = workers,
+                                                 .sole = s->cfg->ends_with_source,
+                                                 .policy_log = s->policy_log,
+                                                 .user = s,
+                                                 .post = post_for_broadcast,
+                                                 .flush = flush,
+                                                 .waiting = waiting,
+                                                 .over = on_over };
+    s->worker_host.up = &s->in;
+    s->worker_host.ring = ring_main;
+    s->worker_host.user = s;
+    s->worker_host.policy_log = s->policy_log;
+    atomic_init(&s->worker_host.viewers_max, s->cfg->viewers_max);
+    bool ok = s->directory != NULL;
+    for (unsigned i = 0; ok && i < workers; i++) {
+        s->worker[i] = worker_new(i, &s->worker_host);
+        ok = s->worker[i] != NULL;
+    }
+    if (!ok)
+        snprintf(why, why_size, "out of memory");
+    return ok ? 0 : -1;
+}
+
+static int add_source(struct server *s, const struct config_source *cfg, char *why, size_t why_size)
+{
+    struct broadcast *b = broadcast_new(&s->broadcast_host, cfg);
+    if (!b || directory_add(s->directory, cfg->ns, b) < 0) {
+        broadcast_free(b);
+        snprintf(why, why_size, "%s: out of memory", cfg->ns);
+        return -1;
+    }
+    if (cfg->on_demand || broadcast_start(b) == 0 || !s->cfg->ends_with_source)
         return 0;
-    snprintf(why, why_size, "%s: %s", dir, strerror(errno));
+    snprintf(why, why_size, "%s", broadcast_why(b));
     return -1;
 }
 
-static uint64_t wall_ms(void)
+static int add_sources(struct server *s, char *why, size_t why_size)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * MS_PER_S + (uint64_t)ts.tv_nsec / 1000000u;
-}
-
-static int open_feed(struct server *s, char *why, size_t why_size)
-{
-    const struct feed_sink sink = {
-        .loop = s->loop, .on_packet = on_packet, .on_burst = on_burst, .on_end = on_end, .user = s
-    };
-    const struct args *a = s->args;
-    if (a->file)
-        return feed_file_open(&s->feed, &sink, a->file, a->loop ? FEED_AGAIN : FEED_ONCE, why,
-                              why_size);
-    struct live_config cfg = a->live.config;
-    cfg.input.repeat = a->loop;
-    return live_open(&s->feed, &sink, &cfg, why, why_size);
-}
-
-static int open_broadcast(struct server *s, char *why, size_t why_size)
-{
-    if (open_feed(s, why, why_size) < 0)
-        return -1;
-    s->orders = feed_orders(s->feed);
-    const struct svc_stream_info *info = feed_info(s->feed);
-    struct msf_catalog *catalog = malloc(sizeof *catalog);
-    uint64_t now_ms = wall_ms();
-    int len = -1;
-    tracks_init(&s->tracks, info);
-    supplier_init(&s->supplier, s->orders, info, &s->tracks,
-                  s->args->live.config.encoder.bitrate_bps,
-                  s->args->latency_ms * (uint64_t)MS_PER_S);
-    object_counter_init(&s->counter, now_ms);
-    if (catalog) {
-        tracks_catalog(&s->tracks, info, s->args->latency_ms, now_ms, catalog);
-        len = msf_catalog_write(catalog, s->catalog, sizeof s->catalog);
-    }
-    free(catalog);
-    if (len < 0) {
-        snprintf(why, why_size, "the catalog cannot be written");
-        return -1;
-    }
-    s->broadcast = (struct broadcast){ .ns = s->args->ns,
-                                       .tracks = &s->tracks,
-                                       .catalog = s->catalog,
-                                       .catalog_len = (size_t)len,
-                                       .catalog_group = now_ms,
-                                       .largest = s->largest,
-                                       .has_largest = s->has_largest,
-                                       .latency_us = s->args->latency_ms * (uint64_t)MS_PER_S,
-                                       .on_watched = on_watched,
-                                       .on_missed = on_missed,
-                                       .user = s };
+    for (size_t i = 0; i < s->cfg->n_sources; i++)
+        if (s->cfg->source[i].kind != CONFIG_PUBLISH &&
+            add_source(s, &s->cfg->source[i], why, why_size) < 0)
+            return -1;
     return 0;
 }
 
-/* Without the installed one formulas alone decide; one that was named must be good. */
-static int read_knowledge(struct server *s, char *why, size_t why_size)
+/* Letters may have come before. */
+static void begin_workers(struct server *s)
 {
-    const struct args *a = s->args;
-    if (a->objective == TVL_OBJECTIVE_NONE)
-        return 0;
-    if (tvl_knowledge_read(&s->knowledge, a->knowledge, why, why_size) == 0)
-        return 0;
-    if (a->knowledge)
-        return -1;
-    log_line(LOG_INFO, "no knowledge base: %s", why);
-    return 0;
-}
-
-static int open_port(struct server *s, char *why, size_t why_size)
-{
-    static const char *const alpn[] = { MOQ_ALPN, NULL };
-    const struct tvl_tls_config tls = { .alpn = alpn,
-                                        .cert_file = s->args->cert,
-                                        .key_file = s->args->key,
-                                        .server = true,
-                                        .keylog = s->keylog ? on_keylog : NULL,
-                                        .keylog_user = s->keylog };
-    why[0] = 0;
-    int result = tvl_tls_new(&s->tls, &tls, why, why_size);
-    if (result == 0) {
-        struct tvl_ev_config cfg = {
-            .loop = s->loop, .listen = s->args->listen, .on_event = on_event, .user = s
-        };
-        tvl_config_init(&cfg.tvl);
-        cfg.tvl.tls = s->tls;
-        cfg.tvl.conns_max = s->args->max_viewers;
-        cfg.tvl.trace = s->qlog ? tvl_qlog_trace : NULL;
-        cfg.tvl.trace_user = s->qlog;
-        cfg.tvl.cc = s->args->cc ? s->args->cc : "copa";
-        cfg.tvl.objective = (enum tvl_objective)s->args->objective;
-        cfg.tvl.objective_deadline = s->broadcast.latency_us;
-        cfg.tvl.knowledge = s->knowledge;
-        cfg.tvl.sched = s->args->sched ? s->args->sched : "layered";
-        result = tvl_ev_new(&s->driver, &cfg, why, why_size);
+    s->running = true;
+    for (unsigned i = 0; i < s->port.count; i++) {
+        (void)tvl_workers_run(s->port.workers, i, worker_begin, s->worker[i]);
+        ring(s, i);
     }
-    if (result < 0 && !why[0])
-        snprintf(why, why_size, "%s: %s", s->args->listen, tvl_strerror(result));
-    return result < 0 ? -1 : 0;
 }
 
 static void start_watchers(struct server *s)
@@ -405,77 +394,91 @@ static void start_watchers(struct server *s)
 
 static void say_ready(const struct server *s)
 {
-    const char *colon = strrchr(s->args->listen, ':');
-    int host = colon ? (int)(colon - s->args->listen) : 0;
-    printf("svc-server: ready on %.*s:%u\n", host, s->args->listen, tvl_ev_port(s->driver));
+    const char *colon = strrchr(s->cfg->listen, ':');
+    int host = colon ? (int)(colon - s->cfg->listen) : 0;
+    printf("svc-server: ready on %.*s:%u\n", host, s->cfg->listen,
+           tvl_workers_port(s->port.workers));
     fflush(stdout);
+}
+
+static void end_workers(struct server *s)
+{
+    for (unsigned i = 0; s->running && i < s->port.count; i++) {
+        while (tvl_workers_run(s->port.workers, i, worker_end, s->worker[i]) == TVL_ERR_FULL)
+            ; /* it is doing others' jobs */
+        worker_wait_end(s->worker[i]);
+    }
 }
 
 static void close_all(struct server *s)
 {
-    for (size_t i = 0; i < s->n_viewers; i++)
-        viewer_free(s->viewers[i]);
-    free(s->viewers);
-    tvl_ev_free(s->driver);
-    tvl_qlog_free(s->qlog);
-    tvl_tls_free(s->tls);
-    tvl_knowledge_free(s->knowledge);
-    feed_free(s->feed);
-    if (s->keylog)
-        fclose(s->keylog);
+    end_workers(s);
+    port_close(&s->port);
+    for (unsigned i = 0; i < TVL_WORKERS_MAX; i++)
+        worker_free(s->worker[i]);
+    for (size_t i = 0; s->directory && i < directory_count(s->directory); i++)
+        broadcast_free(directory_at(s->directory, i));
+    directory_free(s->directory);
+    letter_box_fini(&s->in);
     if (s->json)
         fclose(s->json);
-    if (s->broadcast.policy_log)
-        fclose(s->broadcast.policy_log);
+    if (s->policy_log)
+        fclose(s->policy_log);
     if (s->loop)
         ev_loop_destroy(s->loop);
     free(s);
 }
 
-static const char *name_of_feed(const struct args *a)
+static int verdict(const struct server *s, char *why, size_t why_size)
 {
-    const char *path = a->live.config.input.path;
-    return a->file ? a->file : path ? path : "test";
+    const bool log_failed = s->policy_log && ferror(s->policy_log) != 0;
+    if (s->source_failed)
+        snprintf(why, why_size, "%s", s->failed_why);
+    else if (s->json_failed)
+        snprintf(why, why_size, "%s: cannot be written", s->cfg->json);
+    else if (log_failed)
+        snprintf(why, why_size, "%s: cannot be written", s->cfg->policy_log);
+    return s->source_failed || s->json_failed || log_failed ? -1 : 0;
 }
 
-int server_run(const struct args *a, char *why, size_t why_size)
+static struct server *server_new(const struct config *cfg)
+{
+    struct server *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->cfg = cfg;
+    letter_box_init(&s->in);
+    s->directory = directory_new();
+    s->loop = ev_loop_new(EVFLAG_AUTO);
+    if (!s->loop) {
+        close_all(s);
+        return NULL;
+    }
+    ev_async_init(&s->bell, on_bell);
+    s->bell.data = s;
+    ev_async_start(s->loop, &s->bell);
+    return s;
+}
+
+int server_run(const struct config *cfg, char *why, size_t why_size)
 {
     int result = -1;
-    struct server *s = calloc(1, sizeof *s);
+    struct server *s = server_new(cfg);
     if (!s) {
-        snprintf(why, why_size, "out of memory");
+        snprintf(why, why_size, "cannot set up the event loop");
         return -1;
     }
-    s->args = a;
-    s->loop = ev_loop_new(EVFLAG_AUTO);
-    s->viewers = calloc(a->max_viewers, sizeof(struct viewer *));
-    if (!s->loop || !s->viewers) {
-        snprintf(why, why_size, "cannot set up the event loop");
+    if (open_file(&s->json, cfg->json, why, why_size) < 0 ||
+        open_file(&s->policy_log, cfg->policy_log, why, why_size) < 0 ||
+        open_core(s, why, why_size) < 0 || add_sources(s, why, why_size) < 0 ||
+        port_open(&s->port, cfg, on_event, s, why, why_size) < 0)
         goto close;
-    }
-    if (open_file(&s->keylog, a->keylog ? a->keylog : getenv("SSLKEYLOGFILE"), "a", why, why_size) <
-            0 ||
-        open_qlog(s, a->qlog ? a->qlog : getenv("QLOGDIR"), why, why_size) < 0 ||
-        open_file(&s->json, a->json, "w", why, why_size) < 0 ||
-        open_broadcast(s, why, why_size) < 0 ||
-        open_file(&s->broadcast.policy_log, a->policy_log, "w", why, why_size) < 0 ||
-        read_knowledge(s, why, why_size) < 0 || open_port(s, why, why_size) < 0)
-        goto close;
-    s->supplier.log = s->broadcast.policy_log;
+    begin_workers(s);
     start_watchers(s);
-    s->began = tvl_ev_now(s->driver);
-    if (!a->start_on_viewer)
-        feed_start(s->feed, 0);
+    s->began = clock_now_us();
     say_ready(s);
     ev_run(s->loop, 0);
-    const bool log_failed = s->broadcast.policy_log && ferror(s->broadcast.policy_log) != 0;
-    result = s->feed_failed || s->json_failed || log_failed ? -1 : 0;
-    if (s->feed_failed)
-        snprintf(why, why_size, "%s: damaged, nothing more to play", name_of_feed(a));
-    else if (s->json_failed)
-        snprintf(why, why_size, "%s: cannot be written", a->json);
-    else if (log_failed)
-        snprintf(why, why_size, "%s: cannot be written", a->policy_log);
+    result = verdict(s, why, why_size);
 close:
     close_all(s);
     return result;

@@ -1,15 +1,18 @@
 /*
- * server.h - one broadcast on one port: file, viewers, reports and the orderly end, on a libev
- * loop.
+ * server.h - the server's life on a libev loop: sources and their broadcasts on the main loop,
+ * viewers on the workers' threads, reports, and the orderly end.
  *
- *     serving --SIGTERM, end of file--> draining --all sent, or time--> closing --all gone--> over
+ *     serving ─SIGTERM─► leaving ─all gone, drain_s─► draining ─all sent, 1 s─► closing ─► over
+ *        └────── the only source of the command line is over ──►┘
+ *
+ * A second SIGTERM or SIGINT ends it at once.
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
-#include "args.h"
+#include "config.h"
 
-/* Runs until the end. 0: done; -1: failed, with one line in `why`. */
-int server_run(const struct args *a, char *why, size_t why_size);
+/* Runs until the end. `cfg` outlives the call. 0: done; -1: failed, with one line in `why`. */
+int server_run(const struct config *cfg, char *why, size_t why_size);
 
 #endif

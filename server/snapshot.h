@@ -12,6 +12,7 @@
 
 #include <tvl/tvl.h>
 
+#include "address.h"
 #include "live.h"
 #include "tracks.h"
 
@@ -20,26 +21,34 @@
 
 struct snapshot_track { /* of one session: what is sent to it of a track, from its beginning */
     uint8_t track;      /* index in its source's tracks */
-    bool takes;         /* is subscribed, and forward is on */
+    bool subscribed;
+    bool takes; /* is subscribed, and forward is on */
     uint64_t offered, sent, bytes;
     uint64_t dropped_broken, dropped_rate, dropped_queue, dropped_full, expired;
-    uint64_t delay_us; /* the last object, from queued to acknowledged */
+    uint64_t delay_us;                    /* the last object, from queued to acknowledged */
+    int64_t margin_min_us, margin_p10_us; /* before their deadlines: see tvl_flow_stats */
 };
 
 struct snapshot_session {
     uint64_t id; /* unique for the life of the process, also over workers */
     uint32_t worker;
-    char remote[64];                 /* address of its first path */
+    char remote[ADDRESS_TEXT_MAX];   /* address of its first path */
     char implementation[64];         /* as it said in SETUP; may be empty */
     char subject[SNAPSHOT_TEXT_MAX]; /* of its token or certificate; may be empty */
-    char ns[SNAPSHOT_TEXT_MAX];      /* what it watches or publishes; may be empty */
+    char ns[SNAPSHOT_TEXT_MAX];      /* what it watches or publishes, of several the first that it
+                                        still does; may be empty. The tracks are of this one */
     bool publishes;
     uint64_t age_us, backlog_bytes, rate_bps, sent_bytes, resent_bytes;
+    bool multipath;
     double loss; /* [0, 1] */
     int top;     /* highest spatial layer going well; -1: none */
     size_t n_paths, n_tracks;
     struct tvl_path_stats path[SNAPSHOT_PATHS_MAX];
     struct snapshot_track track[TRACKS_MAX];
+};
+
+struct snapshot_told { /* what the encoder is told of one spatial layer's own rate, bits/s */
+    uint32_t now_bps, min_bps, mean_bps; /* while somebody took it; 0: left out */
 };
 
 enum snapshot_state { SOURCE_IDLE, SOURCE_STARTING, SOURCE_RUNNING, SOURCE_ENDED, SOURCE_FAILED };
@@ -54,6 +63,8 @@ struct snapshot_source {
     struct tracks tracks;    /* n = 0: not known yet */
     bool has_live;
     struct live_stats live;
+    struct snapshot_told told[SVC_SPATIAL_MAX]; /* n_told of them */
+    size_t n_told;
     bool records;
     uint64_t recorded_bytes, window_us;
 };

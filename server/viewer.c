@@ -3,95 +3,147 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "held.h"
+#include "address.h"
 #include "log.h"
-#include "wire.h"
 
 struct viewer {
-    const struct broadcast *b;
-    struct tvl_conn *conn;
+    const struct viewer_host *host;
     struct moq_session *moq;
     struct wire wire;
-    struct moq_sending *sending[TRACKS_MAX]; /* NULL: not subscribed */
-    struct sender sender;
-    enum policy_protection protection[TRACKS_MAX]; /* as the transport was told */
-    struct viewer_count count[TRACKS_MAX];
+    struct watch_way way;
+    struct watch *watch[VIEWER_WATCHES_MAX]; /* NULL: free */
+    uint8_t last;                            /* the one that was asked for last */
     tvl_time since;
     bool setup, closing;
-    tvl_time delay_us[TRACKS_MAX]; /* from offer to acknowledgement, of the last that came */
-    uint8_t missed;                /* lowest spatial layer it lost; SVC_SPATIAL_MAX: none */
-    struct held held;
 };
 
-/* ---- subscriptions ---- */
+/* ---- what it watches ---- */
 
-static bool is_our_name(const struct broadcast *b, const struct moq_name *name)
+/* "a/b". False: too long for any of ours, or not to be told from another when written so. */
+static bool write_ns(char *out, size_t size, const struct moq_name *name)
 {
-    struct moq_name ours, asked = *name;
-    if (moq_name_from_text(&ours, b->ns, MSF_CATALOG_TRACK) < 0)
-        return false;
-    asked.track = ours.track;
-    return moq_name_equal(&ours, &asked);
+    size_t at = 0;
+    for (size_t i = 0; i < name->n_ns; i++) {
+        const struct moq_bytes f = name->ns[i];
+        if (f.len == 0 || memchr(f.bytes, '/', f.len) || memchr(f.bytes, 0, f.len) ||
+            at + 1 + f.len >= size)
+            return false;
+        if (i > 0)
+            out[at++] = '/';
+        memcpy(out + at, f.bytes, f.len);
+        at += f.len;
+    }
+    out[at] = 0;
+    return at > 0;
 }
 
-static void send_catalog(struct viewer *v, struct moq_sending *s)
+/* A place for one more: free, or of one that is over. VIEWER_WATCHES_MAX: none. */
+static size_t find_place(struct viewer *v)
 {
-    struct moq_object obj = {
-        .group = v->b->catalog_group,
-        .payload = { (const uint8_t *)v->b->catalog, v->b->catalog_len },
-    };
-    int result = moq_object_write(s, &obj, 0);
-    if (result < 0)
-        log_line(LOG_WARN, "viewer %llu: the catalog was not sent: %s",
-                 (unsigned long long)viewer_id(v), moq_strerror(result));
+    size_t idle = VIEWER_WATCHES_MAX;
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
+        if (!v->watch[i])
+            return i;
+        if (watch_is_idle(v->watch[i]))
+            idle = i;
+    }
+    if (idle < VIEWER_WATCHES_MAX) {
+        wire_forget(&v->wire, (uint8_t)idle);
+        watch_free(v->watch[idle]);
+        v->watch[idle] = NULL;
+    }
+    return idle;
 }
 
-static int accept_track(struct viewer *v, struct moq_sending *s, size_t track)
+/* NULL: there is no room for it. */
+static struct watch *watch_of(struct viewer *v, const char *ns)
 {
-    const struct broadcast *b = v->b;
-    bool catalog = b->tracks->track[track].kind == TRACK_CATALOG;
-    /* The catalog is constant: whoever asks gets it now, so nothing counts as published before. */
-    const struct moq_location *largest =
-        !catalog && b->has_largest[track] ? &b->largest[track] : NULL;
-    int result = moq_accept(s, largest, (struct moq_bytes){ 0 });
-    if (result < 0)
-        return result;
-    v->sending[track] = s;
-    moq_sending_set_user(s, &v->sending[track]);
-    if (catalog)
-        send_catalog(v, s);
-    else
-        b->on_watched(b->user, &b->tracks->track[track]);
-    return 0;
+    for (uint8_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
+        if (v->watch[i] && strcmp(v->watch[i]->ns, ns) == 0) {
+            v->last = i;
+            return v->watch[i];
+        }
+    }
+    const size_t place = find_place(v);
+    if (place == VIEWER_WATCHES_MAX)
+        return NULL;
+    v->last = (uint8_t)place;
+    v->watch[place] = watch_new(&v->way, v, (uint8_t)place, ns, v->since);
+    return v->watch[place];
+}
+
+static void leave_if_idle(struct viewer *v, struct watch *w)
+{
+    struct follow *f = w->follow;
+    if (!f || !watch_is_idle(w))
+        return;
+    watch_part(w);
+    v->host->left(v->host->user, f);
+}
+
+static void tell_watched(const struct viewer *v, const struct watch *w, int track)
+{
+    if (track >= 0 && w->view->tracks.track[track].kind != TRACK_CATALOG)
+        v->host->watched(v->host->user, w->follow, (size_t)track);
 }
 
 static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,
                          const struct moq_subscribe_options *o)
 {
     struct viewer *v = user;
+    char ns[VIEW_NS_MAX];
     (void)o;
-    int track = -1;
-    if (is_our_name(v->b, name))
-        track = tracks_find(v->b->tracks, (const char *)name->track.bytes, name->track.len);
-    if (track < 0) {
-        moq_reject(s, MOQ_REQ_DOES_NOT_EXIST, "no such track here");
+    if (!write_ns(ns, sizeof ns, name)) {
+        moq_reject(s, MOQ_REQ_DOES_NOT_EXIST, "no such namespace here");
         return;
     }
-    if (v->sending[track]) {
-        moq_reject(s, MOQ_REQ_DUPLICATE_SUBSCRIPTION, "subscribed already");
+    struct watch *w = watch_of(v, ns);
+    if (!w) {
+        moq_reject(s, MOQ_REQ_EXCESSIVE_LOAD, "too many namespaces in one session");
         return;
     }
-    if (accept_track(v, s, (size_t)track) < 0)
-        moq_reject(s, MOQ_REQ_INTERNAL, "cannot accept");
+    if (!w->follow) {
+        struct follow *f = v->host->follow(v->host->user, ns);
+        if (!f) {
+            moq_reject(s, MOQ_REQ_INTERNAL, "out of memory");
+            return;
+        }
+        watch_join(w, f);
+    }
+    tell_watched(v, w, watch_subscribe(w, s, &name->track));
+    leave_if_idle(v, w);
+}
+
+void viewer_shown(struct watch *w)
+{
+    struct viewer *v = w->owner;
+    const uint32_t accepted = watch_shown(w);
+    for (int i = 0; i < TRACKS_MAX; i++)
+        if ((accepted >> i & 1) != 0)
+            tell_watched(v, w, i);
+    leave_if_idle(v, w);
 }
 
 static void on_cancelled(void *user, struct moq_sending *s)
 {
-    (void)user;
-    struct moq_sending **place = moq_sending_user(s);
-    if (place && *place == s)
-        *place = NULL;
+    struct subscription *sub = moq_sending_user(s);
+    if (!sub)
+        return;
+    struct watch *w = sub->watch;
+    watch_cancelled(sub);
+    leave_if_idle(user, w);
+}
+
+static void forget_all(struct viewer *v)
+{
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
+        if (!v->watch[i])
+            continue;
+        watch_forget(v->watch[i]);
+        leave_if_idle(v, v->watch[i]);
+    }
 }
 
 static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
@@ -107,8 +159,7 @@ static void on_closed(void *user, uint64_t code, const char *reason)
 {
     struct viewer *v = user;
     v->closing = true;
-    for (size_t i = 0; i < TRACKS_MAX; i++)
-        v->sending[i] = NULL;
+    forget_all(v);
     log_line(code == MOQ_NO_ERROR ? LOG_INFO : LOG_WARN, "viewer %llu: session over (0x%llx) %s",
              (unsigned long long)viewer_id(v), (unsigned long long)code, reason ? reason : "");
 }
@@ -122,33 +173,27 @@ static const struct moq_handler handler = {
 
 /* ---- events ---- */
 
-static void expired(struct viewer *v, uint64_t stream, tvl_time now)
-{
-    const struct wire_flight *f = wire_end(&v->wire, stream);
-    if (!f)
-        return;
-    const struct track *t = &v->b->tracks->track[f->track];
-    v->count[f->track].fate[VIEWER_EXPIRED]++;
-    if (t->kind != TRACK_LAYER)
-        return;
-    sender_lost(&v->sender, v->b->policy_log, t->layer, f->picture, now);
-    if (t->layer.temporal == 0 && t->layer.spatial < v->missed)
-        v->missed = t->layer.spatial;
-}
-
-static void arrived(struct viewer *v, uint64_t stream, tvl_time now)
-{
-    const struct wire_flight *f = wire_end(&v->wire, stream);
-    if (f)
-        v->delay_us[f->track] = now - f->at;
-}
-
 /* Something arrives: help will, too. */
-static void tell_missed(struct viewer *v)
+static void tell_missed(const struct viewer *v, struct watch *w)
 {
-    if (v->missed < SVC_SPATIAL_MAX)
-        v->b->on_missed(v->b->user, v, v->missed);
-    v->missed = SVC_SPATIAL_MAX;
+    const uint8_t missed = watch_take_missed(w);
+    if (missed < SVC_SPATIAL_MAX && w->follow && w->view->coded)
+        v->host->missed(v->host->user, w, missed);
+}
+
+static void end_of_stream(struct viewer *v, const struct tvl_event *ev, tvl_time now)
+{
+    const uint64_t stream = ev->stream.id;
+    const struct wire_flight *f = wire_end(&v->wire, stream);
+    struct watch *w = f ? v->watch[f->watch] : NULL;
+    if (!w)
+        return;
+    if (ev->type == TVL_EVENT_STREAM_EXPIRED) {
+        watch_expired(w, f, stream, now);
+    } else {
+        watch_acked(w, f, stream, now);
+        tell_missed(v, w);
+    }
 }
 
 void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
@@ -157,24 +202,20 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
     case TVL_EVENT_CONNECTED:
         v->wire.tvl.now = now;
         if (moq_session_start(v->moq) < 0)
-            viewer_close(v, "cannot start the session", now);
+            viewer_close(v, MOQ_INTERNAL_ERROR, "cannot start the session", now);
         break;
     case TVL_EVENT_PATH:
-        if (ev->path.state == TVL_PATH_UP)
-            sender_path_up(&v->sender, v->b->policy_log, now);
+        for (size_t i = 0; ev->path.state == TVL_PATH_UP && i < VIEWER_WATCHES_MAX; i++)
+            if (v->watch[i])
+                watch_path_up(v->watch[i], now);
         break;
     case TVL_EVENT_CONTROLLER:
         log_line(LOG_INFO, "viewer %llu: path %u: %s -> %s: %s", (unsigned long long)viewer_id(v),
                  ev->controller.id, ev->controller.from, ev->controller.to, ev->controller.reason);
         break;
     case TVL_EVENT_STREAM_EXPIRED:
-        held_lost(&v->held, ev->stream.id);
-        expired(v, ev->stream.id, now);
-        break;
     case TVL_EVENT_STREAM_ACKED:
-        held_acked(&v->held, ev->stream.id);
-        arrived(v, ev->stream.id, now);
-        tell_missed(v);
+        end_of_stream(v, ev, now);
         break;
     default:
         break;
@@ -188,89 +229,10 @@ void viewer_tick(struct viewer *v, tvl_time now)
     moq_session_tick(v->moq, now);
 }
 
-/* ---- objects ---- */
-
-static void protect(struct viewer *v, size_t track, enum policy_protection wanted)
-{
-    static const enum tvl_flow_protection how[] = { [POLICY_PLAIN] = TVL_FLOW_UNPROTECTED,
-                                                    [POLICY_RESCUE] = TVL_FLOW_RESCUE,
-                                                    [POLICY_REPAIR] = TVL_FLOW_REPAIR };
-    const struct tvl_flow_config flow = { .protection = how[wanted] };
-
-    if (v->protection[track] == wanted)
-        return;
-    v->protection[track] = wanted;
-    (void)tvl_flow_set(v->conn, v->b->tracks->track[track].flow, &flow);
-}
-
-static struct policy_order judge(struct viewer *v, size_t track, const struct svc_unit *unit,
-                                 tvl_time now)
-{
-    struct tvl_conn_stats stats;
-    tvl_conn_get_stats(v->conn, &stats);
-    const struct track *before = track > 0 ? &v->b->tracks->track[track - 1] : NULL;
-    uint64_t above = before && before->kind == TRACK_LAYER ? before->needed_bps : 0;
-    const int t0 = tracks_of_layer(v->b->tracks, (struct svc_layer){ unit->layer.spatial, 0 });
-    struct policy_view view = { .delay_us = t0 >= 0 ? v->delay_us[t0] : 0,
-                                .now = now,
-                                .rate_bps = stats.rate_bps,
-                                .sure_bps = stats.sure_bps,
-                                .backlog_bytes = wire_backlog(&v->wire, track),
-                                .budget_us = v->b->latency_us,
-                                .needed_bps = v->b->tracks->track[track].needed_bps,
-                                .above_bps = above,
-                                .loss_ppm = (uint32_t)(stats.loss * 1e6) };
-    return sender_judge(&v->sender, v->b->policy_log, &view, unit);
-}
-
-static const enum viewer_fate fate_of_verdict[] = {
-    [POLICY_SEND] = VIEWER_SENT,
-    [POLICY_DROP_BROKEN] = VIEWER_DROP_BROKEN,
-    [POLICY_DROP_RATE] = VIEWER_DROP_RATE,
-    [POLICY_DROP_QUEUE] = VIEWER_DROP_QUEUE,
-};
-
-void viewer_offer(struct viewer *v, const struct object *obj, const struct svc_unit *unit,
-                  tvl_time now)
-{
-    struct moq_sending *s = v->sending[obj->track];
-    if (!s || v->closing || !moq_sending_options(s)->forward)
-        return;
-    bool base = unit && unit->layer.spatial == 0 && unit->layer.temporal == 0;
-    if (unit && !base && !policy_begun(&v->sender.policy))
-        return; /* still before its first key picture */
-    v->wire.tvl.now = now;
-    struct policy_order order = { .lifetime_us = policy_sound_lifetime(v->b->latency_us),
-                                  .protection = POLICY_RESCUE };
-    if (unit)
-        order = judge(v, obj->track, unit, now);
-    protect(v, obj->track, order.protection);
-    if (order.refresh && unit->layer.spatial < v->missed)
-        v->missed = unit->layer.spatial;
-    enum viewer_fate fate = fate_of_verdict[order.verdict];
-    if (fate == VIEWER_SENT) {
-        int result = moq_object_write(s, &obj->moq, order.lifetime_us);
-        if (result == MOQ_ERR_STATE)
-            return; /* before the group that the viewer asked to begin with */
-        if (result < 0)
-            fate = VIEWER_DROP_FULL;
-    }
-    struct viewer_count *c = &v->count[obj->track];
-    c->offered++;
-    c->fate[fate]++;
-    if (fate != VIEWER_SENT)
-        return;
-    c->bytes += obj->moq.payload.len;
-    wire_note(&v->wire, obj->track, v->b->tracks->track[obj->track].flow, unit ? unit->picture : 0);
-    if (!unit)
-        return;
-    sender_sent(&v->sender, v->b->policy_log, unit, now);
-    held_sent(&v->held, v->wire.last_stream, unit);
-}
-
 /* ---- life ---- */
 
-int viewer_new(struct viewer **out, const struct broadcast *b, struct tvl_conn *conn, tvl_time now)
+int viewer_new(struct viewer **out, const struct viewer_host *host, uint64_t id,
+               struct tvl_conn *conn, tvl_time now)
 {
     static const struct moq_session_config cfg = { .server = true,
                                                    .implementation = "svc-server " TVL_VERSION };
@@ -278,17 +240,17 @@ int viewer_new(struct viewer **out, const struct broadcast *b, struct tvl_conn *
     if (!v)
         return -1;
     struct moq_quic quic;
-    v->b = b;
-    v->conn = conn;
+    v->host = host;
     v->since = now;
-    v->missed = SVC_SPATIAL_MAX;
+    v->way = (struct watch_way){
+        .conn = conn, .wire = &v->wire, .id = id, .policy_log = host->policy_log
+    };
     wire_init(&v->wire, conn, &quic);
     v->wire.tvl.now = now;
     if (moq_session_new(&v->moq, &cfg, &quic, &handler, v) < 0) {
         free(v);
         return -1;
     }
-    v->sender.who = tvl_conn_id(conn);
     *out = v;
     return 0;
 }
@@ -297,68 +259,103 @@ void viewer_free(struct viewer *v)
 {
     if (!v)
         return;
+    v->closing = true;
+    forget_all(v);
+    tvl_conn_set_user(v->way.conn, NULL);
     moq_session_free(v->moq);
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++)
+        watch_free(v->watch[i]);
     wire_fini(&v->wire);
-    held_fini(&v->held);
     free(v);
 }
 
-void viewer_done(struct viewer *v, const char *reason)
+void viewer_done(struct viewer *v, uint64_t status, const char *reason)
 {
-    for (size_t i = 0; i < TRACKS_MAX; i++) {
-        struct moq_sending *s = v->sending[i];
-        v->sending[i] = NULL;
-        if (s)
-            moq_done(s, MOQ_DONE_TRACK_ENDED, reason);
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
+        if (!v->watch[i])
+            continue;
+        watch_done(v->watch[i], status, reason);
+        leave_if_idle(v, v->watch[i]);
     }
 }
 
-void viewer_close(struct viewer *v, const char *reason, tvl_time now)
+void viewer_close(struct viewer *v, uint64_t code, const char *reason, tvl_time now)
 {
+    if (v->closing)
+        return;
     v->closing = true;
     v->wire.tvl.now = now;
+    forget_all(v);
     if (v->setup)
-        moq_session_close(v->moq, MOQ_NO_ERROR, reason);
+        moq_session_close(v->moq, code, reason);
     else
-        tvl_close(v->conn, MOQ_NO_ERROR, reason, now);
+        tvl_close(v->way.conn, code, reason, now);
 }
+
+/* ---- what is known of it ---- */
 
 uint64_t viewer_id(const struct viewer *v)
 {
-    return tvl_conn_id(v->conn);
+    return v->way.id;
 }
 
 const struct tvl_conn *viewer_conn(const struct viewer *v)
 {
-    return v->conn;
+    return v->way.conn;
 }
 
-const struct viewer_count *viewer_count(const struct viewer *v, size_t track)
+const struct watch *viewer_watch(const struct viewer *v)
 {
-    return &v->count[track];
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++)
+        if (v->watch[i] && !watch_is_idle(v->watch[i]))
+            return v->watch[i];
+    return v->watch[v->last];
 }
 
-bool viewer_wants(const struct viewer *v, size_t track)
+void viewer_snapshot(const struct viewer *v, tvl_time now, struct snapshot_session *out)
 {
-    return v->sending[track] != NULL;
+    const struct watch *w = viewer_watch(v);
+    struct tvl_conn_stats stats;
+    tvl_conn_get_stats(v->way.conn, &stats);
+    *out = (struct snapshot_session){ .id = v->way.id,
+                                      .age_us = now - v->since,
+                                      .backlog_bytes = tvl_backlog(v->way.conn, UINT64_MAX),
+                                      .rate_bps = stats.rate_bps,
+                                      .sent_bytes = stats.bytes_sent,
+                                      .resent_bytes = stats.stream_bytes_resent,
+                                      .multipath = stats.multipath,
+                                      .loss = stats.loss,
+                                      .top = -1 };
+    out->n_paths = tvl_paths(v->way.conn, out->path, SNAPSHOT_PATHS_MAX);
+    if (out->n_paths > 0)
+        address_text(&out->path[0].remote, out->remote);
+    if (w)
+        watch_snapshot(w, out);
 }
 
-bool viewer_takes(const struct viewer *v, size_t track)
+void viewer_total(const struct viewer *v, struct snapshot_totals *sum)
 {
-    return v->sending[track] && !v->closing && moq_sending_options(v->sending[track])->forward;
-}
-
-const struct svc_tracker *viewer_holds(const struct viewer *v)
-{
-    return &v->held.known;
-}
-
-int viewer_top(const struct viewer *v)
-{
-    return policy_top(&v->sender.policy);
-}
-
-tvl_time viewer_since(const struct viewer *v)
-{
-    return v->since;
+    struct tvl_conn_stats stats;
+    struct tvl_path_stats paths[TVL_PATHS_MAX];
+    tvl_conn_get_stats(v->way.conn, &stats);
+    sum->sent_bytes += stats.bytes_sent;
+    sum->received_bytes += stats.bytes_received;
+    sum->resent_bytes += stats.stream_bytes_resent;
+    const size_t n = tvl_paths(v->way.conn, paths, TVL_PATHS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        sum->packets_sent += paths[i].packets_sent;
+        sum->packets_lost += paths[i].packets_lost;
+    }
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
+        for (size_t t = 0; v->watch[i] && t < TRACKS_MAX; t++) {
+            const struct watch_count *c = &v->watch[i]->count[t];
+            sum->units_offered += c->offered;
+            sum->units_sent += c->fate[WATCH_SENT];
+            sum->units_dropped_broken += c->fate[WATCH_DROP_BROKEN];
+            sum->units_dropped_rate += c->fate[WATCH_DROP_RATE];
+            sum->units_dropped_queue += c->fate[WATCH_DROP_QUEUE];
+            sum->units_dropped_full += c->fate[WATCH_DROP_FULL];
+            sum->units_expired += c->fate[WATCH_EXPIRED];
+        }
+    }
 }

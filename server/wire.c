@@ -60,7 +60,7 @@ static void grow(struct wire *w)
     free(former.flight);
 }
 
-void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture)
+void wire_note(struct wire *w, uint8_t watch, size_t track, uint32_t flow, uint64_t picture)
 {
     while (w->cap < WIRE_FLIGHTS_MAX && (w->cap == 0 || place(w, w->last_stream)->stream)) {
         const size_t before = w->cap;
@@ -68,12 +68,11 @@ void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture)
         if (w->cap == before)
             break;
     }
-    w->rank[track] = w->last_rank;
     (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, flow);
     if (w->cap == 0)
         return;
     *place(w, w->last_stream) = (struct wire_flight){
-        .stream = w->last_stream, .picture = picture, .at = w->tvl.now, .track = (uint8_t)track
+        .stream = w->last_stream, .picture = picture, .at = w->tvl.now, .watch = watch, .track = (uint8_t)track
     };
 }
 
@@ -86,10 +85,9 @@ const struct wire_flight *wire_end(struct wire *w, uint64_t stream)
     return f;
 }
 
-uint64_t wire_backlog(const struct wire *w, size_t track)
+void wire_forget(struct wire *w, uint8_t watch)
 {
-    for (size_t i = track + 1; i-- > 0;) /* no object yet: what goes before is the track before */
-        if (w->rank[i])
-            return tvl_backlog(w->tvl.conn, w->rank[i]);
-    return 0;
+    for (size_t i = 0; i < w->cap; i++)
+        if (w->flight[i].watch == watch)
+            w->flight[i].stream = 0;
 }

@@ -1,5 +1,5 @@
 /*
- * wire.h - the way of one viewer's objects: struct moq_quic over libtvl, with an ear on it. moq
+ * wire.h - the way of one session's objects: struct moq_quic over libtvl, with an ear on it. moq
  * says that an object was queued, not which stream carries it at which rank; both are heard here,
  * so that an expired stream can be told to its layer and a backlog asked for by layer.
  */
@@ -21,26 +21,25 @@ struct wire_flight {
     uint64_t stream; /* 0: none (stream 0 is never ours) */
     uint64_t picture;
     tvl_time at; /* queued */
-    uint8_t track;
+    uint8_t watch, track;
 };
 
 struct wire {           /* at one place for its life: moq holds a pointer to it */
     struct moq_tvl tvl; /* first: it is what moq_quic.ctx points to */
     struct moq_quic inner;
     uint64_t last_stream, last_rank; /* of the last object stream opened */
-    uint64_t rank[TRACKS_MAX];       /* of each track's last object; 0: none yet */
     struct wire_flight *flight;      /* `cap`, by stream number; owned */
     size_t cap;                      /* a power of two, or 0 */
 };
 
 void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out);
 void wire_fini(struct wire *w);
-/* The object just written to the session was `picture` of track number `track`; its stream is of
- * `flow`. */
-void wire_note(struct wire *w, size_t track, uint32_t flow, uint64_t picture);
+/* The object just written to the session was `picture` of track number `track` of the session's
+ * `watch`; its stream is of `flow`. */
+void wire_note(struct wire *w, uint8_t watch, size_t track, uint32_t flow, uint64_t picture);
 /* The stream has ended: what it carried, or NULL. Valid until the next wire_note. */
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream);
-/* Bytes queued that go before the next object of track number `track`. */
-uint64_t wire_backlog(const struct wire *w, size_t track);
+/* All of `watch` that has not ended is of no interest any more. */
+void wire_forget(struct wire *w, uint8_t watch);
 
 #endif

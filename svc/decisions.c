@@ -94,11 +94,13 @@ void decision_make(FILE *log, const struct decision *d, uint64_t who, void *stat
     d->decide(state, in, out);
     if (!log)
         return;
+    flockfile(log); /* one line at a time, whoever else writes */
     fprintf(log, "{\"who\":%llu,\"decision\":\"%s\",\"in\":{", (unsigned long long)who, d->name);
     write_struct(log, d->in, in);
     fputs("},\"out\":{", log);
     write_struct(log, d->out, out);
     fputs("}}\n", log);
+    funlockfile(log);
 }
 
 /* ---- reading ---- */

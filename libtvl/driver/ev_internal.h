@@ -8,7 +8,6 @@
 void tvl_ev_say(char *why, size_t why_size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-struct ev_loop *tvl_ev_loop(struct tvl_ev *d);
 /* Where the last tvl_ev_connect went. */
 const struct sockaddr_storage *tvl_ev_server(const struct tvl_ev *d);
 

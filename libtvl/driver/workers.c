@@ -219,6 +219,8 @@ static int worker_init(struct tvl_workers *all, unsigned i, const struct tvl_wor
     ev_async_start(w->loop, &w->bell);
     ec.loop = w->loop;
     ec.tvl.worker = (uint8_t)i;
+    if (cfg->trace_users)
+        ec.tvl.trace_user = cfg->trace_users[i];
     if (ec.tvl.seed[0] | ec.tvl.seed[1] | ec.tvl.seed[2] | ec.tvl.seed[3])
         ec.tvl.seed[3] += i; /* else each draws its own */
     return tvl_ev_new_shared(&w->driver, &ec, &share, why, why_size);
@@ -270,7 +272,8 @@ int tvl_workers_new(struct tvl_workers **out, const struct tvl_workers_config *c
     char listen[128];
     int r = 0;
 
-    if (!cfg->listen || strlen(cfg->listen) > sizeof listen - 8 || cfg->workers > TVL_WORKERS_MAX) {
+    if (!cfg->listen || strlen(cfg->listen) > sizeof listen - 8 || cfg->workers > TVL_WORKERS_MAX ||
+        (cfg->trace_users && cfg->workers == 0)) {
         tvl_ev_say(why, why_size, "workers need an address, and are %d at most", TVL_WORKERS_MAX);
         return TVL_ERR_ARG;
     }

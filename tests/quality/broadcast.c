@@ -2,7 +2,7 @@
 #include "broadcast.h"
 #include "loop.h"
 
-#include "../../server/args.h"
+#include "../../server/config.h"
 #include "../../server/live.h"
 #include "../../server/log.h"
 #include "../../server/server.h"
@@ -87,19 +87,23 @@ int __wrap_tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time 
 
 int broadcast_run(const struct broadcast_plan *plan, char *why, size_t why_size)
 {
-    const struct args a = { .file = plan->file,
-                            .listen = "10.9.9.9:4433",
-                            .ns = "live",
-                            .cert = plan->cert,
-                            .key = plan->key,
-                            .cc = plan->cc,
-                            .sched = plan->sched,
-                            .json = plan->json,
-                            .latency_ms = plan->latency_ms,
-                            .max_viewers = 1,
-                            .loop = true,
-                            .start_on_viewer = true };
+    struct config_source source = { .ns = "live",
+                                    .kind = CONFIG_FILE,
+                                    .input = plan->file,
+                                    .latency_ms = plan->latency_ms,
+                                    .loop = true,
+                                    .start_on_viewer = true };
+    const struct config cfg = { .listen = "10.9.9.9:4433",
+                                .workers = 1,
+                                .viewers_max = 1,
+                                .cert = plan->cert,
+                                .key = plan->key,
+                                .source = &source,
+                                .n_sources = 1,
+                                .ends_with_source = true,
+                                .transport = { .cc = plan->cc, .sched = plan->sched },
+                                .json = plan->json };
 
     now_on.plan = *plan;
-    return server_run(&a, why, why_size);
+    return server_run(&cfg, why, why_size);
 }

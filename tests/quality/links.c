@@ -409,6 +409,16 @@ void tvl_ev_free(struct tvl_ev *d)
     free(d);
 }
 
+struct tvl_endpoint *tvl_ev_endpoint(struct tvl_ev *d)
+{
+    return d->ep;
+}
+
+struct ev_loop *tvl_ev_loop(struct tvl_ev *d)
+{
+    return d->loop;
+}
+
 tvl_time tvl_ev_now(const struct tvl_ev *d)
 {
     (void)d;

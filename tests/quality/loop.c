@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define TIMERS_MAX 64
+#define BELLS_MAX 8 /* ev_async */
 
 struct ev_loop {
     bool broken;
@@ -25,6 +26,11 @@ static struct {
     uint64_t order;
     bool stopped;
     struct pending pending[TIMERS_MAX];
+    struct {
+        ev_async *bell; /* NULL: free */
+        struct ev_loop *loop;
+        bool rung;
+    } bells[BELLS_MAX];
     struct loop_network network;
 } world = { .now = LOOP_BEGIN_US };
 
@@ -96,6 +102,50 @@ void ev_signal_start(struct ev_loop *loop, ev_signal *w)
     (void)w;
 }
 
+void ev_async_start(struct ev_loop *loop, ev_async *w)
+{
+    for (size_t i = 0; i < BELLS_MAX; i++)
+        if (!world.bells[i].bell) {
+            world.bells[i].bell = w;
+            world.bells[i].loop = loop;
+            world.bells[i].rung = false;
+            w->active = 1;
+            return;
+        }
+    assert(!"BELLS_MAX");
+}
+
+void ev_async_stop(struct ev_loop *loop, ev_async *w)
+{
+    (void)loop;
+    for (size_t i = 0; i < BELLS_MAX; i++)
+        if (world.bells[i].bell == w)
+            world.bells[i].bell = NULL;
+    w->active = 0;
+}
+
+void ev_async_send(struct ev_loop *loop, ev_async *w)
+{
+    (void)loop;
+    for (size_t i = 0; i < BELLS_MAX; i++)
+        if (world.bells[i].bell == w)
+            world.bells[i].rung = true;
+}
+
+/* No time passes until all that was rung for is done. */
+static bool answer_bells(void)
+{
+    bool any = false;
+    for (size_t i = 0; i < BELLS_MAX; i++) {
+        if (!world.bells[i].bell || !world.bells[i].rung)
+            continue;
+        world.bells[i].rung = false;
+        world.bells[i].bell->cb(world.bells[i].loop, world.bells[i].bell, EV_ASYNC);
+        any = true;
+    }
+    return any;
+}
+
 static void start_at(struct ev_loop *loop, ev_timer *t, int64_t due)
 {
     for (size_t i = 0; i < TIMERS_MAX; i++)
@@ -159,6 +209,8 @@ int ev_run(struct ev_loop *loop, int flags)
 {
     (void)flags;
     while (!loop->broken && !world.stopped) {
+        if (answer_bells())
+            continue;
         const struct pending *p = first(LOOP_NEVER, UINT64_MAX);
         int64_t next = world.network.next(world.network.user);
 

@@ -2,9 +2,9 @@
  * loop.h - libev and the clock for programs that run on virtual time.
  *
  * The laboratory links neither libev nor the driver's sockets: what server and player ask of libev
- * (timers, run, break) is answered in loop.c, and their clock_gettime() too (the linker's --wrap).
- * Time jumps to whatever is due next; nothing else makes it pass. One world a process, as libev's
- * interface has no other place for it.
+ * (timers, ev_async, run, break) is answered in loop.c, and their clock_gettime() too (the linker's
+ * --wrap). Time jumps to whatever is due next; nothing else makes it pass. One world a process, as
+ * libev's interface has no other place for it.
  */
 #ifndef QUALITY_LOOP_H
 #define QUALITY_LOOP_H

@@ -36,8 +36,9 @@ int tvl_ev_new(struct tvl_ev **out, const struct tvl_ev_config *cfg, char *why, 
 void tvl_ev_free(struct tvl_ev *d);
 
 struct tvl_endpoint *tvl_ev_endpoint(struct tvl_ev *d);
-tvl_time tvl_ev_now(const struct tvl_ev *d);  /* us, CLOCK_MONOTONIC, read afresh */
-uint16_t tvl_ev_port(const struct tvl_ev *d); /* server: the bound port */
+struct ev_loop *tvl_ev_loop(struct tvl_ev *d); /* a worker's, too: for timers of one's own */
+tvl_time tvl_ev_now(const struct tvl_ev *d);   /* us, CLOCK_MONOTONIC, read afresh */
+uint16_t tvl_ev_port(const struct tvl_ev *d);  /* server: the bound port */
 
 /* A path as a person writes it: any of the three parts may be missing (empty or NULL). */
 struct tvl_ev_path {

@@ -36,8 +36,10 @@ struct tvl_workers_config {
                               the keylog of tvl.tls are called by all threads */
     const char *listen;    /* as in tvl_ev_config */
     unsigned workers;      /* [1, TVL_WORKERS_MAX]; 0: one for each processor */
-    bool no_steering;      /* leave the kernel's choice by addresses as it is; pass on what is not
-                              meant for the worker that got it */
+    void *const *trace_users; /* one for each worker, instead of tvl.trace_user; NULL: none. Then
+                                 workers is not 0 */
+    bool no_steering; /* leave the kernel's choice by addresses as it is; pass on what is not
+                         meant for the worker that got it */
     /* On the thread of `worker`, which may call on ev->conn what it likes. */
     void (*on_event)(void *user, unsigned worker, const struct tvl_event *ev);
     void *user;

@@ -39,12 +39,6 @@ int tvl_stream_set_flow(struct tvl_conn *conn, uint64_t id, uint32_t flow)
     return 0;
 }
 
-uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank)
-{
-    (void)conn;
-    return rank;
-}
-
 /* An object on a stream of its own; its number is the picture's. */
 static uint64_t send_object(struct wire *w, const struct moq_quic *q)
 {
@@ -52,7 +46,7 @@ static uint64_t send_object(struct wire *w, const struct moq_quic *q)
 
     assert_int_equal(q->open(q->ctx, true, &id), 0);
     q->set_rank(q->ctx, id, 7);
-    wire_note(w, 2, 0, id);
+    wire_note(w, 1, 2, 0, id);
     return id;
 }
 
@@ -70,11 +64,12 @@ static void few_need_little_room(void **state)
 
         assert_non_null(f);
         assert_int_equal(f->picture, id);
+        assert_int_equal(f->watch, 1);
         assert_int_equal(f->track, 2);
         assert_null(wire_end(&w, id));
     }
     assert_int_equal(w.cap, WIRE_FLIGHTS_MIN);
-    assert_int_equal(wire_backlog(&w, 5), 7);
+    assert_int_equal(w.last_rank, 7);
     wire_fini(&w);
 }
 
@@ -91,6 +86,21 @@ static void one_that_stays_is_kept(void **state)
     const struct wire_flight *f = wire_end(&w, first);
     assert_non_null(f);
     assert_int_equal(f->picture, first);
+    wire_fini(&w);
+}
+
+static void what_is_forgotten_was_never_there(void **state)
+{
+    struct moq_quic q;
+    struct wire w;
+
+    (void)state;
+    wire_init(&w, NULL, &q);
+    const uint64_t first = send_object(&w, &q), second = send_object(&w, &q);
+    wire_forget(&w, 0);
+    assert_non_null(wire_end(&w, first));
+    wire_forget(&w, 1);
+    assert_null(wire_end(&w, second));
     wire_fini(&w);
 }
 
@@ -120,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_need_little_room),
         cmocka_unit_test(one_that_stays_is_kept),
+        cmocka_unit_test(what_is_forgotten_was_never_there),
         cmocka_unit_test(the_newest_of_very_many_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

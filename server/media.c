@@ -1,0 +1,43 @@
+/* media.c - see media.h. */
+#include "media.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* After `to` and moved there: `from`. */
+static uint8_t *put(uint8_t *to, struct moq_bytes *from)
+{
+    if (from->len > 0)
+        memcpy(to, from->bytes, from->len);
+    from->bytes = to;
+    return to + from->len;
+}
+
+struct media *media_new(uint64_t of, const struct object *object, const struct svc_unit *unit)
+{
+    const struct moq_object *o = &object->moq;
+    struct media *m = malloc(sizeof *m + o->properties.len + o->payload.len);
+    if (!m)
+        return NULL;
+    atomic_init(&m->refs, 1);
+    m->of = of;
+    m->object = *object;
+    m->has_unit = unit != NULL;
+    m->unit = unit ? *unit : (struct svc_unit){ 0 };
+    (void)put(put(m->bytes, &m->object.moq.properties), &m->object.moq.payload);
+    if (unit)
+        m->unit.bytes = m->object.moq.payload.bytes;
+    return m;
+}
+
+struct media *media_ref(struct media *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void media_unref(struct media *m)
+{
+    if (m && atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1)
+        free(m);
+}

@@ -1,0 +1,52 @@
+/* server_internal.h - what the files of the server's own life share: server.c, server_hooks.c. */
+#ifndef SERVER_SERVER_INTERNAL_H
+#define SERVER_SERVER_INTERNAL_H
+
+#include <ev.h>
+
+#include "broadcast.h"
+#include "control_hooks.h"
+#include "directory.h"
+#include "port.h"
+#include "server.h"
+#include "worker.h"
+
+enum server_phase {
+    SERVER_SERVING,
+    SERVER_LEAVING,  /* no session is taken; viewers are asked to leave, and have some time */
+    SERVER_DRAINING, /* sources are halted; what is queued is sent */
+    SERVER_CLOSING,  /* goodbyes are said */
+};
+
+struct server {
+    const struct config *cfg;
+    struct ev_loop *loop;
+    FILE *json, *policy_log; /* NULL: none */
+    struct port port;
+    struct worker *worker[TVL_WORKERS_MAX];
+    bool unrung[TVL_WORKERS_MAX]; /* it has letters, and has not been told */
+    bool running;                 /* the workers have begun */
+    struct worker_host worker_host;
+    struct broadcast_host broadcast_host;
+    struct directory *directory;
+    struct letter_box in; /* from the workers */
+    ev_async bell;
+    ev_signal on_term, on_int;
+    ev_timer tick, report;
+    enum server_phase phase;
+    tvl_time began, busy_at, phase_until; /* busy_at: when something was last left to send */
+    bool json_failed, source_failed;
+    char failed_why[BROADCAST_WHY_MAX];
+};
+
+/* To one worker; takes `l`. */
+void server_post(struct server *s, unsigned worker, struct letter *l);
+/* To all workers: `kind` with id, code and reason. */
+void server_post_all(struct server *s, enum letter_kind kind, uint64_t id, uint64_t code,
+                     const char *reason);
+/* As the first SIGTERM; nothing, where the end has begun. */
+void server_leave(struct server *s);
+/* NULL: no memory. The caller frees it. */
+struct snapshot *server_snapshot(struct server *s);
+
+#endif
