@@ -6,12 +6,6 @@
 
 #include "feed_file.h"
 #include "live.h"
-#include "source.h"
-
-static bool comes_in_its_own_time(const char *input)
-{
-    return strncmp(input, "gst:", 4) == 0 || source_is_realtime(input);
-}
 
 int feed_source_open(struct feed **out, const struct feed_sink *sink,
                      const struct config_source *cfg, char *why, size_t why_size)
@@ -36,7 +30,7 @@ int feed_source_open(struct feed **out, const struct feed_sink *sink,
 bool feed_source_may_return(const struct config_source *cfg)
 {
     return cfg->kind == CONFIG_UPSTREAM ||
-           (cfg->kind == CONFIG_LIVE && (is_test(cfg->input) || comes_in_its_own_time(cfg->input)));
+           (cfg->kind == CONFIG_LIVE && !config_input_file(cfg) && strcmp(cfg->input, "-") != 0);
 }
 
 const char *feed_source_kind(enum config_source_kind kind)

@@ -71,9 +71,11 @@ void wire_note(struct wire *w, uint8_t watch, size_t track, uint32_t flow, uint6
     (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, flow);
     if (w->cap == 0)
         return;
-    *place(w, w->last_stream) = (struct wire_flight){
-        .stream = w->last_stream, .picture = picture, .at = w->tvl.now, .watch = watch, .track = (uint8_t)track
-    };
+    *place(w, w->last_stream) = (struct wire_flight){ .stream = w->last_stream,
+                                                      .picture = picture,
+                                                      .at = w->tvl.now,
+                                                      .watch = watch,
+                                                      .track = (uint8_t)track };
 }
 
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream)
