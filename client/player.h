@@ -17,10 +17,10 @@
 #define PLAYER_SILENCE_FRAMES                                            \
     10 /* without anything new nothing is missing for so long: a picture \
           may have been left out, or all are late */
-#define PLAYER_MARGIN_MIN_US 4000  /* decoding begins this long before a picture is due ... */
-#define PLAYER_MARGIN_MAX_US 40000 /* ... up to this long, by how long decoding takes */
-#define PLAYER_SD_HEIGHT_MAX 576   /* no taller, and of no named matrix: BT.601, else BT.709 */
-#define PLAYER_SPREAD_MAX_US 50000 /* low latency: layers are waited for behind the base ... */
+#define PLAYER_MARGIN_MIN_US 4000    /* decoding begins this long before a picture is due ... */
+#define PLAYER_MARGIN_MAX_US 40000   /* ... up to this long, by how long decoding takes */
+#define PLAYER_SD_HEIGHT_MAX 576     /* no taller, and of no named matrix: BT.601, else BT.709 */
+#define PLAYER_SPREAD_MAX_US 50000   /* low latency: layers are waited for behind the base ... */
 #define PLAYER_SPREAD_MARGIN_US 5000 /* ... and so much longer than they needed lately */
 #define PLAYER_LEAD_US 30000 /* low latency: a picture is shown ahead of its sound by no more */
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct index { /* entry[(head + i) & (cap - 1)], i in [0, n) */
 };
 
 struct window {
+    atomic_uint refs;
     struct window_config cfg;
     int fd;
     pthread_rwlock_t lock; /* of all below */
@@ -62,13 +64,20 @@ int window_new(struct window **out, const struct window_config *cfg, char *why, 
         return -1;
     }
     pthread_rwlock_init(&w->lock, NULL);
+    w->refs = 1;
     *out = w;
     return 0;
 }
 
-void window_free(struct window *w)
+struct window *window_ref(struct window *w)
 {
-    if (!w)
+    atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
+    return w;
+}
+
+void window_unref(struct window *w)
+{
+    if (!w || atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (size_t t = 0; t < TRACKS_MAX; t++)
         free(w->track[t].entry);
@@ -271,6 +280,22 @@ int window_read(struct window *w, size_t track, struct moq_location from, struct
     const int result = i < x->n ? give(w, at(x, i), out) : 0;
     pthread_rwlock_unlock(&w->lock);
     return result;
+}
+
+bool window_group_below(struct window *w, size_t track, uint64_t group, struct moq_location *out)
+{
+    const struct index *x = &w->track[track];
+    bool found = false;
+
+    pthread_rwlock_rdlock(&w->lock);
+    const size_t low = first_whole(x);
+    size_t i = find(x, (struct moq_location){ group, 0 });
+    if (i > low) {
+        *out = (struct moq_location){ at(x, i - 1)->at.group, 0 };
+        found = true;
+    }
+    pthread_rwlock_unlock(&w->lock);
+    return found;
 }
 
 void window_object_fini(struct window_object *o)

@@ -35,10 +35,11 @@ struct window_time { /* where a group begins */
     uint64_t wall_ms; /* since 1970 */
 };
 
-struct window;
+struct window; /* counted */
 /* 0, or -1 with one line in `why`: no room. */
 int window_new(struct window **out, const struct window_config *cfg, char *why, size_t why_size);
-void window_free(struct window *w);
+struct window *window_ref(struct window *w); /* any thread; returns `w` */
+void window_unref(struct window *w);         /* any thread; NULL allowed */
 
 /* An object was made: `pts` its media time, `now_us` of any clock that does not step, `wall_ms`
  * since 1970. Objects of a track come in ascending order. 0, or -1: it could not be written
@@ -53,6 +54,8 @@ bool window_range(struct window *w, size_t track, struct moq_location *first,
  * cannot be read, or no memory. */
 int window_read(struct window *w, size_t track, struct moq_location from,
                 struct window_object *out);
+/* Where the last group below `group` begins; false: there is none that is whole. */
+bool window_group_below(struct window *w, size_t track, uint64_t group, struct moq_location *out);
 void window_object_fini(struct window_object *o);
 /* Where the groups of the track begin, oldest first, the newest `cap`: how many. */
 size_t window_groups(struct window *w, size_t track, struct window_time *out, size_t cap);

@@ -102,7 +102,7 @@ static void read_as_it_was_put(void **state)
     assert_int_equal(put(w, 1, 19), -1); /* not in order */
     assert_int_equal(errno, EINVAL);
     window_object_fini(&o);
-    window_free(w);
+    window_unref(w);
 }
 
 static void what_is_too_old_goes(void **state)
@@ -125,7 +125,7 @@ static void what_is_too_old_goes(void **state)
     assert_int_equal(t[0].wall_ms, 1235);
     assert_int_equal(window_groups(w, 0, t, 3), 3); /* the newest */
     assert_int_equal(t[2].group, 166);
-    window_free(w);
+    window_unref(w);
 }
 
 /* 1 MiB for objects of 35 kB: some thirty are there at a time, whole, of two tracks. */
@@ -149,7 +149,7 @@ static void what_is_overwritten_goes(void **state)
         assert_true(there > (n < 15 ? n : 15) && there < 60);
     }
     window_object_fini(&o);
-    window_free(w);
+    window_unref(w);
 }
 
 static struct window *shared;
@@ -189,7 +189,7 @@ static void readers_see_whole_objects(void **state)
         pthread_join(t[i], &wrong);
         assert_null(wrong);
     }
-    window_free(shared);
+    window_unref(shared);
 }
 
 static void no_room_is_said(void **state)
