@@ -110,6 +110,8 @@ void config_rules(const struct config *c, struct problems *to)
     if (c->control.listen && is_open(c->control.listen) && !c->control.token)
         problems_add(to, "control.listen %s is open to others: control.token is needed",
                      c->control.listen);
+    if (c->access.token_key && !c->access.token_algorithm)
+        problems_add(to, "access.token_key needs access.token_algorithm");
     if (c->transport.lb_key && c->transport.server_id_len == 0)
         problems_add(to, "transport.lb_key is nothing without transport.server_id");
 }

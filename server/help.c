@@ -18,7 +18,7 @@ const char *const configure_help[] = {
     "  --control-token FILE bearer token that changes need [none]\n"
     "  --client-ca FILE     every client must show a certificate of it\n"
     "  --token-key FILE     public key or secret that tokens are signed with\n"
-    "  --token-algorithm A  of tokens: ES256, EdDSA, RS256, HS256 and their like [ES256]\n"
+    "  --token-algorithm A  of tokens: HS256, ES256, RS256 and their like; goes with --token-key\n"
     "  --access-log FILE    JSON lines; - is standard output\n"
     "  --cc NAME            congestion control [copa]\n"
     "  --objective NAME     choose each path's congestion control while it runs, for throughput,\n"

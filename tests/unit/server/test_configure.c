@@ -47,6 +47,8 @@ static const struct row {
     { { GOOD, "--workers", "33" }, CONFIGURE_USAGE, "0 to 32" },
     { { GOOD, "--server-id", "abc" }, CONFIGURE_USAGE, "hexadecimal" },
     { { GOOD, "--token-algorithm", "none" }, CONFIGURE_USAGE, "ES256" },
+    { { GOOD, "--token-key", "t" }, CONFIGURE_USAGE, "token_algorithm" },
+    { { GOOD, "--token-key", "t", "--token-algorithm=HS256" }, CONFIGURE_RUN, NULL },
     { { GOOD, "--confine", "on" }, CONFIGURE_USAGE, "deny, kill or off" },
     { { GOOD, "--config", "/nonexistent.yaml" }, CONFIGURE_BAD, "/nonexistent.yaml: No such" },
     { { "f.mkv", "--cert", "c" }, CONFIGURE_USAGE, "openssl req" },

@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+"""packaging.py ROOT BUILD - what is installed beside the programs is whole, and does what it says.
+
+Everything lands where Debian looks for it. The unit is understood by systemd and confines well.
+Completions complete: bash is asked as a person would, zsh's are parsed; both have each option of
+--help.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import material
+
+PREFIX = "usr/local"
+EXPOSURE_MAX = 12 # tenths of systemd's 0 to 10, where 10 is unsafe
+PROGRAMS = ["svc-server", "svc-player", "svc-encode", "svc-info", "svc-cut", "svc-compare", "svc-load", "svc-token",
+            "vlink", "tvl-explain", "qlog-explain"]
+
+
+def run(*command, **more):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def install(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    done = run("meson", "install", "-C", material.BUILD, "--no-rebuild", "--quiet", "--destdir", folder)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    with open(os.path.join(material.BUILD, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as f:
+        prefix = re.search(r'"name": "prefix", "value": "([^"]*)"', f.read())[1]
+    return os.path.join(folder, prefix.lstrip("/"))
+
+
+def missing(root):
+    """Files that should be there and are not."""
+    pages = os.listdir(os.path.join(material.ROOT, "docs", "man"))
+    wanted = [f"bin/{p}" for p in PROGRAMS]
+    wanted += [f"share/man/man{p[-1]}/{p}" for p in pages if p != "meson.build"]
+    wanted += [f"share/bash-completion/completions/{p}" for p in PROGRAMS if p != "qlog-explain"]
+    wanted += [f"share/zsh/site-functions/_{p}" for p in PROGRAMS if p != "qlog-explain"]
+    wanted += ["lib/systemd/system/svc-server.service",
+               "lib/sysusers.d/svc-server.conf", "lib/sysctl.d/50-svc-server.conf",
+               "share/doc/svc-suite/examples/svc-server.yaml"]
+    return [w for w in wanted if not os.path.exists(os.path.join(root, w))]
+
+
+def exposure(unit):
+    """Tenths, by systemd-analyze; None without it."""
+    if not shutil.which("systemd-analyze"):
+        return None
+    done = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+    print(found[0] if found else done.stderr)
+    return round(float(found[1]) * 10) if found else 999
+
+
+def completes(file, program, *words):
+    """What bash offers for the last of `words`."""
+    script = f"""
+        . /usr/share/bash-completion/bash_completion
+        . {file}
+        COMP_WORDS=({program} {" ".join(f"'{w}'" for w in words)}); COMP_CWORD={len(words)}
+        COMP_LINE="${{COMP_WORDS[*]}}"; COMP_POINT=${{#COMP_LINE}}
+        _{program.replace("-", "_")}
+        printf '%s\\n' "${{COMPREPLY[@]}}" """
+    return run("bash", "-c", script).stdout.split()
+
+
+def completion_rules(root):
+    folder = os.path.join(root, "share/bash-completion/completions")
+    if os.path.exists("/usr/share/bash-completion/bash_completion"):
+        server = os.path.join(folder, "svc-server")
+        yield "bash completes an option", completes(server, "svc-server", "--obj") == ["--objective"]
+        yield "bash completes a value", completes(server, "svc-server", "--objective", "v") == ["video"]
+        yield "bash completes a controller", "copa" in completes(server, "svc-server", "--cc", "co")
+        yield "bash completes a file", "run" in completes(server, "svc-server", "--cert", "ru")
+    for name in PROGRAMS[:-2]: # tvl-explain has few
+        options = set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", run(os.path.join(root, "bin", name), "--help").stdout))
+        for shell in (os.path.join(folder, name), os.path.join(root, "share/zsh/site-functions/_" + name)):
+            with open(shell, encoding="utf-8") as f:
+                text = f.read()
+            lacking = [o for o in options if not re.search(re.escape(o) + r"[=\[ \"]", text)]
+            yield f"{shell[-40:]} lacks {lacking}", options and not lacking
+    if shutil.which("zsh"):
+        for file in glob.glob(os.path.join(root, "share/zsh/site-functions/_*")):
+            yield f"zsh parses {os.path.basename(file)}", run("zsh", "-n", file).returncode == 0
+
+
+def main():
+    root = install(os.path.join(material.folder("packaging"), "root"))
+    lacks, exposed = missing(root), exposure(os.path.join(root, "lib/systemd/system/svc-server.service"))
+    rules = [(f"installed: {lacks} missing", not lacks),
+             (f"exposed: {exposed} tenths", exposed is None or exposed <= EXPOSURE_MAX)]
+    os.chdir(material.ROOT)
+    rules += completion_rules(root)
+    for rule, holds in rules:
+        if not holds:
+            print("WRONG:", rule)
+    print(f"{len(rules)} rules")
+    return 0 if all(holds for _, holds in rules) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
