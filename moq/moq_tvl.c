@@ -19,6 +19,24 @@ static int do_write(void *ctx, uint64_t id, const uint8_t *bytes, size_t len, bo
     return took < 0 || (uint64_t)took < len ? MOQ_ERR_QUIC : 0;
 }
 
+static tvl_time deadline_of(const struct moq_tvl *t, uint64_t us)
+{
+    return us == 0 || us >= TVL_TIME_NEVER - t->now ? TVL_TIME_NEVER : t->now + us;
+}
+
+static int do_send(void *ctx, const struct moq_quic_message *m, uint64_t *id)
+{
+    struct moq_tvl *t = ctx;
+    const struct tvl_stream_order order = { .dir = TVL_UNI,
+                                            .rank = m->rank,
+                                            .deadline = deadline_of(t, m->lifetime_us),
+                                            .code = m->code,
+                                            .flow = t->flow };
+    const struct tvl_part part[] = { { m->head, m->head_len }, { m->body, m->body_len } };
+    return tvl_stream_send(t->conn, &order, part, m->body_len > 0 ? 2 : 1, id) < 0 ? MOQ_ERR_QUIC
+                                                                                   : 0;
+}
+
 static int do_reset(void *ctx, uint64_t id, uint64_t code)
 {
     struct moq_tvl *t = ctx;
@@ -40,8 +58,7 @@ static void do_set_rank(void *ctx, uint64_t id, uint64_t rank)
 static void do_set_lifetime(void *ctx, uint64_t id, uint64_t us, uint64_t code)
 {
     struct moq_tvl *t = ctx;
-    bool never = us == 0 || us >= TVL_TIME_NEVER - t->now;
-    tvl_stream_set_deadline(t->conn, id, never ? TVL_TIME_NEVER : t->now + us, code);
+    tvl_stream_set_deadline(t->conn, id, deadline_of(t, us), code);
 }
 
 static int do_datagram(void *ctx, const uint8_t *bytes, size_t len)
@@ -62,6 +79,7 @@ void moq_tvl_init(struct moq_tvl *t, struct tvl_conn *conn, struct moq_quic *out
     *out = (struct moq_quic){ .ctx = t,
                               .open = do_open,
                               .write = do_write,
+                              .send = do_send,
                               .reset = do_reset,
                               .stop = do_stop,
                               .set_rank = do_set_rank,

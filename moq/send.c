@@ -98,15 +98,37 @@ static void smaller_nonzero(uint64_t *a, uint64_t b)
 
 /* The shortest of what the application, the subscriber and the track allow; 0: for ever. With one
  * object per subgroup both of the draft's time-outs run from the same moment. */
-static void set_lifetime(const struct moq_sending *sd, uint64_t stream, uint64_t lifetime_us)
+static uint64_t lifetime_of(const struct moq_sending *sd, uint64_t lifetime_us)
 {
-    struct moq_quic *q = &sd->session->quic;
     uint64_t ms = sd->track_timeout_ms;
     smaller_nonzero(&ms, sd->options.delivery_timeout_ms);
     smaller_nonzero(&ms, sd->subgroup_timeout_ms);
     smaller_nonzero(&lifetime_us, ms > UINT64_MAX / US_PER_MS ? 0 : ms * US_PER_MS);
-    if (lifetime_us != 0)
-        q->set_lifetime(q->ctx, stream, lifetime_us, MOQ_STREAM_DELIVERY_TIMEOUT);
+    return lifetime_us;
+}
+
+static void set_lifetime(const struct moq_sending *sd, uint64_t stream, uint64_t lifetime_us)
+{
+    struct moq_quic *q = &sd->session->quic;
+    uint64_t lifetime = lifetime_of(sd, lifetime_us);
+    if (lifetime != 0)
+        q->set_lifetime(q->ctx, stream, lifetime, MOQ_STREAM_DELIVERY_TIMEOUT);
+}
+
+/* A stream of ours was opened: NULL when there is no memory, and it is reset. */
+static struct moq_stream *own_stream(struct moq_sending *sd, uint64_t id,
+                                     struct moq_stream_list *list)
+{
+    struct moq_session *s = sd->session;
+    sd->streams_opened++;
+    struct moq_stream *st = moq_stream_add(s, id, STREAM_OBJECT);
+    if (!st) {
+        s->quic.reset(s->quic.ctx, id, MOQ_STREAM_INTERNAL);
+        return NULL;
+    }
+    st->sending = sd;
+    moq_stream_list_add(list, st);
+    return st;
 }
 
 /* A stream for a subgroup, in `list`; NULL with *rc. */
@@ -118,16 +140,11 @@ static struct moq_stream *begin(struct moq_sending *sd, const struct moq_subgrou
     *rc = MOQ_ERR_FULL;
     if (s->n_objects_out >= MOQ_STREAMS_MAX || s->quic.open(s->quic.ctx, true, &id) < 0)
         return NULL;
-    sd->streams_opened++;
+    struct moq_stream *st = own_stream(sd, id, list);
     *rc = MOQ_ERR_NOMEM;
-    struct moq_stream *st = moq_stream_add(s, id, STREAM_OBJECT);
-    if (!st) {
-        s->quic.reset(s->quic.ctx, id, MOQ_STREAM_INTERNAL);
+    if (!st)
         return NULL;
-    }
-    st->sending = sd;
     st->subgroup.header = *h;
-    moq_stream_list_add(list, st);
     s->quic.set_rank(s->quic.ctx, id, rank_of(sd, obj, h->subgroup));
     *rc = 0;
     return st;
@@ -160,6 +177,31 @@ static void drop(struct moq_sending *sd, struct moq_stream *st, uint64_t code)
     moq_stream_kill(s, st);
 }
 
+/* The whole stream by one call of the connection. */
+static int send_at_once(struct moq_sending *sd, const struct moq_subgroup_header *h,
+                        const struct moq_object *obj, uint64_t lifetime_us)
+{
+    struct moq_session *s = sd->session;
+    uint8_t head[MOQ_SUBGROUP_OVERHEAD_MAX + MOQ_PROPERTIES_MAX];
+    struct moq_writer w = moq_writer_of(head, sizeof head);
+    struct moq_subgroup subgroup = { .header = *h };
+    uint64_t id;
+    moq_subgroup_header_write(&w, h);
+    moq_subgroup_object_write(&w, &subgroup, obj);
+    const struct moq_quic_message m = { .rank = rank_of(sd, obj, h->subgroup),
+                                        .lifetime_us = lifetime_of(sd, lifetime_us),
+                                        .code = MOQ_STREAM_DELIVERY_TIMEOUT,
+                                        .head = head,
+                                        .head_len = moq_writer_len(&w),
+                                        .body = obj->payload.bytes,
+                                        .body_len = obj->payload.len };
+    if (w.failed)
+        return MOQ_ERR_QUIC;
+    if (s->n_objects_out >= MOQ_STREAMS_MAX || s->quic.send(s->quic.ctx, &m, &id) < 0)
+        return MOQ_ERR_FULL;
+    return own_stream(sd, id, &sd->streams) ? 0 : MOQ_ERR_NOMEM;
+}
+
 static int send_object(struct moq_sending *sd, const struct moq_object *obj, uint64_t lifetime_us)
 {
     struct moq_subgroup_header h = { .alias = sd->alias,
@@ -171,6 +213,8 @@ static int send_object(struct moq_sending *sd, const struct moq_object *obj, uin
                                      .has_properties = obj->properties.len > 0,
                                      .first_object = true };
     int rc;
+    if (sd->session->quic.send)
+        return send_at_once(sd, &h, obj, lifetime_us);
     struct moq_stream *st = begin(sd, &h, obj, &sd->streams, &rc);
     if (!st)
         return rc;

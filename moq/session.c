@@ -45,6 +45,12 @@ static int closed_write(void *ctx, uint64_t id, const uint8_t *bytes, size_t len
     return MOQ_ERR_STATE;
 }
 
+static int closed_send(void *ctx, const struct moq_quic_message *m, uint64_t *id)
+{
+    (void)ctx, (void)m, (void)id;
+    return MOQ_ERR_STATE;
+}
+
 static int closed_code(void *ctx, uint64_t id, uint64_t code)
 {
     (void)ctx, (void)id, (void)code;
@@ -75,6 +81,7 @@ static void closed_close(void *ctx, uint64_t code, const char *reason)
 static const struct moq_quic closed_quic = {
     .open = closed_open,
     .write = closed_write,
+    .send = closed_send,
     .reset = closed_code,
     .stop = closed_code,
     .set_rank = closed_set_rank,

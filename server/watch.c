@@ -121,6 +121,7 @@ static void send_catalog(const struct watch *w, struct moq_sending *s)
         .group = w->view->catalog_group,
         .payload = { (const uint8_t *)w->view->catalog, w->view->catalog_len },
     };
+    wire_aim(w->way->wire, 0);
     const int result = moq_object_write(s, &obj, 0);
     if (result < 0)
         log_line(LOG_WARN, "viewer %llu: the catalog was not sent: %s",
@@ -281,7 +282,7 @@ static void note(struct watch *w, const struct media *m, tvl_time now)
 
     w->count[track].bytes += m->object.moq.payload.len;
     w->rank[track] = w->way->wire->last_rank;
-    wire_note(w->way->wire, w->number, track, flow_of(w, track), unit ? unit->picture : 0);
+    wire_note(w->way->wire, w->number, track, unit ? unit->picture : 0);
     if (!unit)
         return;
     sender_sent(&w->sender, w->way->policy_log, unit, now);
@@ -308,6 +309,7 @@ void watch_offer(struct watch *w, const struct media *m, tvl_time now)
         w->missed = unit->layer.spatial;
     enum watch_fate fate = fate_of_verdict[order.verdict];
     if (fate == WATCH_SENT) {
+        wire_aim(w->way->wire, flow_of(w, track));
         const int result =
             moq_object_write(w->of_track[track]->sending, &m->object.moq, order.lifetime_us);
         if (result == MOQ_ERR_STATE)

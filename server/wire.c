@@ -6,21 +6,15 @@
 #define UNI_SHIFT \
     2 /* the low bits of a stream ID are its kind; ours of one kind count by 1 above */
 
-static int hear_open(void *ctx, bool uni, uint64_t *id)
+static int hear_send(void *ctx, const struct moq_quic_message *m, uint64_t *id)
 {
     struct wire *w = ctx;
-    int result = w->inner.open(ctx, uni, id);
-    if (result == 0 && uni)
+    int result = w->inner.send(ctx, m, id);
+    if (result == 0) {
         w->last_stream = *id;
+        w->last_rank = m->rank;
+    }
     return result;
-}
-
-static void hear_rank(void *ctx, uint64_t id, uint64_t rank)
-{
-    struct wire *w = ctx;
-    if (id == w->last_stream)
-        w->last_rank = rank;
-    w->inner.set_rank(ctx, id, rank);
 }
 
 void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out)
@@ -28,8 +22,7 @@ void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out)
     *w = (struct wire){ 0 };
     moq_tvl_init(&w->tvl, conn, &w->inner);
     *out = w->inner;
-    out->open = hear_open;
-    out->set_rank = hear_rank;
+    out->send = hear_send;
 }
 
 void wire_fini(struct wire *w)
@@ -60,7 +53,12 @@ static void grow(struct wire *w)
     free(former.flight);
 }
 
-void wire_note(struct wire *w, uint8_t watch, size_t track, uint32_t flow, uint64_t picture)
+void wire_aim(struct wire *w, uint32_t flow)
+{
+    w->tvl.flow = flow;
+}
+
+void wire_note(struct wire *w, uint8_t watch, size_t track, uint64_t picture)
 {
     while (w->cap < WIRE_FLIGHTS_MAX && (w->cap == 0 || place(w, w->last_stream)->stream)) {
         const size_t before = w->cap;
@@ -68,7 +66,6 @@ void wire_note(struct wire *w, uint8_t watch, size_t track, uint32_t flow, uint6
         if (w->cap == before)
             break;
     }
-    (void)tvl_stream_set_flow(w->tvl.conn, w->last_stream, flow);
     if (w->cap == 0)
         return;
     *place(w, w->last_stream) = (struct wire_flight){ .stream = w->last_stream,

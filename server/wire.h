@@ -27,16 +27,18 @@ struct wire_flight {
 struct wire {           /* at one place for its life: moq holds a pointer to it */
     struct moq_tvl tvl; /* first: it is what moq_quic.ctx points to */
     struct moq_quic inner;
-    uint64_t last_stream, last_rank; /* of the last object stream opened */
+    uint64_t last_stream, last_rank; /* of the last object */
     struct wire_flight *flight;      /* `cap`, by stream number; owned */
     size_t cap;                      /* a power of two, or 0 */
 };
 
 void wire_init(struct wire *w, struct tvl_conn *conn, struct moq_quic *out);
 void wire_fini(struct wire *w);
+/* Objects written to the session from now on go on streams of `flow`. */
+void wire_aim(struct wire *w, uint32_t flow);
 /* The object just written to the session was `picture` of track number `track` of the session's
- * `watch`; its stream is of `flow`. */
-void wire_note(struct wire *w, uint8_t watch, size_t track, uint32_t flow, uint64_t picture);
+ * `watch`. */
+void wire_note(struct wire *w, uint8_t watch, size_t track, uint64_t picture);
 /* The stream has ended: what it carried, or NULL. Valid until the next wire_note. */
 const struct wire_flight *wire_end(struct wire *w, uint64_t stream);
 /* All of `watch` that has not ended is of no interest any more. */

@@ -128,12 +128,12 @@ struct tvl_remote_cid *tvl_cids_remote(struct tvl_cids *t, uint32_t path_id, uin
 
 void tvl_cids_retire(struct tvl_cids *t, struct tvl_remote_cid *c)
 {
-    (void)t;
     if (c->retired)
         return;
     c->retired = true;
     c->used = false;
     c->retire = TVL_NOTE_WANTED;
+    t->noted = true;
 }
 
 /* RFC 9000 19.15: one sequence number, one ID and token; one ID, one sequence number. */

@@ -58,6 +58,7 @@ struct tvl_cids { /* zeroed: empty; tables grow up to their limits, pointers int
     struct tvl_cid_path *path;
     uint16_t n_local, n_remote, n_path;
     uint16_t cap_local, cap_remote, cap_path;
+    bool noted; /* one may be TVL_NOTE_WANTED; false: none is */
 };
 
 void tvl_cids_fini(struct tvl_cids *t);

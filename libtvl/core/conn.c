@@ -364,6 +364,14 @@ int tvl_stream_open(struct tvl_conn *conn, enum tvl_dir dir, uint64_t *id)
     return open_for_data(conn) ? tvl_streams_open(&conn->streams, dir, id) : TVL_ERR_STATE;
 }
 
+int tvl_stream_send(struct tvl_conn *conn, const struct tvl_stream_order *order,
+                    const struct tvl_part *part, size_t n, uint64_t *id)
+{
+    tvl_conn_touch(conn);
+    return open_for_data(conn) ? tvl_streams_send(&conn->streams, order, part, n, conn->now, id)
+                               : TVL_ERR_STATE;
+}
+
 int tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank)
 {
     tvl_conn_touch(conn);

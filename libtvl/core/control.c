@@ -42,6 +42,7 @@ struct tvl_local_cid *tvl_control_issue_cid(struct tvl_conn *conn, uint32_t path
         return NULL;
     }
     c->issue = TVL_NOTE_WANTED;
+    conn->cids.noted = true;
     return c;
 }
 
@@ -232,11 +233,15 @@ void tvl_control_write(struct tvl_conn *conn, struct tvl_builder *b)
 {
     const struct tvl_sent_frame done_rec = { .kind = TVL_SENT_HANDSHAKE_DONE };
 
-    if (conn->control_idle)
+    if (conn->control_idle) {
+        conn->cids.noted = false;
         return;
+    }
     conn->control_idle = !tvl_control_pending(conn);
-    if (conn->control_idle)
+    if (conn->control_idle) {
+        conn->cids.noted = false;
         return;
+    }
     if (conn->done_wanted &&
         tvl_builder_frame(b, &(struct tvl_frame){ .type = TVL_FRAME_HANDSHAKE_DONE }, &done_rec))
         conn->done_wanted = false;
@@ -252,6 +257,8 @@ bool tvl_control_pending(const struct tvl_conn *conn)
     if (conn->done_wanted || conn->token_wanted || conn->repair_in.n_told > 0 ||
         tvl_mpath_pending(conn))
         return true;
+    if (!conn->cids.noted)
+        return false;
     for (size_t i = 0; i < conn->cids.n_local; i++)
         if (conn->cids.local[i].issue == TVL_NOTE_WANTED)
             return true;
@@ -321,11 +328,13 @@ static void frame_lost(struct tvl_conn *conn, const struct tvl_sent_frame *rec)
         local = tvl_cids_local(&conn->cids, (uint32_t)rec->id, rec->offset);
         if (local && local->issue == TVL_NOTE_SENT)
             local->issue = TVL_NOTE_WANTED;
+        conn->cids.noted = true;
         break;
     case TVL_SENT_RETIRE_CID:
         remote = tvl_cids_remote(&conn->cids, (uint32_t)rec->id, rec->offset);
         if (remote && remote->retire == TVL_NOTE_SENT)
             remote->retire = TVL_NOTE_WANTED;
+        conn->cids.noted = true;
         break;
     case TVL_SENT_PATH_ABANDON:
     case TVL_SENT_PATH_STATUS:

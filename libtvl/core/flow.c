@@ -17,12 +17,9 @@ struct tvl_flow {
 /* Buckets 0 to 3 hold one value each; above, a bucket is a quarter of its power of two. */
 static unsigned bucket_of(tvl_time margin)
 {
-    unsigned power = STEPS_BITS;
-
     if (margin < STEPS)
         return (unsigned)margin;
-    while (margin >> (power + 1))
-        power++;
+    const unsigned power = 63 - (unsigned)__builtin_clzll(margin);
     const unsigned step = (unsigned)(margin >> (power - STEPS_BITS)) & (STEPS - 1);
     const unsigned i = (power - STEPS_BITS + 1) * STEPS + step;
 

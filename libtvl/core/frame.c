@@ -48,32 +48,47 @@ struct info {
     const char *name;
 };
 
+/* Those of RFC 9000 are at their type's place; the others follow. */
 static const struct info infos[] = {
     /* RFC 9000 table 3 */
-    { TVL_FRAME_PADDING, SHAPE_PADDING, IN_ALL | SILENT | PROBING, "padding" },
-    { TVL_FRAME_PING, SHAPE_EMPTY, IN_ALL, "ping" },
-    { TVL_FRAME_ACK, SHAPE_ACK, IN_NOT_ZERO_RTT | SILENT, "ack" },
-    { TVL_FRAME_ACK_ECN, SHAPE_ACK, IN_NOT_ZERO_RTT | SILENT, "ack" },
-    { TVL_FRAME_RESET_STREAM, SHAPE_RESET, IN_DATA, "reset_stream" },
-    { TVL_FRAME_STOP_SENDING, SHAPE_RESET, IN_DATA, "stop_sending" },
-    { TVL_FRAME_CRYPTO, SHAPE_CRYPTO, IN_NOT_ZERO_RTT, "crypto" },
-    { TVL_FRAME_NEW_TOKEN, SHAPE_TOKEN, IN_ONE_RTT, "new_token" },
-    { TVL_FRAME_STREAM, SHAPE_STREAM, IN_DATA, "stream" },
-    { TVL_FRAME_MAX_DATA, SHAPE_LIMIT, IN_DATA, "max_data" },
-    { TVL_FRAME_MAX_STREAM_DATA, SHAPE_LIMIT, IN_DATA, "max_stream_data" },
-    { TVL_FRAME_MAX_STREAMS_BIDI, SHAPE_LIMIT, IN_DATA, "max_streams" },
-    { TVL_FRAME_MAX_STREAMS_UNI, SHAPE_LIMIT, IN_DATA, "max_streams" },
-    { TVL_FRAME_DATA_BLOCKED, SHAPE_LIMIT, IN_DATA, "data_blocked" },
-    { TVL_FRAME_STREAM_DATA_BLOCKED, SHAPE_LIMIT, IN_DATA, "stream_data_blocked" },
-    { TVL_FRAME_STREAMS_BLOCKED_BIDI, SHAPE_LIMIT, IN_DATA, "streams_blocked" },
-    { TVL_FRAME_STREAMS_BLOCKED_UNI, SHAPE_LIMIT, IN_DATA, "streams_blocked" },
-    { TVL_FRAME_NEW_CONNECTION_ID, SHAPE_CID, IN_DATA | PROBING, "new_connection_id" },
-    { TVL_FRAME_RETIRE_CONNECTION_ID, SHAPE_CID, IN_ONE_RTT, "retire_connection_id" },
-    { TVL_FRAME_PATH_CHALLENGE, SHAPE_DATA, IN_DATA | PROBING, "path_challenge" },
-    { TVL_FRAME_PATH_RESPONSE, SHAPE_DATA, IN_ONE_RTT | PROBING, "path_response" },
-    { TVL_FRAME_CONNECTION_CLOSE, SHAPE_CLOSE, IN_ALL | SILENT, "connection_close" },
-    { TVL_FRAME_CONNECTION_CLOSE_APP, SHAPE_CLOSE, IN_DATA | SILENT, "connection_close" },
-    { TVL_FRAME_HANDSHAKE_DONE, SHAPE_EMPTY, IN_ONE_RTT, "handshake_done" },
+    [TVL_FRAME_PADDING] = { TVL_FRAME_PADDING, SHAPE_PADDING, IN_ALL | SILENT | PROBING,
+                            "padding" },
+    [TVL_FRAME_PING] = { TVL_FRAME_PING, SHAPE_EMPTY, IN_ALL, "ping" },
+    [TVL_FRAME_ACK] = { TVL_FRAME_ACK, SHAPE_ACK, IN_NOT_ZERO_RTT | SILENT, "ack" },
+    [TVL_FRAME_ACK_ECN] = { TVL_FRAME_ACK_ECN, SHAPE_ACK, IN_NOT_ZERO_RTT | SILENT, "ack" },
+    [TVL_FRAME_RESET_STREAM] = { TVL_FRAME_RESET_STREAM, SHAPE_RESET, IN_DATA, "reset_stream" },
+    [TVL_FRAME_STOP_SENDING] = { TVL_FRAME_STOP_SENDING, SHAPE_RESET, IN_DATA, "stop_sending" },
+    [TVL_FRAME_CRYPTO] = { TVL_FRAME_CRYPTO, SHAPE_CRYPTO, IN_NOT_ZERO_RTT, "crypto" },
+    [TVL_FRAME_NEW_TOKEN] = { TVL_FRAME_NEW_TOKEN, SHAPE_TOKEN, IN_ONE_RTT, "new_token" },
+    [TVL_FRAME_STREAM] = { TVL_FRAME_STREAM, SHAPE_STREAM, IN_DATA, "stream" },
+    [TVL_FRAME_MAX_DATA] = { TVL_FRAME_MAX_DATA, SHAPE_LIMIT, IN_DATA, "max_data" },
+    [TVL_FRAME_MAX_STREAM_DATA] = { TVL_FRAME_MAX_STREAM_DATA, SHAPE_LIMIT, IN_DATA,
+                                    "max_stream_data" },
+    [TVL_FRAME_MAX_STREAMS_BIDI] = { TVL_FRAME_MAX_STREAMS_BIDI, SHAPE_LIMIT, IN_DATA,
+                                     "max_streams" },
+    [TVL_FRAME_MAX_STREAMS_UNI] = { TVL_FRAME_MAX_STREAMS_UNI, SHAPE_LIMIT, IN_DATA,
+                                    "max_streams" },
+    [TVL_FRAME_DATA_BLOCKED] = { TVL_FRAME_DATA_BLOCKED, SHAPE_LIMIT, IN_DATA, "data_blocked" },
+    [TVL_FRAME_STREAM_DATA_BLOCKED] = { TVL_FRAME_STREAM_DATA_BLOCKED, SHAPE_LIMIT, IN_DATA,
+                                        "stream_data_blocked" },
+    [TVL_FRAME_STREAMS_BLOCKED_BIDI] = { TVL_FRAME_STREAMS_BLOCKED_BIDI, SHAPE_LIMIT, IN_DATA,
+                                         "streams_blocked" },
+    [TVL_FRAME_STREAMS_BLOCKED_UNI] = { TVL_FRAME_STREAMS_BLOCKED_UNI, SHAPE_LIMIT, IN_DATA,
+                                        "streams_blocked" },
+    [TVL_FRAME_NEW_CONNECTION_ID] = { TVL_FRAME_NEW_CONNECTION_ID, SHAPE_CID, IN_DATA | PROBING,
+                                      "new_connection_id" },
+    [TVL_FRAME_RETIRE_CONNECTION_ID] = { TVL_FRAME_RETIRE_CONNECTION_ID, SHAPE_CID, IN_ONE_RTT,
+                                         "retire_connection_id" },
+    [TVL_FRAME_PATH_CHALLENGE] = { TVL_FRAME_PATH_CHALLENGE, SHAPE_DATA, IN_DATA | PROBING,
+                                   "path_challenge" },
+    [TVL_FRAME_PATH_RESPONSE] = { TVL_FRAME_PATH_RESPONSE, SHAPE_DATA, IN_ONE_RTT | PROBING,
+                                  "path_response" },
+    [TVL_FRAME_CONNECTION_CLOSE] = { TVL_FRAME_CONNECTION_CLOSE, SHAPE_CLOSE, IN_ALL | SILENT,
+                                     "connection_close" },
+    [TVL_FRAME_CONNECTION_CLOSE_APP] = { TVL_FRAME_CONNECTION_CLOSE_APP, SHAPE_CLOSE,
+                                         IN_DATA | SILENT, "connection_close" },
+    [TVL_FRAME_HANDSHAKE_DONE] = { TVL_FRAME_HANDSHAKE_DONE, SHAPE_EMPTY, IN_ONE_RTT,
+                                   "handshake_done" },
     { TVL_FRAME_DATAGRAM, SHAPE_DATAGRAM, IN_DATA, "datagram" },
     { TVL_FRAME_DATAGRAM_LEN, SHAPE_DATAGRAM, IN_DATA, "datagram" },
     { TVL_FRAME_PATH_ACK, SHAPE_ACK, IN_ONE_RTT | SILENT | MULTIPATH, "path_ack" },
@@ -102,7 +117,9 @@ static const struct info *info_of(uint64_t type)
     if (type == (TVL_FRAME_REPAIR | TVL_STREAM_BIT_FIN) ||
         type == (TVL_FRAME_RECOVERED | TVL_STREAM_BIT_FIN))
         type &= ~(uint64_t)TVL_STREAM_BIT_FIN;
-    for (size_t i = 0; i < sizeof(infos) / sizeof(infos[0]); i++)
+    if (type <= TVL_FRAME_HANDSHAKE_DONE)
+        return infos[type].name != NULL ? &infos[type] : NULL;
+    for (size_t i = TVL_FRAME_HANDSHAKE_DONE + 1; i < sizeof(infos) / sizeof(infos[0]); i++)
         if (infos[i].type == type)
             return &infos[i];
     return NULL;

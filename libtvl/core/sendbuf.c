@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_FIRST 2048u
+#define RING_LEAST 256u  /* bytes of the smallest ring */
+#define RING_FIRST 2048u /* of one that is cut */
 
 void tvl_sendbuf_init(struct tvl_sendbuf *b)
 {
@@ -77,7 +78,7 @@ static int resize(struct tvl_sendbuf *b, size_t cap)
 
 static int grow(struct tvl_sendbuf *b, size_t need)
 {
-    size_t cap = b->cap == 0 ? RING_FIRST : b->cap;
+    size_t cap = b->cap == 0 ? RING_LEAST : b->cap;
     while (cap < need)
         cap *= 2;
     return cap == b->cap ? 0 : resize(b, cap);
@@ -96,6 +97,11 @@ void tvl_sendbuf_trim(struct tvl_sendbuf *b)
         (void)resize(b, cap); /* without memory it stays as it is */
 }
 
+int tvl_sendbuf_reserve(struct tvl_sendbuf *b, size_t len)
+{
+    return grow(b, (size_t)(b->end - b->base) + len);
+}
+
 int64_t tvl_sendbuf_append(struct tvl_sendbuf *b, const uint8_t *bytes, size_t len)
 {
     assert(!b->fin);
@@ -104,7 +110,7 @@ int64_t tvl_sendbuf_append(struct tvl_sendbuf *b, const uint8_t *bytes, size_t l
         len = room;
     if (len == 0)
         return 0;
-    int res = grow(b, (size_t)(b->end - b->base) + len);
+    int res = tvl_sendbuf_reserve(b, len);
     if (res < 0)
         return res;
     copy_in(b, b->end, bytes, len);

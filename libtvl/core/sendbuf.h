@@ -48,6 +48,8 @@ void tvl_sendbuf_drop(struct tvl_sendbuf *b); /* free all bytes; nothing is left
  * memory again costs more than all else, so only its owner knows when. */
 void tvl_sendbuf_trim(struct tvl_sendbuf *b);
 
+/* Room in the ring for `len` bytes more. 0 or TVL_ERR_NOMEM. */
+int tvl_sendbuf_reserve(struct tvl_sendbuf *b, size_t len);
 /* Copy up to `len` bytes in; how many [0, len], fewer at TVL_STREAM_BUFFER_MAX; or TVL_ERR_NOMEM.
  */
 int64_t tvl_sendbuf_append(struct tvl_sendbuf *b, const uint8_t *bytes, size_t len);

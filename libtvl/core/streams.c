@@ -128,7 +128,7 @@ static void place_in_lists(struct tvl_streams *ss, struct tvl_stream *s)
 
 /* ---- memory: what the application has written, what the peer has sent out of order ---- */
 
-static uint64_t room(const struct tvl_streams *ss)
+uint64_t tvl_streams_room(const struct tvl_streams *ss)
 {
     return ss->cfg.buffer_max > ss->held ? ss->cfg.buffer_max - ss->held : 0;
 }
@@ -187,7 +187,7 @@ static bool may_write_again(const struct tvl_streams *ss, const struct tvl_strea
     if (r && r->cfg.window && tvl_flow_room(r) < r->cfg.window / 4)
         return false;
     return s->short_write && tvl_sendbuf_room(&s->out) >= TVL_WRITABLE_ROOM &&
-           room(ss) >= (enough < TVL_WRITABLE_ROOM ? enough : TVL_WRITABLE_ROOM);
+           tvl_streams_room(ss) >= (enough < TVL_WRITABLE_ROOM ? enough : TVL_WRITABLE_ROOM);
 }
 
 static void tell_writable(struct tvl_stream *s)
@@ -302,7 +302,7 @@ void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
     tvl_stream_free(s);
 }
 
-static void set_rank(struct tvl_streams *ss, struct tvl_stream *s, uint64_t rank)
+void tvl_streams_rank(struct tvl_streams *ss, struct tvl_stream *s, uint64_t rank)
 {
     tvl_heap_remove(&ss->again, &s->again_node);
     tvl_heap_remove(&ss->fresh, &s->fresh_node);
@@ -337,7 +337,7 @@ static struct tvl_stream *add_stream(struct tvl_streams *ss, uint64_t id)
         s->recv_state = TVL_RECV_RECV;
         s->recv_window = s->recv_max = ss->cfg.stream_window;
     }
-    set_rank(ss, s, TVL_RANK_DEFAULT);
+    tvl_streams_rank(ss, s, TVL_RANK_DEFAULT);
     if (ss->cfg.note)
         tell_states(ss, s);
     return s;
@@ -355,7 +355,7 @@ void tvl_streams_set_peer(struct tvl_streams *ss, const struct tvl_params *peer)
 
 /* ---- the application's calls ---- */
 
-int tvl_streams_open(struct tvl_streams *ss, enum tvl_dir dir, uint64_t *id)
+int tvl_streams_open_own(struct tvl_streams *ss, enum tvl_dir dir, struct tvl_stream **out)
 {
     if (dir != TVL_BIDI && dir != TVL_UNI)
         return TVL_ERR_ARG;
@@ -365,12 +365,20 @@ int tvl_streams_open(struct tvl_streams *ss, enum tvl_dir dir, uint64_t *id)
             d->want_blocked = true;
         return TVL_ERR_FULL;
     }
-    uint64_t next = d->own_opened << 2 | (uint64_t)dir | own_bit(ss);
-    if (add_stream(ss, next) == NULL)
+    *out = add_stream(ss, d->own_opened << 2 | (uint64_t)dir | own_bit(ss));
+    if (*out == NULL)
         return TVL_ERR_NOMEM;
     d->own_opened++;
-    *id = next;
     return 0;
+}
+
+int tvl_streams_open(struct tvl_streams *ss, enum tvl_dir dir, uint64_t *id)
+{
+    struct tvl_stream *s;
+    const int result = tvl_streams_open_own(ss, dir, &s);
+    if (result == 0)
+        *id = s->id;
+    return result;
 }
 
 int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank)
@@ -378,7 +386,7 @@ int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank)
     struct tvl_stream *s = tvl_streams_stream(ss, id);
     if (s == NULL)
         return TVL_ERR_ARG;
-    set_rank(ss, s, rank);
+    tvl_streams_rank(ss, s, rank);
     tvl_streams_settle(ss, s);
     return 0;
 }
@@ -387,7 +395,7 @@ int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank)
 static void obey(struct tvl_streams *ss, struct tvl_stream *s)
 {
     tvl_heap_remove(&ss->deadlines, &s->deadline_node);
-    set_rank(ss, s, s->asked_rank);
+    tvl_streams_rank(ss, s, s->asked_rank);
     tvl_streams_settle(ss, s);
 }
 
@@ -457,7 +465,7 @@ int64_t tvl_streams_write(struct tvl_streams *ss, uint64_t id, const uint8_t *by
     if (s == NULL || s->send_state == TVL_SEND_NONE)
         return TVL_ERR_ARG;
     const uint64_t own = tvl_flow_room(tvl_flow_rule(&ss->rules, s->flow));
-    const uint64_t most = own < room(ss) ? own : room(ss);
+    const uint64_t most = own < tvl_streams_room(ss) ? own : tvl_streams_room(ss);
     const size_t fits = len < most ? len : (size_t)most;
     int64_t taken = tvl_stream_append(s, bytes, fits, fin && fits == len);
     if (taken >= 0 && fits < len) {

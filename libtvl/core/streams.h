@@ -87,6 +87,8 @@ void tvl_streams_set_peer(struct tvl_streams *ss, const struct tvl_params *peer)
 
 /* ---- the application's calls: results as in tvl.h ---- */
 int tvl_streams_open(struct tvl_streams *ss, enum tvl_dir dir, uint64_t *id);
+int tvl_streams_send(struct tvl_streams *ss, const struct tvl_stream_order *order,
+                     const struct tvl_part *part, size_t n, tvl_time now, uint64_t *id);
 int tvl_streams_set_rank(struct tvl_streams *ss, uint64_t id, uint64_t rank);
 int tvl_streams_set_flow(struct tvl_streams *ss, uint64_t id, uint32_t flow, tvl_time now);
 int tvl_streams_set_rule(struct tvl_streams *ss, uint32_t flow, const struct tvl_flow_config *cfg);

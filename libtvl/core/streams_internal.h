@@ -8,6 +8,11 @@
 
 enum tvl_dir tvl_streams_dir_name(unsigned index); /* of tvl_streams.dir */
 struct tvl_stream *tvl_streams_stream(const struct tvl_streams *ss, uint64_t id); /* NULL: none */
+/* A new one of ours, not settled yet; result as tvl_stream_open. */
+int tvl_streams_open_own(struct tvl_streams *ss, enum tvl_dir dir, struct tvl_stream **out);
+uint64_t tvl_streams_room(const struct tvl_streams *ss); /* bytes all of ours may still hold */
+/* As asked for; its flow's priority is added. Settle it afterwards. */
+void tvl_streams_rank(struct tvl_streams *ss, struct tvl_stream *s, uint64_t rank);
 uint64_t tvl_streams_credit(const struct tvl_streams *ss); /* bytes the peer still takes */
 void tvl_streams_note_blocked(struct tvl_streams *ss);
 /* The sending part of `s` is over: count it to its flow, if it had a deadline. */

@@ -127,12 +127,23 @@ enum moq_done_status {
 
 /* ---- what a session needs of a QUIC connection ---- */
 
+struct moq_quic_message { /* all of a unidirectional stream */
+    uint64_t rank;        /* as set_rank */
+    uint64_t lifetime_us; /* as set_lifetime, with `code`; 0: none */
+    uint64_t code;
+    const uint8_t *head, *body; /* one behind the other */
+    size_t head_len, body_len;
+};
+
 struct moq_quic {
     void *ctx;
     /* New stream; 0 and *id, or negative when the peer's limit is reached. */
     int (*open)(void *ctx, bool uni, uint64_t *id);
     /* Takes all of `len` or fails negative; copies. */
     int (*write)(void *ctx, uint64_t id, const uint8_t *bytes, size_t len, bool fin);
+    /* open, set_rank, write and its end, set_lifetime in one, which costs less; all or nothing.
+     * NULL: they are called one by one. */
+    int (*send)(void *ctx, const struct moq_quic_message *m, uint64_t *id);
     int (*reset)(void *ctx, uint64_t id, uint64_t code); /* RESET_STREAM */
     int (*stop)(void *ctx, uint64_t id, uint64_t code);  /* STOP_SENDING */
     /* Sending order, smaller first (see tvl_stream_set_rank). */

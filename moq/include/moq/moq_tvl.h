@@ -11,7 +11,8 @@ extern "C" {
 
 struct moq_tvl { /* owned by the caller; must outlive the session */
     struct tvl_conn *conn;
-    tvl_time now; /* refreshed at every event */
+    tvl_time now;  /* refreshed at every event */
+    uint32_t flow; /* of the streams that `send` opens; the owner's to set; 0 at first */
 };
 
 void moq_tvl_init(struct moq_tvl *t, struct tvl_conn *conn, struct moq_quic *out);

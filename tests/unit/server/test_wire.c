@@ -10,43 +10,28 @@
 
 static uint64_t opened;
 
-static int open_stream(void *ctx, bool uni, uint64_t *id)
+static int send_stream(void *ctx, const struct moq_quic_message *m, uint64_t *id)
 {
     (void)ctx;
-    (void)uni;
+    (void)m;
     *id = 4 * ++opened + 3;
     return 0;
-}
-
-static void set_rank(void *ctx, uint64_t id, uint64_t rank)
-{
-    (void)ctx;
-    (void)id;
-    (void)rank;
 }
 
 void moq_tvl_init(struct moq_tvl *t, struct tvl_conn *conn, struct moq_quic *out)
 {
     *t = (struct moq_tvl){ .conn = conn };
-    *out = (struct moq_quic){ .ctx = t, .open = open_stream, .set_rank = set_rank };
-}
-
-int tvl_stream_set_flow(struct tvl_conn *conn, uint64_t id, uint32_t flow)
-{
-    (void)conn;
-    (void)id;
-    (void)flow;
-    return 0;
+    *out = (struct moq_quic){ .ctx = t, .send = send_stream };
 }
 
 /* An object on a stream of its own; its number is the picture's. */
 static uint64_t send_object(struct wire *w, const struct moq_quic *q)
 {
+    const struct moq_quic_message m = { .rank = 7 };
     uint64_t id;
 
-    assert_int_equal(q->open(q->ctx, true, &id), 0);
-    q->set_rank(q->ctx, id, 7);
-    wire_note(w, 1, 2, 0, id);
+    assert_int_equal(q->send(q->ctx, &m, &id), 0);
+    wire_note(w, 1, 2, id);
     return id;
 }
 

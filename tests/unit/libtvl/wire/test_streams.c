@@ -368,6 +368,57 @@ static void deadlines_expire_unless_acknowledged(void **state)
     pair_end(&p);
 }
 
+/* What the single calls would say, and all bytes of it or none. */
+static void a_message_has_its_own_stream(void **state)
+{
+    (void)state;
+    struct pair p;
+    uint64_t id, other;
+    uint8_t out[10];
+    bool fin;
+    struct tvl_stream_stats stats;
+    const struct tvl_part part[] = { { (const uint8_t *)"he", 2 }, { (const uint8_t *)"llo", 3 } };
+    const struct tvl_part large = { zeroes, 1001 };
+    const struct tvl_flow_config rule = { .window = 1000, .lifetime = 30, .code = 9 };
+    struct tvl_stream_order order = {
+        .dir = TVL_UNI, .rank = 5, .deadline = TVL_TIME_NEVER, .flow = 3
+    };
+    pair_start(&p, usual);
+    assert_int_equal(tvl_streams_set_rule(&p.client, 3, &rule), 0);
+    assert_int_equal(tvl_streams_send(&p.client, &order, &large, 1, 100, &id), TVL_ERR_FULL);
+    order.flow = TVL_FLOWS_MAX;
+    assert_int_equal(tvl_streams_send(&p.client, &order, part, 2, 100, &id), TVL_ERR_ARG);
+    assert_int_equal(tvl_streams_count(&p.client), 0);
+    order.flow = 3;
+    assert_int_equal(tvl_streams_open(&p.client, TVL_UNI, &other), 0);
+    assert_int_equal(tvl_streams_write(&p.client, other, zeroes, 1, true), 1);
+    assert_int_equal(tvl_streams_send(&p.client, &order, part, 2, 100, &id), 0);
+    assert_int_equal(tvl_streams_get_stats(&p.client, id, &stats), 0);
+    assert_int_equal(stats.rank, 5);
+    assert_int_equal(stats.flow, 3);
+    assert_int_equal(stats.deadline, 130); /* the flow's */
+    assert_int_equal(tvl_streams_first(&p.client).id, id);
+    assert_int_equal(tvl_streams_backlog(&p.client, 5), 5);
+    assert_int_equal(tvl_streams_next_deadline(&p.client), 130);
+    exchange(&p.client, &p.server);
+    assert_int_equal(tvl_streams_read(&p.server, id, out, sizeof(out), &fin), 5);
+    assert_true(fin);
+    assert_memory_equal(out, "hello", 5);
+    assert_int_equal(tvl_streams_next_deadline(&p.client), TVL_TIME_NEVER);
+    order.deadline = 200;
+    order.code = 7;
+    assert_int_equal(tvl_streams_send(&p.client, &order, NULL, 0, 150, &id), 0); /* only an end */
+    assert_int_equal(tvl_streams_next_deadline(&p.client), 200);
+    exchange(&p.client, &p.server);
+    assert_int_equal(tvl_streams_read(&p.server, id, out, sizeof(out), &fin), 0);
+    assert_true(fin);
+    int result = 0;
+    for (unsigned i = 0; i < 20 && result == 0; i++)
+        result = tvl_streams_send(&p.client, &order, part, 2, 150, &id);
+    assert_int_equal(result, TVL_ERR_FULL);
+    pair_end(&p);
+}
+
 static void a_short_write_is_followed_by_writable(void **state)
 {
     (void)state;
@@ -687,6 +738,7 @@ int main(void)
         cmocka_unit_test(rank_orders_then_id),
         cmocka_unit_test(a_packet_may_begin_further_back),
         cmocka_unit_test(deadlines_expire_unless_acknowledged),
+        cmocka_unit_test(a_message_has_its_own_stream),
         cmocka_unit_test(a_short_write_is_followed_by_writable),
         cmocka_unit_test(bytes_can_be_taken_without_a_copy),
         cmocka_unit_test(a_quiet_stream_gives_its_memory_back),
