@@ -21,7 +21,7 @@ const char args_help[] =
     "                       show the server this certificate (PEM)\n"
     "  --layers sXtY        highest spatial and temporal layer to ask for [all]\n"
     "  --latency L          delay between arrival and display: MS, to begin with and at least;\n"
-    "                       MIN-MAX, in which it adapts; low (40-400, pictures as soon as they "
+    "                       MIN-MAX, in which it adapts; low (20-400, pictures as soon as they "
     "are\n"
     "                       whole), balanced, or smooth (1000-5000) [balanced: the broadcast's]\n"
     "  --reconnect S        go on trying to connect, or to resume, for S seconds; \"ever\"\n"
@@ -196,7 +196,7 @@ static int take_latency(struct args *a, const char *text, struct reason r)
         const char *name;
         uint32_t min_ms, max_ms;
         bool low;
-    } named[] = { { "low", 40, 400, true },
+    } named[] = { { "low", 20, 400, true },
                   { "balanced", 0, 0, false },
                   { "smooth", 1000, 5000, false } };
     uint32_t min_ms, max_ms = 0;

@@ -22,7 +22,8 @@
 
 #define DECODER_THREADS 2
 #define TURNS_MAX 64 /* pictures handled in one go */
-#define SOUND_PERIOD_S 0.01
+#define SOUND_PERIOD_S (PLAYOUT_FOLLOW_US / 1e6)
+#define SKEW_PARTS 8      /* the mean of so many pictures is what counts as skew */
 #define STALE_RUN_MAX 200 /* units older than the window in a row: the stream began anew */
 
 struct waiting { /* decoded, not yet due */
@@ -190,6 +191,22 @@ static int64_t wall_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - player_clock();
 }
 
+/* How far what is heard is behind what is shown, ms; NaN: nothing is heard. */
+static double account_skew(struct player *p, int64_t pts, int64_t now)
+{
+    int64_t heard;
+    if (!p->sound || !sound_heard(p->sound, now, &heard) || !p->clock.led) {
+        p->view.av_skew_ms = (double)NAN;
+        return (double)NAN;
+    }
+    const double ms = (double)(pts - heard) / 1e3;
+    const double mean = isnan(p->view.av_skew_ms) ? ms : p->view.av_skew_ms;
+    p->view.av_skew_ms = mean + (ms - mean) / SKEW_PARTS;
+    if (fabs(p->view.av_skew_ms) > p->view.av_skew_max_ms)
+        p->view.av_skew_max_ms = fabs(p->view.av_skew_ms);
+    return ms;
+}
+
 /* From capture where the sender says when that was, else from arrival. */
 static double account_delay(struct player *p, int64_t due, int64_t now)
 {
@@ -197,6 +214,7 @@ static double account_delay(struct player *p, int64_t due, int64_t now)
     struct delay_stamps *at = &p->waiting.at;
     at->due = due;
     at->shown = now;
+    const double skew = account_skew(p, pic->pts, now);
     delay_add(&p->view.delay, at, p->rtt_us);
     if (p->timing)
         timing_add(p->timing,
@@ -207,7 +225,7 @@ static double account_delay(struct player *p, int64_t due, int64_t now)
                                          .wall_us = wall_us(),
                                          .at = *at,
                                          .spatial = pic->layer.spatial,
-                                         .av_skew_ms = (double)NAN });
+                                         .av_skew_ms = skew });
     return (double)(now - (p->view.delay.has_capture ? at->captured : at->arrived)) / 1e3;
 }
 
@@ -445,9 +463,14 @@ static void on_sound_timer(struct ev_loop *loop, ev_timer *timer, int events)
     struct player *p = timer->data;
     (void)loop;
     (void)events;
-    int64_t now = player_clock();
-    if (p->sound && p->first_shown_us && p->clock.started && !p->suspended)
-        sound_run(p->sound, playout_media_now(&p->clock, now), now);
+    int64_t now = player_clock(), heard;
+    if (!p->sound || !p->first_shown_us || !p->clock.started || p->suspended)
+        return;
+    sound_run(p->sound, playout_media_now(&p->clock, now), now);
+    if (sound_heard(p->sound, now, &heard))
+        playout_follow(&p->clock, heard, now);
+    else
+        playout_follow_none(&p->clock);
 }
 
 /* ---- what comes ---- */
@@ -559,7 +582,9 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
         struct sound_config cfg = { .rate = t->samplerate ? t->samplerate : 48000,
                                     .channels = strcmp(t->channel_config, "1") == 0 ? 1 : 2,
                                     .device = !p->cfg.args->headless,
-                                    .muted = p->muted };
+                                    .muted = p->muted,
+                                    .low = p->cfg.args->latency_low,
+                                    .extra_us = p->cfg.args->audio_delay_ms * INT64_C(1000) };
         if (!p->sound && sound_new(&p->sound, &cfg, why, sizeof why) != 0)
             log_text(LOG_LEVEL_WARN, "%s", why);
     }
@@ -594,6 +619,21 @@ static int64_t judge_delay(struct player *p, const struct svc_unit *unit, int64_
     receiver_delay(&p->receiver, p->cfg.policy_log, &in, &out);
     playout_shift(&p->clock, out.shift_us);
     return out.shift_us;
+}
+
+/* Low latency: the sound has a say in it too, for it is there no sooner than it has been said. */
+static void judge_sound(struct player *p, int64_t pts, int64_t now)
+{
+    const int64_t needed = SOUND_NEEDS_US + p->cfg.args->audio_delay_ms * INT64_C(1000);
+    const int64_t due = pts + p->clock.offset_us;
+    const struct playout_arrival in = { .now_us = now,
+                                        .late_us = now + needed - due,
+                                        .low = true,
+                                        .extra_max_us = p->clock.extra_max_us,
+                                        .reserve_us = PLAYOUT_LOW_MARGIN_US / 2 };
+    struct playout_change out;
+    receiver_delay(&p->receiver, p->cfg.policy_log, &in, &out);
+    playout_shift(&p->clock, out.shift_us);
 }
 
 /* A unit whose picture's turn is over. */
@@ -666,8 +706,15 @@ void player_given_up(struct player *p, struct svc_layer l)
 
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts)
 {
-    if (p->sound && !p->suspended)
-        sound_put(p->sound, opus, len, pts);
+    if (!p->sound || p->suspended)
+        return;
+    sound_put(p->sound, opus, len, pts);
+    if (!p->clock.started || !p->clock.low)
+        return;
+    const int64_t now = player_clock();
+    judge_sound(p, pts, now);
+    if (p->first_shown_us)
+        sound_run(p->sound, playout_media_now(&p->clock, now), now);
 }
 
 void player_no_more(struct player *p)
@@ -713,7 +760,6 @@ static void tell(struct player *p)
     v->buffer_ms = v->delay.part_ms[DELAY_BUFFER];
     v->decode_ms = v->delay.part_ms[DELAY_DECODE];
     v->decode_max_ms = (double)p->decode_max_us / 1e3;
-    v->av_skew_ms = (double)NAN;
 }
 
 void player_measure(struct player *p, const struct session_path *path, size_t n_paths)
@@ -788,6 +834,9 @@ void player_totals(const struct player *p, struct report_totals *t)
     t->units_refused = p->refused;
     t->demand_changes = p->demand_changes;
     t->stall_ms_max = (double)p->clock.stall_max_us / 1e3;
+    t->av_skew_ms = p->view.av_skew_ms;
+    t->av_skew_ms_max = isnan(p->view.av_skew_ms) ? p->view.av_skew_ms : p->view.av_skew_max_ms;
+    t->delay = &p->view.delay;
     t->audio_packets = sound.packets;
     t->audio_lost = sound.lost;
     t->n_paths = meter_paths(&p->meter, t->path);
@@ -816,6 +865,7 @@ int player_new(struct player **out, const struct player_config *cfg, char *why, 
     p->margin_us = 20000;
     p->top_spatial = -1;
     p->volume = 100;
+    p->view.av_skew_ms = (double)NAN;
     p->muted = p->view.muted = cfg->args->mute;
     ev_timer_init(&p->turn, on_turn, 0, 0);
     p->turn.data = p;

@@ -22,7 +22,7 @@
 #define PLAYER_SD_HEIGHT_MAX 576     /* no taller, and of no named matrix: BT.601, else BT.709 */
 #define PLAYER_SPREAD_MAX_US 50000   /* low latency: layers are waited for behind the base ... */
 #define PLAYER_SPREAD_MARGIN_US 5000 /* ... and so much longer than they needed lately */
-#define PLAYER_LEAD_US 30000 /* low latency: a picture is shown ahead of its sound by no more */
+#define PLAYER_LEAD_US 25000 /* low latency: a picture is shown ahead of its sound by no more */
 
 struct ev_loop;
 

@@ -31,7 +31,7 @@ int64_t playout_next_pts(const struct playout *p, const struct playout_view *v)
 
 int64_t playout_due(const struct playout *p, int64_t pts)
 {
-    return pts + p->offset_us;
+    return pts + p->offset_us + p->follow_us;
 }
 
 bool playout_jumps(const struct playout *p, int64_t pts)
@@ -81,6 +81,8 @@ struct playout_arrival playout_base_arrived(struct playout *p, int64_t pts, int6
 void playout_shift(struct playout *p, int64_t shift_us)
 {
     p->offset_us += shift_us;
+    if (shift_us < 0 && p->led) /* the sound gets there by and by, and the pictures with it */
+        p->follow_us -= shift_us;
     p->rebuffers += shift_us > 0;
 }
 
@@ -122,35 +124,59 @@ static int64_t in_time(struct playout_delay *d, const struct playout_arrival *in
     return -least(d->extra_us, PLAYOUT_GIVE_BACK_US);
 }
 
-static int64_t least_of_window(struct playout_delay *d, const struct playout_arrival *in)
-{
-    const int64_t early = -in->late_us;
-    if (!d->watching || early < d->least_us) {
-        d->window_began_us = d->watching ? d->window_began_us : in->now_us;
-        d->watching = true;
-        d->least_us = early;
-    }
-    return d->least_us;
-}
-
 /* As short as the last window would have borne. */
 static int64_t low(struct playout_delay *d, const struct playout_arrival *in)
 {
+    const int64_t room = -in->late_us - in->reserve_us;
     int64_t shift = 0;
-    const int64_t spare = least_of_window(d, in) - in->reserve_us;
+    if (!d->watching) {
+        d->watching = true;
+        d->window_began_us = in->now_us;
+        d->least_us = room;
+        d->latest_us = in->late_us;
+        d->late_run = 0;
+    }
+    d->least_us = least(d->least_us, room);
+    d->latest_us = -least(-d->latest_us, -in->late_us);
     d->late_run += in->late_us > 0;
     if (d->late_run >= PLAYOUT_LOW_LATE) {
-        shift = least(PLAYOUT_LOW_MARGIN_US - d->least_us, PLAYOUT_SHIFT_MAX_US);
+        shift = least(d->latest_us + PLAYOUT_LOW_MARGIN_US, PLAYOUT_SHIFT_MAX_US);
         shift = least(shift, in->extra_max_us - d->extra_us);
         shift = shift > 0 ? shift : 0;
         d->rebuffers += shift > 0;
     } else if (in->now_us - d->window_began_us < PLAYOUT_LOW_WINDOW_US) {
         return 0;
-    } else if (d->late_run == 0 && spare > PLAYOUT_LOW_MARGIN_US / 2) {
-        shift = -spare;
+    } else if (d->late_run == 0 && d->least_us > PLAYOUT_LOW_MARGIN_US / 2) {
+        shift = -d->least_us;
     }
     d->watching = false; /* a new window */
-    d->late_run = 0;
+    return shift;
+}
+
+/* What the clocks have drifted apart, as far as it is to be made up for now. */
+static int64_t drift(struct playout_delay *d, const struct playout_arrival *in)
+{
+    const int64_t early = -in->late_us;
+    int64_t shift = 0;
+    if (!d->drift_any || early > d->drift_best_us)
+        d->drift_best_us = early;
+    if (!d->drift_any)
+        d->drift_began_us = in->now_us;
+    d->drift_any = true;
+    if (in->now_us - d->drift_began_us < PLAYOUT_DRIFT_WINDOW_US)
+        return 0;
+    const int64_t step = d->drift_best_us - d->drift_last_us;
+    if (!d->drift_known || step > PLAYOUT_DRIFT_STEADY_US || step < -PLAYOUT_DRIFT_STEADY_US)
+        d->drift_first_us += step; /* no clock runs so wrong: the way is another */
+    const int64_t off = d->drift_best_us - d->drift_first_us;
+    d->drift_last_us = d->drift_best_us;
+    if (off > PLAYOUT_DRIFT_MIN_US)
+        shift = -least(off, PLAYOUT_DRIFT_STEP_US);
+    else if (off < -PLAYOUT_DRIFT_MIN_US)
+        shift = least(-off, PLAYOUT_DRIFT_STEP_US);
+    d->drift_known = true;
+    d->drift_any = false;
+    d->drift_last_us += shift;
     return shift;
 }
 
@@ -161,9 +187,31 @@ void playout_delay_decide(struct playout_delay *d, const struct playout_arrival 
         *d = (struct playout_delay){ .rebuffers = d->rebuffers };
     out->shift_us = in->low ? low(d, in) : in->late_us > 0 ? late(d, in) : in_time(d, in);
     d->extra_us += out->shift_us;
+    if (in->low)
+        return;
+    if (out->shift_us) { /* the fastest units have so much more time now */
+        d->drift_first_us += out->shift_us;
+        d->drift_best_us += out->shift_us;
+        d->drift_last_us += out->shift_us;
+    }
+    out->shift_us += drift(d, in);
 }
 
 int64_t playout_media_now(const struct playout *p, int64_t now)
 {
     return now - p->offset_us;
+}
+
+void playout_follow(struct playout *p, int64_t heard_us, int64_t now)
+{
+    const int64_t behind = playout_media_now(p, now) - heard_us;
+    const bool near = behind < PLAYOUT_FOLLOW_MAX_US && behind > -PLAYOUT_FOLLOW_MAX_US;
+    p->led = near;
+    p->follow_us += ((near ? behind : 0) - p->follow_us) / PLAYOUT_FOLLOW_PARTS;
+}
+
+void playout_follow_none(struct playout *p)
+{
+    p->led = false;
+    p->follow_us -= p->follow_us / PLAYOUT_FOLLOW_PARTS;
 }

@@ -2,12 +2,16 @@
  * playout.h - the playout clock: when each picture is due, and what its passing means. Pure: reads
  * no clock, decodes nothing; all times are microseconds, wall times on any monotonic clock.
  *
- *     due(picture) = pts(picture) + offset
+ *     due(picture) = pts(picture) + offset + follow
  *
  * The first picture fixes the offset so that it is due one target latency after its arrival. The
  * delay policy moves it: up at once when the base layer keeps coming late (a rebuffering), and
  * back, little by little, when it has long come early enough to bear that. With `low` it is always
  * as short as the last seconds would have borne, with the target latency kept in reserve.
+ *
+ * Clocks drift: of two hours one may be a second longer. The fastest units tell, for they had to
+ * wait for nothing: where they come earlier or later than at the start, window by window, the
+ * offset follows, in steps that the sound makes up for unheard.
  */
 #ifndef CLIENT_PLAYOUT_H
 #define CLIENT_PLAYOUT_H
@@ -29,15 +33,27 @@
 #define PLAYOUT_LOW_WINDOW_US 1000000 /* low: judged together; then it may give back */
 #define PLAYOUT_LOW_LATE 3            /* late base units in a window shift the clock */
 #define PLAYOUT_LOW_MARGIN_US 10000   /* on top of the lateness seen */
-#define PLAYOUT_JUMP_US 10000000      /* a step in media time that is no gap but a new start */
+#define PLAYOUT_FOLLOW_US 10000
+#define PLAYOUT_FOLLOW_PARTS 32 /* of what the sound is off, each time: in a third of a second */
+#define PLAYOUT_FOLLOW_MAX_US 500000     /* further off it is no clock */
+#define PLAYOUT_DRIFT_WINDOW_US 30000000 /* the earliest units of one against those of the first \
+                                          */
+#define PLAYOUT_DRIFT_STEADY_US 15000    /* from window to window clocks drift less */
+#define PLAYOUT_DRIFT_MIN_US 4000        /* off by more the clocks drift ... */
+#define PLAYOUT_DRIFT_STEP_US 12000      /* ... and so much of it is made up for at a time */
+#define PLAYOUT_JUMP_US 10000000         /* a step in media time that is no gap but a new start */
 
 struct playout_delay { /* the delay policy's state; zero is a fresh one */
     int64_t extra_us;  /* by which it has moved the offset */
     int64_t late_since_us;
     uint32_t late_run, rebuffers;
-    bool watching;                     /* base units came in time since ... */
-    int64_t early_since_us;            /* ... and early enough since */
-    int64_t window_began_us, least_us; /* low: least time before their turns in this window */
+    bool watching;          /* base units came in time since ... */
+    int64_t early_since_us; /* ... and early enough since */
+    /* low: least room, beyond the reserve, and greatest lateness in this window */
+    int64_t window_began_us, least_us, latest_us;
+    bool drift_known, drift_any;
+    int64_t drift_began_us, drift_best_us, drift_last_us, drift_first_us; /* earliest unit of
+                                              this window, of the one before, at the start */
 };
 struct playout_arrival {
     int64_t now_us, late_us; /* of a base unit: arrival after its turn, negative: before */
@@ -59,9 +75,11 @@ struct playout {
     int64_t frame_us; /* nominal interval of pictures */
     bool started;
     int64_t offset_us;
-    uint64_t next;    /* picture whose turn it is */
-    int64_t last_pts; /* of picture next - 1 */
-    bool fresh;       /* no base unit has come since the clock started */
+    uint64_t next;     /* picture whose turn it is */
+    int64_t last_pts;  /* of picture next - 1 */
+    int64_t follow_us; /* pictures are later than the offset says by this: they follow the sound */
+    bool led;          /* there is sound to follow */
+    bool fresh;        /* no base unit has come since the clock started */
     unsigned rebuffers;
     bool shown_any;
     int64_t last_shown_us;
@@ -97,7 +115,11 @@ int64_t playout_shown(struct playout *p, int64_t now);
 struct playout_arrival playout_base_arrived(struct playout *p, int64_t pts, int64_t now);
 /* What it said is done. */
 void playout_shift(struct playout *p, int64_t shift_us);
-/* Media time that is due at `now`. */
+/* Media time that is due at `now` by the offset: what the sound is to come to. */
 int64_t playout_media_now(const struct playout *p, int64_t now);
+/* The sound is the clock: what is heard at `now` is `heard_us`. To be called every
+ * PLAYOUT_FOLLOW_US while there is sound; without it playout_follow_none. */
+void playout_follow(struct playout *p, int64_t heard_us, int64_t now);
+void playout_follow_none(struct playout *p);
 
 #endif

@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,11 +199,31 @@ static json_t *json_events(const struct rows *rows)
     return list;
 }
 
+static json_t *measured(double ms)
+{
+    return isnan(ms) ? json_null() : json_real(round(ms * 10) / 10);
+}
+
+/* Parts of the last second's pictures; null: not known. */
+static json_t *json_delay(const struct delay *d)
+{
+    static const char *const names[DELAY_PARTS] = { "encode_ms", "queue_ms",  "network_ms",
+                                                    "buffer_ms", "decode_ms", "display_ms" };
+    json_t *out = json_object();
+    for (int i = 0; i < DELAY_PARTS; i++)
+        json_object_set_new(out, names[i],
+                            i < DELAY_BUFFER && !d->has_capture ? json_null()
+                                                                : measured(d->part_ms[i]));
+    json_object_set_new(out, "total_ms", measured(d->total_ms));
+    json_object_set_new(out, "clock_ms", measured(d->clock_ms));
+    return out;
+}
+
 json_t *report_json(const struct report *r, const struct report_totals *t)
 {
     uint64_t dropped =
         r->shown.dropped + r->samples.dropped + r->stalls.dropped + r->events.dropped;
-    return json_pack(
+    json_t *root = json_pack(
         "{s:o,s:o,s:o,s:I,s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
         "startup_ms", number_or_null(t->startup_ms), "connect_ms", number_or_null(t->connect_ms),
         "duration_s", number_or_null(t->duration_s), "frames_shown", (json_int_t)t->frames_shown,
@@ -214,6 +235,11 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
         "rows_dropped", (json_int_t)dropped, "stalls", json_stalls(&r->stalls), "paths",
         json_paths(t), "layers", json_layers(t->layers), "events", json_events(&r->events), "shown",
         json_shown(&r->shown), "timeline", json_timeline(&r->samples, t->layers));
+    json_object_set_new(root, "av_skew_ms", measured(t->av_skew_ms));
+    json_object_set_new(root, "av_skew_ms_max", measured(t->av_skew_ms_max));
+    if (t->delay && t->delay->any)
+        json_object_set_new(root, "delay", json_delay(t->delay));
+    return root;
 }
 
 int report_write(const struct report *r, const struct report_totals *t, const char *file, char *why,

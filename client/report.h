@@ -5,6 +5,7 @@
 #ifndef CLIENT_REPORT_H
 #define CLIENT_REPORT_H
 
+#include "delay.h"
 #include "layers.h"
 
 #include <tvl/tvl.h>
@@ -49,6 +50,9 @@ struct report_totals { /* negative: never happened */
     uint64_t demand_changes; /* times that other layers were asked for */
     double stall_ms_max;
     uint64_t audio_packets, audio_lost;
+    double av_skew_ms, av_skew_ms_max; /* sound behind the picture, at the end and the most, means
+                                          of 8 pictures; NaN: not known */
+    const struct delay *delay;         /* NULL, or where the time goes; borrowed for the write */
     size_t n_paths;
     struct report_path path[TVL_PATHS_MAX];
     const struct layers *layers; /* borrowed for the write */

@@ -1,14 +1,19 @@
 /*
- * sound.c - a small jitter buffer of Opus packets by media time, the decoder, and SDL's audio
- * queue. sound_plan.c decides; this file does.
+ * sound.c - a small jitter buffer of Opus packets by media time, the decoder, and a resampler that
+ * plays a little faster or slower. sound_plan.c decides; this file does; sound_out.c is the card.
  */
 #include "sound.h"
 
 #include "log.h"
+#include "sound_out.h"
 #include "sound_plan.h"
 
-#include <SDL.h>
+#include <libavutil/channel_layout.h>
+#include <libavutil/opt.h>
+#include <libswresample/swresample.h>
 #include <opus/opus.h>
+
+#include <math.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +21,8 @@
 
 #define SAMPLES_MAX 5760 /* per channel: 120 ms at 48 kHz, Opus's longest packet */
 #define STEPS_MAX 32     /* per sound_run */
+#define STRETCHED_MAX (SAMPLES_MAX + SAMPLES_MAX / 8) /* of them at the slowest speed, and some */
+#define SETTLE_US 300000 /* after a gap: until then where the sound is says nothing */
 
 struct packet {
     int64_t pts;
@@ -26,32 +33,30 @@ struct packet {
 struct sound {
     struct sound_config cfg;
     OpusDecoder *opus;
-    SDL_AudioDeviceID device; /* 0: none */
-    struct packet *packets;   /* by rising pts */
+    struct sound_out *out;
+    struct SwrContext *swr; /* NULL: there is none, sound is played as it is */
+    struct packet *packets; /* by rising pts */
     size_t n;
     bool started;
     int64_t next_us, frame_us, concealed_us;
-    int64_t virtual_end; /* no device: wall time at which the queue will be empty */
+    int64_t disturbed_us; /* when something else than sound was last queued; 0: never */
     struct sound_counts counts;
     double volume; /* percent */
-    int16_t samples[SAMPLES_MAX * 2];
+    double speed;
+    int16_t samples[SAMPLES_MAX * 2], stretched[STRETCHED_MAX * 2];
 };
 
-static void open_device(struct sound *s)
+/* One that is at work at speed 1 too, so that nothing is heard of its being switched on. */
+static void open_resampler(struct sound *s)
 {
-    SDL_AudioSpec want = { .freq = (int)s->cfg.rate,
-                           .format = AUDIO_S16SYS,
-                           .channels = s->cfg.channels,
-                           .samples = 512 };
-    if (SDL_InitSubSystem(SDL_INIT_AUDIO) != 0) {
-        log_text(LOG_LEVEL_WARN, "no sound: %s", SDL_GetError());
+    AVChannelLayout layout;
+    av_channel_layout_default(&layout, s->cfg.channels);
+    if (swr_alloc_set_opts2(&s->swr, &layout, AV_SAMPLE_FMT_S16, (int)s->cfg.rate, &layout,
+                            AV_SAMPLE_FMT_S16, (int)s->cfg.rate, 0, NULL) < 0)
         return;
-    }
-    s->device = SDL_OpenAudioDevice(NULL, 0, &want, NULL, 0);
-    if (s->device)
-        SDL_PauseAudioDevice(s->device, 0);
-    else
-        log_text(LOG_LEVEL_WARN, "no sound: %s", SDL_GetError());
+    av_opt_set_int(s->swr, "flags", SWR_FLAG_RESAMPLE, 0);
+    if (swr_init(s->swr) < 0)
+        swr_free(&s->swr);
 }
 
 int sound_new(struct sound **out, const struct sound_config *cfg, char *why, size_t why_size)
@@ -62,16 +67,22 @@ int sound_new(struct sound **out, const struct sound_config *cfg, char *why, siz
         s->packets = calloc(SOUND_PACKETS_MAX, sizeof *s->packets);
     if (s && s->packets)
         s->opus = opus_decoder_create((opus_int32)cfg->rate, cfg->channels, &error);
-    if (!s || !s->opus) {
+    if (s && s->opus)
+        s->out = sound_out_new(&(struct sound_out_config){ .rate = cfg->rate,
+                                                           .channels = cfg->channels,
+                                                           .device = cfg->device,
+                                                           .quick = cfg->low,
+                                                           .extra_us = cfg->extra_us });
+    if (!s || !s->out) {
         snprintf(why, why_size, "no sound decoder: %s", opus_strerror(error));
         sound_free(s);
         return -1;
     }
     s->cfg = *cfg;
+    s->speed = 1;
+    open_resampler(s);
     s->frame_us = 20000;
     s->volume = 100;
-    if (cfg->device)
-        open_device(s);
     *out = s;
     return 0;
 }
@@ -80,8 +91,8 @@ void sound_free(struct sound *s)
 {
     if (!s)
         return;
-    if (s->device)
-        SDL_CloseAudioDevice(s->device);
+    sound_out_free(s->out);
+    swr_free(&s->swr);
     if (s->opus)
         opus_decoder_destroy(s->opus);
     free(s->packets);
@@ -111,25 +122,38 @@ static void drop_first(struct sound *s)
     memmove(s->packets, s->packets + 1, s->n * sizeof *s->packets);
 }
 
-static int64_t queued_us(const struct sound *s, int64_t now)
+/* How long until what would be queued now is heard. */
+static int64_t queued_us(struct sound *s, int64_t now)
 {
-    if (!s->device)
-        return s->virtual_end > now ? s->virtual_end - now : 0;
-    uint32_t bytes = SDL_GetQueuedAudioSize(s->device);
-    return (int64_t)bytes * 1000000 / (int64_t)(2u * s->cfg.channels * s->cfg.rate);
+    const int64_t inside = s->swr ? swr_get_delay(s->swr, 1000000) : 0;
+    return sound_out_delay(s->out, now) + inside;
+}
+
+static void set_loudness(struct sound *s, size_t n)
+{
+    /* loudness is heard by the square, about */
+    const double gain = s->cfg.muted ? 0 : s->volume * s->volume / 1e4;
+    for (size_t i = 0; i < n && gain != 1; i++) {
+        const double v = s->samples[i] * gain;
+        s->samples[i] = (int16_t)lround(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v);
+    }
 }
 
 static void queue_samples(struct sound *s, int frames, int64_t now)
 {
-    size_t bytes = (size_t)frames * 2 * s->cfg.channels;
-    if (s->cfg.muted)
-        memset(s->samples, 0, bytes);
-    if (s->device) {
-        SDL_QueueAudio(s->device, s->samples, (uint32_t)bytes);
-        return;
+    const uint8_t *in = (const uint8_t *)s->samples;
+    uint8_t *out = (uint8_t *)s->stretched;
+    const int most = frames + frames / 8;
+    set_loudness(s, (size_t)frames * s->cfg.channels);
+    if (s->swr) {
+        const int more = (int)lround((1 / s->speed - 1) * frames);
+        if (swr_set_compensation(s->swr, more, frames + more) >= 0) {
+            const int got = swr_convert(s->swr, &out, most, &in, frames);
+            sound_out_write(s->out, s->stretched, got > 0 ? (size_t)got : 0, now);
+            return;
+        }
     }
-    int64_t from = s->virtual_end > now ? s->virtual_end : now;
-    s->virtual_end = from + (int64_t)frames * 1000000 / s->cfg.rate;
+    sound_out_write(s->out, s->samples, (size_t)frames, now);
 }
 
 static int64_t length_us(const struct sound *s, int frames)
@@ -169,6 +193,21 @@ static void conceal(struct sound *s, int64_t now)
     s->next_us += length_us(s, got);
     s->concealed_us += length_us(s, got);
     s->counts.lost++;
+    s->disturbed_us = now;
+}
+
+/* The sound goes on as it was for a moment; what comes next is none the later heard for that. */
+static void stretch(struct sound *s, int64_t us, int64_t now)
+{
+    const int frames = (int)(us * s->cfg.rate / 1000000);
+    int got = opus_decode(s->opus, NULL, 0, s->samples, frames, 0);
+    if (got <= 0) {
+        memset(s->samples, 0, sizeof s->samples);
+        got = frames;
+    }
+    queue_samples(s, got, now);
+    s->concealed_us += us;
+    s->counts.stretched++;
 }
 
 /* Silence in place of lost sound moves the media place on, silence that waits does not. */
@@ -183,11 +222,12 @@ static void silence(struct sound *s, int64_t us, int64_t now, enum silence_kind 
         frames = 1;
     memset(s->samples, 0, sizeof s->samples);
     queue_samples(s, (int)frames, now);
+    s->disturbed_us = now;
     if (kind == SILENCE_INSTEAD)
         s->next_us += length_us(s, (int)frames);
 }
 
-static struct sound_state look(const struct sound *s, int64_t media_now, int64_t now)
+static struct sound_state look(struct sound *s, int64_t media_now, int64_t now)
 {
     return (struct sound_state){ .media_now_us = media_now,
                                  .queued_us = queued_us(s, now),
@@ -195,7 +235,9 @@ static struct sound_state look(const struct sound *s, int64_t media_now, int64_t
                                  .has_packet = s->n > 0,
                                  .packet_us = s->n > 0 ? s->packets[0].pts : 0,
                                  .frame_us = s->frame_us,
-                                 .concealed_us = s->concealed_us };
+                                 .concealed_us = s->concealed_us,
+                                 .ahead_us = s->cfg.extra_us +
+                                             (s->cfg.low ? SOUND_AHEAD_LOW_US : SOUND_AHEAD_US) };
 }
 
 void sound_run(struct sound *s, int64_t media_now, int64_t now)
@@ -218,21 +260,33 @@ void sound_run(struct sound *s, int64_t media_now, int64_t now)
         struct sound_step step = sound_plan(&state);
         if (step.action == SOUND_WAIT)
             return;
+        s->speed = sound_speed(state.next_us - state.queued_us - media_now);
         if (step.action == SOUND_PLAY) {
             play(s, now);
         } else if (step.action == SOUND_CONCEAL) {
             conceal(s, now);
+        } else if (step.action == SOUND_STRETCH) {
+            stretch(s, step.length_us, now);
         } else if (step.action == SOUND_DROP) {
             if (s->packets[0].pts + s->frame_us > s->next_us)
                 s->next_us = s->packets[0].pts + s->frame_us;
             drop_first(s);
             s->counts.lost++;
+            s->disturbed_us = now;
         } else {
             int64_t early = state.next_us - media_now - state.queued_us;
             silence(s, step.length_us, now,
                     early > SOUND_TOLERANCE_US ? SILENCE_WAITING : SILENCE_INSTEAD);
         }
     }
+}
+
+bool sound_heard(struct sound *s, int64_t now, int64_t *media_us)
+{
+    if (!s->started || (s->disturbed_us && now - s->disturbed_us < SETTLE_US))
+        return false;
+    *media_us = s->next_us - queued_us(s, now);
+    return true;
 }
 
 void sound_set_volume(struct sound *s, double percent)
@@ -244,10 +298,9 @@ void sound_clear(struct sound *s)
 {
     s->n = 0;
     s->started = false;
-    s->concealed_us = s->virtual_end = 0;
+    s->concealed_us = 0;
     (void)opus_decoder_ctl(s->opus, OPUS_RESET_STATE);
-    if (s->device)
-        SDL_ClearQueuedAudio(s->device);
+    sound_out_clear(s->out);
 }
 
 void sound_set_muted(struct sound *s, bool muted)

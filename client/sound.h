@@ -1,5 +1,6 @@
 /*
- * sound.h - Opus packets to the loudspeaker, in step with the playout clock. Without a device the
+ * sound.h - Opus packets to the loudspeaker, in step with the playout clock: a little faster or
+ * slower where it is off its place, so that nothing is left out or put in. Without a device the
  * same is done against the clock, so that a machine's report tells of the sound as well.
  */
 #ifndef CLIENT_SOUND_H
@@ -11,16 +12,20 @@
 
 #define SOUND_PACKETS_MAX 512 /* that wait; 10 s of 20 ms */
 #define SOUND_PACKET_BYTES_MAX 1500
+#define SOUND_NEEDS_US 20000 /* low latency: from a packet's coming to its being heard, at least \
+                              */
 
 struct sound_config {
     uint32_t rate;    /* Hz: 8000, 12000, 16000, 24000 or 48000 */
     uint8_t channels; /* 1 or 2 */
     bool device;      /* false: decode, but play to nobody */
     bool muted;
+    bool low;         /* low latency: less is queued */
+    int64_t extra_us; /* what the loudspeaker takes beyond the card */
 };
 
 struct sound_counts {
-    uint64_t packets, lost, refused;
+    uint64_t packets, lost, refused, stretched;
 };
 
 struct sound;
@@ -33,6 +38,9 @@ void sound_put(struct sound *s, const uint8_t *opus, size_t len, int64_t pts);
 void sound_clear(struct sound *s);
 /* Decode and queue what is due; call about every 10 ms. `media_now`: of the playout clock. */
 void sound_run(struct sound *s, int64_t media_now, int64_t now);
+/* The media time that is heard at `now`, by the sound card's clock. False: none is, or it is not
+ * known, as after a gap. */
+bool sound_heard(struct sound *s, int64_t now, int64_t *media_us);
 void sound_set_volume(struct sound *s, double percent); /* [0, 130] */
 void sound_set_muted(struct sound *s, bool muted);
 struct sound_counts sound_get_counts(const struct sound *s);

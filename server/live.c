@@ -135,6 +135,7 @@ static void put_sound(struct live *l, uint64_t pts)
                                         .pts = (int64_t)(l->n_sound++ * OPUS_FRAME_US) };
         if (len > 0 && hand_over(l, &pkt) < 0)
             return;
+        ev_async_send(l->sink.loop, &l->handed); /* it does not wait for the picture to be coded */
     }
 }
 
@@ -288,10 +289,18 @@ static int next(struct live *l, uint64_t due)
  * most a period later; then the last one is coded again. False: stopping. */
 static bool await_turn(struct live *l, uint64_t *due)
 {
+    const bool captured = live_input_capture_stats(l->input, NULL);
+
     *due = l->zero + pts_of(l, l->n_pictures);
+    while (l->opus && !captured && l->zero + (l->n_sound + 1) * OPUS_FRAME_US < *due) {
+        /* a packet of sound is full before that */
+        if (!wait_until(l, l->zero + (l->n_sound + 1) * OPUS_FRAME_US))
+            return false;
+        put_sound(l, (l->n_sound + 1) * OPUS_FRAME_US);
+    }
     if (!wait_until(l, *due))
         return false;
-    if (live_input_capture_stats(l->input, NULL)) { /* it is late only from its coming on */
+    if (captured) { /* it is late only from its coming on */
         const uint64_t over = *due + period_us(l);
         live_input_await(l->input, over);
         const uint64_t now = clock_us();

@@ -241,22 +241,37 @@ static void test_sound_plan(void **state)
     (void)state;
     static const struct {
         const char *what;
-        struct sound_state s; /* media_now, queued, next, has, packet, frame, concealed */
+        struct sound_state s; /* media_now, queued, next, has, packet, frame, concealed, ahead */
         enum sound_action action;
         int64_t length;
     } rows[] = {
-        { "enough queued", { 0, 80 * MS, 80 * MS, true, 80 * MS, 20 * MS, 0 }, SOUND_WAIT, 0 },
-        { "in step", { 0, 40 * MS, 40 * MS, true, 40 * MS, 20 * MS, 0 }, SOUND_PLAY, 0 },
-        { "a little early", { 0, 40 * MS, 75 * MS, true, 75 * MS, 20 * MS, 0 }, SOUND_PLAY, 0 },
-        { "too early", { 0, 0, 60 * MS, true, 60 * MS, 20 * MS, 0 }, SOUND_SILENCE, 60 * MS },
-        { "far too early", { 0, 0, 900 * MS, true, 900 * MS, 20 * MS, 0 }, SOUND_SILENCE, 80 * MS },
-        { "too late", { 100 * MS, 0, 40 * MS, true, 40 * MS, 20 * MS, 0 }, SOUND_DROP, 0 },
-        { "its place is taken", { 0, 0, 40 * MS, true, 20 * MS, 20 * MS, 0 }, SOUND_DROP, 0 },
-        { "missing, time left", { 0, 60 * MS, 60 * MS, false, 0, 20 * MS, 0 }, SOUND_WAIT, 0 },
-        { "missing", { 0, 20 * MS, 20 * MS, false, 0, 20 * MS, 0 }, SOUND_CONCEAL, 20 * MS },
-        { "a gap", { 0, 20 * MS, 20 * MS, true, 40 * MS, 20 * MS, 0 }, SOUND_CONCEAL, 20 * MS },
+        { "enough queued", { 0, 80 * MS, 80 * MS, true, 80 * MS, 20 * MS, 0, 0 }, SOUND_WAIT, 0 },
+        { "enough of little",
+          { 0, 36 * MS, 36 * MS, true, 36 * MS, 20 * MS, 0, 36 * MS },
+          SOUND_WAIT,
+          0 },
+        { "in step", { 0, 40 * MS, 40 * MS, true, 40 * MS, 20 * MS, 0, 0 }, SOUND_PLAY, 0 },
+        { "a little early", { 0, 40 * MS, 75 * MS, true, 75 * MS, 20 * MS, 0, 0 }, SOUND_PLAY, 0 },
+        { "too early", { 0, 0, 60 * MS, true, 60 * MS, 20 * MS, 0, 0 }, SOUND_SILENCE, 60 * MS },
+        { "far too early",
+          { 0, 0, 900 * MS, true, 900 * MS, 20 * MS, 0, 0 },
+          SOUND_SILENCE,
+          80 * MS },
+        { "late, speed helps",
+          { 100 * MS, 0, 40 * MS, true, 40 * MS, 20 * MS, 0, 0 },
+          SOUND_PLAY,
+          0 },
+        { "too late", { 500 * MS, 0, 40 * MS, true, 40 * MS, 20 * MS, 0, 0 }, SOUND_DROP, 0 },
+        { "its place is taken", { 0, 0, 40 * MS, true, 20 * MS, 20 * MS, 0, 0 }, SOUND_DROP, 0 },
+        { "missing, time left", { 0, 60 * MS, 60 * MS, false, 0, 20 * MS, 0, 0 }, SOUND_WAIT, 0 },
+        { "missing", { 0, 20 * MS, 20 * MS, false, 0, 20 * MS, 0, 0 }, SOUND_CONCEAL, 20 * MS },
+        { "missing, and early",
+          { 0, 20 * MS, 30 * MS, false, 0, 20 * MS, 0, 0 },
+          SOUND_STRETCH,
+          SOUND_STRETCH_US },
+        { "a gap", { 0, 20 * MS, 20 * MS, true, 40 * MS, 20 * MS, 0, 0 }, SOUND_CONCEAL, 20 * MS },
         { "a long gap",
-          { 0, 20 * MS, 20 * MS, false, 0, 20 * MS, 100 * MS },
+          { 0, 20 * MS, 20 * MS, false, 0, 20 * MS, 100 * MS, 0 },
           SOUND_SILENCE,
           20 * MS },
     };
@@ -266,6 +281,94 @@ static void test_sound_plan(void **state)
             fail_msg("%s: action %d, length %lld", rows[i].what, (int)step.action,
                      (long long)step.length_us);
     }
+}
+
+static void test_sound_speed(void **state)
+{
+    (void)state;
+    assert_true(sound_speed(0) == 1);
+    for (int64_t off = -500 * MS; off <= 500 * MS; off += MS) {
+        const double speed = sound_speed(off);
+        assert_true(speed >= 0.95 && speed <= 1.05);
+        assert_true(off == 0 || (off > 0) == (speed < 1)); /* early: slower */
+        assert_true(off < -20 * MS || off > 20 * MS || (speed >= 0.9949 && speed <= 1.0051));
+    }
+}
+
+/*
+ * Hours with clocks of their own: of the sender, of the sound card, and ours. Pictures and sound
+ * are played by what the sound card says is heard; nothing is left out or put in, they stay
+ * together, and what waits here neither grows nor runs out.
+ */
+static void play_for_hours(double sender_ppm, double card_ppm)
+{
+    enum { FRAME_SOUND = 20000 };
+    struct playout p;
+    struct playout_delay d = { 0 };
+    const double sender = 1 + sender_ppm / 1e6, card = 1 + card_ppm / 1e6;
+    double queued = 0; /* sound that waits to be heard, us of the card's clock */
+    int64_t next_sound = 0, next_video = 0, worst_skew = 0, slack_min = INT64_MAX, slack_max = 0;
+    const int64_t end = 4 * 3600 * INT64_C(1000000);
+    uint32_t random = 7;
+    playout_init(&p, 300 * MS, FRAME);
+    playout_start(&p, 0, 0, 0);
+    for (int64_t now = 0; now < end; now += PLAYOUT_FOLLOW_US) {
+        queued = queued > PLAYOUT_FOLLOW_US * card ? queued - PLAYOUT_FOLLOW_US * card : 0;
+        while ((double)next_video / sender <= (double)now) { /* sent so far */
+            random = random * 1664525u + 1013904223u;
+            const int64_t jitter = (random >> 24) * 100; /* to 25 ms */
+            const int64_t came = (int64_t)((double)next_video / sender) + jitter;
+            const struct playout_arrival in = playout_base_arrived(&p, next_video, came);
+            struct playout_change out;
+            playout_delay_decide(&d, &in, &out);
+            playout_shift(&p, out.shift_us);
+            const int64_t slack = -in.late_us;
+            slack_min = slack < slack_min ? slack : slack_min;
+            slack_max = slack > slack_max ? slack : slack_max;
+            next_video += FRAME;
+        }
+        const int64_t media_now = playout_media_now(&p, now);
+        if (media_now < 0)
+            continue;
+        for (int i = 0; i < 8; i++) {
+            const struct sound_state st = { .media_now_us = media_now,
+                                            .queued_us = (int64_t)queued,
+                                            .next_us = next_sound,
+                                            .has_packet = true,
+                                            .packet_us = next_sound,
+                                            .frame_us = FRAME_SOUND };
+            const struct sound_step step = sound_plan(&st);
+            if (step.action == SOUND_WAIT)
+                break;
+            if (now > 2000000)
+                assert_int_equal(step.action, SOUND_PLAY);
+            if (step.action == SOUND_SILENCE) {
+                queued += (double)step.length_us;
+                continue;
+            }
+            queued += FRAME_SOUND / sound_speed(next_sound - (int64_t)queued - media_now);
+            next_sound += FRAME_SOUND;
+        }
+        const int64_t heard = next_sound - (int64_t)queued;
+        playout_follow(&p, heard, now);
+        const int64_t skew =
+            now - playout_due(&p, heard); /* a picture of that time is shown then */
+        if (now > 2000000 && (skew > worst_skew || -skew > worst_skew))
+            worst_skew = skew > 0 ? skew : -skew;
+    }
+    if (worst_skew > 20 * MS || slack_min < 200 * MS || slack_max > 340 * MS)
+        fail_msg("sender %.0f ppm, card %.0f ppm: skew %lld us, slack %lld to %lld us", sender_ppm,
+                 card_ppm, (long long)worst_skew, (long long)slack_min, (long long)slack_max);
+    assert_int_equal(p.rebuffers == 0 || d.rebuffers == 0, 1);
+}
+
+static void test_clocks_drift(void **state)
+{
+    (void)state;
+    static const double rows[][2] = { { 0, 0 },    { 200, 0 },    { -200, 0 },   { 0, 200 },
+                                      { 0, -200 }, { 200, -200 }, { -200, 200 }, { -300, -300 } };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        play_for_hours(rows[i][0], rows[i][1]);
 }
 
 int main(void)
@@ -282,6 +385,8 @@ int main(void)
         cmocka_unit_test(test_rewind),
         cmocka_unit_test(test_low),
         cmocka_unit_test(test_sound_plan),
+        cmocka_unit_test(test_sound_speed),
+        cmocka_unit_test(test_clocks_drift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
