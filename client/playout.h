@@ -35,13 +35,14 @@
 #define PLAYOUT_LOW_MARGIN_US 10000   /* on top of the lateness seen */
 #define PLAYOUT_FOLLOW_US 10000
 #define PLAYOUT_FOLLOW_PARTS 32 /* of what the sound is off, each time: in a third of a second */
-#define PLAYOUT_FOLLOW_MAX_US 500000     /* further off it is no clock */
-#define PLAYOUT_DRIFT_WINDOW_US 30000000 /* the earliest units of one against those of the first \
-                                          */
-#define PLAYOUT_DRIFT_STEADY_US 15000    /* from window to window clocks drift less */
-#define PLAYOUT_DRIFT_MIN_US 4000        /* off by more the clocks drift ... */
-#define PLAYOUT_DRIFT_STEP_US 12000      /* ... and so much of it is made up for at a time */
-#define PLAYOUT_JUMP_US 10000000         /* a step in media time that is no gap but a new start */
+#define PLAYOUT_FOLLOW_MAX_US 500000 /* further off it is no clock */
+#define PLAYOUT_DRIFT_WINDOW_US                                                               \
+    30000000                          /* the earliest units of one against those of the first \
+                                       */
+#define PLAYOUT_DRIFT_STEADY_US 15000 /* from window to window clocks drift less */
+#define PLAYOUT_DRIFT_MIN_US 4000     /* off by more the clocks drift ... */
+#define PLAYOUT_DRIFT_STEP_US 12000   /* ... and so much of it is made up for at a time */
+#define PLAYOUT_JUMP_US 10000000      /* a step in media time that is no gap but a new start */
 
 struct playout_delay { /* the delay policy's state; zero is a fresh one */
     int64_t extra_us;  /* by which it has moved the offset */

@@ -240,17 +240,27 @@ static struct sound_state look(struct sound *s, int64_t media_now, int64_t now)
                                              (s->cfg.low ? SOUND_AHEAD_LOW_US : SOUND_AHEAD_US) };
 }
 
+/* Begins exactly where it belongs, so that nothing has to be made up for. False: not yet. */
+static bool begin(struct sound *s, int64_t media_now, int64_t now)
+{
+    const int64_t due = media_now + queued_us(s, now); /* what is heard first is due then */
+    /* what was said before the first picture was not missed */
+    while (s->n > 0 && s->packets[0].pts < due)
+        drop_first(s);
+    if (s->n == 0)
+        return false;
+    const int64_t early = s->packets[0].pts - due;
+    if (early > 0)
+        silence(s, early, now, SILENCE_WAITING);
+    s->started = true;
+    s->next_us = s->packets[0].pts;
+    return true;
+}
+
 void sound_run(struct sound *s, int64_t media_now, int64_t now)
 {
-    if (!s->started) {
-        /* what was said before the first picture was not missed */
-        while (s->n > 0 && s->packets[0].pts + s->frame_us <= media_now)
-            drop_first(s);
-        if (s->n == 0)
-            return;
-        s->started = true;
-        s->next_us = s->packets[0].pts;
-    }
+    if (!s->started && !begin(s, media_now, now))
+        return;
     for (int i = 0; i < STEPS_MAX; i++) {
         struct sound_state state = look(s, media_now, now);
         /* after a long silence or a jump the next packet sets the place anew */

@@ -12,8 +12,9 @@
 
 #define SOUND_PACKETS_MAX 512 /* that wait; 10 s of 20 ms */
 #define SOUND_PACKET_BYTES_MAX 1500
-#define SOUND_NEEDS_US 20000 /* low latency: from a packet's coming to its being heard, at least \
-                              */
+#define SOUND_NEEDS_US                                                        \
+    20000 /* low latency: from a packet's coming to its being heard, at least \
+           */
 
 struct sound_config {
     uint32_t rate;    /* Hz: 8000, 12000, 16000, 24000 or 48000 */
