@@ -14,8 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OPUS_FRAME 960 /* samples, 20 ms */
-#define OPUS_FRAME_US 20000
+#define OPUS_FRAME_MAX 2880 /* samples, 60 ms */
 #define OPUS_PACKET_MAX 1500
 #define OPUS_BPS_PER_CHANNEL 48000
 #define PROGRESS_EVERY_S 0.2
@@ -29,7 +28,8 @@ struct options {
     bool layers_said;
     double key_interval_s; /* 0: encoder.key_interval is in pictures */
     bool by_quantizer;
-    uint32_t passes; /* 1 or 2 */
+    uint32_t passes;   /* 1 or 2 */
+    uint32_t sound_ms; /* of a packet: 10, 20, 40, 60 */
     enum progress progress;
 };
 
@@ -42,8 +42,8 @@ struct job { /* one pass */
     OpusEncoder *opus;
     uint8_t channels;
     bool no_sound; /* OUT cannot carry it */
-    int16_t sound[OPUS_FRAME * 2];
-    size_t sound_fill; /* frames */
+    int16_t sound[OPUS_FRAME_MAX * 2];
+    size_t sound_fill, sound_frames; /* frames that are there, and of a packet */
     uint64_t sound_packets;
     uint64_t pictures;
     uint64_t bytes[SVC_SPATIAL_MAX];
@@ -76,6 +76,7 @@ static const char help[] =
     "      --passes N            2: read IN twice, and give each picture the bits it needs, so "
     "that\n"
     "                            all are about equally good [1]\n"
+    "      --sound-packet MS     10, 20, 40 or 60: longer ones cost less to send, and delay [20]\n"
     "      --speed N             libaom cpu-used, 7 (best) to 10 (fastest) [9]\n"
     "      --threads N           at most [2]\n"
     "      --progress            show progress even when standard error is no terminal\n"
@@ -84,7 +85,7 @@ static const char help[] =
     "\n"
     "Exit: 0 done, 1 failed, 64 usage.\n";
 
-enum { OPT_SPEED = 256, OPT_PASSES, OPT_THREADS, OPT_PROGRESS, OPT_QUIET };
+enum { OPT_SPEED = 256, OPT_PASSES, OPT_SOUND_PACKET, OPT_THREADS, OPT_PROGRESS, OPT_QUIET };
 
 static const struct option long_options[] = {
     { "bitrate", required_argument, NULL, 'b' },
@@ -96,6 +97,7 @@ static const struct option long_options[] = {
     { "fps", required_argument, NULL, 'r' },
     { "duration", required_argument, NULL, 'd' },
     { "passes", required_argument, NULL, OPT_PASSES },
+    { "sound-packet", required_argument, NULL, OPT_SOUND_PACKET },
     { "speed", required_argument, NULL, OPT_SPEED },
     { "threads", required_argument, NULL, OPT_THREADS },
     { "progress", no_argument, NULL, OPT_PROGRESS },
@@ -188,6 +190,9 @@ static bool take(void *user, int c, const char *arg)
         return set_duration(o, arg);
     case OPT_PASSES:
         return parse_uint(arg, 1, 2, &o->passes);
+    case OPT_SOUND_PACKET:
+        return parse_uint(arg, 10, 60, &o->sound_ms) &&
+               (o->sound_ms == 10 || o->sound_ms % 20 == 0);
     case OPT_SPEED:
         return set_small(arg, 7, 10, &o->encoder.speed);
     case OPT_THREADS:
@@ -268,11 +273,11 @@ static int put_picture(struct job *j, const struct source_item *item)
 static int put_opus(struct job *j)
 {
     uint8_t packet[OPUS_PACKET_MAX];
-    int64_t pts = (int64_t)j->sound_packets * OPUS_FRAME_US;
+    int64_t pts = (int64_t)j->sound_packets * j->opt->sound_ms * 1000;
     j->sound_fill = 0;
     if (j->opt->source.duration && pts >= j->opt->source.duration)
         return 0;
-    int len = opus_encode(j->opus, j->sound, OPUS_FRAME, packet, sizeof(packet));
+    int len = opus_encode(j->opus, j->sound, (int)j->sound_frames, packet, sizeof(packet));
     int err = len < 0 ? SVC_ERR_CODEC : svc_writer_audio(j->writer, packet, (size_t)len, pts);
     if (err < 0)
         snprintf(j->why, sizeof(j->why), "sound: %s", svc_strerror(err));
@@ -284,14 +289,14 @@ static int put_sound(struct job *j, const struct source_item *item)
 {
     size_t at = j->opus ? 0 : item->n_frames;
     while (at < item->n_frames) {
-        size_t n = OPUS_FRAME - j->sound_fill;
+        size_t n = j->sound_frames - j->sound_fill;
         if (n > item->n_frames - at)
             n = item->n_frames - at;
         memcpy(j->sound + j->sound_fill * j->channels, item->samples + at * j->channels,
                n * j->channels * sizeof(int16_t));
         j->sound_fill += n;
         at += n;
-        int err = j->sound_fill == OPUS_FRAME ? put_opus(j) : 0;
+        int err = j->sound_fill == j->sound_frames ? put_opus(j) : 0;
         if (err < 0)
             return err;
     }
@@ -303,7 +308,7 @@ static int flush_sound(struct job *j)
     if (!j->opus || j->sound_fill == 0)
         return 0;
     memset(j->sound + j->sound_fill * j->channels, 0,
-           (OPUS_FRAME - j->sound_fill) * j->channels * sizeof(int16_t));
+           (j->sound_frames - j->sound_fill) * j->channels * sizeof(int16_t));
     return put_opus(j);
 }
 
@@ -313,6 +318,7 @@ static int open_opus(struct job *j, struct svc_stream_info *info)
     j->opus = opus_encoder_create(SOURCE_RATE, j->channels, OPUS_APPLICATION_AUDIO, &err);
     if (!j->opus)
         return SVC_ERR_CODEC;
+    j->sound_frames = (size_t)SOURCE_RATE / 1000 * j->opt->sound_ms;
     opus_encoder_ctl(j->opus, OPUS_SET_BITRATE(OPUS_BPS_PER_CHANNEL * j->channels));
     info->has_audio = true;
     info->audio_rate = SOURCE_RATE;
@@ -522,7 +528,9 @@ static int pass(const struct options *opt, uint32_t number, struct first *first)
 
 int main(int argc, char **argv)
 {
-    struct options opt = { .key_interval_s = 2, .passes = 1, .source = { .threads = 1 } };
+    struct options opt = {
+        .key_interval_s = 2, .passes = 1, .sound_ms = 20, .source = { .threads = 1 }
+    };
     svc_encoder_config_init(&opt.encoder);
     opt.encoder.bitrate_bps[3] = opt.encoder.bitrate_bps[2]; /* of L4 */
     int code = parse_options(&opt, argc, argv);

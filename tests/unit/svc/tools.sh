@@ -29,6 +29,7 @@ expect 64 "$encode" --passes 2 --quantizer 30 in out
 expect 64 "$encode" --passes 2 - out
 expect 1 "$encode" --passes 2 /dev/null "$dir/out.mkv"
 expect 1 "$encode" --passes 2 /nowhere/in.mkv "$dir/out.mkv"
+expect 64 "$encode" --sound-packet 30 in out
 expect 64 "$encode" --speed
 expect 64 "$compare" --fps 0 a b
 expect 64 "$compare" --align 5 a -
@@ -38,6 +39,13 @@ expect 1 "$encode" /dev/null "$dir/out.mkv"
 "$clip" --size 320x192 --duration 1 "$dir/clip.mkv"
 expect 1 "$encode" "$dir/clip.mkv" /nowhere/out.mkv
 "$encode" --quiet --bitrate 50,100,200 --key-interval 0.5s "$dir/clip.mkv" "$dir/layered.mkv"
+# A second of sound in as many packets as their length says.
+for ms in 10:100 20:50 40:25 60:17; do
+    "$encode" --quiet --bitrate 50,100,200 --sound-packet "${ms%:*}" "$dir/clip.mkv" "$dir/sound.mkv"
+    n=$(ffprobe -v error -count_packets -select_streams a -show_entries stream=nb_read_packets -of csv=p=0 \
+        "$dir/sound.mkv")
+    [ "${n%%,*}" -eq "${ms#*:}" ] || fail "packets of ${ms%:*} ms: $n in a second"
+done
 expect 1 "$compare" /nowhere/x.mkv "$dir/clip.mkv" --json "$dir/x.json"
 expect 1 "$compare" "$0" "$dir/clip.mkv" --json "$dir/x.json"
 expect 1 "$compare" "$dir/layered.mkv" "$dir/clip.mkv" --json /nowhere/x.json
