@@ -19,6 +19,9 @@ void text_clean(char *out, size_t size, const char *s)
         const unsigned char c = (unsigned char)s[i];
         out[i] = (char)(c < ' ' || c == 0x7f || (!whole && c > 0x7f) ? '?' : c);
     }
+    for (size_t i = 0; i + 1 < n; i++) /* U+0080 to U+009F control terminals too */
+        if ((unsigned char)out[i] == 0xc2 && (unsigned char)out[i + 1] < 0xa0)
+            out[i] = out[i + 1] = '?';
     out[n] = 0;
     json_decref(whole);
 }

@@ -4,7 +4,7 @@
 
 #include "control_view.h"
 
-#define LIST_SEARCH_MAX 64
+#define LIST_SEARCH_MAX 256
 #define LIST_LIMIT_DEFAULT 100
 #define LIST_LIMIT_MAX 1000
 

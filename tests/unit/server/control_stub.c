@@ -262,10 +262,16 @@ static struct snapshot *take(void *user)
             s->totals.packets_sent += s->session[i].path[k].packets_sent;
             s->totals.packets_lost += s->session[i].path[k].packets_lost;
         }
+    for (size_t i = 0; i < s->n_sessions; i++)
+        for (size_t k = 0; k < s->session[i].n_tracks; k++) {
+            const struct snapshot_track *track = &s->session[i].track[k];
+            s->totals.units_offered += track->offered;
+            s->totals.units_sent += track->sent;
+            s->totals.units_dropped_rate += track->dropped_rate;
+            s->totals.units_dropped_queue += track->dropped_queue;
+            s->totals.units_expired += track->expired;
+        }
     s->totals.resent_bytes = s->totals.sent_bytes / 150;
-    s->totals.units_offered = 100;
-    s->totals.units_sent = 90;
-    s->totals.units_dropped_rate = 10;
     s->endpoint.conns = (uint32_t)s->n_sessions;
     s->endpoint.accepted = 1855;
     return s;
