@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "clock.h"
 #include "control_api.h"
 #include "control_events.h"
 #include "control_guard.h"
@@ -59,13 +59,6 @@ struct request {
     char body[API_BODY_MAX];
     size_t body_len; /* may be beyond sizeof body: too much came */
 };
-
-static uint64_t clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* ---- replies ---- */
 
@@ -140,7 +133,7 @@ static enum MHD_Result answer_stream(struct control *c, struct MHD_Connection *c
                             EVENTS_STREAMS_MAX);
         return answer(c, conn, req, &reply);
     }
-    if (view_refresh(&c->api.view, clock_us()) < 0) {
+    if (view_refresh(&c->api.view, clock_now_us()) < 0) {
         control_reply_error(&reply, MHD_HTTP_SERVICE_UNAVAILABLE, "no snapshot can be taken");
         return answer(c, conn, req, &reply);
     }
@@ -289,7 +282,7 @@ static enum MHD_Result finish(struct control *c, struct MHD_Connection *conn, st
     else if (control_route_is_stream(req->route))
         return answer_stream(c, conn, req);
     else
-        control_api_handle(&c->api, req->route, &req->call, clock_us(), &reply);
+        control_api_handle(&c->api, req->route, &req->call, clock_now_us(), &reply);
     return answer(c, conn, req, &reply);
 }
 
@@ -354,7 +347,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     if (!c->streams.n)
         ev_timer_stop(loop, timer);
-    else if (view_refresh(&c->api.view, clock_us()) == 0)
+    else if (view_refresh(&c->api.view, clock_now_us()) == 0)
         control_streams_push(&c->streams, &c->api);
     drive(c);
 }

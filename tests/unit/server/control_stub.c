@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 
@@ -37,13 +37,6 @@ struct stub {
 
 static const char *const namespaces[SOURCES] = { "studio/main", "clips/meadow", "field/cam2",
                                                  "stage/left" };
-
-static uint64_t clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* One line that the test reads. */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
@@ -233,10 +226,8 @@ static struct snapshot *take(void *user)
     struct snapshot *s = calloc(1, sizeof *s);
     s->session = calloc(st->n_sessions + 1, sizeof *s->session);
     s->source = calloc(SOURCES, sizeof *s->source);
-    s->up_us = clock_us() - st->began_us;
-    struct timespec wall;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    s->wall_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+    s->up_us = clock_now_us() - st->began_us;
+    s->wall_ms = clock_wall_ms();
     const double t = (double)s->up_us / US;
     struct tracks tracks;
     make_tracks(&tracks);
@@ -275,15 +266,6 @@ static struct snapshot *take(void *user)
     s->endpoint.conns = (uint32_t)s->n_sessions;
     s->endpoint.accepted = 1855;
     return s;
-}
-
-void snapshot_free(struct snapshot *s)
-{
-    if (!s)
-        return;
-    free(s->session);
-    free(s->source);
-    free(s);
 }
 
 /* ---- hooks ---- */
@@ -441,7 +423,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--no-hooks") == 0)
             hooks = (struct control_hooks){ .user = &st, .snapshot = take };
     }
-    st.began_us = clock_us();
+    st.began_us = clock_now_us();
     st.source[0] =
         (struct config_source){ .ns = "studio/main",
                                 .kind = CONFIG_LIVE,
