@@ -41,6 +41,8 @@ const char args_help[] =
     "  --dump-timing FILE   a CSV row per shown picture: when it was captured, came, was decoded "
     "and\n"
     "                       shown, and the number read from the project's test clip\n"
+    "  --dump-frames DIR    write each shown picture there as PNG, by its number\n"
+    "  --statistics PAGE    begin with that page of the statistics: 1 to 4; 0: none [0]\n"
     "  --screenshot FILE[@SECONDS]\n"
     "                       save the screen as PNG, that long after the first picture [at the "
     "end];\n"
@@ -78,6 +80,8 @@ enum option_id {
     OPT_AUDIO_DELAY,
     OPT_ROTATE,
     OPT_DUMP_TIMING,
+    OPT_DUMP_FRAMES,
+    OPT_STATISTICS,
     OPT_CC,
     OPT_SCHED,
     OPT_KEYLOG,
@@ -110,6 +114,8 @@ static const struct option options[] = {
     { "latency", required_argument, NULL, OPT_LATENCY },
     { "audio-delay", required_argument, NULL, OPT_AUDIO_DELAY },
     { "rotate", required_argument, NULL, OPT_ROTATE },
+    { "dump-frames", required_argument, NULL, OPT_DUMP_FRAMES },
+    { "statistics", required_argument, NULL, OPT_STATISTICS },
     { "dump-timing", required_argument, NULL, OPT_DUMP_TIMING },
     { "layers", required_argument, NULL, OPT_LAYERS },
     { "cc", required_argument, NULL, OPT_CC },
@@ -236,6 +242,16 @@ static int take_rotate(struct args *a, const char *text, struct reason r)
         }
     }
     snprintf(r.text, r.size, "--rotate: \"%.60s\" is none of 0, 90, 180, 270", text);
+    return -1;
+}
+
+static int take_statistics(struct args *a, const char *text, struct reason r)
+{
+    if (text[0] >= '0' && text[0] <= '0' + ARGS_PAGES && text[1] == '\0') {
+        a->statistics = (unsigned)(text[0] - '0');
+        return 0;
+    }
+    snprintf(r.text, r.size, "--statistics: \"%.60s\" is not in 0 to %d", text, ARGS_PAGES);
     return -1;
 }
 
@@ -384,6 +400,10 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_latency(a, value, r);
     case OPT_DUMP_TIMING:
         return take_text(&a->timing_file, value, "dump-timing", r);
+    case OPT_DUMP_FRAMES:
+        return take_text(&a->frames_dir, value, "dump-frames", r);
+    case OPT_STATISTICS:
+        return take_statistics(a, value, r);
     case OPT_ROTATE:
         return take_rotate(a, value, r);
     case OPT_AUDIO_DELAY:

@@ -13,6 +13,7 @@
 #define ARGS_SCREENSHOTS_MAX 16
 #define ARGS_LATENCY_MAX_MS 10000
 #define ARGS_RECONNECT_HEADLESS_S 10 /* without --reconnect; in a window: for ever */
+#define ARGS_PAGES 4                 /* of statistics */
 #define ARGS_SIDE_MIN 64
 #define ARGS_SIDE_MAX 8192
 
@@ -42,6 +43,8 @@ struct args {
     uint32_t latency_max_ms;       /* it may grow to; 0: PLAYOUT_EXTRA_MAX_US more */
     bool latency_low;              /* pictures are shown as soon as they are whole */
     const char *timing_file;       /* of argv; NULL: not given */
+    const char *frames_dir;        /* likewise */
+    unsigned statistics;           /* page to begin with; 0: none */
     unsigned rotate;               /* degrees clockwise: 0, 90, 180, 270 */
     int audio_delay_ms;            /* what the loudspeaker takes, as wireless ones do [0, 1000] */
     int max_spatial, max_temporal; /* -1: all */

@@ -362,7 +362,7 @@ static int open_player(struct app *a, char *why, size_t why_size)
         return -1;
     snprintf(a->message, sizeof a->message, "connecting to %s\u2026", a->args.uri.authority);
     player_view(a->player)->message = a->message;
-    player_view(a->player)->page = 1;
+    player_view(a->player)->page = a->args.statistics;
     return 0;
 }
 
@@ -449,7 +449,7 @@ static int play(struct app *a)
 {
     char why[600] = "";
     int code = EXIT_FAILED;
-    a->page = 1;
+    a->page = a->args.statistics ? a->args.statistics : 1;
     a->volume = 100;
     a->muted = a->args.mute;
     a->loop = ev_default_loop(0);

@@ -7,6 +7,7 @@
  */
 #include "player.h"
 
+#include "frames.h"
 #include "log.h"
 #include "playout.h"
 #include "sound.h"
@@ -47,6 +48,7 @@ struct player {
     struct waiting waiting;
     uint8_t whole[SVC_TEMPORAL_MAX]; /* highest spatial layer that pictures of that kind have */
     struct timing *timing;           /* NULL: not wanted */
+    struct frames *frames;           /* NULL: not wanted */
     double volume;                   /* percent */
     uint64_t switches;               /* of the best layer, spatial */
     int64_t decode_max_us;
@@ -291,6 +293,9 @@ static void show(struct player *p, int64_t now)
         if (p->cfg.screen && screen_show(p->cfg.screen, img) == 0)
             screen_render(p->cfg.screen);
         account_shown(p, now, player_clock());
+        char why[600];
+        if (p->frames && frames_add(p->frames, p->last_picture, img, why, sizeof why) != 0)
+            log_text(LOG_LEVEL_ERROR, "%s", why);
     }
     svc_picture_release(p->decoder, &p->waiting.picture);
     p->waiting.is = false;
@@ -855,8 +860,11 @@ int player_new(struct player **out, const struct player_config *cfg, char *why, 
         return -1;
     }
     p->codec = svc_codecs[0];
-    if (cfg->args->timing_file &&
-        timing_open(&p->timing, cfg->args->timing_file, why, why_size) != 0) {
+    if ((cfg->args->timing_file &&
+         timing_open(&p->timing, cfg->args->timing_file, why, why_size) != 0) ||
+        (cfg->args->frames_dir &&
+         frames_new(&p->frames, cfg->args->frames_dir, why, why_size) != 0)) {
+        (void)timing_close(p->timing);
         svc_decoder_free(p->decoder);
         free(p);
         return -1;
@@ -885,6 +893,9 @@ void player_free(struct player *p)
         svc_picture_release(p->decoder, &p->waiting.picture);
     svc_decoder_free(p->decoder);
     sound_free(p->sound);
+    if (frames_free(p->frames) != 0)
+        log_text(LOG_LEVEL_ERROR, "not every picture could be written into %s",
+                 p->cfg.args->frames_dir);
     if (timing_close(p->timing) != 0)
         log_text(LOG_LEVEL_ERROR, "cannot write %s", p->cfg.args->timing_file);
     picture_window_clear(&p->window);

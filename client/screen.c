@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define SAY_MS 2000
+#define SHAPE_NEAR 1.02
 #define DIM 150 /* of 255: how dark an old picture gets */
 
 struct screen {
@@ -28,7 +29,8 @@ struct screen {
     SDL_Texture *picture, *overlay;
     struct convert *convert;
     int picture_w, picture_h;
-    double par;          /* width of its pixels over their height */
+    double shape;        /* width over height, as it is to be seen */
+    int shape_w;         /* of the picture that said so */
     unsigned rotate;     /* degrees clockwise, a multiple of 90 */
     SDL_Surface *canvas; /* of the display, as large as the output */
     struct paint *paint; /* NULL: no fonts */
@@ -87,7 +89,6 @@ int screen_new(struct screen **out, const struct screen_config *cfg, char *why, 
     }
     s->kind = cfg->kind;
     s->rotate = cfg->rotate;
-    s->par = 1;
     s->face.volume = -1;
     set_hints();
     if (cfg->kind != SCREEN_MEMORY && SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) {
@@ -146,6 +147,18 @@ static int fit_texture(struct screen *s, int w, int h)
     return s->picture ? 0 : -1;
 }
 
+/* Lower layers have the shape of the whole, but for rounding: they fill the same rectangle. */
+static void learn_shape(struct screen *s, const struct svc_image *img)
+{
+    const double par = img->par_num ? (double)img->par_num / img->par_den : 1;
+    const double shape = par * img->width / img->height;
+    const bool other = shape > s->shape * SHAPE_NEAR || s->shape > shape * SHAPE_NEAR;
+    if (!other && img->width < s->shape_w)
+        return;
+    s->shape = shape;
+    s->shape_w = img->width;
+}
+
 int screen_show(struct screen *s, const struct svc_image *img)
 {
     void *pixels;
@@ -155,7 +168,7 @@ int screen_show(struct screen *s, const struct svc_image *img)
         return -1;
     const int result = convert_picture(s->convert, img, pixels, pitch);
     SDL_UnlockTexture(s->picture);
-    s->par = img->par_num ? (double)img->par_num / img->par_den : 1;
+    learn_shape(s, img);
     return result;
 }
 
@@ -173,10 +186,8 @@ static SDL_Rect picture_place(const struct screen *s, int w, int h)
     SDL_Rect to = { 0 };
     if (!s->picture)
         return to;
-    /* every layer has the shape of the whole, so lower ones fill the same rectangle */
     const bool lies = s->rotate % 180 != 0;
-    const double pw = lies ? s->picture_h : s->picture_w * s->par;
-    const double ph = lies ? s->picture_w * s->par : s->picture_h;
+    const double pw = lies ? 1 : s->shape, ph = lies ? s->shape : 1;
     const double fit = SDL_min((double)w / pw, (double)h / ph);
     to.w = (int)(pw * fit + 0.5);
     to.h = (int)(ph * fit + 0.5);

@@ -22,7 +22,8 @@ static int write_png(void *arg)
     png_image png = { .version = PNG_IMAGE_VERSION,
                       .width = (png_uint_32)s->w,
                       .height = (png_uint_32)s->h,
-                      .format = PNG_FORMAT_BGRA };
+                      .format = PNG_FORMAT_BGRA,
+                      .flags = PNG_IMAGE_FLAG_FAST };
 
     for (size_t i = 0; i < (size_t)s->w * (size_t)s->h; i++)
         s->pixels[4 * i + 3] = 255; /* a window is opaque, whatever its pixels say */

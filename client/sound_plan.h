@@ -8,7 +8,7 @@
 #define SOUND_AHEAD_US 80000     /* sound decoded and queued ahead of being heard ... */
 #define SOUND_AHEAD_LOW_US 36000 /* ... with low latency */
 #define SOUND_TOLERANCE_US 40000 /* sound may be early by this before silence goes in */
-#define SOUND_LATE_MAX_US 400000 /* and late by this, which speed makes up for */
+#define SOUND_LATE_MAX_US 150000 /* and late by this, which speed makes up for */
 #define SOUND_SPEED_MAX 0.05     /* more or less than 1: hardly heard; and 0.005 are not */
 #define SOUND_SPEED_FINE 0.005
 #define SOUND_FINE_US 20000         /* off its place by less it moves by the fine speed at most */

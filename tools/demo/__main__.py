@@ -53,7 +53,7 @@ def death(clip, layered, pki):
     links = links_of(clip.peak_bps * WIRE_OVERHEAD * SUM_SHARE)
     shot = os.path.join(WORK, "death", "player.png")
     window = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    options = ["--screenshot", f"{shot}@8"] + ([] if window else ["--headless"])
+    options = ["--screenshot", f"{shot}@8", "--statistics", "1"] + ([] if window else ["--headless"])
     say(f"streaming for {DURATION_S} s over " + " and ".join(
         f"{k.name} ({k.rate_bps / 1e6:.2f} Mbit/s, {k.delay_ms} ms)" for k in links))
     outcome = scenario.play(os.path.join(WORK, "death"), layered, pki, links, DURATION_S,
