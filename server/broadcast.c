@@ -1,13 +1,16 @@
 /* broadcast.c - see broadcast.h. */
 #include "broadcast.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "feed_source.h"
 #include "log.h"
+#include "recorder.h"
 #include "recovery.h"
+#include "window.h"
 
 #define US_PER_MS 1000u
 #define TRACK_BASE_FLOW 0 /* struct track.flow of the base layer */
@@ -25,6 +28,9 @@ struct broadcast {
 
     /* The run; view is NULL without. */
     struct view *view;
+    struct window *window;         /* NULL: none is kept */
+    bool window_failed;            /* said so */
+    struct recorder *recorder;     /* NULL: nothing is recorded */
     struct tracks tracks;          /* with the needs of now */
     struct encoder_orders *orders; /* NULL: nothing is encoded */
     struct supplier supplier;
@@ -203,7 +209,11 @@ static void end_run(struct broadcast *b, uint64_t status, const char *reason)
     ev_timer_start(b->host->loop, &b->bury);
     ev_timer_stop(b->host->loop, &b->linger);
     view_unref(b->view);
+    window_unref(b->window);
+    recorder_free(b->recorder); /* waits for the disk: a run ends seldom */
     b->view = NULL;
+    b->window = NULL;
+    b->recorder = NULL;
     b->orders = NULL;
     b->followers = b->skipping = 0;
     memset(b->best, 0, sizeof b->best);
@@ -236,6 +246,16 @@ static void fail(struct broadcast *b, const char *why)
 
 /* ---- the feed ---- */
 
+static void keep(struct broadcast *b, const struct media *m, int64_t pts)
+{
+    if (!b->window || window_put(b->window, m->object.track, &m->object.moq, pts, clock_now_us(),
+                                 clock_wall_ms()) == 0)
+        return;
+    if (!b->window_failed)
+        log_line(LOG_ERROR, "%s: time shift has gaps: %s", b->cfg->ns, strerror(errno));
+    b->window_failed = true;
+}
+
 static void on_packet(void *user, const struct svc_packet *pkt)
 {
     struct broadcast *b = user;
@@ -252,6 +272,9 @@ static void on_packet(void *user, const struct svc_packet *pkt)
     b->failures = 0;
     b->objects++;
     b->bytes += obj.moq.payload.len;
+    keep(b, m, pkt->pts);
+    if (b->recorder)
+        recorder_put(b->recorder, pkt);
     LIST_FOREACH(listener, &b->listeners, link)
     {
         listener->on_media(listener->user, m);
@@ -291,6 +314,7 @@ static struct view *make_view(struct broadcast *b, const struct svc_stream_info 
                          .tracks = b->tracks,
                          .latency_us = b->cfg->latency_ms * (uint64_t)US_PER_MS,
                          .coded = b->orders != NULL,
+                         .window = b->window,
                          .catalog_group = clock_wall_ms() };
     struct msf_catalog *catalog = malloc(sizeof *catalog);
     char json[TRACKS_CATALOG_JSON_MAX];
@@ -304,20 +328,57 @@ static struct view *make_view(struct broadcast *b, const struct svc_stream_info 
     return len < 0 ? NULL : view_new(&head, json, (size_t)len);
 }
 
+/* Room for what the rates say and half as much again; in the recording's folder, else in memory. */
+static void open_window(struct broadcast *b, const struct svc_stream_info *info)
+{
+    uint64_t bps = info->audio_bitrate_bps, bytes;
+    char why[300], folder[WINDOW_FOLDER_MAX] = "";
+    if (b->cfg->window_s == 0)
+        return;
+    for (size_t i = 0; i < info->n_layers; i++)
+        bps += info->layers[i].bitrate_bps;
+    bytes = bps / 8 * b->cfg->window_s / 2 * 3;
+    bytes = bytes < WINDOW_BYTES_MIN ? WINDOW_BYTES_MIN : bytes;
+    bytes = bytes > WINDOW_BYTES_MAX ? WINDOW_BYTES_MAX : bytes;
+    if (b->cfg->record)
+        window_folder(b->cfg->record, folder);
+    const struct window_config cfg = { .folder = folder[0] ? folder : NULL,
+                                       .span_us = b->cfg->window_s * UINT64_C(1000000),
+                                       .bytes_max = bytes };
+    b->window_failed = false;
+    if (window_new(&b->window, &cfg, why, sizeof why) < 0) {
+        b->window = NULL;
+        log_line(LOG_ERROR, "%s: no time shift: %s", b->cfg->ns, why);
+    }
+}
+
+static void open_recorder(struct broadcast *b, const struct svc_stream_info *info)
+{
+    char why[BROADCAST_WHY_MAX];
+    if (!b->cfg->record || recorder_new(&b->recorder, b->cfg->record, info, why, sizeof why) == 0)
+        return;
+    b->recorder = NULL;
+    log_line(LOG_ERROR, "%s: not recorded: %s", b->cfg->ns, why);
+}
+
 /* The feed is open. */
 static int begin_run(struct broadcast *b)
 {
     const struct svc_stream_info *info = feed_info(b->feed);
     struct broadcast_listener *listener;
     b->orders = feed_orders(b->feed);
-    tracks_init(&b->tracks, info);
+    open_window(b, info);
+    tracks_init(&b->tracks, info, b->window != NULL);
     b->view = make_view(b, info);
     if (!b->view) {
+        window_unref(b->window);
+        b->window = NULL;
         feed_free(b->feed);
         b->feed = NULL;
         b->orders = NULL;
         return -1;
     }
+    open_recorder(b, info);
     supplier_init(&b->supplier, b->orders, info, b->cfg->encoder.bitrate_bps, b->view->latency_us);
     b->supplier.log = b->host->policy_log;
     recovery_init(&b->recovery);
@@ -432,7 +493,8 @@ static void look_for_end(struct broadcast *b)
 
 static uint8_t wanted_by_all(const struct broadcast *b)
 {
-    uint8_t wanted = 0;
+    /* What is kept is kept whole, though nobody watches. */
+    uint8_t wanted = b->recorder || b->window ? b->supplier.info->n_spatial : 0;
     for (unsigned i = 0; i < b->host->workers; i++)
         wanted = b->wanted[i] > wanted ? b->wanted[i] : wanted;
     return wanted;
@@ -563,6 +625,8 @@ void broadcast_free(struct broadcast *b)
     ev_timer_stop(b->host->loop, &b->bury);
     feed_free(b->dead);
     feed_free(b->feed);
+    recorder_free(b->recorder);
+    window_unref(b->window);
     view_unref(b->view);
     free(b);
 }
@@ -633,4 +697,11 @@ void broadcast_snapshot(const struct broadcast *b, struct snapshot_source *out)
     out->has_live = b->feed ? feed_stats(b->feed, &out->live) : b->had_live;
     if (out->has_live)
         copy_told(&b->supplier, out);
+    if (b->window)
+        out->window_us = window_span_us(b->window);
+    struct recorder_stats recorded = { 0 };
+    if (b->recorder)
+        recorder_get_stats(b->recorder, &recorded);
+    out->records = recorded.writes;
+    out->recorded_bytes = recorded.bytes;
 }

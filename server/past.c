@@ -22,6 +22,7 @@ static void forget(struct past *p, struct past_fetch *f)
 {
     LL_DELETE(p->first, f);
     p->n--;
+    window_unref(f->window);
     free(f);
 }
 
@@ -66,13 +67,14 @@ void past_begin(struct past *p, struct moq_fetch *fetch, struct window *w, size_
         return;
     }
     *f = (struct past_fetch){ .fetch = fetch,
-                              .window = w,
+                              .window = window_ref(w),
                               .track = track,
                               .at = start,
                               .start = start,
                               .end = end,
                               .descending = o->order == MOQ_ORDER_DESCENDING };
     if (moq_fetch_accept(fetch, false, end, (struct moq_bytes){ 0 }) < 0) {
+        window_unref(f->window);
         free(f);
         return;
     }
@@ -147,17 +149,22 @@ void past_cancelled(struct past *p, struct moq_fetch *fetch)
         forget(p, f);
 }
 
-void past_window_ends(struct past *p, const struct window *w)
+void past_give_one(struct moq_fetch *f, const struct moq_fetch_options *o,
+                   const struct moq_object *obj)
 {
-    struct past_fetch *f, *next_one;
+    const struct moq_location at = { obj->group, obj->object };
+    const struct moq_location after = { obj->group, obj->object + 1 };
 
-    LL_FOREACH_SAFE(p->first, f, next_one)
-    {
-        if (f->window != w)
-            continue;
-        moq_fetch_abort(f->fetch, MOQ_STREAM_CANCELLED);
-        forget(p, f);
+    if (before(at, o->start) || !before(at, end_of(o))) {
+        moq_fetch_reject(f, MOQ_REQ_INVALID_RANGE, "there is nothing in that range");
+        return;
     }
+    if (moq_fetch_accept(f, false, after, (struct moq_bytes){ 0 }) < 0)
+        return;
+    if (moq_fetch_write(f, obj) < 0)
+        moq_fetch_abort(f, MOQ_STREAM_INTERNAL);
+    else
+        moq_fetch_end(f);
 }
 
 void past_fini(struct past *p)

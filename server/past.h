@@ -25,15 +25,16 @@ struct past { /* zero but for the first two is a fresh one */
     uint64_t objects, bytes;     /* sent, payload */
 };
 
-/* Answers `f`, accepting or rejecting it; `w` has to outlive the fetch. `w` NULL: there is no past.
- * `o` as moq_handler.on_fetch gives it. */
+/* Answers `f`, accepting or rejecting it. `w` NULL: there is no past. `o` as moq_handler.on_fetch
+ * gives it. */
 void past_begin(struct past *p, struct moq_fetch *f, struct window *w, size_t track,
                 const struct moq_fetch_options *o);
 /* Writes what may be written now; often. */
 void past_pump(struct past *p);
 void past_cancelled(struct past *p, struct moq_fetch *f); /* it is gone */
-/* The window goes away: its fetches are given up. */
-void past_window_ends(struct past *p, const struct window *w);
+/* Answers `f` about a track that has had one object, `obj`, and no other. */
+void past_give_one(struct moq_fetch *f, const struct moq_fetch_options *o,
+                   const struct moq_object *obj);
 void past_fini(struct past *p); /* the session is gone, and all fetches with it */
 
 #endif

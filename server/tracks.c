@@ -47,7 +47,15 @@ static struct track *add(struct tracks *t, enum track_kind kind, uint8_t priorit
     return track;
 }
 
-void tracks_init(struct tracks *t, const struct svc_stream_info *info)
+static void add_timeline(struct tracks *t, size_t of, uint8_t priority)
+{
+    struct track *track = add(t, TRACK_TIMELINE, priority);
+    track->of = (uint8_t)of;
+    snprintf(track->name, sizeof track->name, "timeline-%.8s",
+             t->track[of].kind == TRACK_AUDIO ? "a0" : "v");
+}
+
+void tracks_init(struct tracks *t, const struct svc_stream_info *info, bool window)
 {
     t->n = 0;
     snprintf(add(t, TRACK_CATALOG, PRIORITY_CATALOG)->name, MSF_NAME_MAX, MSF_CATALOG_TRACK);
@@ -62,6 +70,11 @@ void tracks_init(struct tracks *t, const struct svc_stream_info *info)
             layer_name(track->name, sizeof track->name, track->layer);
         }
     }
+    const int sound = tracks_of_audio(t);
+    if (window)
+        add_timeline(t, (size_t)tracks_of_layer(t, (struct svc_layer){ 0, 0 }), priority++);
+    if (window && sound >= 0)
+        add_timeline(t, (size_t)sound, priority);
     /* the base layer's number and the catalog's are exchanged */
     struct track *base = &t->track[tracks_of_layer(t, (struct svc_layer){ 0, 0 })];
     t->track[0].flow = base->flow;
@@ -144,6 +157,16 @@ static void describe_audio(struct msf_track *out, const struct svc_stream_info *
     snprintf(out->channel_config, sizeof out->channel_config, "%u", info->audio_channels);
 }
 
+static void describe_timeline(struct msf_track *out, const char *of)
+{
+    snprintf(out->packaging, sizeof out->packaging, "mediatimeline");
+    snprintf(out->role, sizeof out->role, "mediatimeline");
+    snprintf(out->depends[out->n_depends++], MSF_NAME_MAX, "%s", of);
+    out->render_group = 0;
+    out->target_latency_ms = 0;
+    out->timescale = 0;
+}
+
 void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
                     uint64_t now_ms, struct msf_catalog *out)
 {
@@ -161,6 +184,8 @@ void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, 
         track->timescale = TRACKS_TIMESCALE;
         if (t->track[i].kind == TRACK_LAYER)
             describe_layer(track, &t->track[i], info);
+        else if (t->track[i].kind == TRACK_TIMELINE)
+            describe_timeline(track, t->track[t->track[i].of].name);
         else
             describe_audio(track, info);
     }

@@ -8,11 +8,16 @@
 #include <moq/msf.h>
 #include <svc/svc.h>
 
-#define TRACKS_MAX (SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX + 2)
+#define TRACKS_MAX (SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX + 4)
 #define TRACKS_CATALOG_JSON_MAX 16384 /* bytes; 16 layers need about 6,000 */
 #define TRACKS_TIMESCALE 1000000      /* all media times are us */
 
-enum track_kind { TRACK_CATALOG, TRACK_AUDIO, TRACK_LAYER };
+enum track_kind {
+    TRACK_CATALOG,
+    TRACK_AUDIO,
+    TRACK_LAYER,
+    TRACK_TIMELINE, /* of the window: which groups of track `of` were when (timeline.h) */
+};
 
 struct track {
     enum track_kind kind;
@@ -20,15 +25,17 @@ struct track {
     uint8_t priority;       /* publisher priority, smaller first */
     uint32_t flow;          /* of the transport: 0 is the base layer, as the schedulers take it */
     struct svc_layer layer; /* TRACK_LAYER */
+    uint8_t of;             /* TRACK_TIMELINE: its number; of a layer those of all layers */
     uint64_t needed_bps;    /* TRACK_LAYER: means of this layer and of all that goes before it */
 };
 
 struct tracks {
-    size_t n; /* track[i].priority rises with i: catalog, sound if any, layers */
+    size_t n; /* track[i].priority rises with i: catalog, sound if any, layers, timelines if any */
     struct track track[TRACKS_MAX];
 };
 
-void tracks_init(struct tracks *t, const struct svc_stream_info *info);
+/* `window`: the past can be asked for, so there are timelines. */
+void tracks_init(struct tracks *t, const struct svc_stream_info *info, bool window);
 /* Its spatial layers' own rates are now these; 0: not coded. */
 void tracks_need(struct tracks *t, const struct svc_stream_info *info,
                  const uint32_t bitrate_bps[SVC_SPATIAL_MAX]);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "window.h"
+
 struct view *view_new(const struct view *head, const char *catalog, size_t catalog_len)
 {
     struct view *v = malloc(sizeof *v + catalog_len);
@@ -11,6 +13,8 @@ struct view *view_new(const struct view *head, const char *catalog, size_t catal
         return NULL;
     *v = *head;
     atomic_init(&v->refs, 1);
+    if (v->window)
+        window_ref(v->window);
     v->catalog_len = catalog_len;
     memcpy(v->catalog, catalog, catalog_len);
     return v;
@@ -24,6 +28,8 @@ struct view *view_ref(struct view *v)
 
 void view_unref(struct view *v)
 {
-    if (v && atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) == 1)
-        free(v);
+    if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    window_unref(v->window);
+    free(v);
 }

@@ -13,6 +13,8 @@
 
 #include "tracks.h"
 
+struct window;
+
 #define VIEW_NS_MAX 256 /* bytes of a namespace as text, with its NUL */
 
 struct view {
@@ -21,13 +23,15 @@ struct view {
     char ns[VIEW_NS_MAX];
     struct tracks tracks;
     uint64_t latency_us;
-    bool coded; /* an encoder answers to what viewers lack */
+    bool coded;            /* an encoder answers to what viewers lack */
+    struct window *window; /* the past, a reference; NULL: none is kept */
     uint64_t catalog_group;
     size_t catalog_len;
     char catalog[]; /* JSON */
 };
 
-/* With one reference; everything is copied. `ns` is shorter than VIEW_NS_MAX. NULL: no memory. */
+/* With one reference, and one to the window; everything else is copied. `ns` is shorter than
+ * VIEW_NS_MAX. NULL: no memory. */
 struct view *view_new(const struct view *head, const char *catalog, size_t catalog_len);
 struct view *view_ref(struct view *v); /* any thread; returns `v` */
 void view_unref(struct view *v);       /* any thread; NULL allowed */

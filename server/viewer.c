@@ -8,13 +8,22 @@
 #include "address.h"
 #include "log.h"
 
+struct asked {               /* a FETCH of what the main loop has not told us about yet */
+    struct moq_fetch *fetch; /* NULL: free */
+    struct watch *watch;
+    struct moq_fetch_options options;
+    char name[MSF_NAME_MAX];
+};
+
 struct viewer {
     const struct viewer_host *host;
     struct moq_session *moq;
     struct wire wire;
     struct watch_way way;
     struct watch *watch[VIEWER_WATCHES_MAX]; /* NULL: free */
-    uint8_t last;                            /* the one that was asked for last */
+    struct past past;
+    struct asked *asked; /* VIEWER_ASKED_MAX of them, NULL before the first */
+    uint8_t last;        /* the one that was asked for last */
     tvl_time since;
     bool setup, closing;
 };
@@ -39,6 +48,14 @@ static bool write_ns(char *out, size_t size, const struct moq_name *name)
     return at > 0;
 }
 
+static bool has_asked(const struct viewer *v, const struct watch *w)
+{
+    for (size_t i = 0; v->asked && i < VIEWER_ASKED_MAX; i++)
+        if (v->asked[i].fetch && v->asked[i].watch == w)
+            return true;
+    return false;
+}
+
 /* A place for one more: free, or of one that is over. VIEWER_WATCHES_MAX: none. */
 static size_t find_place(struct viewer *v)
 {
@@ -46,7 +63,7 @@ static size_t find_place(struct viewer *v)
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
         if (!v->watch[i])
             return i;
-        if (watch_is_idle(v->watch[i]))
+        if (watch_is_idle(v->watch[i]) && !has_asked(v, v->watch[i]))
             idle = i;
     }
     if (idle < VIEWER_WATCHES_MAX) {
@@ -77,7 +94,7 @@ static struct watch *watch_of(struct viewer *v, const char *ns)
 static void leave_if_idle(struct viewer *v, struct watch *w)
 {
     struct follow *f = w->follow;
-    if (!f || !watch_is_idle(w))
+    if (!f || !watch_is_idle(w) || has_asked(v, w))
         return;
     watch_part(w);
     v->host->left(v->host->user, f);
@@ -116,10 +133,89 @@ static void on_subscribe(void *user, struct moq_sending *s, const struct moq_nam
     leave_if_idle(v, w);
 }
 
+/* ---- the past ---- */
+
+/* Fetches that waited for `w`: answered, where it has a view now, or refused. */
+static void settle_asked(struct viewer *v, struct watch *w)
+{
+    for (size_t i = 0; v->asked && i < VIEWER_ASKED_MAX; i++) {
+        struct asked *a = &v->asked[i];
+        struct moq_fetch *f = a->fetch;
+        if (!f || a->watch != w)
+            continue;
+        a->fetch = NULL;
+        if (w->follow && w->view)
+            watch_fetch(w, &v->past, f, a->name, &a->options);
+        else
+            moq_fetch_reject(f, MOQ_REQ_DOES_NOT_EXIST, "no such namespace here");
+    }
+}
+
+static struct asked *place_to_ask(struct viewer *v)
+{
+    if (!v->asked)
+        v->asked = calloc(VIEWER_ASKED_MAX, sizeof *v->asked);
+    for (size_t i = 0; v->asked && i < VIEWER_ASKED_MAX; i++)
+        if (!v->asked[i].fetch)
+            return &v->asked[i];
+    return NULL;
+}
+
+static void on_fetch(void *user, struct moq_fetch *f, const struct moq_name *name,
+                     const struct moq_fetch_options *o)
+{
+    struct viewer *v = user;
+    struct asked *a = place_to_ask(v);
+    char ns[VIEW_NS_MAX];
+    if (!write_ns(ns, sizeof ns, name) || name->track.len >= sizeof a->name) {
+        moq_fetch_reject(f, MOQ_REQ_DOES_NOT_EXIST, "no such track here");
+        return;
+    }
+    struct watch *w = a ? watch_of(v, ns) : NULL;
+    if (w && !w->follow) {
+        struct follow *follow = v->host->follow(v->host->user, ns);
+        if (follow)
+            watch_join(w, follow);
+    }
+    if (!w || !w->follow) {
+        moq_fetch_reject(f, MOQ_REQ_EXCESSIVE_LOAD, "too much at once");
+        return;
+    }
+    *a = (struct asked){ .fetch = f, .watch = w, .options = *o };
+    memcpy(a->name, name->track.bytes, name->track.len);
+    if (w->follow->view)
+        settle_asked(v, w);
+    leave_if_idle(v, w);
+}
+
+static void on_fetch_cancelled(void *user, struct moq_fetch *f)
+{
+    struct viewer *v = user;
+    for (size_t i = 0; v->asked && i < VIEWER_ASKED_MAX; i++)
+        if (v->asked[i].fetch == f)
+            v->asked[i].fetch = NULL;
+    past_cancelled(&v->past, f);
+}
+
+static uint64_t queued(void *ctx, uint64_t stream)
+{
+    const struct viewer *v = ctx;
+    struct tvl_stream_stats stats;
+    if (tvl_stream_get_stats(v->way.conn, stream, &stats) < 0)
+        return 0;
+    return stats.written - stats.acked;
+}
+
+void viewer_over(struct watch *w)
+{
+    settle_asked(w->owner, w);
+}
+
 void viewer_shown(struct watch *w)
 {
     struct viewer *v = w->owner;
     const uint32_t accepted = watch_shown(w);
+    settle_asked(v, w);
     for (int i = 0; i < TRACKS_MAX; i++)
         if ((accepted >> i & 1) != 0)
             tell_watched(v, w, i);
@@ -138,6 +234,9 @@ static void on_cancelled(void *user, struct moq_sending *s)
 
 static void forget_all(struct viewer *v)
 {
+    for (size_t i = 0; v->asked && i < VIEWER_ASKED_MAX; i++)
+        v->asked[i].fetch = NULL;
+    past_fini(&v->past);
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
         if (!v->watch[i])
             continue;
@@ -169,6 +268,8 @@ static const struct moq_handler handler = {
     .on_closed = on_closed,
     .on_subscribe = on_subscribe,
     .on_cancelled = on_cancelled,
+    .on_fetch = on_fetch,
+    .on_fetch_cancelled = on_fetch_cancelled,
 };
 
 /* ---- events ---- */
@@ -216,6 +317,7 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
     case TVL_EVENT_STREAM_EXPIRED:
     case TVL_EVENT_STREAM_ACKED:
         end_of_stream(v, ev, now);
+        past_pump(&v->past);
         break;
     default:
         break;
@@ -227,6 +329,7 @@ void viewer_tick(struct viewer *v, tvl_time now)
 {
     v->wire.tvl.now = now;
     moq_session_tick(v->moq, now);
+    past_pump(&v->past);
 }
 
 /* ---- life ---- */
@@ -245,6 +348,7 @@ int viewer_new(struct viewer **out, const struct viewer_host *host, uint64_t id,
     v->way = (struct watch_way){
         .conn = conn, .wire = &v->wire, .id = id, .policy_log = host->policy_log
     };
+    v->past = (struct past){ .queued = queued, .ctx = v };
     wire_init(&v->wire, conn, &quic);
     v->wire.tvl.now = now;
     if (moq_session_new(&v->moq, &cfg, &quic, &handler, v) < 0) {
@@ -266,6 +370,7 @@ void viewer_free(struct viewer *v)
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++)
         watch_free(v->watch[i]);
     wire_fini(&v->wire);
+    free(v->asked);
     free(v);
 }
 

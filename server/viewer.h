@@ -12,6 +12,7 @@
 #include "watch.h"
 
 #define VIEWER_WATCHES_MAX 8 /* namespaces of one session at once */
+#define VIEWER_ASKED_MAX 16  /* FETCHes that wait for the main loop's answer */
 
 struct viewer;
 
@@ -38,6 +39,8 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
 void viewer_tick(struct viewer *v, tvl_time now); /* every 100 ms or more often */
 /* The follow of `w`, which is one of some viewer's, has got its view. */
 void viewer_shown(struct watch *w);
+/* It has none any more. */
+void viewer_over(struct watch *w);
 /* PUBLISH_DONE on every track. */
 void viewer_done(struct viewer *v, uint64_t status, const char *reason);
 /* Close the session; TVL_EVENT_CLOSED follows. */

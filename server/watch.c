@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
+#include "timeline.h"
+#include "window.h"
 
 /* In a log of decisions each watch of a session, and each run that it sees, is somebody else. */
 #define NUMBER (UINT64_C(1) << 32)
@@ -128,6 +131,52 @@ static void send_catalog(const struct watch *w, struct moq_sending *s)
                  (unsigned long long)w->way->id, moq_strerror(result));
 }
 
+/* Group numbers of a timeline are times: whoever asks again later gets a later group. */
+static char *make_timeline(const struct watch *w, size_t track, struct moq_object *out)
+{
+    size_t len;
+    char *json = timeline_make(w->view->window, track_of(w, track)->of, &len);
+    if (json)
+        *out = (struct moq_object){ .group = clock_wall_ms(),
+                                    .payload = { (const uint8_t *)json, len } };
+    return json;
+}
+
+static void send_timeline(const struct watch *w, size_t track)
+{
+    struct moq_object obj;
+    char *json = make_timeline(w, track, &obj);
+    const int result = json ? moq_object_write(w->of_track[track]->sending, &obj, 0) : 0;
+    if (!json || result < 0)
+        log_line(LOG_WARN, "viewer %llu: the timeline was not sent: %s",
+                 (unsigned long long)w->way->id, json ? moq_strerror(result) : "out of memory");
+    free(json);
+}
+
+void watch_fetch(struct watch *w, struct past *past, struct moq_fetch *f, const char *name,
+                 const struct moq_fetch_options *o)
+{
+    const int track = tracks_find(&w->view->tracks, name, strlen(name));
+    struct moq_object obj = { .group = w->view->catalog_group,
+                              .payload = { (const uint8_t *)w->view->catalog,
+                                           w->view->catalog_len } };
+    char *json = NULL;
+    if (track < 0) {
+        moq_fetch_reject(f, MOQ_REQ_DOES_NOT_EXIST, "no such track here");
+        return;
+    }
+    const enum track_kind kind = track_of(w, (size_t)track)->kind;
+    if (kind == TRACK_TIMELINE)
+        json = make_timeline(w, (size_t)track, &obj);
+    if (kind == TRACK_TIMELINE && !json)
+        moq_fetch_reject(f, MOQ_REQ_INTERNAL, "out of memory");
+    else if (kind == TRACK_CATALOG || kind == TRACK_TIMELINE)
+        past_give_one(f, o, &obj);
+    else
+        past_begin(past, f, w->view->window, (size_t)track, o);
+    free(json);
+}
+
 /* The track's number, or -1: it was refused, and `sub` is gone. */
 static int answer(struct watch *w, struct subscription *sub)
 {
@@ -152,6 +201,8 @@ static int answer(struct watch *w, struct subscription *sub)
     w->of_track[track] = sub;
     if (catalog)
         send_catalog(w, sub->sending);
+    else if (track_of(w, (size_t)track)->kind == TRACK_TIMELINE)
+        send_timeline(w, (size_t)track);
     return track;
 }
 

@@ -9,6 +9,7 @@
 #include "follow.h"
 #include "held.h"
 #include "media.h"
+#include "past.h"
 #include "sender.h"
 #include "snapshot.h"
 #include "supplier.h"
@@ -82,6 +83,9 @@ int watch_subscribe(struct watch *w, struct moq_sending *s, const struct moq_byt
 /* The follow has got its view: answers all who wait. A bit for each track that was accepted. */
 uint32_t watch_shown(struct watch *w);
 void watch_refuse(struct watch *w, uint64_t code, const char *reason);
+/* Objects of the past are asked for; the watch has a view. */
+void watch_fetch(struct watch *w, struct past *past, struct moq_fetch *f, const char *name,
+                 const struct moq_fetch_options *o);
 /* `sub` was cancelled by the peer. */
 void watch_cancelled(struct subscription *sub);
 /* The session is over: nothing is subscribed to any more, and nobody to be told. */

@@ -86,6 +86,14 @@ void window_unref(struct window *w)
     free(w);
 }
 
+void window_folder(const char *path, char out[WINDOW_FOLDER_MAX])
+{
+    const char *slash = strrchr(path, '/');
+
+    snprintf(out, WINDOW_FOLDER_MAX, "%.*s", slash > path ? (int)(slash - path) : 1,
+             slash ? path : ".");
+}
+
 /* ---- the index ---- */
 
 static struct entry *at(const struct index *x, size_t i)

@@ -13,6 +13,7 @@
 #include "tracks.h"
 
 #define WINDOW_BYTES_MIN (1u << 20)
+#define WINDOW_FOLDER_MAX 4096
 #define WINDOW_BYTES_MAX (UINT64_C(1) << 40)
 
 struct window_config {
@@ -34,6 +35,9 @@ struct window_time { /* where a group begins */
     int64_t pts;      /* us, media time of its first object */
     uint64_t wall_ms; /* since 1970 */
 };
+
+/* The folder that a file of that name is in. */
+void window_folder(const char *path, char out[WINDOW_FOLDER_MAX]);
 
 struct window; /* counted */
 /* 0, or -1 with one line in `why`: no room. */

@@ -283,6 +283,7 @@ static void end_follow(struct follow *f, const struct letter *l)
             watch_done(watch, l->code, l->reason);
         else
             watch_refuse(watch, l->code, l->reason);
+        viewer_over(watch);
     }
     drop_follow(f);
 }

@@ -48,7 +48,7 @@ static void test_tracks(void **state)
                      { "v-s2t0", 1064000 }, { "v-s2t1", 1464000 } };
     struct svc_stream_info info = info_l3t2();
     struct tracks t;
-    tracks_init(&t, &info);
+    tracks_init(&t, &info, false);
     assert_int_equal(t.n, 8);
     for (size_t i = 0; i < t.n; i++) {
         assert_string_equal(t.track[i].name, expected[i].name);
@@ -63,7 +63,7 @@ static void test_tracks(void **state)
     assert_int_equal(tracks_of_layer(&t, (struct svc_layer){ 1, 1 }), 5);
     assert_int_equal(tracks_of_layer(&t, (struct svc_layer){ 3, 0 }), -1);
     info.has_audio = false;
-    tracks_init(&t, &info);
+    tracks_init(&t, &info, false);
     assert_int_equal(t.n, 7);
     assert_int_equal(tracks_of_audio(&t), -1);
     assert_int_equal(t.track[1].priority, 2);
@@ -79,7 +79,7 @@ static void test_needs_follow_the_rates(void **state)
     static const uint32_t told[SVC_SPATIAL_MAX] = { 100000, 100000, 0 };
     struct svc_stream_info info = info_l3t2();
     struct tracks t;
-    tracks_init(&t, &info);
+    tracks_init(&t, &info, false);
     tracks_need(&t, &info, told);
     for (size_t i = 0; i < t.n; i++)
         assert_int_equal(t.track[i].needed_bps, expected[i]);
@@ -94,7 +94,7 @@ static void test_catalog(void **state)
     struct svc_stream_info info = info_l3t2();
     struct tracks t;
     char json[TRACKS_CATALOG_JSON_MAX], why[200];
-    tracks_init(&t, &info);
+    tracks_init(&t, &info, false);
     tracks_catalog(&t, &info, 400, 1790000000000, &written);
     int len = msf_catalog_write(&written, json, sizeof json);
     assert_true(len > 0);
@@ -144,7 +144,7 @@ static void test_numbers(void **state)
     struct tracks t;
     struct object_counter c;
     struct object o;
-    tracks_init(&t, &info);
+    tracks_init(&t, &info, false);
     object_counter_init(&c, 1000);
     struct svc_packet early = packet(3, 0, 1); /* before any key picture */
     assert_int_equal(object_make(&c, &t, &early, &o), -1);
@@ -181,7 +181,7 @@ static void test_properties(void **state)
     struct object o;
     struct loc_properties p;
     struct svc_deps deps;
-    tracks_init(&t, &info);
+    tracks_init(&t, &info, false);
     object_counter_init(&c, 0);
     struct svc_packet key = packet(8, 0, 0), other = packet(9, 2, 1);
     assert_int_equal(object_make(&c, &t, &key, &o), 0);
