@@ -118,7 +118,7 @@ def configured(folder, clip, serve):
             ("unknown", "colour: red\n" + good, [], "unknown.yaml:1: unknown key colour"),
             ("none", good.replace("clip", "none"), ["--check"], "none.mkv"),
             ("pair", good, ["--key", other, "--check"], "other.key"),
-            ("token", good + "access: {token_key: none.pem}\n", ["--check"], "none.pem"),
+            ("token", good + "access: {token_key: none.pem, token_algorithm: ES256}\n", ["--check"], "none.pem"),
             ("report", good + "json: /nonexistent/x\n", ["--check"], "/nonexistent/x")):
         done = run(SERVER, "--config", yaml(name, text), *more)
         check("refuses configuration " + name, done.returncode == 78 and says in done.stderr
