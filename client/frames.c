@@ -58,7 +58,7 @@ int frames_add(struct frames *f, uint64_t picture, const struct svc_image *img, 
         return -1;
     }
     snprintf(file, sizeof file, "%s/%010" PRIu64 ".png", f->dir, picture);
-    if (shot_begin(slot, file, bgra, img->width, img->height, why, why_size) != 0) {
+    if (shot_begin(slot, file, bgra, img->width, img->height, SHOT_QUICK, why, why_size) != 0) {
         f->failed = true;
         return -1;
     }

@@ -412,5 +412,5 @@ int screen_save(struct screen *s, const char *file, char *why, size_t why_size)
                  all.w < 1 || all.h < 1 ? "the window has no size" : SDL_GetError());
         return -1;
     }
-    return shot_begin(&s->saving, file, pixels, all.w, all.h, why, why_size);
+    return shot_begin(&s->saving, file, pixels, all.w, all.h, SHOT_SMALL, why, why_size);
 }

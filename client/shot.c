@@ -14,6 +14,7 @@ struct shot {
     FILE *file;
     uint8_t *pixels;
     int w, h;
+    enum shot_effort effort;
 };
 
 static int write_png(void *arg)
@@ -22,18 +23,18 @@ static int write_png(void *arg)
     png_image png = { .version = PNG_IMAGE_VERSION,
                       .width = (png_uint_32)s->w,
                       .height = (png_uint_32)s->h,
-                      .format = PNG_FORMAT_BGRA,
-                      .flags = PNG_IMAGE_FLAG_FAST };
+                      .format = PNG_FORMAT_BGR,
+                      .flags = s->effort == SHOT_QUICK ? PNG_IMAGE_FLAG_FAST : 0 };
 
-    for (size_t i = 0; i < (size_t)s->w * (size_t)s->h; i++)
-        s->pixels[4 * i + 3] = 255; /* a window is opaque, whatever its pixels say */
-    const int written = png_image_write_to_stdio(&png, s->file, 0, s->pixels, s->w * 4, NULL);
+    for (size_t i = 0; i < (size_t)s->w * (size_t)s->h; i++) /* a window is opaque */
+        memmove(s->pixels + 3 * i, s->pixels + 4 * i, 3);
+    const int written = png_image_write_to_stdio(&png, s->file, 0, s->pixels, s->w * 3, NULL);
     const int closed = fclose(s->file);
     return written && closed == 0 ? 0 : -1;
 }
 
-int shot_begin(struct shot **out, const char *file, uint8_t *pixels, int w, int h, char *why,
-               size_t why_size)
+int shot_begin(struct shot **out, const char *file, uint8_t *pixels, int w, int h,
+               enum shot_effort effort, char *why, size_t why_size)
 {
     struct shot *s = calloc(1, sizeof *s);
 
@@ -41,7 +42,9 @@ int shot_begin(struct shot **out, const char *file, uint8_t *pixels, int w, int 
         snprintf(why, why_size, "cannot save %s: no memory", file);
         goto free_pixels;
     }
-    *s = (struct shot){ .pixels = pixels, .w = w, .h = h, .file = fopen(file, "wb") };
+    *s = (struct shot){
+        .pixels = pixels, .w = w, .h = h, .effort = effort, .file = fopen(file, "wb")
+    };
     if (!s->file) {
         snprintf(why, why_size, "cannot save %s: %s", file, strerror(errno));
         goto free_pixels;
