@@ -15,6 +15,7 @@ const char *demand_reason_text(enum demand_reason r)
         [DEMAND_DECODER] = "this machine is too slow for more",
         [DEMAND_PATHS] = "more came for nothing",
         [DEMAND_PROOF] = "all of it came in time",
+        [DEMAND_WISH] = "no more is wanted",
     };
     return (unsigned)r < sizeof texts / sizeof *texts ? texts[r] : "";
 }
@@ -61,6 +62,21 @@ static unsigned spatial_of(const struct demand_input *in, unsigned level)
 static unsigned temporal_of(const struct demand_input *in, unsigned level)
 {
     return level < in->n_temporal ? level : in->n_temporal - 1u;
+}
+
+uint8_t demand_levels_to(const struct demand_input *in, struct svc_layer top)
+{
+    if (top.temporal + 1u < in->n_temporal) /* spatial layers come with all temporal ones */
+        return (uint8_t)(top.temporal + 1u);
+    return (uint8_t)(in->n_temporal +
+                     (top.spatial < in->n_spatial ? top.spatial : in->n_spatial - 1u));
+}
+
+/* The most that the person wants. */
+static unsigned wished_level(const struct demand_input *in)
+{
+    unsigned top = top_level(in);
+    return in->levels_max > 0 && in->levels_max - 1u < top ? in->levels_max - 1u : top;
 }
 
 /* The level with everything that the window can show; a picture keeps its shape in it. */
@@ -211,7 +227,8 @@ static bool may_rise(const struct demand *d, const struct demand_input *in)
 
 static enum demand_reason decide(struct demand *d, const struct demand_input *in)
 {
-    unsigned most = display_level(in);
+    unsigned wish = wished_level(in), shows = display_level(in);
+    unsigned most = wish < shows ? wish : shows;
     if (!d->begun) {
         d->begun = true;
         go(d, most, in->now_us);
@@ -221,7 +238,7 @@ static enum demand_reason decide(struct demand *d, const struct demand_input *in
     push(d, part);
     if (d->level > most) {
         go(d, most, in->now_us);
-        return DEMAND_DISPLAY;
+        return wish < shows ? DEMAND_WISH : DEMAND_DISPLAY;
     }
     enum demand_reason down = judge_down(d, in);
     if (down != DEMAND_SAME) {

@@ -40,7 +40,8 @@ struct demand_input {
     uint8_t n_spatial, n_temporal; /* of what may be asked for; [1, SVC_..._MAX] */
     uint32_t width[SVC_SPATIAL_MAX], height[SVC_SPATIAL_MAX]; /* of the layers, pixels */
     uint32_t display_width, display_height;                   /* of the window; 0: no limit */
-    uint32_t paths;                                           /* that are up */
+    uint8_t levels_max; /* so many levels may be asked for, by the person's wish; 0: all */
+    uint32_t paths;     /* that are up */
     /* Since the input before: */
     uint32_t elapsed_us, busy_us; /* of which the decoder worked */
     uint32_t too_slow;            /* pictures that came in time and could not be shown in time */
@@ -66,6 +67,7 @@ enum demand_reason {
     DEMAND_DECODER, /* down: the machine is too slow */
     DEMAND_PATHS,   /* down: much of it came for nothing */
     DEMAND_PROOF,   /* up */
+    DEMAND_WISH,    /* down: the person wants no more */
 };
 const char *demand_reason_text(enum demand_reason r); /* static, never NULL */
 
@@ -91,6 +93,9 @@ struct demand { /* zero is a fresh one */
     } part[DEMAND_WINDOW];
     uint8_t n_parts;
 };
+
+/* Levels up to `top`: what levels_max is for "no layer above it". [1, DEMAND_LEVELS_MAX] */
+uint8_t demand_levels_to(const struct demand_input *in, struct svc_layer top);
 
 /* An input outside its ranges changes nothing and asks for the base layer. */
 void demand_decide(struct demand *d, const struct demand_input *in, struct demand_decision *out);

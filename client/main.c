@@ -2,17 +2,15 @@
  * main.c - svc-player: puts session, player, screen and report together, and decides when playing
  * is over and with which exit code.
  */
-#include "args.h"
-#include "interfaces.h"
+#include "app.h"
 #include "joint.h"
 #include "keys.h"
-#include "player.h"
-#include "report.h"
-#include "screen.h"
-#include "session.h"
+#include "log.h"
 #include "version.h"
 
 #include <ev.h>
+#include <jansson.h>
+#include <libavutil/log.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -20,34 +18,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NOT_CONNECTED = 2, EXIT_USAGE = 64 };
-
 #define KEYS_PERIOD_S 0.01
 #define COMMANDS_MAX 16      /* of the keyboard, at a time */
-#define VOLUME_MAX 130       /* percent */
 #define GOODBYE_S 0.3        /* for the farewell to leave */
 #define FIRST_PICTURE_S 15.0 /* with --duration: how long the first picture may take */
 #define DECODER_PIXELS_MAX (4096u * 2304u)
-
-struct app {
-    struct args args;
-    struct ev_loop *loop;
-    struct session *session;
-    struct player *player;
-    struct screen *screen;
-    struct report *report;
-    FILE *policy_log;                 /* NULL: none */
-    struct interfaces_watch *network; /* NULL: the system tells nothing */
-    ev_timer keys, measure, goodbye;
-    ev_signal interrupt, terminate;
-    int64_t began;
-    bool leaving, muted;
-    double volume; /* percent */
-    unsigned page; /* of the statistics, the last that was out */
-    bool taken[ARGS_SCREENSHOTS_MAX];
-    int exit_code;
-    char message[SESSION_REASON_MAX + SESSION_PATHS_TEXT_MAX + 64];
-};
 
 static double seconds_played(const struct app *a)
 {
@@ -55,7 +30,7 @@ static double seconds_played(const struct app *a)
     return first ? (double)(player_clock() - first) / 1e6 : -1;
 }
 
-static void leave(struct app *a, int exit_code)
+void app_leave(struct app *a, int exit_code)
 {
     if (a->leaving)
         return;
@@ -71,7 +46,7 @@ static void leave(struct app *a, int exit_code)
 
 /* ---- screen ---- */
 
-static void draw_overlay(struct app *a)
+void app_draw_overlay(struct app *a)
 {
     if (!a->screen)
         return;
@@ -91,84 +66,9 @@ static void take_screenshots(struct app *a, bool at_end)
         if (a->taken[i] || !(due || at_end))
             continue;
         a->taken[i] = true;
-        draw_overlay(a);
+        app_draw_overlay(a);
         if (screen_save(a->screen, s->file, why, sizeof why) != 0)
             log_text(LOG_LEVEL_ERROR, "%s", why);
-    }
-}
-
-static void save_screen(struct app *a, const struct command *c)
-{
-    char file[COMMAND_TEXT_MAX], why[600], said[COMMAND_TEXT_MAX + 16];
-    const time_t now = time(NULL);
-    struct tm tm;
-
-    snprintf(file, sizeof file, "%s", c->text);
-    if (!c->text[0])
-        strftime(file, sizeof file, "svc-player-%Y%m%d-%H%M%S.png", localtime_r(&now, &tm));
-    if (screen_save(a->screen, file, why, sizeof why) == 0) {
-        snprintf(said, sizeof said, "saved as %s", file);
-        screen_say(a->screen, said);
-    } else {
-        screen_say(a->screen, why);
-        log_text(LOG_LEVEL_ERROR, "%s", why);
-    }
-}
-
-static void set_volume(struct app *a, const struct command *c)
-{
-    const double wish = c->how == COMMAND_ADD ? a->volume + c->value : c->value;
-
-    a->volume = wish < 0 ? 0 : wish > VOLUME_MAX ? VOLUME_MAX : wish;
-    player_set_volume(a->player, a->volume);
-}
-
-static void turn_page(struct app *a, const struct command *c)
-{
-    struct osd_view *view = player_view(a->player);
-
-    if (c->kind == COMMAND_STATISTICS)
-        view->page =
-            command_switch(c->how, view->page != 0) ? (view->page ? view->page : a->page) : 0;
-    else if (c->how == COMMAND_SET)
-        view->page = (unsigned)c->value;
-    else
-        view->page = (view->page + OSD_PAGES - 1 + (unsigned)(int)c->value) % OSD_PAGES + 1;
-    a->page = view->page ? view->page : a->page;
-}
-
-static void obey(struct app *a, const struct command *c)
-{
-    struct osd_view *view = player_view(a->player);
-
-    switch (c->kind) {
-    case COMMAND_QUIT:
-        leave(a, EXIT_DONE);
-        break;
-    case COMMAND_STATISTICS:
-    case COMMAND_STATISTICS_PAGE:
-        turn_page(a, c);
-        break;
-    case COMMAND_HELP:
-        view->help = command_switch(c->how, view->help);
-        break;
-    case COMMAND_MUTE:
-        a->muted = command_switch(c->how, a->muted);
-        player_set_muted(a->player, a->muted);
-        screen_say_volume(a->screen, a->volume, a->muted);
-        break;
-    case COMMAND_VOLUME:
-        set_volume(a, c);
-        screen_say_volume(a->screen, a->volume, a->muted);
-        break;
-    case COMMAND_FULLSCREEN:
-        screen_set_fullscreen(a->screen, command_switch(c->how, screen_is_fullscreen(a->screen)));
-        break;
-    case COMMAND_SCREENSHOT:
-        save_screen(a, c);
-        break;
-    default:
-        break;
     }
 }
 
@@ -176,30 +76,18 @@ static void on_keys(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct app *a = timer->data;
     struct command c[COMMANDS_MAX];
+    char why[200];
     (void)loop;
     (void)events;
     take_screenshots(a, false);
     const size_t n = a->screen ? screen_commands(a->screen, c, COMMANDS_MAX) : 0;
     for (size_t i = 0; i < n; i++)
-        obey(a, &c[i]);
+        if (app_obey(a, &c[i], why, sizeof why) != 0)
+            log_text(LOG_LEVEL_INFO, "%s", why);
     if (a->screen && (screen_wants_drawing(a->screen) || n > 0)) {
-        draw_overlay(a);
+        app_draw_overlay(a);
         screen_render(a->screen);
     }
-}
-
-static void tell_status(struct app *a)
-{
-    struct session_status status;
-    session_get_status(a->session, &status);
-    session_status_text(&status, a->message, sizeof a->message);
-    struct osd_status *o = &player_view(a->player)->status;
-    snprintf(o->line, sizeof o->line, "%.250s", a->message);
-    o->dimmed = status.resuming && status.state != SESSION_PLAYING;
-    o->progress = -1;
-    if (status.state == SESSION_WAITING && status.since_s + status.retry_in_s > 0)
-        o->progress = status.since_s / (status.since_s + status.retry_in_s);
-    player_view(a->player)->message = a->message;
 }
 
 static void check_time(struct app *a)
@@ -209,11 +97,11 @@ static void check_time(struct app *a)
     if (a->args.duration_s <= 0)
         return;
     if (played >= a->args.duration_s) {
-        leave(a, EXIT_DONE);
+        app_leave(a, EXIT_DONE);
     } else if (played < 0 && waited > a->args.duration_s + FIRST_PICTURE_S && !a->leaving) {
         log_text(LOG_LEVEL_ERROR, "no picture from %s/%s in %.0f s", a->args.uri.authority,
                  a->args.uri.ns, waited);
-        leave(a, EXIT_FAILED);
+        app_leave(a, EXIT_FAILED);
     }
 }
 
@@ -226,9 +114,9 @@ static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
     if (a->screen)
         screen_size(a->screen, &width, &height);
     joint_measure(a->session, a->player, width, height);
-    tell_status(a);
+    app_tell(a);
     if (a->screen && !a->args.headless) {
-        draw_overlay(a);
+        app_draw_overlay(a);
         screen_render(a->screen);
     }
     check_time(a);
@@ -238,12 +126,17 @@ static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void on_connected(void *user)
 {
-    tell_status(user);
+    app_tell(user);
 }
 
 static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
 {
-    player_catalog(((struct app *)user)->player, c, p);
+    struct app *a = user;
+    player_catalog(a->player, c, p);
+    if (a->recording)
+        recording_catalog(a->recording, c, p);
+    if (a->paused)
+        player_suspend(a->player);
 }
 
 static void on_unit(void *user, const struct svc_unit *unit)
@@ -251,11 +144,16 @@ static void on_unit(void *user, const struct svc_unit *unit)
     struct app *a = user;
     if (!a->leaving)
         player_unit(a->player, unit);
+    if (a->recording && !a->leaving)
+        recording_unit(a->recording, unit);
 }
 
 static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
 {
-    player_sound(((struct app *)user)->player, opus, len, pts);
+    struct app *a = user;
+    player_sound(a->player, opus, len, pts);
+    if (a->recording && !a->leaving)
+        recording_sound(a->recording, opus, len, pts);
 }
 
 static void on_given_up(void *user, struct svc_layer l)
@@ -278,7 +176,10 @@ static void on_interrupted(void *user, const char *why)
 
 static void on_restart(void *user)
 {
-    player_resume(((struct app *)user)->player);
+    struct app *a = user;
+    player_resume(a->player);
+    if (a->recording)
+        recording_break(a->recording);
 }
 
 static void on_network(void *user)
@@ -288,26 +189,29 @@ static void on_network(void *user)
 
 static void on_end(void *user)
 {
-    player_no_more(((struct app *)user)->player);
+    struct app *a = user;
+    control_event(a->control, "end", NULL);
+    player_no_more(a->player);
 }
 
 static void on_failed(void *user, int exit_code, const char *why)
 {
     on_note(user, why);
     log_text(LOG_LEVEL_ERROR, "%s", why);
-    leave(user, exit_code);
+    control_event(((struct app *)user)->control, "failed", json_pack("{s:s}", "reason", why));
+    app_leave(user, exit_code);
 }
 
 static void on_finished(void *user)
 {
-    leave(user, EXIT_DONE);
+    app_leave(user, EXIT_DONE);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     (void)loop;
     (void)events;
-    leave(signal->data, EXIT_DONE);
+    app_leave(signal->data, EXIT_DONE);
 }
 
 static void on_goodbye(struct ev_loop *loop, ev_timer *timer, int events)
@@ -445,19 +349,45 @@ static int replay(const char *file)
     return EXIT_FAILED;
 }
 
+/* The control socket and the recording: 0, or -1. */
+static int open_outputs(struct app *a, char *why, size_t why_size)
+{
+    if (a->args.control_socket && control_new(&a->control, a->loop, a->args.control_socket,
+                                              &app_control_handler, a, why, why_size) != 0)
+        return -1;
+    if (a->args.record_file)
+        return recording_new(&a->recording, a->args.record_file, why, why_size);
+    return 0;
+}
+
+/* What was written on the way is finished. */
+static void end_outputs(struct app *a)
+{
+    if (recording_end(a->recording) != 0)
+        a->exit_code = a->exit_code ? a->exit_code : EXIT_FAILED;
+    recording_free(a->recording);
+    a->recording = NULL;
+    control_free(a->control);
+    a->control = NULL;
+    write_report(a);
+    close_policy_log(a);
+}
+
 static int play(struct app *a)
 {
     char why[600] = "";
     int code = EXIT_FAILED;
     a->page = a->args.statistics ? a->args.statistics : 1;
     a->volume = 100;
+    a->told.spatial = -1;
     a->muted = a->args.mute;
     a->loop = ev_default_loop(0);
     if (a->args.json_file && !(a->report = report_new()))
         snprintf(why, sizeof why, "no memory for the report");
     else if (a->args.policy_log && !(a->policy_log = fopen(a->args.policy_log, "w")))
         snprintf(why, sizeof why, "cannot write %s: %s", a->args.policy_log, strerror(errno));
-    else if (open_screen(a, why, sizeof why) == 0 && open_player(a, why, sizeof why) == 0)
+    else if (open_outputs(a, why, sizeof why) == 0 && open_screen(a, why, sizeof why) == 0 &&
+             open_player(a, why, sizeof why) == 0)
         code = open_session(a, why, sizeof why);
     if (code != 0) {
         log_text(LOG_LEVEL_ERROR, "%s", why);
@@ -469,8 +399,7 @@ static int play(struct app *a)
         if (a->screen && screen_finish_saving(a->screen) != 0)
             log_text(LOG_LEVEL_ERROR, "a screenshot could not be saved whole");
     }
-    write_report(a);
-    close_policy_log(a);
+    end_outputs(a);
     interfaces_watch_free(a->network);
     session_free(a->session);
     player_free(a->player);
@@ -513,5 +442,7 @@ int main(int argc, char **argv)
     }
     log_set_level(app.args.log);
     signal(SIGPIPE, SIG_IGN);
+    av_log_set_level(AV_LOG_QUIET); /* what its parts have to say we say */
+    signal(SIGXFSZ, SIG_IGN);       /* a file that may grow no more is an error like a full disk */
     return play(&app);
 }

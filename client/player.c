@@ -67,6 +67,8 @@ struct player {
     int top_spatial; /* since the last measurement; -1: nothing shown */
     bool no_more, finished, muted;
     bool suspended; /* nothing is expected, nothing is taken */
+    bool limited;
+    struct svc_layer limit; /* wanted */
     bool asked_any;
     struct svc_layer asked; /* the highest, by the last player_demand */
     bool heal_wanted;
@@ -299,6 +301,10 @@ static void show(struct player *p, int64_t now)
     }
     svc_picture_release(p->decoder, &p->waiting.picture);
     p->waiting.is = false;
+    if (p->cfg.args->frames == 0 || p->frames_shown < p->cfg.args->frames || p->finished)
+        return;
+    p->finished = true; /* as many as were wanted */
+    p->cfg.on_finished(p->cfg.user);
 }
 
 /* ---- turns ---- */
@@ -785,6 +791,25 @@ void player_measure(struct player *p, const struct session_path *path, size_t n_
         report_add_sample(p->cfg.report, &row);
 }
 
+void player_set_limit(struct player *p, struct svc_layer top)
+{
+    p->limit = top;
+    p->limited = true;
+}
+
+struct svc_layer player_limit(const struct player *p)
+{
+    const struct demand_input *e = &p->evidence;
+    struct svc_layer top = { SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
+    if (p->limited)
+        top = p->limit;
+    if (e->n_spatial > 0 && top.spatial >= e->n_spatial)
+        top.spatial = (uint8_t)(e->n_spatial - 1);
+    if (e->n_temporal > 0 && top.temporal >= e->n_temporal)
+        top.temporal = (uint8_t)(e->n_temporal - 1);
+    return top;
+}
+
 bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc_layer *out)
 {
     struct demand_input *in = &p->evidence;
@@ -797,6 +822,7 @@ bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc
     in->now_us = now;
     in->display_width = width;
     in->display_height = height;
+    in->levels_max = demand_levels_to(in, player_limit(p));
     in->paths = (uint32_t)meter_paths_up(&p->meter);
     receiver_demand(&p->receiver, p->cfg.policy_log, in, &d);
     demand_next(in, now);

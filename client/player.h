@@ -69,6 +69,9 @@ void player_measure(struct player *p, const struct session_path *path, size_t n_
  * on.
  */
 bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc_layer *out);
+/* Never ask for a layer above it, whatever the rest says; and what of that the broadcast has. */
+void player_set_limit(struct player *p, struct svc_layer top);
+struct svc_layer player_limit(const struct player *p);
 struct osd_view *player_view(struct player *p);
 /* Wall time of the first shown picture, us; 0: none yet. */
 int64_t player_first_shown(const struct player *p);

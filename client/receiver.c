@@ -10,6 +10,7 @@ static const struct decision_field demand_in[] = {
     DECISION_FIELD(struct demand_input, height, DECISION_U32),
     DECISION_FIELD(struct demand_input, display_width, DECISION_U32),
     DECISION_FIELD(struct demand_input, display_height, DECISION_U32),
+    DECISION_FIELD(struct demand_input, levels_max, DECISION_U8),
     DECISION_FIELD(struct demand_input, paths, DECISION_U32),
     DECISION_FIELD(struct demand_input, elapsed_us, DECISION_U32),
     DECISION_FIELD(struct demand_input, busy_us, DECISION_U32),

@@ -34,7 +34,8 @@ const char *session_status_text(const struct session_status *s, char *out, size_
                  *s->reason ? "; " : "", s->reason);
         break;
     case SESSION_JOINING:
-        snprintf(out, cap, "connected by %s, waiting for the first picture", s->paths);
+        snprintf(out, cap, s->paused ? "paused" : "connected by %s, waiting for the first picture",
+                 s->paths);
         break;
     case SESSION_SILENT:
         snprintf(out, cap, "nothing comes; %s\u2026%s", again, try);

@@ -177,7 +177,9 @@ static int set_extradata(struct svc_writer *w, const struct svc_unit *unit)
 static int put(struct svc_writer *w, AVPacket *pkt, AVStream *stream)
 {
     av_packet_rescale_ts(pkt, svc_us, stream->time_base);
-    return av_interleaved_write_frame(w->av, pkt) < 0 ? SVC_ERR_FILE : 0;
+    if (av_interleaved_write_frame(w->av, pkt) < 0)
+        return SVC_ERR_FILE;
+    return w->av->pb->error < 0 ? SVC_ERR_FILE : 0; /* the muxers do not look */
 }
 
 static int begin(struct svc_writer *w, const struct svc_unit *first)
@@ -257,7 +259,9 @@ int svc_writer_audio(struct svc_writer *w, const uint8_t *opus, size_t len, int6
 int svc_writer_close(struct svc_writer *w)
 {
     if (!w->begun)
-        return SVC_ERR_ARG; /* no picture: there is no file to finish */
+        return SVC_ERR_ARG;   /* no picture: there is no file to finish */
+    if (w->av->pb->error < 0) /* a head that names a size would make it worse */
+        return SVC_ERR_FILE;
     if (av_write_trailer(w->av) < 0)
         return SVC_ERR_FILE;
     return avio_closep(&w->av->pb) < 0 ? SVC_ERR_FILE : 0;
