@@ -44,9 +44,12 @@ static void clean(char *text)
 {
     for (unsigned char *p = (unsigned char *)text; *p;) {
         const size_t n = utf8(p);
-        if (n == 0 || *p < 0x20 || *p == 0x7f || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0))
-            *p = '?';
-        p += n ? n : 1;
+        const bool steers = *p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+        if (n > 0 && !steers) {
+            p += n;
+        } else {
+            *p++ = '?';
+        }
     }
 }
 
