@@ -164,9 +164,12 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-bool config_key_same(const struct config_key *k, const void *a, const void *b)
+/* Bytes at `offset`. */
+static size_t size_of(const struct config_key *k)
 {
-    static const size_t bytes[] = { [KEY_FLAG] = sizeof(bool),
+    static const size_t bytes[] = { [KEY_TEXT] = sizeof(char *),
+                                    [KEY_PATH] = sizeof(char *),
+                                    [KEY_FLAG] = sizeof(bool),
                                     [KEY_U8] = 1,
                                     [KEY_U32] = 4,
                                     [KEY_REAL] = sizeof(double),
@@ -174,13 +177,38 @@ bool config_key_same(const struct config_key *k, const void *a, const void *b)
                                     [KEY_KBPS] = SVC_SPATIAL_MAX * sizeof(uint32_t),
                                     [KEY_SIZE] = 2 * sizeof(uint16_t),
                                     [KEY_RATE] = 2 * sizeof(uint32_t),
-                                    [KEY_BYTES] = 8 };
+                                    [KEY_BYTES] = 8,
+                                    [KEY_TEXTS] = sizeof(char **),
+                                    [KEY_TABLES] = sizeof(void *) };
+    return k->type == KEY_TABLE ? k->table->size : bytes[k->type];
+}
+
+static void swap_bytes(void *a, void *b, size_t n)
+{
+    for (uint8_t *x = a, *y = b, held; n > 0; n--, x++, y++) {
+        held = *x;
+        *x = *y;
+        *y = held;
+    }
+}
+
+void config_key_swap(const struct config_key *k, void *a, void *b)
+{
+    swap_bytes(at_of(k, a), at_of(k, b), size_of(k));
+    if (k->type == KEY_TEXTS || k->type == KEY_TABLES)
+        swap_bytes(count_of(k, a), count_of(k, b), sizeof(size_t));
+    if (k->type == KEY_BYTES)
+        swap_bytes((char *)a + k->count, (char *)b + k->count, 1);
+}
+
+bool config_key_same(const struct config_key *k, const void *a, const void *b)
+{
     if (k->type == KEY_TABLE)
         return config_table_same(k->table, at_of(k, a), at_of(k, b));
     if (k->type == KEY_TEXT || k->type == KEY_PATH)
         return same_text(*(char **)at_of(k, a), *(char **)at_of(k, b));
     if (k->type != KEY_TEXTS && k->type != KEY_TABLES)
-        return memcmp(at_of(k, a), at_of(k, b), bytes[k->type]) == 0 &&
+        return memcmp(at_of(k, a), at_of(k, b), size_of(k)) == 0 &&
                (k->type != KEY_BYTES ||
                 ((const uint8_t *)a)[k->count] == ((const uint8_t *)b)[k->count]);
     if (*count_of(k, a) != *count_of(k, b))

@@ -90,6 +90,15 @@ int config_diff(struct config_diff *out, const struct config *was, const struct 
     return 0;
 }
 
+void config_diff_keep(struct config *was, struct config *is)
+{
+    for (size_t i = 0; fixed[i]; i++)
+        config_key_swap(config_key_find(&config_root, fixed[i]), was, is);
+    const char *listen = was->control.listen;
+    was->control.listen = is->control.listen;
+    is->control.listen = listen;
+}
+
 void config_diff_fini(struct config_diff *d)
 {
     free(d->step);

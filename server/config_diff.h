@@ -33,6 +33,8 @@ struct config_diff {
 /* Borrows both. 0, or -1: out of memory. Certificates, keys and tokens are files: read again at
  * each reload, whether their names changed or not. */
 int config_diff(struct config_diff *out, const struct config *was, const struct config *is);
+/* After a reload, before `was` is freed: what needs a restart stays in `is` as it is in force. */
+void config_diff_keep(struct config *was, struct config *is);
 void config_diff_fini(struct config_diff *d);
 
 #endif

@@ -69,6 +69,7 @@ int config_table_init(const struct config_table *t, void *base); /* the defaults
 void config_table_fini(const struct config_table *t, void *base);
 int config_table_copy(const struct config_table *t, void *out,
                       const void *from); /* as config_copy */
+void config_key_swap(const struct config_key *k, void *a, void *b);
 bool config_key_same(const struct config_key *k, const void *a, const void *b);
 bool config_table_same(const struct config_table *t, const void *a, const void *b);
 

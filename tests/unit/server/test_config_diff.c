@@ -165,13 +165,42 @@ static void test_steps(void **state)
     config_fini(&b);
 }
 
+/* What needs a restart is said at each reload, until the file has it back, or the restart. */
+static void test_keep(void **state)
+{
+    struct config a, b, again;
+    struct config_diff d;
+    (void)state;
+    fill(&a);
+    fill(&b);
+    put(&config_root, &b, "listen", "127.0.0.1:7");
+    put(&config_root, &b, "workers", "3");
+    put(&config_root, &b, "drain_s", "9");
+    b.transport.server_id_len = 3;
+    b.control.listen = strdup("127.0.0.1:8");
+    assert_int_equal(config_copy(&again, &b), 0);
+    config_diff_keep(&a, &b);
+    config_fini(&a);
+    assert_string_equal(b.listen, "0.0.0.0:4433");
+    assert_int_equal(b.workers, 0);
+    assert_int_equal(b.drain_s, 9);
+    assert_int_equal(b.transport.server_id_len, 0);
+    assert_null(b.control.listen);
+    assert_string_equal(b.confine.writable[0], "/w");
+    assert_int_equal(config_diff(&d, &b, &again), 0);
+    assert_int_equal(d.n_refused, 4);
+    assert_int_equal(d.n_steps, 0);
+    config_diff_fini(&d);
+    config_fini(&b);
+    config_fini(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_copy),  cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_steps), cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_keep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
