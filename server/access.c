@@ -23,6 +23,8 @@
 #define ADDRESS_TEXT_MAX 64
 #define NAME_TEXT_MAX 256
 #define SUMMARY_US 10000000u /* how often those turned away are summed up in the logs */
+#define NOTICEABLE 20        /* connections that came for nothing, to be a line in the log */
+#define GOING_MAX 8          /* further ones have a line for each request */
 #define TOKEN_TYPE_JWT 0     /* no registered type: agreed upon by configuration */
 
 _Static_assert(QUOTA_TOKEN_ID == TOKEN_ID_SIZE, "one is counted by the other");
@@ -38,8 +40,13 @@ struct rules { /* immutable */
     uint32_t per_token;
 };
 
-struct turned_away { /* since the last summary */
-    atomic_uint_fast64_t many, fast, full;
+enum away { /* why a connection came to nothing */
+            AWAY_MANY,
+            AWAY_FAST,
+            AWAY_FULL,
+            AWAY_HANDSHAKE, /* it was not completed */
+            AWAY_IDLE,      /* nothing was asked for that is allowed */
+            AWAYS,
 };
 
 struct access {
@@ -49,7 +56,7 @@ struct access {
     struct access_log *log; /* NULL: none. A reference; only access_reload replaces it */
     atomic_uint generation; /* of rules */
     atomic_uint_fast64_t refused;
-    struct turned_away away;
+    atomic_uint_fast64_t away[AWAYS]; /* since the last summary */
     tvl_time summed_at;
 };
 
@@ -71,8 +78,10 @@ struct access_session {
     char address[ADDRESS_TEXT_MAX];
     char *certificate; /* subject; NULL: none */
     char subject[ACCESS_SUBJECT_MAX];
-    struct held tokens[ACCESS_TOKENS_MAX];
+    struct held *tokens[ACCESS_TOKENS_MAX];
     size_t n_tokens;
+    uint64_t going[GOING_MAX]; /* what the log says was begun: hashes; 0: free */
+    bool allowed;              /* something ever was */
     unsigned strikes;
     tvl_time began;
 };
@@ -261,10 +270,15 @@ uint64_t access_refused(const struct access *a)
 static void count_away(struct access *a, enum quota_verdict v)
 {
     atomic_fetch_add(&a->refused, 1);
-    atomic_fetch_add(v == QUOTA_MANY   ? &a->away.many
-                     : v == QUOTA_FAST ? &a->away.fast
-                                       : &a->away.full,
+    atomic_fetch_add(&a->away[v == QUOTA_MANY   ? AWAY_MANY
+                              : v == QUOTA_FAST ? AWAY_FAST
+                                                : AWAY_FULL],
                      1);
+}
+
+void access_missed(struct access *a)
+{
+    atomic_fetch_add(&a->away[AWAY_HANDSHAKE], 1);
 }
 
 enum tvl_knock access_knock(void *access, const struct sockaddr_storage *remote, bool proved,
@@ -281,31 +295,41 @@ enum tvl_knock access_knock(void *access, const struct sockaddr_storage *remote,
 }
 
 /* One line for many: a flood must not become a flood of lines. */
+static void sum_up(struct access *a)
+{
+    unsigned long long n[AWAYS], sum = 0;
+    char reason[ACCESS_REASON_MAX * 2];
+    for (int i = 0; i < AWAYS; i++) {
+        n[i] = atomic_exchange(&a->away[i], 0);
+        sum += n[i];
+    }
+    if (sum == 0)
+        return;
+    snprintf(reason, sizeof reason,
+             "%llu by the limit per address, %llu by its rate, %llu for want of room, %llu without "
+             "a handshake, %llu that asked for nothing allowed",
+             n[AWAY_MANY], n[AWAY_FAST], n[AWAY_FULL], n[AWAY_HANDSHAKE], n[AWAY_IDLE]);
+    const unsigned long long limited = sum - n[AWAY_HANDSHAKE] - n[AWAY_IDLE];
+    log_line(limited > 0 || sum >= NOTICEABLE ? LOG_WARN : LOG_INFO,
+             "%llu connections came to nothing: %s", sum, reason);
+    if (limited == 0)
+        return; /* the others have lines of their own, or no session */
+    const struct access_entry e = { .action = "connect",
+                                    .count = (int64_t)limited,
+                                    .bytes = -1,
+                                    .bytes_received = -1,
+                                    .duration_us = -1,
+                                    .reason = reason };
+    write_entry(a, &e);
+}
+
 void access_tick(struct access *a, tvl_time now)
 {
     quota_tick(a->quota, now);
     if (now < a->summed_at + SUMMARY_US)
         return;
     a->summed_at = now;
-    const uint64_t many = atomic_exchange(&a->away.many, 0),
-                   fast = atomic_exchange(&a->away.fast, 0),
-                   full = atomic_exchange(&a->away.full, 0);
-    if (many + fast + full == 0)
-        return;
-    char reason[ACCESS_REASON_MAX];
-    snprintf(reason, sizeof reason,
-             "%llu by the limit per address, %llu by its rate, %llu for want of room",
-             (unsigned long long)many, (unsigned long long)fast, (unsigned long long)full);
-    log_line(LOG_WARN, "%llu connections were turned away: %s",
-             (unsigned long long)(many + fast + full), reason);
-    const struct access_entry e = { .action = "connect",
-                                    .allowed = 0,
-                                    .count = (int64_t)(many + fast + full),
-                                    .bytes = -1,
-                                    .bytes_received = -1,
-                                    .duration_us = -1,
-                                    .reason = reason };
-    write_entry(a, &e);
+    sum_up(a);
 }
 
 /* ---- a session ---- */
@@ -340,14 +364,51 @@ static struct access_entry entry_of(const struct access_session *s, const char *
                                   .count = -1 };
 }
 
-static void note(struct access_session *s, const char *action, const struct moq_name *ns,
-                 const struct access_verdict *v)
+/* FNV-1a, never 0. Two that are alike cost a line of the log. */
+static uint64_t hash_of(enum access_action action, const char *ns)
+{
+    uint64_t h = 14695981039346656037u + (uint64_t)action;
+    for (; *ns; ns++)
+        h = (h ^ (uint8_t)*ns) * 1099511628211u;
+    return h | 1;
+}
+
+/* Whether it is new: several requests on one namespace are one line. */
+static bool goes(struct access_session *s, enum access_action action, const char *ns)
+{
+    const uint64_t hash = hash_of(action, ns);
+    uint64_t *place = NULL;
+    s->allowed = true;
+    for (size_t i = 0; i < GOING_MAX; i++) {
+        if (s->going[i] == hash)
+            return false;
+        if (!s->going[i])
+            place = &s->going[i];
+    }
+    if (place)
+        *place = hash;
+    return true;
+}
+
+static void ends(struct access_session *s, enum access_action action, const char *ns)
+{
+    const uint64_t hash = hash_of(action, ns);
+    for (size_t i = 0; i < GOING_MAX; i++)
+        if (s->going[i] == hash)
+            s->going[i] = 0;
+}
+
+/* `ns` NULL: it is about the session, and `request` does not count. */
+static void note(struct access_session *s, const char *action, enum access_action request,
+                 const struct moq_name *ns, const struct access_verdict *v)
 {
     char name[NAME_TEXT_MAX];
     struct access_entry e = entry_of(s, action);
     if (ns) {
         grant_name_text(ns, name, sizeof name);
         e.ns = name;
+        if (v->allowed && !goes(s, request, name))
+            return;
     }
     e.allowed = v->allowed;
     e.reason = v->reason;
@@ -397,7 +458,7 @@ struct access_session *access_join(struct access *a, const struct access_peer *p
     }
     fill(s, a, peer, now);
     allow(v, ACCESS_FOREVER);
-    note(s, "connect", NULL, v);
+    note(s, "connect", ACCESS_SUBSCRIBE, NULL, v);
     return s;
 }
 
@@ -406,12 +467,13 @@ const char *access_subject(const struct access_session *s)
     return s->subject;
 }
 
-static void held_fini(struct access_session *s, struct held *h)
+static void held_free(struct access_session *s, struct held *h)
 {
     if (h->counted)
         quota_token_leave(s->access->quota, h->claims.id);
     token_claims_fini(&h->claims);
     free(h->text);
+    free(h);
 }
 
 void access_leave(struct access_session *s, uint64_t bytes_sent, uint64_t bytes_received,
@@ -427,7 +489,9 @@ void access_leave(struct access_session *s, uint64_t bytes_sent, uint64_t bytes_
     write_entry(s->access, &e);
     quota_leave(s->access->quota, &s->remote, now);
     for (size_t i = 0; i < s->n_tokens; i++)
-        held_fini(s, &s->tokens[i]);
+        held_free(s, s->tokens[i]);
+    if (!s->allowed)
+        atomic_fetch_add(&s->access->away[AWAY_IDLE], 1);
     rules_free(s->rules);
     free(s->certificate);
     free(s);
@@ -463,7 +527,7 @@ static void follow_rules(struct access_session *s)
     rules_free(s->rules);
     s->rules = rules_now(s->access, &s->generation);
     for (size_t i = 0; i < s->n_tokens; i++) {
-        struct held *h = &s->tokens[i];
+        struct held *h = s->tokens[i];
         struct token_claims c = { .n_subscribe = 0 };
         h->voided = !s->rules->key || token_judge(s->rules->key, s->rules->issuer, h->text, h->len,
                                                   access_now_ms() / 1000, &c) != TOKEN_GOOD;
@@ -474,8 +538,9 @@ static void follow_rules(struct access_session *s)
 static struct held *find_held(struct access_session *s, struct moq_bytes value)
 {
     for (size_t i = 0; i < s->n_tokens; i++)
-        if (s->tokens[i].len == value.len && memcmp(s->tokens[i].text, value.bytes, value.len) == 0)
-            return &s->tokens[i];
+        if (s->tokens[i]->len == value.len &&
+            memcmp(s->tokens[i]->text, value.bytes, value.len) == 0)
+            return s->tokens[i];
     return NULL;
 }
 
@@ -487,13 +552,17 @@ static bool has_expired(const struct held *h)
 static struct held *keep(struct access_session *s, struct moq_bytes value,
                          struct token_claims *claims)
 {
-    struct held *h = &s->tokens[s->n_tokens];
+    struct held *h = malloc(sizeof *h);
     char *text = malloc(value.len);
-    if (!text)
+    if (!h || !text) {
+        free(h);
+        free(text);
         return NULL;
+    }
     memcpy(text, value.bytes, value.len);
     *h = (struct held){ .text = text, .len = value.len, .claims = *claims };
     memset(claims, 0, sizeof *claims);
+    s->tokens[s->n_tokens] = h;
     if (s->n_tokens++ == 0 && h->claims.subject[0])
         snprintf(s->subject, sizeof s->subject, "%s", h->claims.subject);
     return h;
@@ -585,7 +654,7 @@ void access_setup(struct access_session *s, const struct moq_token *tokens, size
             held[i]->setup = true;
         allow(v, ACCESS_FOREVER);
     }
-    note(s, "setup", NULL, v);
+    note(s, "setup", ACCESS_SUBSCRIBE, NULL, v);
 }
 
 void access_check(struct access_session *s, struct access_verdict *v)
@@ -593,15 +662,15 @@ void access_check(struct access_session *s, struct access_verdict *v)
     bool had = false;
     allow(v, ACCESS_FOREVER);
     for (size_t i = 0; i < s->n_tokens; i++) {
-        had |= s->tokens[i].setup;
-        if (s->tokens[i].setup && !has_expired(&s->tokens[i]))
+        had |= s->tokens[i]->setup;
+        if (!has_expired(s->tokens[i]))
             return;
     }
     if (!had)
         return;
     refuse_token(v, TOKEN_EXPIRED);
     v->close = true;
-    note(s, "expire", NULL, v);
+    note(s, "expire", ACCESS_SUBSCRIBE, NULL, v);
 }
 
 /* ---- requests ---- */
@@ -673,8 +742,8 @@ static void judge(struct access_session *s, enum access_action action, const str
         return;
     }
     for (size_t i = 0; i < s->n_tokens; i++)
-        if (s->tokens[i].setup)
-            try_token(s, &s->tokens[i], action, ns, &found);
+        if (s->tokens[i]->setup)
+            try_token(s, s->tokens[i], action, ns, &found);
     for (int i = 0; i < count; i++)
         if (!held[i]->setup)
             try_token(s, held[i], action, ns, &found);
@@ -699,7 +768,7 @@ void access_request(struct access_session *s, enum access_action action, const s
     judge(s, action, ns, tokens, n, v);
     if (!v->allowed)
         strike(s, v);
-    note(s, action == ACCESS_SUBSCRIBE ? "subscribe" : "publish", ns, v);
+    note(s, action == ACCESS_SUBSCRIBE ? "subscribe" : "publish", action, ns, v);
 }
 
 void access_done(struct access_session *s, enum access_action action, const struct moq_name *ns,
@@ -709,6 +778,7 @@ void access_done(struct access_session *s, enum access_action action, const stru
     struct access_entry e =
         entry_of(s, action == ACCESS_SUBSCRIBE ? "subscribe-end" : "publish-end");
     grant_name_text(ns, name, sizeof name);
+    ends(s, action, name);
     e.ns = name;
     e.bytes = (int64_t)bytes;
     e.duration_us = (int64_t)duration_us;

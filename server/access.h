@@ -60,7 +60,8 @@ int access_new(struct access **out, const struct config_access *cfg, char *why, 
 int access_reload(struct access *a, const struct config_access *cfg, char *why, size_t why_size);
 /* Open the access log's file again, as after it was renamed (SIGHUP). From any thread. */
 void access_reopen_log(struct access *a);
-/* About once a second, from one thread: forgets addresses, says how many were turned away. */
+/* About once a second, from one thread: forgets addresses, sums up who was turned away or came for
+ * nothing: one line in the logs for ten seconds of them. */
 void access_tick(struct access *a, tvl_time now);
 void access_free(struct access *a); /* after its sessions; NULL allowed */
 
@@ -93,13 +94,14 @@ void access_setup(struct access_session *s, const struct moq_token *tokens, size
 void access_request(struct access_session *s, enum access_action action, const struct moq_name *ns,
                     const struct moq_token *tokens, size_t n, struct access_verdict *v);
 
-/* Something that access_request allowed is over. For the log. */
+/* What access_request allowed on `ns` is over, all of it. For the log, which has one line for the
+ * first of several requests on one namespace, and this. */
 void access_done(struct access_session *s, enum access_action action, const struct moq_name *ns,
                  uint64_t bytes, uint64_t duration_us, const char *reason);
 
 /*
- * May the session go on? Not once every token of its SETUP has run out: close with v->close_code
- * (MOQ_EXPIRED_AUTH_TOKEN). One without such tokens may. Cheap; each second or so.
+ * May the session go on? One that has shown a token in SETUP not once all that it has shown have
+ * run out: close with v->close_code (MOQ_EXPIRED_AUTH_TOKEN). Cheap; each second or so.
  */
 void access_check(struct access_session *s, struct access_verdict *v);
 
@@ -109,6 +111,9 @@ const char *access_subject(const struct access_session *s);
 /* The connection is gone. NULL allowed. */
 void access_leave(struct access_session *s, uint64_t bytes_sent, uint64_t bytes_received,
                   const char *reason, tvl_time now);
+
+/* A connection is gone that access_join never saw: its handshake came to nothing. */
+void access_missed(struct access *a);
 
 uint64_t access_now_ms(void); /* since 1970: tokens run out by the clock of the day */
 

@@ -7,6 +7,7 @@
 #include <tvl/select.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "log.h"
 
 #define US_PER_MS 1000u
@@ -92,6 +93,8 @@ static void set_transport(struct tvl_config *tvl, const struct port *p, const st
     const struct config_transport *t = &cfg->transport;
     tvl->tls = p->tls;
     tvl->conns_max = CONNS_MAX * p->count;
+    tvl->on_knock = p->access ? access_knock : NULL;
+    tvl->knock_user = p->access;
     tvl->trace = p->qlog[0] ? tvl_qlog_trace : NULL;
     tvl->cc = t->cc ? t->cc : "copa";
     tvl->objective = (enum tvl_objective)t->objective;

@@ -16,6 +16,7 @@ struct port { /* zero is a closed one */
     struct tvl_tls *tls;
     struct tvl_knowledge *knowledge;        /* NULL: none */
     FILE *keylog;                           /* NULL: none */
+    struct access *access;                  /* asked at the door; borrowed; NULL: nobody is */
     unsigned count;                         /* of workers */
     struct tvl_qlog *qlog[TVL_WORKERS_MAX]; /* NULL: none */
 };

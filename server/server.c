@@ -102,7 +102,7 @@ struct snapshot *server_snapshot(struct server *s)
     out->draining = !out->ready;
     out->workers = s->port.count;
     out->sessions_total = atomic_load(&s->worker_host.total);
-    out->refused_total = atomic_load(&s->worker_host.refused);
+    out->refused_total = atomic_load(&s->worker_host.refused) + access_refused(s->access);
     for (size_t i = 0; i < out->n_sources; i++)
         broadcast_snapshot(directory_at(s->directory, i), &out->source[i]);
     const int missing = census_wait(c, out);
@@ -300,6 +300,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     for (size_t i = 0; i < directory_count(s->directory); i++)
         broadcast_tick(directory_at(s->directory, i), now);
+    access_tick(s->access, now);
     flush(s);
     advance_end(s, now);
 }
@@ -333,6 +334,7 @@ static int open_core(struct server *s, char *why, size_t why_size)
     s->worker_host.ring = ring_main;
     s->worker_host.user = s;
     s->worker_host.policy_log = s->policy_log;
+    s->worker_host.access = s->port.access = s->access;
     atomic_init(&s->worker_host.viewers_max, s->cfg->viewers_max);
     bool ok = s->directory != NULL;
     for (unsigned i = 0; ok && i < workers; i++) {
@@ -419,6 +421,7 @@ static void close_all(struct server *s)
     for (size_t i = 0; s->directory && i < directory_count(s->directory); i++)
         broadcast_free(directory_at(s->directory, i));
     directory_free(s->directory);
+    access_free(s->access);
     letter_box_fini(&s->in);
     if (s->json)
         fclose(s->json);
@@ -470,6 +473,7 @@ int server_run(const struct config *cfg, char *why, size_t why_size)
     }
     if (open_file(&s->json, cfg->json, why, why_size) < 0 ||
         open_file(&s->policy_log, cfg->policy_log, why, why_size) < 0 ||
+        access_new(&s->access, &cfg->access, why, why_size) < 0 ||
         open_core(s, why, why_size) < 0 || add_sources(s, why, why_size) < 0 ||
         port_open(&s->port, cfg, on_event, s, why, why_size) < 0)
         goto close;

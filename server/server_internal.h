@@ -4,6 +4,7 @@
 
 #include <ev.h>
 
+#include "access.h"
 #include "broadcast.h"
 #include "control_hooks.h"
 #include "directory.h"
@@ -22,6 +23,7 @@ struct server {
     const struct config *cfg;
     struct ev_loop *loop;
     FILE *json, *policy_log; /* NULL: none */
+    struct access *access;   /* who may do what */
     struct port port;
     struct worker *worker[TVL_WORKERS_MAX];
     bool unrung[TVL_WORKERS_MAX]; /* it has letters, and has not been told */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "clock.h"
 #include "log.h"
 
 struct asked {               /* a FETCH of what the main loop has not told us about yet */
@@ -20,13 +21,16 @@ struct viewer {
     struct moq_session *moq;
     struct wire wire;
     struct watch_way way;
+    struct access_session *access;           /* NULL: not connected yet, or gone */
     struct watch *watch[VIEWER_WATCHES_MAX]; /* NULL: free */
     struct past past;
     struct asked *asked; /* VIEWER_ASKED_MAX of them, NULL before the first */
     uint8_t last;        /* the one that was asked for last */
-    tvl_time since;
+    tvl_time since, checked;
     bool setup, closing;
 };
+
+#define CHECK_US 1000000u /* between looks at what has run out */
 
 /* ---- what it watches ---- */
 
@@ -91,11 +95,21 @@ static struct watch *watch_of(struct viewer *v, const char *ns)
     return v->watch[place];
 }
 
+/* What it had of `w` is over. */
+static void note_end(struct viewer *v, const struct watch *w)
+{
+    struct moq_name name;
+    if (v->access && moq_name_from_text(&name, w->ns, "") == 0)
+        access_done(v->access, ACCESS_SUBSCRIBE, &name, watch_bytes(w),
+                    clock_now_us() - w->granted_at, NULL);
+}
+
 static void leave_if_idle(struct viewer *v, struct watch *w)
 {
     struct follow *f = w->follow;
     if (!f || !watch_is_idle(w) || has_asked(v, w))
         return;
+    note_end(v, w);
     watch_part(w);
     v->host->left(v->host->user, f);
 }
@@ -106,12 +120,43 @@ static void tell_watched(const struct viewer *v, const struct watch *w, int trac
         v->host->watched(v->host->user, w->follow, (size_t)track);
 }
 
+/* The session must end: `a` says so. */
+static void turn_out(struct viewer *v, const struct access_verdict *a)
+{
+    viewer_close(v, a->close_code, a->reason, v->wire.tvl.now);
+}
+
+static void turn_out_if(struct viewer *v, const struct access_verdict *a)
+{
+    if (!a->allowed && a->close)
+        turn_out(v, a);
+}
+
+/* With the tokens of the message that is being read. False: refused, to be answered; then
+ * turn_out_if. */
+static bool may_watch(struct viewer *v, const struct moq_name *name, struct access_verdict *a)
+{
+    const struct moq_token *tokens;
+    const size_t n = moq_tokens(v->moq, &tokens);
+    if (!v->access)
+        *a = (struct access_verdict){ .request_code = MOQ_REQ_UNAUTHORIZED };
+    else
+        access_request(v->access, ACCESS_SUBSCRIBE, name, tokens, n, a);
+    return a->allowed;
+}
+
 static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,
                          const struct moq_subscribe_options *o)
 {
     struct viewer *v = user;
     char ns[VIEW_NS_MAX];
+    struct access_verdict a;
     (void)o;
+    if (!may_watch(v, name, &a)) {
+        (void)moq_reject(s, a.request_code, a.reason);
+        turn_out_if(v, &a);
+        return;
+    }
     if (!write_ns(ns, sizeof ns, name)) {
         moq_reject(s, MOQ_REQ_DOES_NOT_EXIST, "no such namespace here");
         return;
@@ -129,8 +174,26 @@ static void on_subscribe(void *user, struct moq_sending *s, const struct moq_nam
         }
         watch_join(w, f);
     }
+    watch_grant(w, a.until_ms, v->wire.tvl.now);
     tell_watched(v, w, watch_subscribe(w, s, &name->track));
     leave_if_idle(v, w);
+}
+
+/* A newer token may come with an update: what it grants lasts longer. */
+static void on_update(void *user, struct moq_sending *s, const struct moq_subscribe_options *o)
+{
+    struct viewer *v = user;
+    const struct subscription *sub = moq_sending_user(s);
+    const struct moq_token *tokens;
+    struct access_verdict a;
+    struct moq_name name;
+    (void)o;
+    if (!sub || moq_tokens(v->moq, &tokens) == 0 ||
+        moq_name_from_text(&name, sub->watch->ns, "") < 0)
+        return;
+    if (may_watch(v, &name, &a))
+        watch_grant(sub->watch, a.until_ms, v->wire.tvl.now);
+    turn_out_if(v, &a);
 }
 
 /* ---- the past ---- */
@@ -165,8 +228,14 @@ static void on_fetch(void *user, struct moq_fetch *f, const struct moq_name *nam
                      const struct moq_fetch_options *o)
 {
     struct viewer *v = user;
-    struct asked *a = place_to_ask(v);
+    struct access_verdict may;
     char ns[VIEW_NS_MAX];
+    if (!may_watch(v, name, &may)) {
+        moq_fetch_reject(f, may.request_code, may.reason);
+        turn_out_if(v, &may);
+        return;
+    }
+    struct asked *a = place_to_ask(v);
     if (!write_ns(ns, sizeof ns, name) || name->track.len >= sizeof a->name) {
         moq_fetch_reject(f, MOQ_REQ_DOES_NOT_EXIST, "no such track here");
         return;
@@ -177,6 +246,8 @@ static void on_fetch(void *user, struct moq_fetch *f, const struct moq_name *nam
         if (follow)
             watch_join(w, follow);
     }
+    if (w)
+        watch_grant(w, may.until_ms, v->wire.tvl.now);
     if (!w || !w->follow) {
         moq_fetch_reject(f, MOQ_REQ_EXCESSIVE_LOAD, "too much at once");
         return;
@@ -248,9 +319,18 @@ static void forget_all(struct viewer *v)
 static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
 {
     struct viewer *v = user;
+    const struct moq_token *tokens;
+    struct access_verdict a;
+    const size_t n = moq_tokens(v->moq, &tokens);
     (void)path;
     (void)authority;
     v->setup = true;
+    if (v->access)
+        access_setup(v->access, tokens, n, &a);
+    if (v->access && !a.allowed) {
+        turn_out(v, &a);
+        return;
+    }
     log_line(LOG_INFO, "viewer %llu: session is up", (unsigned long long)viewer_id(v));
 }
 
@@ -259,14 +339,17 @@ static void on_closed(void *user, uint64_t code, const char *reason)
     struct viewer *v = user;
     v->closing = true;
     forget_all(v);
-    log_line(code == MOQ_NO_ERROR ? LOG_INFO : LOG_WARN, "viewer %llu: session over (0x%llx) %s",
-             (unsigned long long)viewer_id(v), (unsigned long long)code, reason ? reason : "");
+    /* Of those who never had anything there may be very many: access sums them up. */
+    log_line(code == MOQ_NO_ERROR || !viewer_watch(v) ? LOG_INFO : LOG_WARN,
+             "viewer %llu: session over (0x%llx) %s", (unsigned long long)viewer_id(v),
+             (unsigned long long)code, reason ? reason : "");
 }
 
 static const struct moq_handler handler = {
     .on_setup = on_setup,
     .on_closed = on_closed,
     .on_subscribe = on_subscribe,
+    .on_update = on_update,
     .on_cancelled = on_cancelled,
     .on_fetch = on_fetch,
     .on_fetch_cancelled = on_fetch_cancelled,
@@ -297,13 +380,28 @@ static void end_of_stream(struct viewer *v, const struct tvl_event *ev, tvl_time
     }
 }
 
+static void connected(struct viewer *v, tvl_time now)
+{
+    struct tvl_path_stats path;
+    struct access_verdict a;
+    const struct access_peer peer = { .id = v->way.id,
+                                      .remote = &path.remote,
+                                      .subject = tvl_conn_peer_subject(v->way.conn) };
+    memset(&path, 0, sizeof path);
+    (void)tvl_paths(v->way.conn, &path, 1);
+    v->wire.tvl.now = now;
+    v->access = access_join(v->host->access, &peer, now, &a);
+    if (!v->access)
+        turn_out(v, &a);
+    else if (moq_session_start(v->moq) < 0)
+        viewer_close(v, MOQ_INTERNAL_ERROR, "cannot start the session", now);
+}
+
 void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
 {
     switch (ev->type) {
     case TVL_EVENT_CONNECTED:
-        v->wire.tvl.now = now;
-        if (moq_session_start(v->moq) < 0)
-            viewer_close(v, MOQ_INTERNAL_ERROR, "cannot start the session", now);
+        connected(v, now);
         break;
     case TVL_EVENT_PATH:
         for (size_t i = 0; ev->path.state == TVL_PATH_UP && i < VIEWER_WATCHES_MAX; i++)
@@ -325,11 +423,30 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
     moq_tvl_on_event(&v->wire.tvl, v->moq, ev, now);
 }
 
+/* Tokens run out. */
+static void check_access(struct viewer *v, tvl_time now)
+{
+    const uint64_t wall_ms = access_now_ms();
+    struct access_verdict a;
+    v->checked = now;
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
+        if (!v->watch[i] || watch_is_idle(v->watch[i]) || v->watch[i]->until_ms > wall_ms)
+            continue;
+        watch_done(v->watch[i], MOQ_DONE_UNAUTHORIZED, "the token has expired");
+        leave_if_idle(v, v->watch[i]);
+    }
+    access_check(v->access, &a);
+    if (!a.allowed)
+        turn_out(v, &a);
+}
+
 void viewer_tick(struct viewer *v, tvl_time now)
 {
     v->wire.tvl.now = now;
     moq_session_tick(v->moq, now);
     past_pump(&v->past);
+    if (v->access && !v->closing && now >= v->checked + CHECK_US)
+        check_access(v, now);
 }
 
 /* ---- life ---- */
@@ -359,12 +476,27 @@ int viewer_new(struct viewer **out, const struct viewer_host *host, uint64_t id,
     return 0;
 }
 
+void viewer_gone(struct viewer *v, const char *reason, tvl_time now)
+{
+    struct tvl_conn_stats stats;
+    v->closing = true;
+    forget_all(v);
+    if (!v->access) {
+        access_missed(v->host->access);
+        return;
+    }
+    tvl_conn_get_stats(v->way.conn, &stats);
+    access_leave(v->access, stats.bytes_sent, stats.bytes_received, reason, now);
+    v->access = NULL;
+}
+
 void viewer_free(struct viewer *v)
 {
     if (!v)
         return;
     v->closing = true;
     forget_all(v);
+    access_leave(v->access, 0, 0, "the server has stopped", clock_now_us());
     tvl_conn_set_user(v->way.conn, NULL);
     moq_session_free(v->moq);
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++)
@@ -431,6 +563,8 @@ void viewer_snapshot(const struct viewer *v, tvl_time now, struct snapshot_sessi
                                       .multipath = stats.multipath,
                                       .loss = stats.loss,
                                       .top = -1 };
+    if (v->access)
+        snprintf(out->subject, sizeof out->subject, "%s", access_subject(v->access));
     out->n_paths = tvl_paths(v->way.conn, out->path, SNAPSHOT_PATHS_MAX);
     if (out->n_paths > 0)
         address_text(&out->path[0].remote, out->remote);

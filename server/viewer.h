@@ -9,6 +9,7 @@
 #include <moq/moq.h>
 #include <tvl/tvl.h>
 
+#include "access.h"
 #include "watch.h"
 
 #define VIEWER_WATCHES_MAX 8 /* namespaces of one session at once */
@@ -19,6 +20,7 @@ struct viewer;
 struct viewer_host { /* the worker, to its viewers */
     void *user;
     FILE *policy_log; /* of what is decided; NULL: none */
+    struct access *access;
     /* The broadcast of that name as it is followed, asked for if it is not yet. NULL: no memory. */
     struct follow *(*follow)(void *user, const char *ns);
     /* `f` has one watch less. `f` may be gone on return. */
@@ -33,6 +35,9 @@ struct viewer_host { /* the worker, to its viewers */
 int viewer_new(struct viewer **out, const struct viewer_host *host, uint64_t id,
                struct tvl_conn *conn, tvl_time now);
 void viewer_free(struct viewer *v);
+
+/* Its connection has closed: the last words of the access log. viewer_free follows. */
+void viewer_gone(struct viewer *v, const char *reason, tvl_time now);
 
 /* Every event of the connection but ACCEPTED and CLOSED. */
 void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now);

@@ -206,6 +206,31 @@ static int answer(struct watch *w, struct subscription *sub)
     return track;
 }
 
+static uint64_t all_bytes(const struct watch *w)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < TRACKS_MAX; i++)
+        bytes += w->count[i].bytes;
+    return bytes;
+}
+
+uint64_t watch_bytes(const struct watch *w)
+{
+    const uint64_t bytes = all_bytes(w); /* another run counts anew */
+    return bytes >= w->bytes_before ? bytes - w->bytes_before : bytes;
+}
+
+void watch_grant(struct watch *w, uint64_t until_ms, tvl_time now)
+{
+    if (watch_is_idle(w)) {
+        w->until_ms = 0;
+        w->granted_at = now;
+        w->bytes_before = all_bytes(w);
+    }
+    if (until_ms > w->until_ms)
+        w->until_ms = until_ms;
+}
+
 int watch_subscribe(struct watch *w, struct moq_sending *s, const struct moq_bytes *name)
 {
     struct subscription *sub = calloc(1, sizeof *sub);

@@ -60,6 +60,9 @@ struct watch {
     enum policy_protection protection[TRACKS_MAX]; /* as the transport was told */
     struct watch_count count[TRACKS_MAX];
     tvl_time since;
+    uint64_t until_ms; /* of access_now_ms(): it may watch as long */
+    tvl_time granted_at;
+    uint64_t bytes_before;         /* of count, when that was */
     tvl_time delay_us[TRACKS_MAX]; /* from offer to acknowledgement, of the last that came */
     uint64_t rank[TRACKS_MAX];     /* of each track's last object; 0: none yet */
     uint8_t missed;                /* lowest spatial layer it lost; SVC_SPATIAL_MAX: none */
@@ -76,6 +79,11 @@ void watch_free(struct watch *w);
 void watch_join(struct watch *w, struct follow *f);
 /* And no longer; its account stays. */
 void watch_part(struct watch *w);
+
+/* It may watch until then, or longer if that was granted since it was idle. */
+void watch_grant(struct watch *w, uint64_t until_ms, tvl_time now);
+/* Payload sent since then. */
+uint64_t watch_bytes(const struct watch *w);
 
 /* The peer asks for the track called `name`. Answered at once where the follow has a view, else by
  * watch_shown or watch_refuse. The track's number, or -1: refused, or it waits. */

@@ -472,6 +472,7 @@ static void lose_viewer(struct worker *w, struct viewer *v, const struct tvl_eve
              (int)ev->closed.kind, (unsigned long long)ev->closed.code, ev->closed.reason);
     tell_ended(w, v, ev->closed.reason, now);
     viewer_total(v, &w->gone);
+    viewer_gone(v, ev->closed.reason, now);
     for (size_t i = 0; i < w->n_viewers; i++) {
         if (w->viewers[i] == v) {
             w->viewers[i] = w->viewers[--w->n_viewers];
@@ -538,6 +539,7 @@ struct worker *worker_new(unsigned number, struct worker_host *host)
     w->host = host;
     w->viewer_host = (struct viewer_host){ .user = w,
                                            .policy_log = host->policy_log,
+                                           .access = host->access,
                                            .follow = follow,
                                            .left = left,
                                            .watched = watched,

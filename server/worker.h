@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <tvl/ev.h>
 
+#include "access.h"
 #include "letter.h"
 
 #define WORKER_UP_MAX 16384 /* letters on their way to the main loop; then news are left out */
@@ -23,6 +24,7 @@ struct worker_host {          /* the server, to its workers; outlives them */
     void (*ring)(void *user); /* from any thread: there is something in it */
     void *user;
     FILE *policy_log;                    /* of what is decided; NULL: none */
+    struct access *access;               /* who may do what */
     atomic_uint viewers_max;             /* sessions at once, of all workers */
     atomic_uint viewers;                 /* that are there */
     atomic_uint_fast64_t total, refused; /* that ever came, and of them turned away for want of
