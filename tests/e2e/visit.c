@@ -81,10 +81,8 @@ static void ask(struct visit *v)
     o.filter = MOQ_FILTER_LARGEST_OBJECT;
     result = v->o.publish ? moq_request(v->moq, MOQ_REQUEST_PUBLISH_NAMESPACE, &name, NULL, &req)
                           : moq_subscribe(v->moq, &name, &o, NULL, &sub);
-    if (result < 0) {
-        note(v, moq_strerror(result));
-        leave(v);
-    }
+    if (result < 0)
+        note(v, moq_strerror(result)); /* it is being closed: that will be heard of */
 }
 
 static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
