@@ -18,7 +18,7 @@ class Clip:
 
 def program_path(name):
     """A program wherever meson puts it."""
-    for folder in ("svc", "svc/tools", "media", "server", "client", "vmm-shim",
+    for folder in ("svc", "svc/tools", "media", "server", "client", "load", "vmm-shim",
                    "vmm-shim/vlink"):
         path = os.path.join(BUILD, folder, name)
         if os.path.isfile(path):
