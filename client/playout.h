@@ -31,10 +31,12 @@
 #define PLAYOUT_SHIFT_MAX_US 1000000  /* per rebuffering */
 #define PLAYOUT_EXTRA_MAX_US 3000000  /* all rebufferings together */
 #define PLAYOUT_LOW_WINDOW_US 1000000 /* low: judged together; then it may give back */
-#define PLAYOUT_LOW_LATE 3            /* late base units in a window shift the clock */
+#define PLAYOUT_LOW_LATE 3            /* late units in a window shift the clock, ... */
+#define PLAYOUT_LOW_SPAN_US 300000    /* ... spread over so long: one hold-up does not */
 #define PLAYOUT_LOW_MARGIN_US 10000   /* on top of the lateness seen */
 #define PLAYOUT_FOLLOW_US 10000
-#define PLAYOUT_FOLLOW_PARTS 32 /* of what the sound is off, each time: in a third of a second */
+#define PLAYOUT_FOLLOW_PARTS 12 /* of what the sound is off, each time: in an eighth of a second \
+                                 */
 #define PLAYOUT_FOLLOW_MAX_US 250000 /* further off it is no clock */
 #define PLAYOUT_DRIFT_WINDOW_US                                                               \
     30000000                          /* the earliest units of one against those of the first \
