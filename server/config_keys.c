@@ -45,18 +45,14 @@ static const struct config_key source_keys[] = {
     { "kind", KEY_CHOICE, AT(config_source, kind),
       .names = CHOICE("file", "live", "upstream", "publish"), .fallback = "file",
       .doc = "file: a layered file. live: encoded while it runs. upstream: subscribed to on "
-             "another "
-             "server or relay. publish: pushed by a MoQT client." },
+             "another server or relay. publish: pushed by a MoQT client." },
     { "input", KEY_TEXT, AT(config_source, input),
       .doc = "file: its name. live: test[:WxH][@FPS], a file or address that FFmpeg reads (srt:, "
-             "rist:, "
-             "rtmp:, rtsp:, rtp:, udp:, tcp:), v4l2:DEVICE, x11:DISPLAY, gst:PIPELINE, - "
-             "(standard input). "
-             "upstream: moqt://HOST:PORT/NAMESPACE. publish: none." },
+             "rist:, rtmp:, rtsp:, rtp:, udp:, tcp:), v4l2:DEVICE, x11:DISPLAY, gst:PIPELINE, - "
+             "(standard input). upstream: moqt://HOST:PORT/NAMESPACE. publish: none." },
     { "sound", KEY_TEXT, AT(config_source, sound),
-      .doc = "live, with what comes in its own time: alsa:DEVICE, pulse:SOURCE, gst:PIPELINE or a "
-             "stream "
-             "instead of the input's own." },
+      .doc = "live, with what comes in its own time: alsa:DEVICE, pulse:SOURCE, gst:PIPELINE or "
+             "a stream instead of the input's own." },
     { "ca", KEY_PATH, AT(config_source, ca),
       .doc = "upstream: PEM trust anchors. Default: the system's." },
     { "token", KEY_PATH, AT(config_source, token),
@@ -100,9 +96,8 @@ static const struct config_key grant_keys[] = {
       .check = config_check_prefix,
       .doc = "All namespaces that begin with these fields; empty: all." },
     { "subject", KEY_TEXT, AT(config_grant, subject),
-      .doc = "Only for who shows a certificate of client_ca with this subject, as RFC 2253 writes "
-             "it: "
-             "CN=cam1,O=Studio. Default: anybody." },
+      .doc = "Only for who shows a certificate of client_ca with this subject, as RFC 2253 "
+             "writes it: CN=cam1,O=Studio. Default: anybody." },
     { "subscribe", KEY_FLAG, AT(config_grant, subscribe), .fallback = "false",
       .doc = "May watch." },
     { "publish", KEY_FLAG, AT(config_grant, publish), .fallback = "false", .doc = "May publish." },
@@ -180,8 +175,8 @@ static const struct config_key confine_keys[] = {
       .doc = "deny: what the server does not need fails. kill: it ends the process. off: nothing "
              "is confined." },
     { "user", KEY_TEXT, AT(config_confine, user),
-      .doc = "To become when started as root; root: stay. Default: svc-server where there is such "
-             "a user." },
+      .doc = "To become when started as root; root: stay. Default: svc-server where there is "
+             "such a user." },
     { "writable", KEY_TEXTS, AT(config_confine, writable), AT(config_confine, n_writable),
       .doc = "List of folders that may be written to, beside those of recordings and logs." },
     { "readable", KEY_TEXTS, AT(config_confine, readable), AT(config_confine, n_readable),
