@@ -31,17 +31,19 @@ static void readable(const char *what, const char *path, struct problems *to)
         fclose(file);
 }
 
-/* A file that will be written: it, or its folder, can be. */
+/* A file that will be written: it, or its folder, can be. Of a recording's name the part in front
+ * of what the time fills in. */
 static void writable(const char *what, const char *path, struct problems *to)
 {
     char folder[4096];
     if (!path || strcmp(path, "-") == 0 || access(path, W_OK) == 0)
         return;
     if (errno == ENOENT) {
-        const char *slash = strrchr(path, '/');
-        snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-                 slash ? path : ".");
-        if (access(folder, W_OK) == 0)
+        snprintf(folder, sizeof folder, "%.*s", (int)strcspn(path, "%"), path);
+        char *slash = strrchr(folder, '/');
+        if (slash)
+            slash[1] = '\0';
+        if (access(slash ? folder : ".", W_OK) == 0)
             return;
     }
     problems_add(to, "%s: %s: %s", what, path, strerror(errno));

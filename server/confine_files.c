@@ -45,20 +45,21 @@ static void allow(const struct rules *r, const char *path, uint64_t access)
     close(rule.parent_fd);
 }
 
-/* A file and the folder that it is in, as it may be made anew there. */
+/* A file and the folder that it is in, as it may be made anew there; of a name with conversions of
+ * strftime(3) the folder in front of them. */
 static void allow_named(const struct rules *r, const char *path, uint64_t access)
 {
     char folder[PATH_SIZE];
     if (!path || strcmp(path, "-") == 0)
         return;
     allow(r, path, access);
-    const char *slash = strrchr(path, '/');
-    const size_t n = slash ? (size_t)(slash - path) : 0;
-    if (n >= sizeof folder)
+    if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0 ||
+        snprintf(folder, sizeof folder, "%.*s", (int)strcspn(path, "%"), path) >= PATH_SIZE)
         return;
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)n : 1, slash ? path : ".");
-    if (strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0)
-        allow(r, folder[0] ? folder : "/", access);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    allow(r, slash ? folder : ".", access);
 }
 
 static void allow_in_home(const struct rules *r, const char *name, uint64_t access)

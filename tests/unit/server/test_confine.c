@@ -28,8 +28,8 @@
 #include "config.h"
 #include "confine.h"
 
-static char allowed[64], forbidden[64]; /* folders */
-static char inside[96], outside[96];    /* files in them that exist */
+static char allowed[64], forbidden[64], recorded[64]; /* folders */
+static char inside[96], outside[96];                  /* files in them that exist */
 
 static int of(int result)
 {
@@ -88,6 +88,15 @@ static int move_out(void)
     char to[128];
     snprintf(to, sizeof to, "%s/moved", forbidden);
     return of(rename(inside, to));
+}
+
+/* Beside a recording that is named by the time. */
+static int make_recorded(void)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/new.mkv", recorded);
+    const int result = open_for(path, O_WRONLY | O_CREAT | O_EXCL);
+    return result ? result : of(unlink(path));
 }
 
 static int write_null(void)
@@ -177,6 +186,7 @@ static const struct row {
     int result; /* errno */
 } rows[] = {
     { "a file in a named folder", make_inside, 0 },
+    { "a file of a recording", make_recorded, 0 },
     { "a file elsewhere", make_outside, EACCES },
     { "writing a file elsewhere", write_outside, EACCES },
     { "emptying a file elsewhere", truncate_outside, EACCES },
@@ -206,8 +216,12 @@ static int attempt(enum config_confine_mode mode, int (*what)(void))
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        char why[256] = "";
+        char why[256] = "", record[96];
+        struct config_source source = { .kind = CONFIG_PUBLISH, .record = record };
+        snprintf(record, sizeof record, "%s/%%Y/%%H.mkv", recorded);
         const struct config c = {
+            .source = &source,
+            .n_sources = 1,
             .listen = "127.0.0.1:4433",
             .viewers_max = 8,
             .confine = { .mode = mode, .user = "root", .writable = writable, .n_writable = 1 },
@@ -302,7 +316,8 @@ static int set_up(void **state)
     (void)state;
     snprintf(allowed, sizeof allowed, "./confine-in-XXXXXX");
     snprintf(forbidden, sizeof forbidden, "./confine-out-XXXXXX");
-    if (!mkdtemp(allowed) || !mkdtemp(forbidden))
+    snprintf(recorded, sizeof recorded, "./confine-rec-XXXXXX");
+    if (!mkdtemp(allowed) || !mkdtemp(forbidden) || !mkdtemp(recorded))
         return -1;
     snprintf(inside, sizeof inside, "%s/file", allowed);
     snprintf(outside, sizeof outside, "%s/file", forbidden);
@@ -314,7 +329,7 @@ static int tear_down(void **state)
     (void)state;
     unlink(inside);
     unlink(outside);
-    return rmdir(allowed) | rmdir(forbidden);
+    return rmdir(allowed) | rmdir(forbidden) | rmdir(recorded);
 }
 
 int main(void)
