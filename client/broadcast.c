@@ -79,7 +79,7 @@ static int subscribe(struct broadcast *b, struct track *t, const char *name)
     if (result == 0)
         result = moq_subscribe(b->moq, &full, &t->options, t, &t->sub);
     if (result != 0)
-        log_text(LOG_LEVEL_WARN, "cannot ask for track %s: %s", name, moq_strerror(result));
+        log_text(LOG_LEVEL_INFO, "cannot ask for track %s: %s", name, moq_strerror(result));
     return result;
 }
 

@@ -447,6 +447,22 @@ static void lost(struct session *s, const char *why)
         wait_for_retry(s);
 }
 
+/* The server will not have us: another try would go the same way. */
+static bool turned_out(const struct session *s, const struct tvl_event *ev)
+{
+    if (ev->closed.kind != TVL_CLOSED_PEER_APP || s->played)
+        return false; /* a token that has run out while it played may be renewed */
+    switch (ev->closed.code) {
+    case MOQ_UNAUTHORIZED:
+    case MOQ_MALFORMED_AUTH_TOKEN:
+    case MOQ_UNKNOWN_AUTH_TOKEN_ALIAS:
+    case MOQ_EXPIRED_AUTH_TOKEN:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void connection_closed(struct session *s, const struct tvl_event *ev)
 {
     static const char *const kinds[] = {
@@ -467,6 +483,14 @@ static void connection_closed(struct session *s, const struct tvl_event *ev)
     if (over || s->closing || s->ended) {
         s->closed = true;
         ended(s);
+        return;
+    }
+    if (turned_out(s, ev)) {
+        snprintf(line, sizeof line, "%.100s refuses us: %.100s (0x%llx)",
+                 s->cfg.args->uri.authority,
+                 *ev->closed.reason ? ev->closed.reason : "no reason given",
+                 (unsigned long long)ev->closed.code);
+        fail(s, 1, line);
         return;
     }
     lost(s, line);
@@ -502,7 +526,8 @@ static void on_event(void *user, const struct tvl_event *ev)
         broadcast_event(s->broadcast, ev, tvl_ev_now(s->driver));
     if (ev->type == TVL_EVENT_CLOSED)
         connection_closed(s, ev);
-    see_to_fault(s);
+    if (s->fault_kind != BROADCAST_BROKEN) /* the end of the connection, which says more, may */
+        see_to_fault(s);                   /* be the next event; else on_tick sees to it */
 }
 
 /* ---- time ---- */

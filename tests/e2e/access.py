@@ -196,6 +196,22 @@ def running_out(bench, port):
           v["objects"] > 0 and v["done"] == DONE_UNAUTHORIZED and not v["closed"], v)
 
 
+def player(bench, port):
+    """What a person is told, and how soon."""
+    rows = [(None, "no right to subscribe"), (bench.expiring("old.token", -1, ("subscribe", ["live"])), "expired"),
+            (bench.token("stranger.token", "--subscribe", "live", "--ttl", "1h", key="stranger"), "not signed"),
+            (bench.path("none.token"), "none.token")]
+    for token, says in rows:
+        if says == "none.token" and os.path.exists(token):
+            os.unlink(token)
+        done = subprocess.run([
+            program_path("svc-player"), "--headless", "--duration", "9", "--ca", bench.pki["ca.pem"], "--path",
+            f"local=127.0.0.1,to=127.0.0.1:{port},name=a", *(["--token", token] if token else []),
+            f"moqt://127.0.0.1:{port}/live/garden"], capture_output=True, text=True, timeout=30, check=False)
+        lines = done.stderr.splitlines()
+        check(f"the player says: {says}", done.returncode == 1 and len(lines) == 1 and says in lines[0], done)
+
+
 def certificates(bench, port):
     client, key, request = bench.path("client.pem"), bench.path("client.pem.key"), bench.path("client.csr")
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=viewer",
@@ -253,6 +269,7 @@ def main():
         namespaces(bench)
         limits(bench)
         running_out(bench, secret_port)
+        player(bench, secret_port)
         certificates(bench, mutual_port)
         viewer.wait(60)
         with open(bench.path("good.json"), encoding="utf-8") as f:
