@@ -35,8 +35,9 @@
 #define PLAYOUT_LOW_SPAN_US 300000    /* ... spread over so long: one hold-up does not */
 #define PLAYOUT_LOW_MARGIN_US 10000   /* on top of the lateness seen */
 #define PLAYOUT_FOLLOW_US 10000
-#define PLAYOUT_FOLLOW_PARTS 12 /* of what the sound is off, each time: in an eighth of a second \
-                                 */
+#define PLAYOUT_FOLLOW_PARTS                                            \
+    12 /* of what the sound is off, each time: in an eighth of a second \
+        */
 #define PLAYOUT_FOLLOW_MAX_US 250000 /* further off it is no clock */
 #define PLAYOUT_DRIFT_WINDOW_US                                                               \
     30000000                          /* the earliest units of one against those of the first \
