@@ -1,6 +1,7 @@
 /* port.c - see port.h. */
 #include "port.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <moq/moq.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "access.h"
 #include "log.h"
 
+#define LB_BLOCK 16      /* bytes of server ID and nonce that are encrypted in one pass */
+#define LB_NONCE_CLEAR 7 /* bytes */
 #define US_PER_MS 1000u
 #define CONNS_MAX 65536u /* of each worker; the server counts its viewers itself */
 #define DEADLINE_MS 400u /* of delay, where no source says one */
@@ -88,6 +91,49 @@ static tvl_time deadline_us(const struct config *cfg)
     return (tvl_time)(ms ? ms : DEADLINE_MS) * US_PER_MS;
 }
 
+/* 32 hexadecimal digits, perhaps spaces between them. */
+static int read_lb_key(uint8_t key[16], const char *path, char *why, size_t why_size)
+{
+    FILE *file = fopen(path, "r");
+    size_t digits = 0;
+    int c;
+    if (!file) {
+        snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    while ((c = fgetc(file)) != EOF && digits <= 32) {
+        if (isspace(c))
+            continue;
+        const int value = isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+        if (value < 0 || digits == 32) {
+            digits = 0;
+            break;
+        }
+        key[digits / 2] = (uint8_t)(key[digits / 2] << 4 | value);
+        digits++;
+    }
+    fclose(file);
+    if (digits == 32)
+        return 0;
+    snprintf(why, why_size, "%s: 16 bytes in hexadecimal are wanted", path);
+    return -1;
+}
+
+/* What a balancer reads from connection IDs (draft-ietf-quic-load-balancers 5). */
+static int set_lb(struct tvl_lb_config *lb, const struct config_transport *t, char *why,
+                  size_t why_size)
+{
+    if (t->server_id_len == 0)
+        return 0;
+    *lb = (struct tvl_lb_config){ .config_id = t->lb_config_id,
+                                  .server_id_len = t->server_id_len,
+                                  .nonce_len = t->lb_key ? (uint8_t)(LB_BLOCK - t->server_id_len)
+                                                         : LB_NONCE_CLEAR,
+                                  .encrypted = t->lb_key != NULL };
+    memcpy(lb->server_id, t->server_id, t->server_id_len);
+    return t->lb_key ? read_lb_key(lb->key, t->lb_key, why, why_size) : 0;
+}
+
 static void set_transport(struct tvl_config *tvl, const struct port *p, const struct config *cfg)
 {
     const struct config_transport *t = &cfg->transport;
@@ -113,8 +159,11 @@ int port_open(struct port *p, const struct config *cfg,
         read_knowledge(p, &cfg->transport, why, why_size) < 0)
         return -1;
     const struct tvl_tls_config tls = tls_config(p, cfg);
+    struct tvl_lb_config lb = { 0 };
     why[0] = 0;
-    int result = tvl_tls_new(&p->tls, &tls, why, why_size);
+    int result = set_lb(&lb, &cfg->transport, why, why_size);
+    if (result == 0)
+        result = tvl_tls_new(&p->tls, &tls, why, why_size);
     if (result == 0) {
         struct tvl_workers_config w = { .listen = cfg->listen,
                                         .workers = p->count,
@@ -123,6 +172,7 @@ int port_open(struct port *p, const struct config *cfg,
                                         .user = user };
         tvl_config_init(&w.tvl);
         set_transport(&w.tvl, p, cfg);
+        w.tvl.lb = lb;
         result = tvl_workers_new(&p->workers, &w, why, why_size);
     }
     if (result < 0 && !why[0])

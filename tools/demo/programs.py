@@ -159,9 +159,9 @@ def openssl(*args):
         raise ProgramFailed(f"openssl {args[0]}: {done.stderr.strip().splitlines()[-1:]}")
 
 
-def make_pki(folder):
-    """An authority and a server certificate for localhost and 127.0.0.1, kept while they are
-    valid for another day. Files: ca.pem, server.pem, server.key."""
+def make_pki(folder, more=()):
+    """An authority and a server certificate for localhost, 127.0.0.1 and `more` ("IP:10.0.0.1"), kept
+    while they are valid for another day. Files: ca.pem, server.pem, server.key."""
     at = {n: os.path.join(folder, n) for n in
           ("ca.pem", "ca.key", "server.pem", "server.key", "server.csr", "server.ext")}
     if os.path.exists(at["server.pem"]) and subprocess.run(
@@ -176,7 +176,8 @@ def make_pki(folder):
     openssl("req", *key, "-subj", "/CN=localhost", "-keyout", at["server.key"],
             "-out", at["server.csr"])
     with open(at["server.ext"], "w", encoding="ascii") as f:
-        f.write("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+        f.write(",".join(("subjectAltName=DNS:localhost", "IP:127.0.0.1", *more))
+                + "\nbasicConstraints=CA:FALSE\n")
     openssl("x509", "-req", "-in", at["server.csr"], "-CA", at["ca.pem"], "-CAkey", at["ca.key"],
             "-CAcreateserial", "-days", "30", "-extfile", at["server.ext"],
             "-out", at["server.pem"])
