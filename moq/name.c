@@ -150,3 +150,35 @@ bool moq_name_reserved(const struct moq_name *name)
 {
     return name->n_ns > 0 && (bytes_are(name->ns[0], ".") || bytes_are(name->ns[0], ".session"));
 }
+
+int moq_name_pack(const struct moq_name *name, uint8_t *out, size_t cap)
+{
+    struct moq_writer w = moq_writer_of(out, cap);
+    moq_name_write(&w, name);
+    return w.failed || !moq_name_valid(name) ? MOQ_ERR_ARG : (int)moq_writer_len(&w);
+}
+
+int moq_name_unpack(struct moq_name *out, const uint8_t *bytes, size_t len)
+{
+    struct moq_reader r = moq_reader_of(bytes, len);
+    moq_name_read(&r, out);
+    return r.failed || moq_reader_left(&r) > 0 ? MOQ_ERR_WIRE : 0;
+}
+
+bool moq_namespace_text(const struct moq_name *name, char *out, size_t size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < name->n_ns; i++) {
+        const struct moq_bytes f = name->ns[i];
+        if (memchr(f.bytes, '/', f.len) || memchr(f.bytes, 0, f.len) || at + 2 + f.len > size)
+            return false;
+        if (i > 0)
+            out[at++] = '/';
+        memcpy(out + at, f.bytes, f.len);
+        at += f.len;
+    }
+    if (size == 0)
+        return false;
+    out[at] = '\0';
+    return true;
+}

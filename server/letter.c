@@ -30,6 +30,9 @@ void letter_free(struct letter *l)
     case LETTER_ENDED:
         free(l->session);
         break;
+    case LETTER_RELAY:
+        relay_note_free(l->note);
+        break;
     default:
         break;
     }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "media.h"
+#include "relay_note.h"
 #include "snapshot.h"
 #include "supplier.h"
 #include "view.h"
@@ -33,6 +34,7 @@ enum letter_kind {
     LETTER_DONE,    /* all tracks of all sessions end, no session is taken any more */
     LETTER_LEAVE,   /* no session is taken any more; those that are there are told to leave */
     LETTER_CLOSE,   /* all sessions are closed, with reason */
+    LETTER_RELAY,   /* note (owned): both ways, see relay_note.h */
     /* to the main loop, each with the worker's number */
     LETTER_WANTED,  /* somebody asks for ns: LETTER_SHOWN or LETTER_REFUSED follows, now or later */
     LETTER_LEFT,    /* id: nobody there follows it any more */
@@ -57,6 +59,7 @@ struct letter {
     union {
         struct media *media;   /* a reference */
         struct census *census; /* a reference */
+        struct relay_note *note;
         struct {
             struct view *view; /* a reference */
             struct moq_location largest[TRACKS_MAX];

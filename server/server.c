@@ -253,10 +253,48 @@ static void refuse(struct server *s, const struct letter *wanted)
     server_post(s, wanted->worker, l);
 }
 
+static void post_note(void *user, unsigned worker, struct relay_note *n)
+{
+    struct server *s = user;
+    struct letter *l = letter_new(LETTER_RELAY);
+    const bool full =
+        n->kind == RELAY_MEDIA && worker_waiting(s->worker[worker]) >= BROADCAST_QUEUE_MAX;
+    if (!l || full) { /* a gap: who subscribes sees a stream break off and another begin */
+        letter_free(l);
+        relay_note_free(n);
+        return;
+    }
+    l->note = n;
+    server_post(s, worker, l);
+}
+
+static bool is_ours(void *user, const char *ns)
+{
+    const struct server *s = user;
+    return directory_find(s->directory, ns) != NULL;
+}
+
+/* By whole fields: "live" allows "live" and "live/a". */
+static bool is_publishable(void *user, const char *ns)
+{
+    const struct server *s = user;
+    for (size_t i = 0; i < s->cfg->n_sources; i++) {
+        const struct config_source *cfg = &s->cfg->source[i];
+        const size_t len = cfg->ns ? strlen(cfg->ns) : 0;
+        if (cfg->kind == CONFIG_PUBLISH &&
+            (len == 0 || (strncmp(ns, cfg->ns, len) == 0 && (ns[len] == 0 || ns[len] == '/'))))
+            return true;
+    }
+    return false;
+}
+
 static void read_letter(struct server *s, const struct letter *l)
 {
     struct broadcast *b;
     switch (l->kind) {
+    case LETTER_RELAY:
+        relay_read(s->relay, l->worker, l->note);
+        break;
     case LETTER_ENDED:
         report_gone(s, l);
         break;
@@ -301,6 +339,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     for (size_t i = 0; i < directory_count(s->directory); i++)
         broadcast_tick(directory_at(s->directory, i), now);
     access_tick(s->access, now);
+    relay_tick(s->relay, now);
     flush(s);
     advance_end(s, now);
 }
@@ -336,7 +375,12 @@ static int open_core(struct server *s, char *why, size_t why_size)
     s->worker_host.policy_log = s->policy_log;
     s->worker_host.access = s->port.access = s->access;
     atomic_init(&s->worker_host.viewers_max, s->cfg->viewers_max);
-    bool ok = s->directory != NULL;
+    s->relay = relay_new(&(struct relay_host){ .user = s,
+                                               .workers = workers,
+                                               .post = post_note,
+                                               .ours = is_ours,
+                                               .publishable = is_publishable });
+    bool ok = s->directory != NULL && s->relay != NULL;
     for (unsigned i = 0; ok && i < workers; i++) {
         s->worker[i] = worker_new(i, &s->worker_host);
         ok = s->worker[i] != NULL;
@@ -354,6 +398,7 @@ static int add_source(struct server *s, const struct config_source *cfg, char *w
         snprintf(why, why_size, "%s: out of memory", cfg->ns);
         return -1;
     }
+    relay_list_ours(s->relay, cfg->ns, true);
     if (cfg->on_demand || broadcast_start(b) == 0 || !s->cfg->ends_with_source)
         return 0;
     snprintf(why, why_size, "%s", broadcast_why(b));
@@ -422,6 +467,7 @@ static void close_all(struct server *s)
         broadcast_free(directory_at(s->directory, i));
     directory_free(s->directory);
     access_free(s->access);
+    relay_free(s->relay);
     letter_box_fini(&s->in);
     if (s->json)
         fclose(s->json);

@@ -9,6 +9,7 @@
 #include "control_hooks.h"
 #include "directory.h"
 #include "port.h"
+#include "relay.h"
 #include "server.h"
 #include "worker.h"
 
@@ -31,6 +32,7 @@ struct server {
     struct worker_host worker_host;
     struct broadcast_host broadcast_host;
     struct directory *directory;
+    struct relay *relay;
     struct letter_box in; /* from the workers */
     ev_async bell;
     ev_signal on_term, on_int;

@@ -28,6 +28,7 @@ struct viewer {
     uint8_t last;        /* the one that was asked for last */
     tvl_time since, checked;
     bool setup, closing;
+    struct relay_member relay;
 };
 
 #define CHECK_US 1000000u /* between looks at what has run out */
@@ -134,29 +135,27 @@ static void turn_out_if(struct viewer *v, const struct access_verdict *a)
 
 /* With the tokens of the message that is being read. False: refused, to be answered; then
  * turn_out_if. */
-static bool may_watch(struct viewer *v, const struct moq_name *name, struct access_verdict *a)
+static bool may(struct viewer *v, enum access_action action, const struct moq_name *name,
+                struct access_verdict *a)
 {
     const struct moq_token *tokens;
     const size_t n = moq_tokens(v->moq, &tokens);
     if (!v->access)
         *a = (struct access_verdict){ .request_code = MOQ_REQ_UNAUTHORIZED };
     else
-        access_request(v->access, ACCESS_SUBSCRIBE, name, tokens, n, a);
+        access_request(v->access, action, name, tokens, n, a);
     return a->allowed;
 }
 
-static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,
-                         const struct moq_subscribe_options *o)
+static bool may_watch(struct viewer *v, const struct moq_name *name, struct access_verdict *a)
 {
-    struct viewer *v = user;
+    return may(v, ACCESS_SUBSCRIBE, name, a);
+}
+
+static void subscribe_ours(struct viewer *v, struct moq_sending *s, const struct moq_name *name,
+                           uint64_t until_ms)
+{
     char ns[VIEW_NS_MAX];
-    struct access_verdict a;
-    (void)o;
-    if (!may_watch(v, name, &a)) {
-        (void)moq_reject(s, a.request_code, a.reason);
-        turn_out_if(v, &a);
-        return;
-    }
     if (!write_ns(ns, sizeof ns, name)) {
         moq_reject(s, MOQ_REQ_DOES_NOT_EXIST, "no such namespace here");
         return;
@@ -174,9 +173,30 @@ static void on_subscribe(void *user, struct moq_sending *s, const struct moq_nam
         }
         watch_join(w, f);
     }
-    watch_grant(w, a.until_ms, v->wire.tvl.now);
+    watch_grant(w, until_ms, v->wire.tvl.now);
     tell_watched(v, w, watch_subscribe(w, s, &name->track));
     leave_if_idle(v, w);
+}
+
+static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,
+                         const struct moq_subscribe_options *o)
+{
+    struct viewer *v = user;
+    struct access_verdict a;
+    if (!may_watch(v, name, &a)) {
+        (void)moq_reject(s, a.request_code, a.reason);
+        turn_out_if(v, &a);
+        return;
+    }
+    if (!relay_subscribe(&v->relay, s, name, o, a.until_ms))
+        subscribe_ours(v, s, name, a.until_ms);
+}
+
+void viewer_subscribe_ours(void *user, struct relay_member *m, struct moq_sending *s,
+                           const struct moq_name *name, uint64_t until_ms)
+{
+    (void)user;
+    subscribe_ours(m->user, s, name, until_ms);
 }
 
 /* A newer token may come with an update: what it grants lasts longer. */
@@ -228,13 +248,15 @@ static void on_fetch(void *user, struct moq_fetch *f, const struct moq_name *nam
                      const struct moq_fetch_options *o)
 {
     struct viewer *v = user;
-    struct access_verdict may;
+    struct access_verdict verdict;
     char ns[VIEW_NS_MAX];
-    if (!may_watch(v, name, &may)) {
-        moq_fetch_reject(f, may.request_code, may.reason);
-        turn_out_if(v, &may);
+    if (!may_watch(v, name, &verdict)) {
+        moq_fetch_reject(f, verdict.request_code, verdict.reason);
+        turn_out_if(v, &verdict);
         return;
     }
+    if (relay_fetch(&v->relay, f, name, o))
+        return;
     struct asked *a = place_to_ask(v);
     if (!write_ns(ns, sizeof ns, name) || name->track.len >= sizeof a->name) {
         moq_fetch_reject(f, MOQ_REQ_DOES_NOT_EXIST, "no such track here");
@@ -247,7 +269,7 @@ static void on_fetch(void *user, struct moq_fetch *f, const struct moq_name *nam
             watch_join(w, follow);
     }
     if (w)
-        watch_grant(w, may.until_ms, v->wire.tvl.now);
+        watch_grant(w, verdict.until_ms, v->wire.tvl.now);
     if (!w || !w->follow) {
         moq_fetch_reject(f, MOQ_REQ_EXCESSIVE_LOAD, "too much at once");
         return;
@@ -295,9 +317,12 @@ void viewer_shown(struct watch *w)
 
 static void on_cancelled(void *user, struct moq_sending *s)
 {
+    struct viewer *v = user;
     struct subscription *sub = moq_sending_user(s);
-    if (!sub)
+    if (!sub) {
+        (void)relay_cancelled(&v->relay, s);
         return;
+    }
     struct watch *w = sub->watch;
     watch_cancelled(sub);
     leave_if_idle(user, w);
@@ -345,6 +370,73 @@ static void on_closed(void *user, uint64_t code, const char *reason)
              (unsigned long long)code, reason ? reason : "");
 }
 
+/* ---- what it publishes, and asks of others' ---- */
+
+static void on_publish(void *user, struct moq_subscription *s, const struct moq_name *name,
+                       const struct moq_publish_options *o)
+{
+    struct viewer *v = user;
+    struct access_verdict a;
+    if (may(v, ACCESS_PUBLISH, name, &a)) {
+        relay_offered(&v->relay, s, name, o);
+        return;
+    }
+    (void)moq_publish_reject(s, a.request_code, a.reason);
+    turn_out_if(v, &a);
+}
+
+static void on_subscribed(void *user, struct moq_subscription *s, const struct moq_location *l)
+{
+    (void)user;
+    relay_subscribed(s, l);
+}
+
+static void on_rejected(void *user, struct moq_subscription *s, uint64_t code, const char *reason)
+{
+    (void)user;
+    relay_rejected(s, code, reason);
+}
+
+static void on_object(void *user, struct moq_subscription *s, const struct moq_object *obj)
+{
+    (void)user;
+    relay_object(s, obj);
+}
+
+static void on_subgroup_end(void *user, struct moq_subscription *s, uint64_t group,
+                            uint64_t subgroup, bool whole)
+{
+    (void)user;
+    relay_subgroup_ended(s, group, subgroup, whole);
+}
+
+static void on_done(void *user, struct moq_subscription *s, uint64_t status, const char *reason)
+{
+    (void)user;
+    relay_done(s, status, reason);
+}
+
+static void on_request(void *user, struct moq_request *r, const struct moq_name *name)
+{
+    struct viewer *v = user;
+    const bool publishes = moq_request_kind(r) == MOQ_REQUEST_PUBLISH_NAMESPACE;
+    struct access_verdict a;
+    if (may(v, publishes ? ACCESS_PUBLISH : ACCESS_SUBSCRIBE, name, &a)) {
+        relay_request(&v->relay, r, name);
+        return;
+    }
+    (void)moq_request_reject(r, a.request_code, a.reason);
+    turn_out_if(v, &a);
+}
+
+static void on_request_end(void *user, struct moq_request *r, uint64_t code, const char *reason)
+{
+    struct viewer *v = user;
+    (void)code;
+    (void)reason;
+    relay_request_end(&v->relay, r);
+}
+
 static const struct moq_handler handler = {
     .on_setup = on_setup,
     .on_closed = on_closed,
@@ -353,6 +445,14 @@ static const struct moq_handler handler = {
     .on_cancelled = on_cancelled,
     .on_fetch = on_fetch,
     .on_fetch_cancelled = on_fetch_cancelled,
+    .on_publish = on_publish,
+    .on_subscribed = on_subscribed,
+    .on_rejected = on_rejected,
+    .on_object = on_object,
+    .on_subgroup_end = on_subgroup_end,
+    .on_done = on_done,
+    .on_request = on_request,
+    .on_request_end = on_request_end,
 };
 
 /* ---- events ---- */
@@ -472,6 +572,7 @@ int viewer_new(struct viewer **out, const struct viewer_host *host, uint64_t id,
         free(v);
         return -1;
     }
+    relay_join(host->relay, &v->relay, id, v->moq, conn, v);
     *out = v;
     return 0;
 }
@@ -498,6 +599,7 @@ void viewer_free(struct viewer *v)
     forget_all(v);
     access_leave(v->access, 0, 0, "the server has stopped", clock_now_us());
     tvl_conn_set_user(v->way.conn, NULL);
+    relay_part(&v->relay);
     moq_session_free(v->moq);
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++)
         watch_free(v->watch[i]);

@@ -10,6 +10,7 @@
 #include <tvl/tvl.h>
 
 #include "access.h"
+#include "relay_side.h"
 #include "watch.h"
 
 #define VIEWER_WATCHES_MAX 8 /* namespaces of one session at once */
@@ -29,6 +30,7 @@ struct viewer_host { /* the worker, to its viewers */
     void (*watched)(void *user, struct follow *f, size_t track);
     /* A unit did not reach it, and what follows in its layer leans on it; later ones do. */
     void (*missed)(void *user, const struct watch *w, uint8_t spatial);
+    struct relay_side *relay; /* what others publish and subscribe to */
 };
 
 /* `conn` is new (TVL_EVENT_ACCEPTED); `host` outlives it. 0, or -1: no memory. */
@@ -46,6 +48,9 @@ void viewer_tick(struct viewer *v, tvl_time now); /* every 100 ms or more often 
 void viewer_shown(struct watch *w);
 /* It has none any more. */
 void viewer_over(struct watch *w);
+/* Fits relay_side_host.ours; the member's user is the viewer. */
+void viewer_subscribe_ours(void *user, struct relay_member *m, struct moq_sending *s,
+                           const struct moq_name *name, uint64_t until_ms);
 /* PUBLISH_DONE on every track. */
 void viewer_done(struct viewer *v, uint64_t status, const char *reason);
 /* Close the session; TVL_EVENT_CLOSED follows. */

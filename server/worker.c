@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "encoder_orders.h"
 #include "log.h"
+#include "relay_side.h"
 #include "viewer.h"
 
 #define TICK_S 0.05
@@ -33,6 +34,7 @@ struct worker {
     ev_timer tick;
     unsigned ticks;
     bool closed, reports; /* takes no sessions; the main loop wants to know who is left */
+    struct relay_side *relay;
 };
 
 /* ---- to the main loop ---- */
@@ -54,6 +56,22 @@ static void post_news(struct worker *w, struct letter *l)
         return;
     }
     post(w, l);
+}
+
+/* Objects of publishers go as long as the main loop reads. */
+static void post_note(void *user, struct relay_note *n)
+{
+    struct worker *w = user;
+    struct letter *l = n ? letter_new(LETTER_RELAY) : NULL;
+    if (!l) {
+        relay_note_free(n);
+        return;
+    }
+    l->note = n;
+    if (n->kind == RELAY_MEDIA)
+        post_news(w, l);
+    else
+        post(w, l);
 }
 
 static struct letter *letter_about(enum letter_kind kind, const struct follow *f)
@@ -397,6 +415,9 @@ static void read_letter(struct worker *w, struct letter *l, tvl_time now)
     case LETTER_LEAVE:
         w->closed = w->reports = true;
         break;
+    case LETTER_RELAY:
+        relay_side_read(w->relay, l->note);
+        break;
     default:
         break; /* the others are the main loop's */
     }
@@ -544,6 +565,13 @@ struct worker *worker_new(unsigned number, struct worker_host *host)
                                            .left = left,
                                            .watched = watched,
                                            .missed = missed };
+    w->relay = relay_side_new(
+        &(struct relay_side_host){ .user = w, .post = post_note, .ours = viewer_subscribe_ours });
+    if (!w->relay) {
+        free(w);
+        return NULL;
+    }
+    w->viewer_host.relay = w->relay;
     LIST_INIT(&w->follows);
     letter_box_init(&w->in);
     pthread_mutex_init(&w->lock, NULL);
@@ -556,6 +584,7 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     letter_box_fini(&w->in);
+    relay_side_free(w->relay);
     pthread_cond_destroy(&w->has_ended);
     pthread_mutex_destroy(&w->lock);
     free(w->viewers);

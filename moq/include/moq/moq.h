@@ -172,6 +172,17 @@ struct moq_name { /* full track name; all borrowed */
 /* "a/b" and "video" to a name that borrows both strings; MOQ_ERR_ARG: empty field, too long. */
 int moq_name_from_text(struct moq_name *out, const char *ns, const char *track);
 bool moq_name_equal(const struct moq_name *a, const struct moq_name *b);
+/* Whether the fields of `prefix` begin `name`'s. */
+bool moq_name_begins(const struct moq_name *name, const struct moq_name *prefix);
+/* As bytes that are kept: equal names, equal bytes. At most MOQ_NAME_PACKED_MAX; the length, or
+ * MOQ_ERR_ARG when `cap` is too small. */
+#define MOQ_NAME_PACKED_MAX (MOQ_FULL_NAME_MAX + 128)
+int moq_name_pack(const struct moq_name *name, uint8_t *out, size_t cap);
+/* 0 or MOQ_ERR_WIRE; borrows from `bytes`. */
+int moq_name_unpack(struct moq_name *out, const uint8_t *bytes, size_t len);
+/* The namespace as text, "a/b". False: it does not fit, or could be taken for another (a field with
+ * a slash or a NUL). */
+bool moq_namespace_text(const struct moq_name *name, char *out, size_t size);
 
 struct moq_location {
     uint64_t group, object;
@@ -512,8 +523,6 @@ void moq_request_end(struct moq_request *r);
 enum moq_request_kind moq_request_kind(const struct moq_request *r);
 void moq_request_set_user(struct moq_request *r, void *user);
 void *moq_request_user(const struct moq_request *r);
-/* Whether the fields of `prefix` begin `name`'s. */
-bool moq_name_begins(const struct moq_name *name, const struct moq_name *prefix);
 
 #ifdef __cplusplus
 }
