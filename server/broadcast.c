@@ -259,12 +259,11 @@ static void keep(struct broadcast *b, const struct media *m, int64_t pts)
 static void on_packet(void *user, const struct svc_packet *pkt)
 {
     struct broadcast *b = user;
-    const struct svc_unit *unit = pkt->kind == SVC_VIDEO ? &pkt->unit : NULL;
     struct broadcast_listener *listener;
     struct object obj;
     if (!b->view || object_make(&b->counter, &b->tracks, pkt, &obj) < 0)
         return;
-    struct media *m = media_new(b->view->id, &obj, unit);
+    struct media *m = media_new(b->view->id, &obj, pkt);
     if (!m) {
         log_line(LOG_ERROR, "%s: out of memory", b->cfg->ns);
         return;
@@ -388,7 +387,7 @@ static int begin_run(struct broadcast *b)
     LIST_FOREACH(listener, &b->listeners, link)
     {
         if (listener->on_run)
-            listener->on_run(listener->user, b->view);
+            listener->on_run(listener->user, b->view, info);
     }
     if (!b->cfg->start_on_viewer && !b->cfg->on_demand)
         feed_start(b->feed, 0);
@@ -644,6 +643,11 @@ const struct config_source *broadcast_config(const struct broadcast *b)
 void broadcast_set_config(struct broadcast *b, const struct config_source *cfg)
 {
     b->cfg = cfg;
+}
+
+bool broadcast_is_stopped(const struct broadcast *b)
+{
+    return b->stopped;
 }
 
 enum snapshot_state broadcast_state(const struct broadcast *b)

@@ -50,9 +50,10 @@ struct broadcast_host { /* the server, to its broadcasts; outlives them */
 /* Hears all that is broadcast, on the main loop: a recording, a window of time shift. */
 struct broadcast_listener {
     LIST_ENTRY(broadcast_listener) link;
-    void (*on_run)(void *user, const struct view *view); /* a run begins; may be NULL */
-    void (*on_media)(void *user, struct media *m);       /* media_ref() to keep it */
-    void (*on_over)(void *user);                         /* the run is over; may be NULL */
+    /* A run begins; both are borrowed until on_over. May be NULL. */
+    void (*on_run)(void *user, const struct view *view, const struct svc_stream_info *info);
+    void (*on_media)(void *user, struct media *m); /* media_ref() to keep it */
+    void (*on_over)(void *user);                   /* the run is over; may be NULL */
     void *user;
 };
 
@@ -71,6 +72,7 @@ int broadcast_start(struct broadcast *b);
 void broadcast_stop(struct broadcast *b, const char *reason);
 /* The feed gives nothing any more, nothing else changes: before the server ends. */
 void broadcast_halt(struct broadcast *b);
+bool broadcast_is_stopped(const struct broadcast *b); /* by broadcast_stop */
 enum snapshot_state broadcast_state(const struct broadcast *b);
 const char *broadcast_why(const struct broadcast *b);
 /* A key picture, or a layer from `spatial` up predicted anew. -1: nothing is encoded, or there is

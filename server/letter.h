@@ -32,7 +32,8 @@ enum letter_kind {
     LETTER_CENSUS,  /* census */
     LETTER_STOP,    /* session id: close it, with reason */
     LETTER_DONE,    /* all tracks of all sessions end, no session is taken any more */
-    LETTER_LEAVE,   /* no session is taken any more; those that are there are told to leave */
+    LETTER_LEAVE,   /* no session is taken any more; those that are there are told to leave within
+                       `code` ms */
     LETTER_CLOSE,   /* all sessions are closed, with reason */
     LETTER_RELAY,   /* note (owned): both ways, see relay_note.h */
     /* to the main loop, each with the worker's number */

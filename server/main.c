@@ -42,9 +42,9 @@ static int check(const struct config *c, char *why, size_t why_size)
     return p.n == 0 ? EXIT_SUCCESS : EX_CONFIG;
 }
 
-static int run(const struct config *c, const char *file, char *why, size_t why_size)
+static int run(struct config *c, struct configure *how, char *why, size_t why_size)
 {
-    if (confine_enter(c, file, why, why_size) == 0 && server_run(c, why, why_size) == 0)
+    if (confine_enter(c, how->file, why, why_size) == 0 && server_run(c, how, why, why_size) == 0)
         return EXIT_SUCCESS;
     log_lines(why);
     return EXIT_FAILURE;
@@ -79,7 +79,7 @@ int main(int argc, char **argv)
         status = check(&config, why, sizeof why);
         break;
     case CONFIGURE_RUN:
-        status = run(&config, q.file, why, sizeof why);
+        status = run(&config, &q, why, sizeof why);
         break;
     }
     config_fini(&config);

@@ -13,7 +13,7 @@ static uint8_t *put(uint8_t *to, struct moq_bytes *from)
     return to + from->len;
 }
 
-struct media *media_new(uint64_t of, const struct object *object, const struct svc_unit *unit)
+struct media *media_new(uint64_t of, const struct object *object, const struct svc_packet *pkt)
 {
     const struct moq_object *o = &object->moq;
     struct media *m = malloc(sizeof *m + o->properties.len + o->payload.len);
@@ -22,12 +22,27 @@ struct media *media_new(uint64_t of, const struct object *object, const struct s
     atomic_init(&m->refs, 1);
     m->of = of;
     m->object = *object;
-    m->has_unit = unit != NULL;
-    m->unit = unit ? *unit : (struct svc_unit){ 0 };
+    m->has_unit = pkt->kind == SVC_VIDEO;
+    m->unit = m->has_unit ? pkt->unit : (struct svc_unit){ 0 };
+    m->pts = pkt->pts;
+    m->end_of_picture = m->has_unit && pkt->end_of_picture;
     (void)put(put(m->bytes, &m->object.moq.properties), &m->object.moq.payload);
-    if (unit)
+    if (m->has_unit)
         m->unit.bytes = m->object.moq.payload.bytes;
     return m;
+}
+
+struct svc_packet media_packet(const struct media *m)
+{
+    struct svc_packet pkt = { .kind = m->has_unit ? SVC_VIDEO : SVC_AUDIO,
+                              .unit = m->unit,
+                              .pts = m->pts,
+                              .end_of_picture = m->end_of_picture };
+    if (!m->has_unit) {
+        pkt.audio = m->object.moq.payload.bytes;
+        pkt.audio_len = m->object.moq.payload.len;
+    }
+    return pkt;
 }
 
 struct media *media_ref(struct media *m)

@@ -52,12 +52,12 @@ static json_t *session_json(const struct snapshot_session *v, const struct track
         if (t->track < tracks->n && tracks->track[t->track].kind != TRACK_CATALOG)
             json_array_append_new(layers, track_json(t, tracks->track[t->track].name));
     }
-    return json_pack("{s:I, s:s, s:f, s:b, s:I, s:I, s:I, s:I, s:i, s:o, s:o}", "id",
-                     (json_int_t)v->id, "namespace", v->ns, "age_ms", (double)v->age_us / 1000,
-                     "multipath", v->multipath, "rate_bps", (json_int_t)v->rate_bps, "bytes",
-                     (json_int_t)v->sent_bytes, "resent", (json_int_t)v->resent_bytes, "backlog",
-                     (json_int_t)v->backlog_bytes, "top_spatial", v->top, "paths", paths, "tracks",
-                     layers);
+    return json_pack("{s:I, s:i, s:s, s:f, s:b, s:I, s:I, s:I, s:I, s:i, s:o, s:o}", "id",
+                     (json_int_t)v->id, "worker", (int)v->worker, "namespace", v->ns, "age_ms",
+                     (double)v->age_us / 1000, "multipath", v->multipath, "rate_bps",
+                     (json_int_t)v->rate_bps, "bytes", (json_int_t)v->sent_bytes, "resent",
+                     (json_int_t)v->resent_bytes, "backlog", (json_int_t)v->backlog_bytes,
+                     "top_spatial", v->top, "paths", paths, "tracks", layers);
 }
 
 static json_t *told_json(const struct snapshot_source *s)

@@ -140,6 +140,7 @@ static void on_report(struct ev_loop *loop, ev_timer *timer, int events)
     struct server *s = timer->data;
     (void)loop;
     (void)events;
+    desk_tick(s->desk);
     if (s->phase != SERVER_CLOSING) /* the final line is the last */
         report(s, REPORT_INTERVAL);
 }
@@ -185,7 +186,8 @@ void server_leave(struct server *s)
     static const char reason[] = "the server is stopping";
     if (s->phase != SERVER_SERVING)
         return;
-    if (s->cfg->drain_s == 0) {
+    desk_stopping(s->desk, s->cfg->drain_s + (DRAIN_SIGNAL_US + CLOSE_US) / US_PER_S);
+    if (s->cfg->drain_s == 0 || atomic_load(&s->worker_host.viewers) == 0) {
         begin_drain(s, reason, DRAIN_SIGNAL_US);
         return;
     }
@@ -405,6 +407,35 @@ static int add_source(struct server *s, const struct config_source *cfg, char *w
     return -1;
 }
 
+static void remove_source(struct server *s, const char *ns)
+{
+    struct broadcast *b = directory_find(s->directory, ns);
+    if (!b)
+        return;
+    broadcast_stop(b, "the source is gone");
+    directory_remove(s->directory, ns);
+    broadcast_free(b);
+}
+
+void server_apply_sources(struct server *s, const struct config *next,
+                          const struct config_diff *diff)
+{
+    char why[BROADCAST_WHY_MAX];
+    for (size_t i = 0; i < diff->n_steps; i++)
+        if (diff->step[i].was)
+            remove_source(s, diff->step[i].was->ns);
+    for (size_t i = 0; i < next->n_sources; i++) {
+        struct broadcast *b = directory_find(s->directory, next->source[i].ns);
+        if (b)
+            broadcast_set_config(b, &next->source[i]);
+    }
+    for (size_t i = 0; i < diff->n_steps; i++) {
+        const struct config_source *is = diff->step[i].is;
+        if (is && is->kind != CONFIG_PUBLISH && add_source(s, is, why, sizeof why) < 0)
+            log_line(LOG_ERROR, "%s", why);
+    }
+}
+
 static int add_sources(struct server *s, char *why, size_t why_size)
 {
     for (size_t i = 0; i < s->cfg->n_sources; i++)
@@ -439,12 +470,27 @@ static void start_watchers(struct server *s)
     ev_timer_start(s->loop, &s->report);
 }
 
+static int open_all(struct server *s, struct configure *how, char *why, size_t why_size)
+{
+    const struct config *cfg = s->cfg;
+    return desk_open(&s->desk, s, how, why, why_size) < 0 ||
+                   open_file(&s->json, cfg->json, why, why_size) < 0 ||
+                   open_file(&s->policy_log, cfg->policy_log, why, why_size) < 0 ||
+                   access_new(&s->access, &cfg->access, why, why_size) < 0 ||
+                   open_core(s, why, why_size) < 0 || add_sources(s, why, why_size) < 0 ||
+                   port_open(&s->port, cfg, on_event, s, why, why_size) < 0
+               ? -1
+               : 0;
+}
+
 static void say_ready(const struct server *s)
 {
     const char *colon = strrchr(s->cfg->listen, ':');
     int host = colon ? (int)(colon - s->cfg->listen) : 0;
     printf("svc-server: ready on %.*s:%u\n", host, s->cfg->listen,
            tvl_workers_port(s->port.workers));
+    if (desk_address(s->desk))
+        printf("svc-server: control on http://%s\n", desk_address(s->desk));
     fflush(stdout);
 }
 
@@ -459,6 +505,7 @@ static void end_workers(struct server *s)
 
 static void close_all(struct server *s)
 {
+    desk_close(s->desk);
     end_workers(s);
     port_close(&s->port);
     for (unsigned i = 0; i < TVL_WORKERS_MAX; i++)
@@ -469,6 +516,7 @@ static void close_all(struct server *s)
     access_free(s->access);
     relay_free(s->relay);
     letter_box_fini(&s->in);
+    desk_free(s->desk);
     if (s->json)
         fclose(s->json);
     if (s->policy_log)
@@ -490,7 +538,7 @@ static int verdict(const struct server *s, char *why, size_t why_size)
     return s->source_failed || s->json_failed || log_failed ? -1 : 0;
 }
 
-static struct server *server_new(const struct config *cfg)
+static struct server *server_new(struct config *cfg)
 {
     struct server *s = calloc(1, sizeof *s);
     if (!s)
@@ -509,7 +557,7 @@ static struct server *server_new(const struct config *cfg)
     return s;
 }
 
-int server_run(const struct config *cfg, char *why, size_t why_size)
+int server_run(struct config *cfg, struct configure *how, char *why, size_t why_size)
 {
     int result = -1;
     struct server *s = server_new(cfg);
@@ -517,15 +565,13 @@ int server_run(const struct config *cfg, char *why, size_t why_size)
         snprintf(why, why_size, "cannot set up the event loop");
         return -1;
     }
-    if (open_file(&s->json, cfg->json, why, why_size) < 0 ||
-        open_file(&s->policy_log, cfg->policy_log, why, why_size) < 0 ||
-        access_new(&s->access, &cfg->access, why, why_size) < 0 ||
-        open_core(s, why, why_size) < 0 || add_sources(s, why, why_size) < 0 ||
-        port_open(&s->port, cfg, on_event, s, why, why_size) < 0)
+    if (open_all(s, how, why, why_size) < 0)
         goto close;
     begin_workers(s);
     start_watchers(s);
     s->began = clock_now_us();
+    if (desk_ready(s->desk, why, why_size) < 0)
+        goto close;
     say_ready(s);
     ev_run(s->loop, 0);
     result = verdict(s, why, why_size);

@@ -12,7 +12,12 @@
 
 #include "config.h"
 
-/* Runs until the end. `cfg` outlives the call. 0: done; -1: failed, with one line in `why`. */
-int server_run(const struct config *cfg, char *why, size_t why_size);
+struct configure;
+
+/*
+ * Runs until the end. `cfg` is the caller's; a reload, which `how` makes (NULL: there is none),
+ * puts another one in its place. 0: done; -1: failed, with one line in `why`.
+ */
+int server_run(struct config *cfg, struct configure *how, char *why, size_t why_size);
 
 #endif

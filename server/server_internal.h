@@ -1,4 +1,4 @@
-/* server_internal.h - what the files of the server's own life share: server.c, server_hooks.c. */
+/* server_internal.h - what the files of the server's own life share: server.c, desk.c. */
 #ifndef SERVER_SERVER_INTERNAL_H
 #define SERVER_SERVER_INTERNAL_H
 
@@ -6,7 +6,8 @@
 
 #include "access.h"
 #include "broadcast.h"
-#include "control_hooks.h"
+#include "config_diff.h"
+#include "desk.h"
 #include "directory.h"
 #include "port.h"
 #include "relay.h"
@@ -21,7 +22,8 @@ enum server_phase {
 };
 
 struct server {
-    const struct config *cfg;
+    struct config *cfg;
+    struct desk *desk;
     struct ev_loop *loop;
     FILE *json, *policy_log; /* NULL: none */
     struct access *access;   /* who may do what */
@@ -50,6 +52,10 @@ void server_post_all(struct server *s, enum letter_kind kind, uint64_t id, uint6
                      const char *reason);
 /* As the first SIGTERM; nothing, where the end has begun. */
 void server_leave(struct server *s);
+/* Sources come, go and change as `diff` says; all others go on by the words of `next`, which is
+ * put into the place of the configuration then. */
+void server_apply_sources(struct server *s, const struct config *next,
+                          const struct config_diff *diff);
 /* NULL: no memory. The caller frees it. */
 struct snapshot *server_snapshot(struct server *s);
 

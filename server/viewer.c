@@ -31,6 +31,7 @@ struct viewer {
     struct relay_member relay;
 };
 
+#define TOKEN_CACHE 8192   /* bytes of tokens that a peer may register */
 #define CHECK_US 1000000u /* between looks at what has run out */
 
 /* ---- what it watches ---- */
@@ -549,13 +550,20 @@ void viewer_tick(struct viewer *v, tvl_time now)
         check_access(v, now);
 }
 
+void viewer_ask_to_leave(struct viewer *v, uint64_t patience_ms)
+{
+    if (v->setup && !v->closing)
+        (void)moq_goaway(v->moq, NULL, patience_ms);
+}
+
 /* ---- life ---- */
 
 int viewer_new(struct viewer **out, const struct viewer_host *host, uint64_t id,
                struct tvl_conn *conn, tvl_time now)
 {
     static const struct moq_session_config cfg = { .server = true,
-                                                   .implementation = "svc-server " TVL_VERSION };
+                                                   .implementation = "svc-server " TVL_VERSION,
+                                                   .token_cache = TOKEN_CACHE };
     struct viewer *v = calloc(1, sizeof *v);
     if (!v)
         return -1;
@@ -665,6 +673,8 @@ void viewer_snapshot(const struct viewer *v, tvl_time now, struct snapshot_sessi
                                       .multipath = stats.multipath,
                                       .loss = stats.loss,
                                       .top = -1 };
+    snprintf(out->implementation, sizeof out->implementation, "%s",
+             moq_peer_implementation(v->moq));
     if (v->access)
         snprintf(out->subject, sizeof out->subject, "%s", access_subject(v->access));
     out->n_paths = tvl_paths(v->way.conn, out->path, SNAPSHOT_PATHS_MAX);

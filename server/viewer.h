@@ -44,6 +44,8 @@ void viewer_gone(struct viewer *v, const char *reason, tvl_time now);
 /* Every event of the connection but ACCEPTED and CLOSED. */
 void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now);
 void viewer_tick(struct viewer *v, tvl_time now); /* every 100 ms or more often */
+/* GOAWAY: it is to leave within `patience_ms`. */
+void viewer_ask_to_leave(struct viewer *v, uint64_t patience_ms);
 /* The follow of `w`, which is one of some viewer's, has got its view. */
 void viewer_shown(struct watch *w);
 /* It has none any more. */

@@ -414,6 +414,8 @@ static void read_letter(struct worker *w, struct letter *l, tvl_time now)
         break;
     case LETTER_LEAVE:
         w->closed = w->reports = true;
+        for (size_t i = 0; i < w->n_viewers; i++)
+            viewer_ask_to_leave(w->viewers[i], l->code);
         break;
     case LETTER_RELAY:
         relay_side_read(w->relay, l->note);

@@ -93,17 +93,17 @@ int broadcast_run(const struct broadcast_plan *plan, char *why, size_t why_size)
                                     .latency_ms = plan->latency_ms,
                                     .loop = true,
                                     .start_on_viewer = true };
-    const struct config cfg = { .listen = "10.9.9.9:4433",
-                                .workers = 1,
-                                .viewers_max = 1,
-                                .cert = plan->cert,
-                                .key = plan->key,
-                                .source = &source,
-                                .n_sources = 1,
-                                .ends_with_source = true,
-                                .transport = { .cc = plan->cc, .sched = plan->sched },
-                                .json = plan->json };
+    struct config cfg = { .listen = "10.9.9.9:4433",
+                          .workers = 1,
+                          .viewers_max = 1,
+                          .cert = plan->cert,
+                          .key = plan->key,
+                          .source = &source,
+                          .n_sources = 1,
+                          .ends_with_source = true,
+                          .transport = { .cc = plan->cc, .sched = plan->sched },
+                          .json = plan->json };
 
     now_on.plan = *plan;
-    return server_run(&cfg, why, why_size);
+    return server_run(&cfg, NULL, why, why_size);
 }
