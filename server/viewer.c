@@ -31,7 +31,7 @@ struct viewer {
     struct relay_member relay;
 };
 
-#define TOKEN_CACHE 8192   /* bytes of tokens that a peer may register */
+#define TOKEN_CACHE 8192  /* bytes of tokens that a peer may register */
 #define CHECK_US 1000000u /* between looks at what has run out */
 
 /* ---- what it watches ---- */
