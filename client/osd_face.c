@@ -175,6 +175,7 @@ void osd_draw_say(const struct pen *pen, const char *text)
         fminf(pen->w - 2 * OSD_EDGE, (float)paint_text_width(pen->p, &s, text) / pen->k + 36);
     const float x = (pen->w - wide) / 2, y = pen->h - OSD_EDGE - 168;
     osd_panel_at(pen, x, y, wide, 38);
+    osd_panel_at(pen, x, y, wide, 38); /* twice: it may lie over a page */
     s.align = PAINT_CENTRE;
     osd_text(pen, pen->w / 2, y + 24, &s, text);
 }

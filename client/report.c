@@ -219,6 +219,29 @@ static json_t *json_delay(const struct delay *d)
     return out;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* From capture to display, as a share [0, 1] of the shown pictures did not exceed; null where the
+ * sender does not say when it captured them. */
+static void set_percentiles(json_t *root, const struct rows *shown, bool known)
+{
+    const struct report_shown *row = shown->row;
+    double *ms = known && shown->n ? calloc(shown->n, sizeof *ms) : NULL;
+    for (size_t i = 0; ms && i < shown->n; i++)
+        ms[i] = row[i].latency_ms;
+    if (ms)
+        qsort(ms, shown->n, sizeof *ms, by_size);
+    json_object_set_new(root, "capture_to_display_p50_ms",
+                        measured(ms ? ms[shown->n / 2] : (double)NAN));
+    json_object_set_new(root, "capture_to_display_p95_ms",
+                        measured(ms ? ms[shown->n * 95 / 100] : (double)NAN));
+    free(ms);
+}
+
 json_t *report_json(const struct report *r, const struct report_totals *t)
 {
     uint64_t dropped =
@@ -237,6 +260,7 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
         json_shown(&r->shown), "timeline", json_timeline(&r->samples, t->layers));
     json_object_set_new(root, "av_skew_ms", measured(t->av_skew_ms));
     json_object_set_new(root, "av_skew_ms_max", measured(t->av_skew_ms_max));
+    set_percentiles(root, &r->shown, t->delay && t->delay->has_capture);
     if (t->delay && t->delay->any)
         json_object_set_new(root, "delay", json_delay(t->delay));
     return root;

@@ -314,9 +314,8 @@ bool relay_subscribe(struct relay_member *m, struct moq_sending *s, const struct
         moq_reject(s, MOQ_REQ_INTERNAL, "out of memory");
         return true;
     }
-    *sending = (struct relay_sending){
-        .track = t, .member = m, .sending = s, .until_ms = until_ms
-    };
+    *sending =
+        (struct relay_sending){ .track = t, .member = m, .sending = s, .until_ms = until_ms };
     LIST_INSERT_HEAD(&t->sendings, sending, of_track);
     LIST_INSERT_HEAD(&m->sendings, sending, of_member);
     moq_sending_set_user(s, NULL); /* not what viewer.c takes it for */

@@ -159,10 +159,11 @@ class Bench:
         out = os.path.join(self.work, "player.json")
         try:
             for _ in range(PLAYS):
-                subprocess.run([self.program("client", "svc-player"), "--headless", "--ca", self.pki["ca.pem"],
-                                "--path", "127.0.0.1", "--duration", str(PLAY_S), "--json", out,
+                subprocess.run([self.program("client", "svc-player"), "--latency", "low", "--ca",
+                                self.pki["ca.pem"], "--path", "127.0.0.1", "--duration", str(PLAY_S), "--json", out,
                                 f"moqt://127.0.0.1:{port}/demo"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+                               env=dict(os.environ, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy"))
                 with open(out, encoding="utf-8") as file:
                     said = json.load(file)
                 first.append(said["startup_ms"])
