@@ -1,7 +1,7 @@
 /*
  * broadcast.c - see broadcast.h.
  *
- *     start --on_setup--> catalog --object--> tracks --all done--> ended
+ *     start, catalog --object--> tracks --all done--> ended
  */
 #include "broadcast.h"
 
@@ -83,18 +83,21 @@ static int subscribe(struct broadcast *b, struct track *t, const char *name)
     return result;
 }
 
-static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
+static int ask_for_catalog(struct broadcast *b)
 {
-    struct broadcast *b = user;
     struct moq_subscribe_options *o = &b->catalog_track.options;
-    (void)path;
-    (void)authority;
-    b->times.setup = b->now;
     moq_subscribe_options_init(o);
     o->priority = SUBSCRIPTION_PRIORITY_CATALOG;
     o->filter = MOQ_FILTER_NONE; /* the catalog as it stands, not only its next edition */
-    if (subscribe(b, &b->catalog_track, MSF_CATALOG_TRACK) != 0)
-        fault(b, BROADCAST_BROKEN, "cannot ask for the catalog");
+    return subscribe(b, &b->catalog_track, MSF_CATALOG_TRACK);
+}
+
+static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
+{
+    struct broadcast *b = user;
+    (void)path;
+    (void)authority;
+    b->times.setup = b->now;
 }
 
 static bool wanted(const struct broadcast *b, const struct track *t)
@@ -307,6 +310,8 @@ int broadcast_new(struct broadcast **out, const struct broadcast_config *cfg, st
     int result = moq_session_new(&b->moq, &moq, &quic, &moq_handler, b);
     if (result == 0)
         result = moq_session_start(b->moq);
+    if (result == 0)
+        result = ask_for_catalog(b); /* ahead of the server's SETUP: a round trip less */
     if (result != 0) {
         broadcast_free(b);
         return result;

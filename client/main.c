@@ -311,6 +311,22 @@ static void start_timers(struct app *a)
     ev_signal_start(a->loop, &a->terminate);
 }
 
+static double since_start_ms(const struct app *a, tvl_time at)
+{
+    return at ? ((double)at - (double)a->began) / 1e3 : -1;
+}
+
+static void put_startup(const struct app *a, struct report_totals *t)
+{
+    static const struct session_times none;
+    const struct session_times *s = a->session ? session_times(a->session) : &none;
+    t->startup.sockets_ms = since_start_ms(a, s->sockets);
+    t->startup.connected_ms = since_start_ms(a, s->connected);
+    t->startup.setup_ms = since_start_ms(a, s->setup);
+    t->startup.catalog_ms = since_start_ms(a, s->catalog);
+    t->startup.first_unit_ms = since_start_ms(a, s->first_unit);
+}
+
 static void write_report(struct app *a)
 {
     char why[600];
@@ -320,6 +336,7 @@ static void write_report(struct app *a)
     player_totals(a->player, &t);
     tvl_time connect = a->session ? session_connect_time(a->session) : 0;
     t.connect_ms = connect ? (double)connect / 1e3 : -1;
+    put_startup(a, &t);
     if (report_write(a->report, &t, a->args.json_file, why, sizeof why) != 0) {
         log_text(LOG_LEVEL_ERROR, "%s", why);
         a->exit_code = a->exit_code ? a->exit_code : EXIT_FAILED;

@@ -59,6 +59,12 @@ struct player {
     ev_timer turn, sound_timer;
     bool stopped;
     int64_t margin_us, first_shown_us;
+    int64_t first_seen_us; /* of all: before its turn, so that something is seen at once */
+    struct preview {       /* the picture that the clock starts with, ahead of its turn */
+        int64_t at;        /* when it is decoded; 0: nothing is to be */
+        bool is;           /* `picture` is held, for the turn if nothing more comes of it */
+        struct svc_picture picture;
+    } preview;
     uint64_t last_picture, last_decoded;
     int64_t spread_us;
     int64_t came_us; /* the last unit of the video */
@@ -370,6 +376,44 @@ static int64_t earlier(int64_t due)
     return due - PLAYER_LEAD_US;
 }
 
+/* ---- the first picture ---- */
+
+/* The clock starts with a key picture, which is due a latency later: it is seen now. */
+static void show_preview(struct player *p)
+{
+    struct picture *pic = picture_window_get(&p->window, p->clock.next);
+
+    p->preview.at = 0;
+    if (!pic || decode(p, pic, GATHER_IN_TURN, &p->preview.picture) != 1)
+        return;
+    p->preview.is = true;
+    if (p->cfg.screen && screen_show(p->cfg.screen, &p->preview.picture.image) == 0)
+        screen_render(p->cfg.screen);
+    if (!p->first_seen_us)
+        p->first_seen_us = player_clock();
+}
+
+static void drop_preview(struct player *p)
+{
+    if (p->preview.is)
+        svc_picture_release(p->decoder, &p->preview.picture);
+    p->preview = (struct preview){ 0 };
+}
+
+/* Its turn: what has come meanwhile is better, or it is what there is. As decode(). */
+static int decode_after_preview(struct player *p, struct picture *pic)
+{
+    int got = decode(p, pic, GATHER_IN_TURN, &p->waiting.picture);
+
+    if (got == 0 && p->preview.is && p->preview.picture.picture == pic->number) {
+        p->waiting.picture = p->preview.picture;
+        p->preview.is = false;
+        got = 1;
+    }
+    drop_preview(p);
+    return got;
+}
+
 static void take_turn(struct player *p, int64_t pts)
 {
     uint64_t number = p->clock.next;
@@ -384,7 +428,7 @@ static void take_turn(struct player *p, int64_t pts)
         at.encode_us = base->encode_us;
         at.arrived = pic->first_arrival_us;
         p->whole[pic->temporal] = highest(pic);
-        got = decode(p, pic, GATHER_IN_TURN, &p->waiting.picture);
+        got = decode_after_preview(p, pic);
         at.decoded = player_clock();
         learn_margin(p, at.decoded - at.decode_began);
         if (at.decoded - at.decode_began > p->decode_max_us)
@@ -452,6 +496,14 @@ static void run(struct player *p)
         int64_t at = playout_due(&p->clock, pts) - p->margin_us;
         if (p->clock.low)
             at = low_turn(p, &v, at, now);
+        if (p->preview.at && now < at) {
+            if (now < p->preview.at) {
+                arm(p, p->preview.at);
+                return;
+            }
+            show_preview(p);
+            continue;
+        }
         if (now < at || (!v.has_next && !v.has_later && now < silence_over(p))) {
             arm(p, now < at ? at : silence_over(p));
             return;
@@ -499,6 +551,7 @@ static void use_codec(struct player *p, const char *codec)
         log_text(LOG_LEVEL_WARN, "no decoder for %s: %s", codec, svc_strerror(err));
         return;
     }
+    drop_preview(p);
     svc_picture_release(p->decoder, &p->waiting.picture);
     p->waiting = (struct waiting){ 0 };
     svc_decoder_free(p->decoder);
@@ -524,6 +577,7 @@ static void offer(struct player *p, struct svc_layer l, const struct msf_track *
 static void begin_anew(struct player *p, const char *why)
 {
     note(p, why);
+    drop_preview(p);
     picture_window_clear(&p->window);
     p->clock.started = false;
     p->last_decoded = 0;
@@ -544,6 +598,7 @@ static void count_asked(struct player *p)
 
 static void drop_waiting(struct player *p)
 {
+    drop_preview(p);
     if (p->waiting.is)
         svc_picture_release(p->decoder, &p->waiting.picture);
     p->waiting.is = false;
@@ -687,6 +742,7 @@ void player_unit(struct player *p, const struct svc_unit *unit)
         if (!unit->key)
             return;
         playout_start(&p->clock, unit->picture, unit->pts, now);
+        p->preview.at = now + PLAYER_PREVIEW_US;
         picture_window_forget_before(&p->window, unit->picture);
     } else if (unit->layer.spatial == 0) {
         shifted = judge_delay(p, unit, now);
@@ -856,7 +912,8 @@ void player_totals(const struct player *p, struct report_totals *t)
     struct sound_counts sound = { 0 };
     if (p->sound)
         sound = sound_get_counts(p->sound);
-    t->startup_ms = any ? (double)(p->first_shown_us - p->cfg.process_began_us) / 1e3 : -1;
+    const int64_t seen = p->first_seen_us ? p->first_seen_us : p->first_shown_us;
+    t->startup_ms = any ? (double)(seen - p->cfg.process_began_us) / 1e3 : -1;
     t->duration_s = any ? (double)(now - p->first_shown_us) / 1e6 : 0;
     t->frames_shown = p->frames_shown;
     t->frames_skipped = p->frames_skipped;
@@ -917,6 +974,7 @@ void player_free(struct player *p)
     player_stop(p);
     if (p->waiting.is)
         svc_picture_release(p->decoder, &p->waiting.picture);
+    drop_preview(p);
     svc_decoder_free(p->decoder);
     sound_free(p->sound);
     if (frames_free(p->frames) != 0)

@@ -13,7 +13,8 @@
 #include <moq/msf.h>
 
 #define PLAYER_LATENCY_DEFAULT_MS 300
-#define PLAYER_PAST 64 /* passed pictures kept, so that late units can heal references */
+#define PLAYER_PREVIEW_US 8000 /* for the upper layers of the first picture to come, too */
+#define PLAYER_PAST 64         /* passed pictures kept, so that late units can heal references */
 #define PLAYER_SILENCE_FRAMES                                            \
     10 /* without anything new nothing is missing for so long: a picture \
           may have been left out, or all are late */

@@ -242,6 +242,15 @@ static void set_percentiles(json_t *root, const struct rows *shown, bool known)
     free(ms);
 }
 
+static json_t *json_startup(const struct report_totals *t)
+{
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "sockets_ms", number_or_null(t->startup.sockets_ms),
+                     "connected_ms", number_or_null(t->startup.connected_ms), "setup_ms",
+                     number_or_null(t->startup.setup_ms), "catalog_ms",
+                     number_or_null(t->startup.catalog_ms), "first_unit_ms",
+                     number_or_null(t->startup.first_unit_ms));
+}
+
 json_t *report_json(const struct report *r, const struct report_totals *t)
 {
     uint64_t dropped =
@@ -258,6 +267,7 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
         "rows_dropped", (json_int_t)dropped, "stalls", json_stalls(&r->stalls), "paths",
         json_paths(t), "layers", json_layers(t->layers), "events", json_events(&r->events), "shown",
         json_shown(&r->shown), "timeline", json_timeline(&r->samples, t->layers));
+    json_object_set_new(root, "startup", json_startup(t));
     json_object_set_new(root, "av_skew_ms", measured(t->av_skew_ms));
     json_object_set_new(root, "av_skew_ms_max", measured(t->av_skew_ms_max));
     set_percentiles(root, &r->shown, t->delay && t->delay->has_capture);

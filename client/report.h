@@ -46,6 +46,11 @@ struct report_path {
 
 struct report_totals { /* negative: never happened */
     double startup_ms, connect_ms, duration_s;
+    /* Since the program's start: sockets are open, the handshake is complete, SETUP, the catalog
+     * and the first unit have come; startup_ms is the end of it. */
+    struct {
+        double sockets_ms, connected_ms, setup_ms, catalog_ms, first_unit_ms;
+    } startup;
     uint64_t frames_shown, frames_skipped, rebuffers, units_late_healed, units_refused;
     uint64_t demand_changes; /* times that other layers were asked for */
     double stall_ms_max;

@@ -260,6 +260,16 @@ static void resumed(struct session *s)
                  stats.resumed ? ", by the ticket of before" : "");
 }
 
+static void note_times(struct session *s)
+{
+    const struct broadcast_times *t = broadcast_times(s->broadcast);
+    if (s->played)
+        return;
+    s->times.setup = t->setup;
+    s->times.catalog = t->catalog;
+    s->times.first_unit = t->first_unit;
+}
+
 static void on_unit(void *user, const struct svc_unit *unit)
 {
     struct session *s = user;
@@ -269,6 +279,7 @@ static void on_unit(void *user, const struct svc_unit *unit)
         if (s->outage_began > 0)
             resumed(s);
         enter(s, SESSION_PLAYING);
+        note_times(s);
         s->played = true;
         s->outage_began = 0;
         s->tries = 0;
@@ -407,6 +418,8 @@ static void connected(struct session *s, struct tvl_conn *conn)
     s->heard_at = session_now(s);
     s->connect_time = s->connected ? s->connect_time : stats.handshake_time;
     s->connected = true;
+    if (!s->played)
+        s->times.connected = tvl_ev_now(s->driver);
     won->joined = true;
     won->path_id = 0;
     enter(s, SESSION_JOINING);
@@ -677,6 +690,7 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
         open_driver(s, why, why_size))
         goto free_session;
     s->retry.seed = (uint64_t)tvl_ev_now(s->driver);
+    s->times.sockets = tvl_ev_now(s->driver);
     begin_try(s);
     if (!s->trying && !cfg->patient) {
         result = 2;
@@ -799,4 +813,9 @@ void session_get_status(const struct session *s, struct session_status *out)
         out->retry_in_s = s->retry_at - now;
     snprintf(out->reason, sizeof out->reason, "%s", s->reason);
     session_path_names(s, out->paths, sizeof out->paths);
+}
+
+const struct session_times *session_times(const struct session *s)
+{
+    return &s->times;
 }

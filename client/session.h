@@ -129,6 +129,10 @@ int session_pause(struct session *s);
 int session_resume(struct session *s);
 int session_seek(struct session *s, double by_s, char *why, size_t why_size);
 int session_live(struct session *s);
+struct session_times { /* of the first connection that played, us of CLOCK_MONOTONIC; 0: not yet */
+    tvl_time sockets, connected, setup, catalog, first_unit;
+};
+const struct session_times *session_times(const struct session *s);
 /* us from start to handshake complete; 0 before. */
 tvl_time session_connect_time(const struct session *s);
 

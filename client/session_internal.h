@@ -61,6 +61,7 @@ struct session {
     size_t n_uses;
     ev_timer tick;
     tvl_time connect_time; /* of the first connection */
+    struct session_times times;
 };
 
 double session_now(const struct session *s); /* loop time */

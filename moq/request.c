@@ -186,8 +186,8 @@ void moq_request_on_abort(struct moq_session *s, struct moq_stream *st, uint64_t
 
 int moq_request_allowed(const struct moq_session *s)
 {
-    if (s->state != SESSION_OPEN || s->goaway)
-        return MOQ_ERR_STATE;
+    if ((s->state != SESSION_OPEN && s->state != SESSION_STARTED) || s->goaway)
+        return MOQ_ERR_STATE; /* the peer keeps what is ahead of its SETUP, or of ours */
     return s->n_requests_out < MOQ_REQUESTS_MAX ? 0 : MOQ_ERR_FULL;
 }
 

@@ -286,7 +286,7 @@ struct moq_session;
 /* ---- what a session tells; every member may be NULL; `user` is the session's ---- */
 
 struct moq_handler {
-    /* SETUP of the peer has come: requests may be made. path and authority: server only, may be
+    /* SETUP of the peer has come. path and authority: server only, may be
      * empty; borrowed. */
     void (*on_setup)(void *user, struct moq_bytes path, struct moq_bytes authority);
     /* The session is over by the peer's fault or wish; moq_quic.close was called if it is ours. */
@@ -391,7 +391,9 @@ struct moq_session_config {
 int moq_session_new(struct moq_session **out, const struct moq_session_config *cfg,
                     const struct moq_quic *quic, const struct moq_handler *h, void *user);
 void moq_session_free(struct moq_session *s);
-int moq_session_start(struct moq_session *s); /* once the connection is up */
+/* Once the connection is up. From then on requests may be made, also ahead of the peer's SETUP:
+ * that saves a round trip (draft section "Session initialization"). */
+int moq_session_start(struct moq_session *s);
 
 /* What happened on the connection. Bytes are borrowed. */
 void moq_session_on_data(struct moq_session *s, uint64_t stream, const uint8_t *bytes, size_t len,
