@@ -70,7 +70,7 @@ static const struct config_key source_keys[] = {
       .fallback = "400",
       .unit = "ms",
       .doc = "From the source to display, as viewers are told; layers are dropped to hold it." },
-    { "record", KEY_PATH, AT(config_source, record), 
+    { "record", KEY_PATH, AT(config_source, record),
       .doc = "Layered file that is written of it. Conversions of strftime(3) are filled in, and "
              "nothing is written over: -2, -3 ... goes before the ending." },
     { "window_s", KEY_U32, AT(config_source, window_s), .min = 0, .max = 86400, .fallback = "0",

@@ -178,6 +178,7 @@ static int reload(struct desk *d, char *why, size_t why_size)
     atomic_store(&s->worker_host.viewers_max, next.viewers_max);
     server_apply_sources(s, &next, &diff);
     config_diff_fini(&diff);
+    config_diff_keep(s->cfg, &next); /* what runs points into it */
     config_fini(s->cfg);
     *s->cfg = next;
     return 0;
