@@ -22,6 +22,10 @@
 
 void __real_feed_start(struct feed *f, uint64_t delay_us);
 void __wrap_feed_start(struct feed *f, uint64_t delay_us);
+int __real_tvl_stream_send(struct tvl_conn *conn, const struct tvl_stream_order *order,
+                           const struct tvl_part *part, size_t n, uint64_t *id);
+int __wrap_tvl_stream_send(struct tvl_conn *conn, const struct tvl_stream_order *order,
+                           const struct tvl_part *part, size_t n, uint64_t *id);
 int __real_tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank);
 int __wrap_tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank);
 int __real_tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time at, uint64_t code);
@@ -70,19 +74,38 @@ static uint64_t harmed(uint64_t rank)
            LAST_PRIORITY << PUBLISHER_SHIFT;
 }
 
+static uint64_t rank_as_planned(uint64_t rank)
+{
+    return now_on.plan.harm == BROADCAST_WHOLE ? rank : harmed(rank);
+}
+
+static tvl_time deadline_as_planned(tvl_time at)
+{
+    const tvl_time latest = (tvl_time)loop_now() + now_on.plan.latency_ms * UINT64_C(1000);
+    const bool early =
+        now_on.plan.harm == BROADCAST_BASE_UNPROTECTED && at != TVL_TIME_NEVER && at > latest;
+
+    return early ? latest : at;
+}
+
+int __wrap_tvl_stream_send(struct tvl_conn *conn, const struct tvl_stream_order *order,
+                           const struct tvl_part *part, size_t n, uint64_t *id)
+{
+    struct tvl_stream_order planned = *order;
+
+    planned.rank = rank_as_planned(order->rank);
+    planned.deadline = deadline_as_planned(order->deadline);
+    return __real_tvl_stream_send(conn, &planned, part, n, id);
+}
+
 int __wrap_tvl_stream_set_rank(struct tvl_conn *conn, uint64_t id, uint64_t rank)
 {
-    return __real_tvl_stream_set_rank(conn, id,
-                                      now_on.plan.harm == BROADCAST_WHOLE ? rank : harmed(rank));
+    return __real_tvl_stream_set_rank(conn, id, rank_as_planned(rank));
 }
 
 int __wrap_tvl_stream_set_deadline(struct tvl_conn *conn, uint64_t id, tvl_time at, uint64_t code)
 {
-    const tvl_time latest = (tvl_time)loop_now() + now_on.plan.latency_ms * UINT64_C(1000);
-
-    if (now_on.plan.harm == BROADCAST_BASE_UNPROTECTED && at != TVL_TIME_NEVER && at > latest)
-        at = latest;
-    return __real_tvl_stream_set_deadline(conn, id, at, code);
+    return __real_tvl_stream_set_deadline(conn, id, deadline_as_planned(at), code);
 }
 
 int broadcast_run(const struct broadcast_plan *plan, char *why, size_t why_size)
