@@ -43,6 +43,21 @@ static int read_ahead(struct feed_file *s)
     return -1;
 }
 
+/* To the first key picture at `at_us` or after it. False: there is none. */
+static bool skip_to(struct feed_file *s, int64_t at_us)
+{
+    unsigned damaged = 0;
+    while (damaged < FEED_DAMAGED_MAX) {
+        if (s->next.kind == SVC_VIDEO && s->next.unit.key && s->next.pts >= at_us)
+            return true;
+        const int result = svc_reader_next(s->reader, &s->next);
+        if (result == 0)
+            return false;
+        damaged += result < 0;
+    }
+    return false;
+}
+
 static void arm(struct feed_file *s)
 {
     int64_t wait = s->zero + s->next.pts - clock_us();
@@ -116,7 +131,7 @@ static const struct feed_ops file_ops = {
 };
 
 int feed_file_open(struct feed **out, const struct feed_sink *sink, const char *path,
-                   enum feed_repeat repeat, char *why, size_t why_size)
+                   enum feed_repeat repeat, double start_s, char *why, size_t why_size)
 {
     struct feed_file *s = calloc(1, sizeof *s);
     if (!s) {
@@ -137,6 +152,10 @@ int feed_file_open(struct feed **out, const struct feed_sink *sink, const char *
     }
     if (read_ahead(s) != 1) {
         snprintf(why, why_size, "%s: there is nothing to play in it", path);
+        goto free_feed;
+    }
+    if (start_s > 0 && !skip_to(s, (int64_t)(start_s * 1e6))) {
+        snprintf(why, why_size, "%s: ends before start_s, %g s", path, start_s);
         goto free_feed;
     }
     *out = &s->feed;

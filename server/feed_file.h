@@ -11,8 +11,9 @@
 
 enum feed_repeat { FEED_ONCE, FEED_AGAIN };
 
-/* 0, or -1 with one line in `why` that names the file. */
+/* Begins with the first key picture at `start_s` or after it; repeats begin at the beginning. 0, or
+ * -1 with one line in `why` that names the file. */
 int feed_file_open(struct feed **out, const struct feed_sink *sink, const char *path,
-                   enum feed_repeat repeat, char *why, size_t why_size);
+                   enum feed_repeat repeat, double start_s, char *why, size_t why_size);
 
 #endif

@@ -13,8 +13,8 @@ int feed_source_open(struct feed **out, const struct feed_sink *sink,
     struct live_config live;
     switch (cfg->kind) {
     case CONFIG_FILE:
-        return feed_file_open(out, sink, cfg->input, cfg->loop ? FEED_AGAIN : FEED_ONCE, why,
-                              why_size);
+        return feed_file_open(out, sink, cfg->input, cfg->loop ? FEED_AGAIN : FEED_ONCE,
+                              cfg->start_s, why, why_size);
     case CONFIG_LIVE:
         if (config_live(&live, cfg, why, why_size) < 0)
             return -1;

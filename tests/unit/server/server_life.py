@@ -27,7 +27,7 @@ def make_material(folder):
     raw, clip = os.path.join(folder, "raw.mkv"), os.path.join(folder, "clip.mkv")
     cert, key = os.path.join(folder, "c.pem"), os.path.join(folder, "k.pem")
     for command in ([TESTCLIP, "-s", "320x180", "-d", str(SECONDS), raw],
-                    [ENCODE, "--quiet", raw, clip],
+                    [ENCODE, "--quiet", "--key-interval", "0.5s", raw, clip],
                     ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                      "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
                      "/CN=localhost", "-keyout", key, "-out", cert]):
@@ -58,6 +58,11 @@ def lives(folder, clip, serve):
         lines = [json.loads(line) for line in file]
     check("reports", lines[-1]["kind"] == "final" and lines[-1]["viewers"] == []
           and lines[-1]["t_ms"] >= SECONDS * 900, lines[-1])
+    whole = lines[-1]["sources"][0]["objects"]
+    code, err = finish(start(*serve, "--json", report, "--start", "0.4", clip), 30)
+    with open(report, encoding="utf-8") as file:
+        part = json.loads(file.readlines()[-1])["sources"][0]["objects"]
+    check("begins later in the file", code == 0 and 0 < part < whole * 3 / 4, (code, err, part, whole))
     for name, args in (("looping", ["--loop"]), ("waiting for a viewer", ["--start-on-viewer"])):
         server = start(*serve, *args, clip)
         try:
@@ -81,6 +86,7 @@ def refusals(folder, clip, serve):
     rows = [
         ([*serve, os.path.join(folder, "none.mkv")], 1, "none.mkv"),
         ([*serve, text], 1, "text.mkv"),
+        ([*serve, "--start", "60", clip], 1, "start_s"),
         ([*serve, cut], 1, "cut.mkv"),
         ([*serve, "--cert", text, clip], 1, "text.mkv"),
         ([*serve, "--key", os.path.join(folder, "none.pem"), clip], 1, "none.pem"),
