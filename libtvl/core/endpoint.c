@@ -107,6 +107,14 @@ static int set_secrets(struct tvl_endpoint *ep)
     return r;
 }
 
+/* Names of our own instead of the caller's, which may be gone tomorrow. */
+static void own_names(struct tvl_config *c)
+{
+    c->cc = tvl_cc_find(c->cc)->name;
+    c->sched = tvl_sched_find(c->sched)->name;
+    c->coupling = c->coupling[0] ? tvl_couple_find(c->coupling)->name : "";
+}
+
 int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
 {
     struct tvl_endpoint *ep;
@@ -118,6 +126,7 @@ int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg)
     if (!ep)
         return TVL_ERR_NOMEM;
     ep->cfg = *cfg;
+    own_names(&ep->cfg);
     tvl_tls_ref(cfg->tls);
     tvl_turns_init(&ep->turns);
     tvl_sessions_init(&ep->sessions);

@@ -4,6 +4,7 @@ protocol's own error, the access log says so, and a viewer beside it sees none o
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -93,7 +94,11 @@ def code(visit):
 def write_config(work, name, clip, pki, port, access):
     path = os.path.join(work, name)
     source = {"kind": "file", "input": clip.layered, "loop": True}
-    config = {"listen": f"127.0.0.1:{port}", "cert": pki["server.pem"], "key": pki["server.key"], "workers": 2,
+    own = {}
+    for end in ("pem", "key"):  # of its own: one server's is replaced
+        own[end] = os.path.join(work, "server." + end)
+        shutil.copy(pki["server." + end], own[end])
+    config = {"listen": f"127.0.0.1:{port}", "cert": own["pem"], "key": own["key"], "workers": 2,
               "sources": [{"namespace": ns, **source} for ns in ("live/garden", "open/door")], "access": access}
     with open(path, "w", encoding="ascii") as f:
         json.dump(config, f)  # which is YAML
@@ -105,7 +110,7 @@ def good_viewer(bench, running):
     token = bench.token("good.token", "--subscribe", "live", "--ttl", "1h", "--subject", "good")
     return running.start("good", [
         program_path("svc-player"), "--headless", "--ca", bench.pki["ca.pem"], "--token", token, "--json",
-        bench.path("good.json"), "--duration", "20", "--path",
+        bench.path("good.json"), "--duration", "25", "--path",
         f"local=127.0.0.1,to=127.0.0.1:{bench.port},name=a", f"moqt://127.0.0.1:{bench.port}/live/garden"])
 
 
@@ -228,9 +233,64 @@ def certificates(bench, port):
     check("and no more: UNAUTHORIZED", v["refused"] == [UNAUTHORIZED], v)
 
 
-def access_log(path):
-    with open(path, encoding="ascii") as f:
-        lines = [json.loads(line) for line in f]
+def wait_for(what, ready, timeout_s=5):
+    until = time.monotonic() + timeout_s
+    while not ready():
+        if time.monotonic() > until:
+            check(what, False, "has not come in time")
+            return False
+        time.sleep(0.05)
+    check(what, True)
+    return True
+
+
+def said(server, word):
+    with open(server.log, encoding="utf-8", errors="replace") as f:
+        return sum(word in line for line in f)
+
+
+def reloaded(bench, server, log, other):
+    """`server` reads its certificate, its rules and its log's name again; those who watch go on."""
+    os.rename(log, log + ".1")
+    for end in ("pem", "key"):
+        shutil.copy(other["server." + end], bench.path("server." + end))
+    got = []
+    stays = threading.Thread(target=lambda: got.append(bench.visit("open/door", hold=4)))
+    stays.start()
+    time.sleep(0.7)
+    server.process.send_signal(signal.SIGHUP)
+    wait_for("after SIGHUP the log is there again", lambda: os.path.exists(log))
+    first, bench.pki = bench.pki, {**bench.pki, "ca.pem": other["ca.pem"]}
+    check("new connections see the new certificate", bench.visit("open/door")["objects"] > 0)
+    bench.pki = first
+    check("and not the old one", not bench.visit("open/door")["connected"])
+    stays.join()
+    check("old ones go on", got[0]["objects"] > 0 and not got[0]["closed"], got)
+
+    with open(bench.path("server.pem"), "w", encoding="ascii") as f:
+        f.write("broken\n")
+    before = said(server, "server.pem")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for("a broken file is named", lambda: said(server, "server.pem") > before)
+    check("in one line", said(server, "server.pem") == before + 1)
+    bench.pki = {**bench.pki, "ca.pem": other["ca.pem"]}
+    check("and the one before it stays", bench.visit("open/door")["objects"] > 0)
+    bench.pki = first
+
+
+def full_disk(bench, server, port):
+    """Its log is /dev/full."""
+    for _ in range(3):
+        check("served though the log's disk is full", bench.visit("open/door", port)["objects"] > 0)
+    wait_for("which is said", lambda: said(server, "No space left on device"))
+    check("once", said(server, "No space left on device") == 1)
+
+
+def access_log(*paths):
+    lines = []
+    for path in paths:
+        with open(path, encoding="ascii") as f:
+            lines += [json.loads(line) for line in f]
     anna = [e for e in lines if e.get("subject") == "anna"]
     check("the log has anna's session", {"setup", "subscribe", "subscribe-end", "leave"}
           <= {e["action"] for e in anna}, len(lines))
@@ -247,6 +307,7 @@ def main():
     work = material.folder("access")
     shutil.rmtree(work)
     work, pki, clip = material.folder("access"), material.pki(), material.small_clip()
+    other = material.pki("other-pki")
     port, secret_port, mutual_port = free_udp_ports(3)
     bench = Bench(work, pki, port)
     log = os.path.join(work, "access.jsonl")
@@ -254,15 +315,18 @@ def main():
     configs = [
         (port, {"token_key": bench.path("key.pub"), "token_algorithm": "ES256", "anonymous": anonymous, "log": log,
                 "per_address": 6}),
-        (secret_port, {"token_key": bench.path("secret"), "token_algorithm": "HS256"}),
+        (secret_port, {"token_key": bench.path("secret"), "token_algorithm": "HS256", "anonymous": anonymous,
+                       "log": "/dev/full"}),
         (mutual_port, {"client_ca": pki["ca.pem"], "anonymous": anonymous + [
             {"namespace": "live", "subject": "CN=viewer", "subscribe": True}]}),
     ]
+    servers = []
     with Programs(work) as running:
         for i, (p, access) in enumerate(configs):
             server = running.start(f"server{i}", [program_path("svc-server"), "--config",
                                                   write_config(work, f"{i}.yaml", clip, pki, p, access)])
             wait_for_udp(server, p)
+            servers.append(server)
         viewer = good_viewer(bench, running)
         time.sleep(1)
         tokens_in_setup(bench)
@@ -271,14 +335,16 @@ def main():
         running_out(bench, secret_port)
         player(bench, secret_port)
         certificates(bench, mutual_port)
+        full_disk(bench, servers[1], secret_port)
+        reloaded(bench, servers[0], log, other)
         viewer.wait(60)
         with open(bench.path("good.json"), encoding="utf-8") as f:
             seen = json.load(f)
         check("the viewer beside has seen none of it", seen["base_layer_lost"] == 0 and seen["rebuffers"] == 0
-              and seen["frames_shown"] > 300, {k: seen[k] for k in ("frames_shown", "base_layer_lost", "rebuffers")})
-        for program in running.running[:3]:
-            program.check_alive()
-    access_log(log)
+              and seen["frames_shown"] > 400, {k: seen[k] for k in ("frames_shown", "base_layer_lost", "rebuffers")})
+        for server in servers:
+            server.check_alive()
+    access_log(log + ".1", log)
     return 1 if failures else 0
 
 

@@ -235,7 +235,7 @@ struct tvl_config {
 /* Every field to its documented default; tls to NULL, seed to zero. Call first. */
 void tvl_config_init(struct tvl_config *cfg);
 
-/* Copies `cfg`. A server accepts connections as soon as it is driven. */
+/* Copies `cfg`, its names too. A server accepts connections as soon as it is driven. */
 int tvl_endpoint_new(struct tvl_endpoint **out, const struct tvl_config *cfg);
 void tvl_endpoint_free(struct tvl_endpoint *ep); /* frees its connections without a goodbye */
 

@@ -202,6 +202,37 @@ static void damaged_retry_token_is_ignored(void **state)
     pair_fini(&p);
 }
 
+/* ---- configuration ---- */
+
+static char names[3][16];
+
+static void borrowed_names(const struct pair *p, int side, struct tvl_tls_config *tls,
+                           struct tvl_config *cfg)
+{
+    (void)p, (void)tls, (void)side;
+    strcpy(names[0], "cubic");
+    strcpy(names[1], "ecf");
+    strcpy(names[2], "lia");
+    cfg->cc = names[0];
+    cfg->sched = names[1];
+    cfg->coupling = names[2];
+}
+
+/* Whoever configures a server may forget the words: as one does who reads his file again. */
+static void names_are_not_needed_later(void **state)
+{
+    const struct pair_options o = { .adjust = borrowed_names };
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    memset(names, 'x', sizeof names - 1);
+    connect_over(&p, 0);
+    pair_run(&p, 5 * SECOND, both_connected);
+    assert_true(both_connected(&p));
+    pair_fini(&p);
+}
+
 /* ---- refusals ---- */
 
 static void one_at_a_time(const struct pair *p, int side, struct tvl_tls_config *tls,
@@ -566,6 +597,7 @@ int main(void)
         cmocka_unit_test(token_outlives_the_server),
         cmocka_unit_test(bad_retry_token_is_refused),
         cmocka_unit_test(damaged_retry_token_is_ignored),
+        cmocka_unit_test(names_are_not_needed_later),
         cmocka_unit_test(limits_refuse),
         cmocka_unit_test(the_application_refuses),
         cmocka_unit_test(draining_refuses_the_new_only),
