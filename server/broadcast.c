@@ -39,6 +39,7 @@ struct broadcast {
     struct moq_location largest[TRACKS_MAX];
     bool has_largest[TRACKS_MAX];
     uint32_t waiting, followers, skipping; /* a bit for each worker */
+    unsigned held;                         /* by so many listeners */
     struct supplier_viewer best[TVL_WORKERS_MAX];
     uint8_t wanted[TVL_WORKERS_MAX];
     size_t crowd[TVL_WORKERS_MAX];
@@ -435,7 +436,7 @@ static void on_linger(struct ev_loop *loop, ev_timer *timer, int events)
     struct broadcast *b = timer->data;
     (void)loop;
     (void)events;
-    if (b->followers)
+    if (b->followers || b->held)
         return;
     log_line(LOG_INFO, "%s: nobody watches any more", b->cfg->ns);
     end_run(b, MOQ_DONE_TRACK_ENDED, "nobody watches");
@@ -483,7 +484,7 @@ static void read_wanted(struct broadcast *b, unsigned worker)
 
 static void look_for_end(struct broadcast *b)
 {
-    if (b->followers || !b->cfg->on_demand || !b->view)
+    if (b->followers || b->held || !b->cfg->on_demand || !b->view)
         return;
     ev_now_update(b->host->loop);
     ev_timer_set(&b->linger, BROADCAST_LINGER_US / 1e6, 0.);
@@ -493,10 +494,27 @@ static void look_for_end(struct broadcast *b)
 static uint8_t wanted_by_all(const struct broadcast *b)
 {
     /* What is kept is kept whole, though nobody watches. */
-    uint8_t wanted = b->recorder || b->window ? b->supplier.info->n_spatial : 0;
+    const bool whole = b->recorder || b->window || b->held;
+    uint8_t wanted = whole ? b->supplier.info->n_spatial : 0;
     for (unsigned i = 0; i < b->host->workers; i++)
         wanted = b->wanted[i] > wanted ? b->wanted[i] : wanted;
     return wanted;
+}
+
+void broadcast_hold(struct broadcast *b)
+{
+    b->held++;
+    ev_timer_stop(b->host->loop, &b->linger);
+    if (!b->view && !b->stopped && b->state != SOURCE_STARTING && !ev_is_active(&b->retry))
+        (void)broadcast_start(b);
+    if (b->view)
+        feed_start(b->feed, BROADCAST_VIEWER_START_US);
+}
+
+void broadcast_release(struct broadcast *b)
+{
+    if (b->held > 0 && --b->held == 0)
+        look_for_end(b);
 }
 
 static void recover(struct broadcast *b)

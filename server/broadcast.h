@@ -83,6 +83,11 @@ int broadcast_refresh(struct broadcast *b, unsigned spatial);
 void broadcast_read(struct broadcast *b, const struct letter *l);
 void broadcast_tick(struct broadcast *b, tvl_time now); /* every 50 ms or so */
 
+/* Somebody who listens (below) needs it as a viewer does: it runs, with all its layers, until it is
+ * released as often. */
+void broadcast_hold(struct broadcast *b);
+void broadcast_release(struct broadcast *b);
+
 void broadcast_listen(struct broadcast *b, struct broadcast_listener *l);
 void broadcast_unlisten(struct broadcast_listener *l);
 const struct view *broadcast_view(const struct broadcast *b); /* of the run; NULL: none */

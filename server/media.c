@@ -22,9 +22,9 @@ struct media *media_new(uint64_t of, const struct object *object, const struct s
     atomic_init(&m->refs, 1);
     m->of = of;
     m->object = *object;
-    m->has_unit = pkt->kind == SVC_VIDEO;
+    m->has_unit = pkt && pkt->kind == SVC_VIDEO;
     m->unit = m->has_unit ? pkt->unit : (struct svc_unit){ 0 };
-    m->pts = pkt->pts;
+    m->pts = pkt ? pkt->pts : 0;
     m->end_of_picture = m->has_unit && pkt->end_of_picture;
     (void)put(put(m->bytes, &m->object.moq.properties), &m->object.moq.payload);
     if (m->has_unit)

@@ -22,7 +22,7 @@ struct media {
 };
 
 /* A copy of both, with one reference. `pkt` is what the object was made of; its bytes are the
- * object's payload. NULL: no memory. */
+ * object's payload; NULL: somebody else's, not ours to understand. NULL: no memory. */
 struct media *media_new(uint64_t of, const struct object *object, const struct svc_packet *pkt);
 /* The packet that it was made of, as recorders take it; borrows `m`. */
 struct svc_packet media_packet(const struct media *m);

@@ -85,7 +85,8 @@ struct snapshot *server_snapshot(struct server *s)
     struct census *c = census_new(s->port.count);
     if (!out || !c)
         goto fail;
-    out->n_sources = directory_count(s->directory);
+    const size_t n_broadcasts = directory_count(s->directory);
+    out->n_sources = n_broadcasts + outside_count(s->outside);
     out->source = calloc(out->n_sources ? out->n_sources : 1, sizeof *out->source);
     if (!out->source)
         goto fail;
@@ -103,8 +104,10 @@ struct snapshot *server_snapshot(struct server *s)
     out->workers = s->port.count;
     out->sessions_total = atomic_load(&s->worker_host.total);
     out->refused_total = atomic_load(&s->worker_host.refused) + access_refused(s->access);
-    for (size_t i = 0; i < out->n_sources; i++)
+    for (size_t i = 0; i < n_broadcasts; i++)
         broadcast_snapshot(directory_at(s->directory, i), &out->source[i]);
+    for (size_t i = n_broadcasts; i < out->n_sources; i++)
+        outside_snapshot(s->outside, i - n_broadcasts, &out->source[i]);
     const int missing = census_wait(c, out);
     if (missing < 0)
         goto fail;
@@ -382,7 +385,9 @@ static int open_core(struct server *s, char *why, size_t why_size)
                                                .post = post_note,
                                                .ours = is_ours,
                                                .publishable = is_publishable });
-    bool ok = s->directory != NULL && s->relay != NULL;
+    if (s->relay && s->directory)
+        s->outside = outside_new(s->loop, s->relay, s->directory);
+    bool ok = s->outside != NULL;
     for (unsigned i = 0; ok && i < workers; i++) {
         s->worker[i] = worker_new(i, &s->worker_host);
         ok = s->worker[i] != NULL;
@@ -390,6 +395,12 @@ static int open_core(struct server *s, char *why, size_t why_size)
     if (!ok)
         snprintf(why, why_size, "out of memory");
     return ok ? 0 : -1;
+}
+
+/* Others are outside's, or come to the relay. */
+static bool is_broadcast(const struct config_source *cfg)
+{
+    return cfg->kind == CONFIG_FILE || cfg->kind == CONFIG_LIVE;
 }
 
 static int add_source(struct server *s, const struct config_source *cfg, char *why, size_t why_size)
@@ -412,7 +423,9 @@ static void remove_source(struct server *s, const char *ns)
     struct broadcast *b = directory_find(s->directory, ns);
     if (!b)
         return;
+    outside_forget(s->outside, ns);
     broadcast_stop(b, "the source is gone");
+    relay_list_ours(s->relay, ns, false);
     directory_remove(s->directory, ns);
     broadcast_free(b);
 }
@@ -431,17 +444,19 @@ void server_apply_sources(struct server *s, const struct config *next,
     }
     for (size_t i = 0; i < diff->n_steps; i++) {
         const struct config_source *is = diff->step[i].is;
-        if (is && is->kind != CONFIG_PUBLISH && add_source(s, is, why, sizeof why) < 0)
+        if (is && is_broadcast(is) && add_source(s, is, why, sizeof why) < 0)
             log_line(LOG_ERROR, "%s", why);
     }
+    outside_apply(s->outside, next);
 }
 
 static int add_sources(struct server *s, char *why, size_t why_size)
 {
     for (size_t i = 0; i < s->cfg->n_sources; i++)
-        if (s->cfg->source[i].kind != CONFIG_PUBLISH &&
+        if (is_broadcast(&s->cfg->source[i]) &&
             add_source(s, &s->cfg->source[i], why, why_size) < 0)
             return -1;
+    outside_apply(s->outside, s->cfg);
     return 0;
 }
 
@@ -510,6 +525,7 @@ static void close_all(struct server *s)
     port_close(&s->port);
     for (unsigned i = 0; i < TVL_WORKERS_MAX; i++)
         worker_free(s->worker[i]);
+    outside_free(s->outside);
     for (size_t i = 0; s->directory && i < directory_count(s->directory); i++)
         broadcast_free(directory_at(s->directory, i));
     directory_free(s->directory);

@@ -9,6 +9,7 @@
 #include "config_diff.h"
 #include "desk.h"
 #include "directory.h"
+#include "outside.h"
 #include "port.h"
 #include "relay.h"
 #include "server.h"
@@ -35,6 +36,7 @@ struct server {
     struct broadcast_host broadcast_host;
     struct directory *directory;
     struct relay *relay;
+    struct outside *outside; /* other servers */
     struct letter_box in; /* from the workers */
     ev_async bell;
     ev_signal on_term, on_int;
