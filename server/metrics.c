@@ -456,6 +456,7 @@ static void refused(struct writer *w)
     labelled(w, "reason", "connections", (double)e->refused_conns_max);
     labelled(w, "reason", "handshakes", (double)e->refused_handshakes_max);
     labelled(w, "reason", "host", (double)e->refused_host);
+    labelled(w, "reason", "access", (double)e->refused_knock);
     labelled(w, "reason", "draining", (double)e->refused_draining);
 }
 

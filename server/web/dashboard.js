@@ -41,7 +41,7 @@ const rate = (bps) => bps == null ? EMPTY : bps < 1000 ? [fixed(bps / 1000), 'kb
 const bytes = (n) => n == null ? EMPTY : scaled(n, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']);
 const ms = (x) => x == null ? EMPTY : x >= 10000 ? [fixed(x / 1000), 's'] : [x >= 100 ? x.toFixed(0) : x.toFixed(1), 'ms'];
 const percent = (x) => x == null ? EMPTY
-  : [x === 0 || x === 1 ? (x * 100).toFixed(0) : x < 0.1 ? (x * 100).toFixed(2) : (x * 100).toFixed(1), '%'];
+  : [x < 0.00005 || x === 1 ? (x * 100).toFixed(0) : x < 0.1 ? (x * 100).toFixed(2) : (x * 100).toFixed(1), '%'];
 const count = (n) => n == null ? NONE : n.toLocaleString('en').replace(/,/g, '\u202f');
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 
@@ -379,11 +379,8 @@ function query() {
 async function read(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done)
-      return;
-    text += value;
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    text += piece.value;
     for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2))
       if (text.startsWith('data: '))
         take(JSON.parse(text.slice(6, end)));
@@ -736,8 +733,11 @@ function toast(text, bad) {
   setTimeout(() => e.remove(), bad ? 8000 : 4000);
 }
 
+let answer = () => {}; /* to the question that is asked */
+
 /* `fields`: elements for the form; result: whether the answer was yes. */
 function ask(title, text, yes, danger, fields = []) {
+  answer(false);
   put($('ask-title'), title);
   put($('ask-text'), text);
   put($('ask-yes'), yes);
@@ -745,9 +745,7 @@ function ask(title, text, yes, danger, fields = []) {
   $('ask-fields').replaceChildren(...fields);
   $('ask').returnValue = 'no';
   $('ask').showModal();
-  return new Promise((resolve) => {
-    $('ask').addEventListener('close', () => resolve($('ask').returnValue === 'yes'), { once: true });
-  });
+  return new Promise((resolve) => { answer = resolve; });
 }
 
 async function order(done, method, path, body) {
@@ -865,8 +863,8 @@ function listen() {
       const first = falls ? '-' + name : name, second = falls ? name : '-' + name;
       set_sort(state.sort === first ? second : first);
     });
-  $('newer').addEventListener('click', () => { state.offset = Math.max(0, state.offset - PAGE); follow(); });
-  $('older').addEventListener('click', () => { state.offset += PAGE; follow(); });
+  for (const [id, step] of [['newer', -PAGE], ['older', PAGE]])
+    $(id).addEventListener('click', () => { state.offset = Math.max(0, state.offset + step); follow(); });
   $('session-stop').addEventListener('click', stop_session);
   for (const button of document.querySelectorAll('[data-do]'))
     button.addEventListener('click', () => {
@@ -885,6 +883,10 @@ function listen() {
       $('search').focus();
     }
   });
+  $('ask').addEventListener('close', () => {
+    if (!$('ask').open)
+      answer($('ask').returnValue === 'yes');
+  });
   $('lock').addEventListener('submit', (e) => {
     e.preventDefault();
     state.token = $('token').value.trim();
@@ -893,6 +895,5 @@ function listen() {
     follow();
   });
 }
-
 listen();
 route();

@@ -19,14 +19,18 @@ TIMEOUT_S = 60
 
 
 class Page:
-    def __init__(self, browser, session):
-        self.browser, self.session, self.errors, self.requests = browser, session, [], []
+    def __init__(self, browser, target, session):
+        self.browser, self.target, self.session = browser, target, session
+        self.errors, self.requests = [], []
 
     def call(self, method, **params):
         return self.browser.call(method, params, self.session)
 
     def open(self, url):
         self.call("Page.navigate", url=url)
+
+    def close(self):
+        self.browser.call("Target.closeTarget", {"targetId": self.target}, None)
 
     def run(self, script):
         """The value of a JavaScript expression; a promise is waited for."""
@@ -37,10 +41,13 @@ class Page:
         return answer["result"].get("value")
 
     def wait(self, script, seconds=TIMEOUT_S):
-        """Until the expression is true; the last value."""
+        """Until the expression is true; the last value. What cannot be said yet is not true."""
         end = time.monotonic() + seconds
         while True:
-            value = self.run(script)
+            try:
+                value = self.run(script)
+            except RuntimeError:
+                value = None
             if value or time.monotonic() > end:
                 return value
             time.sleep(0.05)
@@ -144,7 +151,7 @@ class Browser:
                            None)["targetId"]
         session = self.call("Target.attachToTarget", {"targetId": target, "flatten": True},
                             None)["sessionId"]
-        page = self.pages[session] = Page(self, session)
+        page = self.pages[session] = Page(self, target, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(domain + ".enable")
         page.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
