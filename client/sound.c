@@ -41,8 +41,8 @@ struct sound {
     int64_t next_us, frame_us, concealed_us;
     int64_t disturbed_us; /* when something else than sound was last queued; 0: never */
     struct sound_counts counts;
-    double volume; /* percent */
-    double speed;
+    double volume;      /* percent */
+    double speed, more; /* more: samples that are still to be put in, less than one */
     int16_t samples[SAMPLES_MAX * 2], stretched[STRETCHED_MAX * 2];
 };
 
@@ -146,7 +146,9 @@ static void queue_samples(struct sound *s, int frames, int64_t now)
     const int most = frames + frames / 8;
     set_loudness(s, (size_t)frames * s->cfg.channels);
     if (s->swr) {
-        const int more = (int)lround((1 / s->speed - 1) * frames);
+        s->more += (1 / s->speed - 1) * frames; /* and what was too little for a sample before */
+        const int more = (int)lround(s->more);
+        s->more -= more;
         if (swr_set_compensation(s->swr, more, frames + more) >= 0) {
             const int got = swr_convert(s->swr, &out, most, &in, frames);
             sound_out_write(s->out, s->stretched, got > 0 ? (size_t)got : 0, now);

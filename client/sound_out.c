@@ -22,6 +22,8 @@ struct sound_out {
     size_t cap, head, n; /* frames */
     bool running;        /* the card, or the clock, has asked once */
     int64_t asked_us;    /* when it last asked, smoothed */
+    int64_t began_us;    /* the clock that plays: when it asked for the first time ... */
+    uint64_t asked;      /* ... and how often since */
     uint64_t underruns;
 };
 
@@ -74,17 +76,24 @@ static void on_card(void *user, uint8_t *stream, int len)
     note_time(o, clock_us(), (int64_t)frames * 1000000 / o->cfg.rate);
 }
 
+/* The clock asks for the nth time. */
+static int64_t asked_at(const struct sound_out *o, uint64_t n)
+{
+    return o->began_us + (int64_t)(n * o->period * 1000000 / o->cfg.rate);
+}
+
 /* No card: what it would have asked for until now. */
 static void play_by_clock(struct sound_out *o, int64_t now)
 {
     if (o->device)
         return;
     if (!o->running || now - o->asked_us > SOUND_OUT_QUEUE_US) {
-        o->asked_us = now;
+        o->began_us = o->asked_us = now;
+        o->asked = 0;
         o->running = true;
     }
-    while (now >= o->asked_us + o->period_us) {
-        o->asked_us += o->period_us;
+    for (int64_t next; now >= (next = asked_at(o, o->asked + 1)); o->asked++) {
+        o->asked_us = next;
         pull(o, NULL, o->period);
     }
 }
