@@ -335,6 +335,42 @@ static struct relay_sending *find_sending(const struct relay_member *m, const st
     return NULL;
 }
 
+bool relay_sending_name(const struct relay_member *m, const struct moq_sending *s,
+                        struct moq_name *out)
+{
+    const struct relay_sending *sending = find_sending(m, s);
+    if (sending)
+        name_of(&sending->track->name, out);
+    return sending != NULL;
+}
+
+void relay_grant(struct relay_member *m, const struct moq_sending *s, uint64_t until_ms)
+{
+    struct relay_sending *sending = find_sending(m, s);
+    if (sending && until_ms > sending->until_ms)
+        sending->until_ms = until_ms;
+}
+
+void relay_expire(struct relay_member *m, uint64_t now_ms)
+{
+    static const char reason[] = "the token has expired";
+    struct relay_sending *s, *next;
+    for (s = LIST_FIRST(&m->sendings); s; s = next) {
+        struct relay_track *t = s->track;
+        struct moq_sending *sending = s->sending;
+        const bool accepted = s->accepted;
+        next = LIST_NEXT(s, of_member);
+        if (s->until_ms > now_ms)
+            continue;
+        remove_sending(s);
+        if (accepted)
+            (void)moq_done(sending, MOQ_DONE_UNAUTHORIZED, reason);
+        else
+            (void)moq_reject(sending, MOQ_REQ_EXPIRED_AUTH_TOKEN, reason);
+        left(m->side, t);
+    }
+}
+
 bool relay_cancelled(struct relay_member *m, struct moq_sending *s)
 {
     struct relay_sending *sending = find_sending(m, s);

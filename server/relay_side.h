@@ -51,10 +51,16 @@ void relay_join(struct relay_side *side, struct relay_member *m, uint64_t sessio
 void relay_part(struct relay_member *m);
 
 /* As the calls of struct moq_handler; what the session may do has been asked before. */
-/* False: it is no namespace of others; it is not taken. `until_ms`: as it was granted, kept for
- * host->ours. */
+/* False: it is no namespace of others; it is not taken. `until_ms`: as it was granted, of
+ * access_now_ms(). */
 bool relay_subscribe(struct relay_member *m, struct moq_sending *s, const struct moq_name *name,
                      const struct moq_subscribe_options *o, uint64_t until_ms);
+/* Granted anew, as far as it goes. The name asked for; false: not the relay's. */
+bool relay_sending_name(const struct relay_member *m, const struct moq_sending *s,
+                        struct moq_name *out);
+void relay_grant(struct relay_member *m, const struct moq_sending *s, uint64_t until_ms);
+/* Subscriptions that were granted until now, or less, end: PUBLISH_DONE, MOQ_DONE_UNAUTHORIZED. */
+void relay_expire(struct relay_member *m, uint64_t now_ms);
 bool relay_cancelled(struct relay_member *m, struct moq_sending *s); /* false: not the relay's */
 /* False: no track of others that is followed here. */
 bool relay_fetch(struct relay_member *m, struct moq_fetch *f, const struct moq_name *name,

@@ -27,6 +27,7 @@ struct viewer {
     struct asked *asked; /* VIEWER_ASKED_MAX of them, NULL before the first */
     uint8_t last;        /* the one that was asked for last */
     tvl_time since, checked;
+    uint64_t publish_until_ms; /* of access_now_ms(); 0: it was never allowed to */
     bool setup, closing;
     struct relay_member relay;
 };
@@ -153,6 +154,15 @@ static bool may_watch(struct viewer *v, const struct moq_name *name, struct acce
     return may(v, ACCESS_SUBSCRIBE, name, a);
 }
 
+static bool may_publish(struct viewer *v, const struct moq_name *name, struct access_verdict *a)
+{
+    if (!may(v, ACCESS_PUBLISH, name, a))
+        return false;
+    if (a->until_ms > v->publish_until_ms)
+        v->publish_until_ms = a->until_ms;
+    return true;
+}
+
 static void subscribe_ours(struct viewer *v, struct moq_sending *s, const struct moq_name *name,
                            uint64_t until_ms)
 {
@@ -209,12 +219,17 @@ static void on_update(void *user, struct moq_sending *s, const struct moq_subscr
     struct access_verdict a;
     struct moq_name name;
     (void)o;
-    if (!sub || moq_tokens(v->moq, &tokens) == 0 ||
-        moq_name_from_text(&name, sub->watch->ns, "") < 0)
+    if (moq_tokens(v->moq, &tokens) == 0)
         return;
-    if (may_watch(v, &name, &a))
+    if (sub ? moq_name_from_text(&name, sub->watch->ns, "") < 0
+            : !relay_sending_name(&v->relay, s, &name))
+        return;
+    if (!may_watch(v, &name, &a))
+        turn_out_if(v, &a);
+    else if (sub)
         watch_grant(sub->watch, a.until_ms, v->wire.tvl.now);
-    turn_out_if(v, &a);
+    else
+        relay_grant(&v->relay, s, a.until_ms);
 }
 
 /* ---- the past ---- */
@@ -378,7 +393,7 @@ static void on_publish(void *user, struct moq_subscription *s, const struct moq_
 {
     struct viewer *v = user;
     struct access_verdict a;
-    if (may(v, ACCESS_PUBLISH, name, &a)) {
+    if (may_publish(v, name, &a)) {
         relay_offered(&v->relay, s, name, o);
         return;
     }
@@ -422,7 +437,7 @@ static void on_request(void *user, struct moq_request *r, const struct moq_name 
     struct viewer *v = user;
     const bool publishes = moq_request_kind(r) == MOQ_REQUEST_PUBLISH_NAMESPACE;
     struct access_verdict a;
-    if (may(v, publishes ? ACCESS_PUBLISH : ACCESS_SUBSCRIBE, name, &a)) {
+    if (publishes ? may_publish(v, name, &a) : may_watch(v, name, &a)) {
         relay_request(&v->relay, r, name);
         return;
     }
@@ -536,9 +551,12 @@ static void check_access(struct viewer *v, tvl_time now)
         watch_done(v->watch[i], MOQ_DONE_UNAUTHORIZED, "the token has expired");
         leave_if_idle(v, v->watch[i]);
     }
+    relay_expire(&v->relay, wall_ms);
     access_check(v->access, &a);
     if (!a.allowed)
         turn_out(v, &a);
+    else if (v->publish_until_ms > 0 && v->publish_until_ms <= wall_ms)
+        viewer_close(v, MOQ_EXPIRED_AUTH_TOKEN, "the right to publish has expired", now);
 }
 
 void viewer_tick(struct viewer *v, tvl_time now)
