@@ -99,7 +99,8 @@ def write_config(work, name, clip, pki, port, access):
         own[end] = os.path.join(work, "server." + end)
         shutil.copy(pki["server." + end], own[end])
     config = {"listen": f"127.0.0.1:{port}", "cert": own["pem"], "key": own["key"], "workers": 2,
-              "sources": [{"namespace": ns, **source} for ns in ("live/garden", "open/door")], "access": access}
+              "sources": [{"namespace": ns, **source} for ns in ("live/garden", "open/door")]
+              + [{"namespace": "cam", "kind": "publish"}], "access": access}
     with open(path, "w", encoding="ascii") as f:
         json.dump(config, f)  # which is YAML
     return path
@@ -201,6 +202,13 @@ def running_out(bench, port):
     v = bench.visit("live/garden", port, request=token, hold=7)
     check("one of a request ends that request, PUBLISH_DONE UNAUTHORIZED, and no more",
           v["objects"] > 0 and v["done"] == DONE_UNAUTHORIZED and not v["closed"], v)
+
+
+def publishing(bench, port):
+    token = bench.expiring("pub.token", 3, ("publish", ["cam"]))
+    v = bench.visit("cam/one", port, request=token, publish=1, hold=9)
+    check("the right to publish runs out: the session ends with EXPIRED_AUTH_TOKEN",
+          v["accepted"] == 1 and code(v) == CLOSE_EXPIRED and v["seconds"] < 7, v)
 
 
 def player(bench, port):
@@ -335,6 +343,7 @@ def main():
         namespaces(bench)
         limits(bench)
         running_out(bench, secret_port)
+        publishing(bench, secret_port)
         player(bench, secret_port)
         certificates(bench, mutual_port)
         full_disk(bench, servers[1], secret_port)
