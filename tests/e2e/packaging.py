@@ -2,8 +2,8 @@
 """packaging.py ROOT BUILD - what is installed beside the programs is whole, and does what it says.
 
 Everything lands where Debian looks for it. The unit is understood by systemd and confines well.
-Completions complete: bash is asked as a person would, zsh's are parsed; both have each option of
---help.
+Completions complete: bash is asked as a person would, zsh's are parsed; both, and the manual, have
+each option of --help. The Debian package's build depends on what the build needs.
 """
 import glob
 import os
@@ -89,13 +89,36 @@ def completion_rules(root):
             yield f"zsh parses {os.path.basename(file)}", run("zsh", "-n", file).returncode == 0
 
 
+def page_rules(root):
+    """What --help offers, the manual explains."""
+    for name in PROGRAMS[:-1]:
+        page = os.path.join(material.ROOT, "docs", "man", name + ".1")
+        with open(page, encoding="utf-8") as f:
+            text = f.read().replace("\\-", "-")
+        said = run(os.path.join(root, "bin", name), "--help").stdout
+        options = set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", said))
+        lacking = sorted(o for o in options if not re.search(re.escape(o) + r"(?![a-z-])", text))
+        yield f"{name}(1) lacks {lacking}", not lacking
+
+
+def dependency_rules():
+    """What the build needs, the Debian package's build needs, but for what only tests want."""
+    only_tests = {"build-essential", "ninja-build", "libcmocka-dev", "libnghttp3-dev"}
+    with open(os.path.join(material.ROOT, "tools", "packages.txt"), encoding="utf-8") as f:
+        needed = set(re.findall(r"(?m)^build (\S+)", f.read())) - only_tests
+    with open(os.path.join(material.ROOT, "debian", "control"), encoding="utf-8") as f:
+        fields = re.search(r"Build-Depends:(.*?)\n\n", f.read(), re.S)[1]
+    declared = {re.sub(r"[ (].*", "", d.strip(), flags=re.S) for d in fields.split(",")}
+    yield f"debian/control lacks {sorted(needed - declared)}", needed <= declared
+
+
 def main():
     root = install(os.path.join(material.folder("packaging"), "root"))
     lacks, exposed = missing(root), exposure(os.path.join(root, "lib/systemd/system/svc-server.service"))
     rules = [(f"installed: {lacks} missing", not lacks),
              (f"exposed: {exposed} tenths", exposed is None or exposed <= EXPOSURE_MAX)]
     os.chdir(material.ROOT)
-    rules += completion_rules(root)
+    rules += [*completion_rules(root), *page_rules(root), *dependency_rules()]
     for rule, holds in rules:
         if not holds:
             print("WRONG:", rule)
