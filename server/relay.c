@@ -9,12 +9,6 @@
 #include "log.h"
 
 #define NS_TEXT_MAX 512
-#define ACCEPTED UINT64_MAX /* code of RELAY_ANSWER */
-
-struct kept {
-    uint8_t *bytes;
-    size_t len;
-};
 
 struct publisher { /* of a namespace or a track */
     unsigned worker;
@@ -24,7 +18,7 @@ struct publisher { /* of a namespace or a track */
 
 struct space { /* a namespace that is published */
     LIST_ENTRY(space) link;
-    struct kept name;
+    struct relay_kept name;
     struct publisher by;
     bool ours; /* a broadcast of our own: listed only */
 };
@@ -35,7 +29,7 @@ struct relay_track {
     LIST_ENTRY(relay_track) link;
     uint64_t id; /* as its subscribers know it */
     uint64_t up; /* as its publisher does: changes with it */
-    struct kept name, properties;
+    struct relay_kept name, properties;
     struct publisher by;
     enum track_state state;
     bool offered;                /* by PUBLISH: it stays when nobody follows */
@@ -51,7 +45,7 @@ struct relay_track {
 
 struct wait {
     LIST_ENTRY(wait) link;
-    struct kept name;
+    struct relay_kept name;
     unsigned worker;
     uint64_t until; /* us; 0: not set yet */
     uint64_t wait_us;
@@ -72,30 +66,6 @@ static uint32_t bit(unsigned worker)
     return UINT32_C(1) << worker;
 }
 
-static int keep(struct kept *k, const uint8_t *bytes, size_t len)
-{
-    *k = (struct kept){ 0 };
-    if (len == 0)
-        return 0;
-    k->bytes = malloc(len);
-    if (!k->bytes)
-        return -1;
-    memcpy(k->bytes, bytes, len);
-    k->len = len;
-    return 0;
-}
-
-static bool kept_is(const struct kept *k, const uint8_t *bytes, size_t len)
-{
-    return k->len == len && (len == 0 || memcmp(k->bytes, bytes, len) == 0);
-}
-
-static void name_of(const struct kept *k, struct moq_name *out)
-{
-    *out = (struct moq_name){ 0 };
-    (void)moq_name_unpack(out, k->bytes, k->len);
-}
-
 static bool same_publisher(const struct publisher *a, const struct publisher *b)
 {
     return a->local == b->local && (a->local || a->session == b->session);
@@ -103,13 +73,13 @@ static bool same_publisher(const struct publisher *a, const struct publisher *b)
 
 /* ---- what goes to workers ---- */
 
-static struct relay_note *note_for(enum relay_note_kind kind, const struct kept *name,
-                                   const struct kept *properties)
+static struct relay_note *note_for(enum relay_note_kind kind, const struct relay_kept *name,
+                                   const struct relay_kept *properties)
 {
     struct moq_name full;
     struct moq_bytes p = { 0 };
     if (name)
-        name_of(name, &full);
+        relay_name_of(name, &full);
     if (properties)
         p = (struct moq_bytes){ properties->bytes, properties->len };
     struct relay_note *n = relay_note_new(kind, name ? &full : NULL, properties ? &p : NULL);
@@ -124,8 +94,8 @@ static void post(const struct relay *r, unsigned worker, struct relay_note *n)
         r->host.post(r->host.user, worker, n);
 }
 
-static void refuse(const struct relay *r, unsigned worker, const struct kept *name, uint64_t code,
-                   const char *reason)
+static void refuse(const struct relay *r, unsigned worker, const struct relay_kept *name,
+                   uint64_t code, const char *reason)
 {
     struct relay_note *n = note_for(RELAY_REFUSED, name, NULL);
     if (!n)
@@ -251,7 +221,7 @@ static struct relay_track *find_named(const struct relay *r, const uint8_t *name
     struct relay_track *t;
     LIST_FOREACH(t, &r->tracks, link)
     {
-        if (kept_is(&t->name, name, len))
+        if (relay_kept_is(&t->name, name, len))
             return t;
     }
     return NULL;
@@ -263,7 +233,7 @@ static struct relay_track *add_track(struct relay *r, const uint8_t *name, size_
     if (r->n_tracks >= RELAY_TRACKS_MAX)
         return NULL;
     struct relay_track *t = calloc(1, sizeof *t);
-    if (!t || keep(&t->name, name, len) < 0) {
+    if (!t || relay_keep(&t->name, name, len) < 0) {
         free(t);
         return NULL;
     }
@@ -278,7 +248,7 @@ static void pull(const struct relay *r, const struct relay_track *t)
 {
     if (t->by.local) {
         struct moq_name name;
-        name_of(&t->name, &name);
+        relay_name_of(&t->name, &name);
         t->by.local->pull(t->by.local->user, t->up, &name);
         return;
     }
@@ -314,7 +284,7 @@ static struct space *find_space(const struct relay *r, const struct moq_name *na
     LIST_FOREACH(s, &r->spaces, link)
     {
         struct moq_name ns;
-        name_of(&s->name, &ns);
+        relay_name_of(&s->name, &ns);
         if (!s->ours && moq_name_begins(name, &ns) && (!best || ns.n_ns > longest)) {
             best = s;
             longest = ns.n_ns;
@@ -328,7 +298,7 @@ static struct space *find_exact(const struct relay *r, const uint8_t *name, size
     struct space *s;
     LIST_FOREACH(s, &r->spaces, link)
     {
-        if (s->ours == ours && kept_is(&s->name, name, len))
+        if (s->ours == ours && relay_kept_is(&s->name, name, len))
             return s;
     }
     return NULL;
@@ -338,7 +308,7 @@ static struct space *add_space(struct relay *r, const uint8_t *name, size_t len,
                                const struct publisher *by, bool ours)
 {
     struct space *s = r->n_spaces < RELAY_NAMESPACES_MAX ? calloc(1, sizeof *s) : NULL;
-    if (!s || keep(&s->name, name, len) < 0) {
+    if (!s || relay_keep(&s->name, name, len) < 0) {
         free(s);
         return NULL;
     }
@@ -364,12 +334,12 @@ static void remove_space(struct relay *r, struct space *s)
 
 /* ---- wants ---- */
 
-static void want(struct relay *r, unsigned worker, const struct kept *name, uint64_t wait_us)
+static void want(struct relay *r, unsigned worker, const struct relay_kept *name, uint64_t wait_us)
 {
     struct relay_track *t = find_named(r, name->bytes, name->len);
     struct moq_name full;
     char ns[NS_TEXT_MAX];
-    name_of(name, &full);
+    relay_name_of(name, &full);
     if (t && t->state == TRACK_ON) {
         show(r, t, worker);
         return;
@@ -394,7 +364,7 @@ static void want(struct relay *r, unsigned worker, const struct kept *name, uint
         return;
     }
     struct wait *w = wait_us > 0 && r->n_waits < RELAY_WAITS_MAX ? calloc(1, sizeof *w) : NULL;
-    if (!w || keep(&w->name, name->bytes, name->len) < 0) {
+    if (!w || relay_keep(&w->name, name->bytes, name->len) < 0) {
         free(w);
         refuse(r, worker, name, MOQ_REQ_DOES_NOT_EXIST, "nobody publishes it here");
         return;
@@ -405,9 +375,9 @@ static void want(struct relay *r, unsigned worker, const struct kept *name, uint
     r->n_waits++;
 }
 
-static struct kept take_wait(struct relay *r, struct wait *w)
+static struct relay_kept take_wait(struct relay *r, struct wait *w)
 {
-    struct kept name = w->name;
+    struct relay_kept name = w->name;
     LIST_REMOVE(w, link);
     r->n_waits--;
     free(w);
@@ -421,11 +391,11 @@ static void settle_waits(struct relay *r)
     for (w = LIST_FIRST(&r->waits); w; w = next) {
         struct moq_name name;
         next = LIST_NEXT(w, link);
-        name_of(&w->name, &name);
+        relay_name_of(&w->name, &name);
         if (!find_space(r, &name) && !find_named(r, w->name.bytes, w->name.len))
             continue;
         const unsigned worker = w->worker;
-        struct kept kept = take_wait(r, w);
+        struct relay_kept kept = take_wait(r, w);
         want(r, worker, &kept, 0);
         free(kept.bytes);
     }
@@ -441,7 +411,7 @@ void relay_tick(struct relay *r, uint64_t now_us)
         if (now_us < w->until)
             continue;
         const unsigned worker = w->worker;
-        struct kept kept = take_wait(r, w);
+        struct relay_kept kept = take_wait(r, w);
         refuse(r, worker, &kept, MOQ_REQ_TIMEOUT, "nobody has published it in time");
         free(kept.bytes);
     }
@@ -466,10 +436,10 @@ static void answer(const struct relay *r, unsigned worker, const struct relay_no
 /* Why it may not be published: 0, or a REQUEST_ERROR code. */
 static uint64_t refusal(const struct relay *r, const struct relay_note *n, const char **reason)
 {
-    const struct kept kept = { n->name, n->name_len };
+    const struct relay_kept kept = { n->name, n->name_len };
     struct moq_name name;
     char ns[NS_TEXT_MAX];
-    name_of(&kept, &name);
+    relay_name_of(&kept, &name);
     *reason = "a namespace as none of ours may be";
     if (!moq_namespace_text(&name, ns, sizeof ns))
         return MOQ_REQ_NOT_SUPPORTED;
@@ -495,7 +465,7 @@ static void take_over_all(struct relay *r, const struct space *s)
     for (t = LIST_FIRST(&r->tracks); t; t = next) {
         struct moq_name name;
         next = LIST_NEXT(t, link);
-        name_of(&t->name, &name);
+        relay_name_of(&t->name, &name);
         if (t->offered || same_publisher(&t->by, &s->by) || find_space(r, &name) != s)
             continue;
         take_over(r, t, &s->by);
@@ -513,7 +483,7 @@ static void read_announce(struct relay *r, unsigned worker, const struct relay_n
         code = MOQ_REQ_EXCESSIVE_LOAD;
         reason = "no room for another namespace";
     }
-    answer(r, worker, n, 0, code == 0 ? ACCEPTED : code, code == 0 ? "" : reason);
+    answer(r, worker, n, 0, code == 0 ? RELAY_ACCEPTED : code, code == 0 ? "" : reason);
     if (code != 0)
         return;
     take_over_all(r, s);
@@ -534,7 +504,7 @@ static void read_offer(struct relay *r, unsigned worker, const struct relay_note
         code = MOQ_REQ_EXCESSIVE_LOAD;
         reason = "no room for another track";
     }
-    answer(r, worker, n, t ? t->up : 0, code == 0 ? ACCEPTED : code, code == 0 ? "" : reason);
+    answer(r, worker, n, t ? t->up : 0, code == 0 ? RELAY_ACCEPTED : code, code == 0 ? "" : reason);
     if (!t)
         return;
     t->offered = true;
@@ -588,7 +558,7 @@ void relay_on(struct relay *r, uint64_t id, const struct moq_location *largest,
     t->has_largest = largest != NULL;
     if (largest)
         t->largest = *largest;
-    if (keep(&t->properties, properties.bytes, properties.len) < 0)
+    if (relay_keep(&t->properties, properties.bytes, properties.len) < 0)
         log_line(LOG_ERROR, "relay: out of memory");
     const uint32_t waiting = t->waiting;
     t->waiting = 0;
@@ -697,7 +667,7 @@ static void read_of_track(struct relay *r, unsigned worker, struct relay_note *n
 void relay_read(struct relay *r, unsigned worker, struct relay_note *n)
 {
     const struct publisher by = { .worker = worker, .session = n->session };
-    const struct kept name = { n->name, n->name_len };
+    const struct relay_kept name = { n->name, n->name_len };
     const uint64_t wait_ms = n->wait_ms < RELAY_WAIT_MS_MAX ? n->wait_ms : RELAY_WAIT_MS_MAX;
     struct space *s;
     switch (n->kind) {
@@ -710,7 +680,8 @@ void relay_read(struct relay *r, unsigned worker, struct relay_note *n)
     case RELAY_WITHDRAW:
         LIST_FOREACH(s, &r->spaces, link)
         {
-            if (!s->ours && kept_is(&s->name, n->name, n->name_len) && same_publisher(&s->by, &by))
+            if (!s->ours && relay_kept_is(&s->name, n->name, n->name_len) &&
+                same_publisher(&s->by, &by))
                 break;
         }
         if (s)
@@ -794,7 +765,7 @@ void relay_free(struct relay *r)
     while (!LIST_EMPTY(&r->tracks))
         remove_track(r, LIST_FIRST(&r->tracks));
     while (!LIST_EMPTY(&r->waits)) {
-        struct kept name = take_wait(r, LIST_FIRST(&r->waits));
+        struct relay_kept name = take_wait(r, LIST_FIRST(&r->waits));
         free(name.bytes);
     }
     while (!LIST_EMPTY(&r->spaces)) {

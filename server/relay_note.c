@@ -42,3 +42,34 @@ void relay_note_free(struct relay_note *n)
     free(n->properties);
     free(n);
 }
+
+int relay_keep(struct relay_kept *k, const uint8_t *bytes, size_t len)
+{
+    *k = (struct relay_kept){ 0 };
+    if (len == 0)
+        return 0;
+    k->bytes = malloc(len);
+    if (!k->bytes)
+        return -1;
+    memcpy(k->bytes, bytes, len);
+    k->len = len;
+    return 0;
+}
+
+int relay_keep_name(struct relay_kept *k, const struct moq_name *name)
+{
+    uint8_t packed[MOQ_NAME_PACKED_MAX];
+    const int len = moq_name_pack(name, packed, sizeof packed);
+    return len < 0 ? -1 : relay_keep(k, packed, (size_t)len);
+}
+
+bool relay_kept_is(const struct relay_kept *k, const uint8_t *bytes, size_t len)
+{
+    return k->len == len && (len == 0 || memcmp(k->bytes, bytes, len) == 0);
+}
+
+void relay_name_of(const struct relay_kept *k, struct moq_name *out)
+{
+    *out = (struct moq_name){ 0 };
+    (void)moq_name_unpack(out, k->bytes, k->len);
+}

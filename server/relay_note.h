@@ -18,6 +18,7 @@
 #include "media.h"
 
 #define RELAY_REASON_MAX 128
+#define RELAY_ACCEPTED UINT64_MAX /* code of RELAY_ANSWER */
 #define RELAY_CACHE_MAX                                                                           \
     (1u << 20)                      /* bytes of the newest group that are kept for who comes late \
                                      */
@@ -34,7 +35,7 @@ enum relay_note_kind {
     RELAY_ON,       /* track id is subscribed to: has_largest, properties */
     RELAY_OFF,      /* track id was refused, or is over: code, reason */
     /* to a worker */
-    RELAY_ANSWER,  /* session, number: accepted (code UINT64_MAX; id, if it is a track), or code */
+    RELAY_ANSWER,  /* session, number: accepted (RELAY_ACCEPTED; id, if it is a track), or code */
     RELAY_PULL,    /* session: subscribe to `name`, which is track id */
     RELAY_FORWARD, /* track id, which was offered: forward */
     RELAY_DROP,    /* track id: cancel */
@@ -62,6 +63,16 @@ struct relay_note {
     size_t properties_len;
     char reason[RELAY_REASON_MAX];
 };
+
+/* A name or other bytes that are kept; all zero: none. */
+struct relay_kept {
+    uint8_t *bytes; /* owned; free() */
+    size_t len;
+};
+int relay_keep(struct relay_kept *k, const uint8_t *bytes, size_t len); /* 0, or -1: no memory */
+int relay_keep_name(struct relay_kept *k, const struct moq_name *name); /* likewise */
+bool relay_kept_is(const struct relay_kept *k, const uint8_t *bytes, size_t len);
+void relay_name_of(const struct relay_kept *k, struct moq_name *out); /* borrows from `k` */
 
 /* All else zero; `name` and `properties` may be NULL, and are copied. NULL: no memory. */
 struct relay_note *relay_note_new(enum relay_note_kind kind, const struct moq_name *name,

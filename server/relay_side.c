@@ -1,5 +1,5 @@
-/* relay_side.c - see relay_side.h. */
-#include "relay_side.h"
+/* relay_side.c - see relay_side.h; who subscribes to what others publish. */
+#include "relay_side_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,101 +7,7 @@
 
 #include "log.h"
 
-#define ACCEPTED UINT64_MAX /* code of RELAY_ANSWER */
-
-struct kept {
-    uint8_t *bytes;
-    size_t len;
-};
-
-struct cached {
-    struct media *media; /* a reference */
-    bool ended;          /* its subgroup has ended in order behind it */
-};
-
-struct relay_track { /* that somebody here has subscribed to */
-    LIST_ENTRY(relay_track) link;
-    uint64_t id; /* 0: the main loop has not answered yet */
-    struct kept name, properties;
-    bool has_largest;
-    struct moq_location largest;
-    LIST_HEAD(, relay_sending) sendings;
-    struct cached *cache; /* of the newest group; NULL: nothing yet */
-    size_t n_cache, cache_bytes;
-};
-
-struct relay_sending { /* the user of its moq_sending */
-    LIST_ENTRY(relay_sending) of_track, of_member;
-    struct relay_track *track;
-    struct relay_member *member;
-    struct moq_sending *sending;
-    uint64_t until_ms;
-    bool accepted;
-};
-
-struct relay_pulled { /* a track of a publisher here; the user of its moq_subscription */
-    LIST_ENTRY(relay_pulled) link;
-    struct relay_member *member;
-    uint64_t id;     /* 0: offered, and not answered yet */
-    uint64_t number; /* of the offer; 0: it was pulled */
-    struct moq_subscription *sub;
-    struct moq_subscribe_options options;
-};
-
-struct relay_request { /* the user of its moq_request */
-    LIST_ENTRY(relay_request) link;
-    struct relay_member *member;
-    uint64_t number;
-    struct moq_request *request;
-    struct kept name;
-};
-
-struct listed {
-    LIST_ENTRY(listed) link;
-    struct kept name;
-    bool ours;
-};
-
-struct relay_side {
-    struct relay_side_host host;
-    LIST_HEAD(, relay_member) members;
-    LIST_HEAD(, relay_track) tracks;
-    LIST_HEAD(, listed) listed;
-    uint64_t last_number;
-};
-
-static int keep(struct kept *k, const uint8_t *bytes, size_t len)
-{
-    *k = (struct kept){ 0 };
-    if (len == 0)
-        return 0;
-    k->bytes = malloc(len);
-    if (!k->bytes)
-        return -1;
-    memcpy(k->bytes, bytes, len);
-    k->len = len;
-    return 0;
-}
-
-static int keep_name(struct kept *k, const struct moq_name *name)
-{
-    uint8_t packed[MOQ_NAME_PACKED_MAX];
-    const int len = moq_name_pack(name, packed, sizeof packed);
-    return len < 0 ? -1 : keep(k, packed, (size_t)len);
-}
-
-static bool kept_is(const struct kept *k, const uint8_t *bytes, size_t len)
-{
-    return k->len == len && (len == 0 || memcmp(k->bytes, bytes, len) == 0);
-}
-
-static void name_of(const struct kept *k, struct moq_name *out)
-{
-    *out = (struct moq_name){ 0 };
-    (void)moq_name_unpack(out, k->bytes, k->len);
-}
-
-static void post(const struct relay_side *side, struct relay_note *n)
+void relay_side_post(const struct relay_side *side, struct relay_note *n)
 {
     if (!n)
         log_line(LOG_ERROR, "relay: out of memory");
@@ -142,7 +48,7 @@ static void left(struct relay_side *side, struct relay_track *t)
     struct relay_note *n = relay_note_new(RELAY_LEFT, NULL, NULL);
     if (n)
         n->id = t->id;
-    post(side, n);
+    relay_side_post(side, n);
     remove_track(t);
 }
 
@@ -163,7 +69,7 @@ static struct relay_track *find_named(const struct relay_side *side, const uint8
     struct relay_track *t;
     LIST_FOREACH(t, &side->tracks, link)
     {
-        if (kept_is(&t->name, name, len))
+        if (relay_kept_is(&t->name, name, len))
             return t;
     }
     return NULL;
@@ -273,7 +179,7 @@ static bool is_listed(const struct relay_side *side, const struct moq_name *name
     LIST_FOREACH(l, &side->listed, link)
     {
         struct moq_name ns;
-        name_of(&l->name, &ns);
+        relay_name_of(&l->name, &ns);
         if (!l->ours && moq_name_begins(name, &ns))
             return true;
     }
@@ -285,7 +191,7 @@ static struct relay_track *want(struct relay_side *side, const struct moq_name *
 {
     struct relay_track *t = calloc(1, sizeof *t);
     struct relay_note *n = relay_note_new(RELAY_WANT, name, NULL);
-    if (!t || !n || keep_name(&t->name, name) < 0) {
+    if (!t || !n || relay_keep_name(&t->name, name) < 0) {
         free(t);
         relay_note_free(n);
         return NULL;
@@ -293,7 +199,7 @@ static struct relay_track *want(struct relay_side *side, const struct moq_name *
     LIST_INIT(&t->sendings);
     LIST_INSERT_HEAD(&side->tracks, t, link);
     n->wait_ms = wait_ms;
-    post(side, n);
+    relay_side_post(side, n);
     return t;
 }
 
@@ -391,7 +297,7 @@ static void read_shown(struct relay_side *side, const struct relay_note *n)
     t->id = n->id;
     t->has_largest = n->has_largest;
     t->largest = n->largest;
-    if (keep(&t->properties, n->properties, n->properties_len) < 0)
+    if (relay_keep(&t->properties, n->properties, n->properties_len) < 0)
         log_line(LOG_ERROR, "relay: out of memory");
     for (s = LIST_FIRST(&t->sendings); s; s = next) {
         next = LIST_NEXT(s, of_track);
@@ -420,7 +326,7 @@ static void read_ours(struct relay_side *side, const struct relay_note *n)
     struct moq_name name;
     if (!t || t->id != 0)
         return;
-    name_of(&t->name, &name);
+    relay_name_of(&t->name, &name);
     while (!LIST_EMPTY(&t->sendings)) {
         struct relay_sending *s = LIST_FIRST(&t->sendings);
         struct moq_sending *sending = s->sending;
@@ -514,357 +420,20 @@ bool relay_fetch(struct relay_member *m, struct moq_fetch *f, const struct moq_n
     return true;
 }
 
-/* ---- publishers: namespaces ---- */
-
-static struct relay_request *add_request(struct relay_member *m, struct moq_request *r,
-                                         const struct moq_name *name)
-{
-    struct relay_request *request = calloc(1, sizeof *request);
-    if (!request || keep_name(&request->name, name) < 0) {
-        free(request);
-        return NULL;
-    }
-    request->member = m;
-    request->number = ++m->side->last_number;
-    request->request = r;
-    moq_request_set_user(r, request);
-    LIST_INSERT_HEAD(&m->requests, request, link);
-    return request;
-}
-
-static void remove_request(struct relay_request *r)
-{
-    LIST_REMOVE(r, link);
-    free(r->name.bytes);
-    free(r);
-}
-
-static void ask(struct relay_member *m, enum relay_note_kind kind, uint64_t number,
-                const struct moq_name *name)
-{
-    struct relay_note *n = relay_note_new(kind, name, NULL);
-    if (n) {
-        n->session = m->session;
-        n->number = number;
-    }
-    m->published = m->publishes = true;
-    post(m->side, n);
-}
-
-static void list_to(struct moq_request *r)
-{
-    const struct relay_request *request = moq_request_user(r);
-    const struct listed *l;
-    LIST_FOREACH(l, &request->member->side->listed, link)
-    {
-        struct moq_name ns;
-        name_of(&l->name, &ns);
-        (void)moq_namespace(r, &ns, true); /* one that does not begin so is not told */
-    }
-}
-
-void relay_request(struct relay_member *m, struct moq_request *r, const struct moq_name *name)
-{
-    const enum moq_request_kind kind = moq_request_kind(r);
-    struct relay_request *request;
-    if (kind == MOQ_REQUEST_TRACK_STATUS || kind == MOQ_REQUEST_SUBSCRIBE_TRACKS) {
-        moq_request_reject(r, MOQ_REQ_NOT_SUPPORTED, "subscribe instead");
-        return;
-    }
-    request = add_request(m, r, name);
-    if (!request) {
-        moq_request_reject(r, MOQ_REQ_INTERNAL, "out of memory");
-        return;
-    }
-    if (kind == MOQ_REQUEST_PUBLISH_NAMESPACE)
-        ask(m, RELAY_ANNOUNCE, request->number, name);
-    else if (moq_request_accept(r) == 0)
-        list_to(r);
-}
-
-void relay_request_end(struct relay_member *m, struct moq_request *r)
-{
-    struct relay_request *request = moq_request_user(r);
-    if (!request)
-        return;
-    if (moq_request_kind(r) == MOQ_REQUEST_PUBLISH_NAMESPACE) {
-        struct moq_name name;
-        name_of(&request->name, &name);
-        ask(m, RELAY_WITHDRAW, request->number, &name);
-    }
-    remove_request(request);
-}
-
-static void read_listed(struct relay_side *side, const struct relay_note *n)
-{
-    struct listed *l;
-    struct relay_member *m;
-    struct moq_name ns;
-    LIST_FOREACH(l, &side->listed, link)
-    {
-        if (l->ours == n->ours && kept_is(&l->name, n->name, n->name_len))
-            break;
-    }
-    if (n->forward == (l != NULL))
-        return;
-    if (n->forward) {
-        l = calloc(1, sizeof *l);
-        if (!l || keep(&l->name, n->name, n->name_len) < 0) {
-            free(l);
-            return;
-        }
-        l->ours = n->ours;
-        LIST_INSERT_HEAD(&side->listed, l, link);
-    }
-    name_of(&l->name, &ns);
-    LIST_FOREACH(m, &side->members, link)
-    {
-        struct relay_request *r;
-        LIST_FOREACH(r, &m->requests, link)
-        {
-            if (moq_request_kind(r->request) == MOQ_REQUEST_SUBSCRIBE_NAMESPACE)
-                (void)moq_namespace(r->request, &ns, n->forward);
-        }
-    }
-    if (n->forward)
-        return;
-    LIST_REMOVE(l, link);
-    free(l->name.bytes);
-    free(l);
-}
-
-/* ---- publishers: tracks ---- */
-
-static struct relay_pulled *add_pulled(struct relay_member *m, uint64_t id)
-{
-    struct relay_pulled *p = calloc(1, sizeof *p);
-    if (!p)
-        return NULL;
-    p->member = m;
-    p->id = id;
-    moq_subscribe_options_init(&p->options);
-    LIST_INSERT_HEAD(&m->pulled, p, link);
-    return p;
-}
-
-static void remove_pulled(struct relay_pulled *p)
-{
-    LIST_REMOVE(p, link);
-    free(p);
-}
-
-static void tell_off(struct relay_member *m, uint64_t id, uint64_t code, const char *reason)
-{
-    struct relay_note *n = relay_note_new(RELAY_OFF, NULL, NULL);
-    if (n) {
-        n->id = id;
-        n->code = code;
-        snprintf(n->reason, sizeof n->reason, "%s", reason);
-    }
-    post(m->side, n);
-}
-
-static struct relay_member *find_member(const struct relay_side *side, uint64_t session)
-{
-    struct relay_member *m;
-    LIST_FOREACH(m, &side->members, link)
-    {
-        if (m->session == session)
-            return m;
-    }
-    return NULL;
-}
-
-static struct relay_pulled *find_pulled(const struct relay_member *m, uint64_t id)
-{
-    struct relay_pulled *p;
-    LIST_FOREACH(p, &m->pulled, link)
-    {
-        if (p->id == id)
-            return p;
-    }
-    return NULL;
-}
-
-/* All that comes: who subscribes later may have another filter. */
-static void pull(struct relay_member *m, const struct relay_note *n)
-{
-    const struct kept packed = { n->name, n->name_len };
-    struct relay_pulled *p = add_pulled(m, n->id);
-    struct moq_name name;
-    name_of(&packed, &name);
-    int rc = p ? 0 : MOQ_ERR_NOMEM;
-    if (p) {
-        p->options.filter = MOQ_FILTER_NONE;
-        rc = moq_subscribe(m->moq, &name, &p->options, p, &p->sub);
-    }
-    if (rc == 0)
-        return;
-    tell_off(m, n->id, MOQ_REQ_INTERNAL, moq_strerror(rc));
-    if (p)
-        remove_pulled(p);
-}
-
-static void read_of_publisher(struct relay_side *side, const struct relay_note *n)
-{
-    struct relay_member *m = find_member(side, n->session);
-    struct relay_pulled *p = m && n->kind != RELAY_PULL ? find_pulled(m, n->id) : NULL;
-    if (m && n->kind == RELAY_PULL)
-        pull(m, n);
-    else if (p && n->kind == RELAY_DROP) {
-        struct moq_subscription *sub = p->sub;
-        remove_pulled(p);
-        moq_unsubscribe(sub);
-    } else if (p && n->kind == RELAY_FORWARD && p->options.forward != n->forward) {
-        p->options.forward = n->forward;
-        (void)moq_subscription_update(p->sub, &p->options);
-    }
-}
-
-void relay_offered(struct relay_member *m, struct moq_subscription *sub,
-                   const struct moq_name *name, const struct moq_publish_options *o)
-{
-    struct relay_pulled *p = add_pulled(m, 0);
-    struct relay_note *n = relay_note_new(RELAY_OFFER, name, &o->properties);
-    if (!p || !n) {
-        if (p)
-            remove_pulled(p);
-        relay_note_free(n);
-        moq_publish_reject(sub, MOQ_REQ_INTERNAL, "out of memory");
-        return;
-    }
-    p->sub = sub;
-    p->number = ++m->side->last_number;
-    moq_subscription_set_user(sub, p);
-    n->session = m->session;
-    n->number = p->number;
-    n->has_largest = o->has_largest;
-    n->largest = o->largest;
-    m->published = m->publishes = true;
-    post(m->side, n);
-}
-
-/* To a PUBLISH: nothing is wanted before somebody subscribes. */
-static void answer_offer(struct relay_pulled *p, const struct relay_note *n)
-{
-    struct moq_subscription *sub = p->sub;
-    if (n->code != ACCEPTED) {
-        remove_pulled(p);
-        moq_publish_reject(sub, n->code, n->reason);
-        return;
-    }
-    p->id = n->id;
-    p->options.filter = MOQ_FILTER_NONE;
-    p->options.forward = false;
-    if (moq_publish_accept(sub, &p->options) < 0) {
-        tell_off(p->member, p->id, MOQ_DONE_INTERNAL_ERROR, "cannot be accepted");
-        remove_pulled(p);
-    }
-}
-
-static void read_answer(struct relay_side *side, const struct relay_note *n)
-{
-    struct relay_member *m = find_member(side, n->session);
-    struct relay_pulled *p;
-    struct relay_request *r;
-    if (!m)
-        return;
-    LIST_FOREACH(p, &m->pulled, link)
-    {
-        if (p->number == n->number) {
-            answer_offer(p, n);
-            return;
-        }
-    }
-    LIST_FOREACH(r, &m->requests, link)
-    {
-        if (r->number == n->number)
-            break;
-    }
-    if (!r)
-        return;
-    if (n->code == ACCEPTED) {
-        (void)moq_request_accept(r->request);
-        return;
-    }
-    struct moq_request *request = r->request;
-    remove_request(r);
-    moq_request_reject(request, n->code, n->reason);
-}
-
-void relay_subscribed(struct moq_subscription *sub, const struct moq_location *largest)
-{
-    const struct relay_pulled *p = moq_subscription_user(sub);
-    const struct moq_bytes properties = moq_subscription_properties(sub);
-    struct relay_note *n = relay_note_new(RELAY_ON, NULL, &properties);
-    if (n) {
-        n->id = p->id;
-        n->has_largest = largest != NULL;
-        if (largest)
-            n->largest = *largest;
-    }
-    post(p->member->side, n);
-}
-
-void relay_rejected(struct moq_subscription *sub, uint64_t code, const char *reason)
-{
-    struct relay_pulled *p = moq_subscription_user(sub);
-    tell_off(p->member, p->id, code, reason);
-    remove_pulled(p);
-}
-
-void relay_done(struct moq_subscription *sub, uint64_t status, const char *reason)
-{
-    struct relay_pulled *p = moq_subscription_user(sub);
-    if (p->id != 0)
-        tell_off(p->member, p->id, status, reason);
-    remove_pulled(p);
-}
-
-void relay_object(struct moq_subscription *sub, const struct moq_object *obj)
-{
-    const struct relay_pulled *p = moq_subscription_user(sub);
-    const struct object o = { .moq = *obj };
-    struct relay_note *n = relay_note_new(RELAY_MEDIA, NULL, NULL);
-    if (n) {
-        n->id = p->id;
-        n->media = media_new(p->id, &o, NULL);
-    }
-    if (!n || !n->media) {
-        log_line(LOG_ERROR, "relay: out of memory");
-        relay_note_free(n);
-        return;
-    }
-    post(p->member->side, n);
-}
-
-void relay_subgroup_ended(struct moq_subscription *sub, uint64_t group, uint64_t subgroup,
-                          bool whole)
-{
-    const struct relay_pulled *p = moq_subscription_user(sub);
-    struct relay_note *n = relay_note_new(RELAY_END, NULL, NULL);
-    if (n) {
-        n->id = p->id;
-        n->largest = (struct moq_location){ group, subgroup };
-        n->forward = whole;
-    }
-    post(p->member->side, n);
-}
-
 /* ---- life ---- */
 
 void relay_side_read(struct relay_side *side, const struct relay_note *n)
 {
     static void (*const reads[])(struct relay_side *, const struct relay_note *) = {
-        [RELAY_ANSWER] = read_answer,
-        [RELAY_PULL] = read_of_publisher,
-        [RELAY_FORWARD] = read_of_publisher,
-        [RELAY_DROP] = read_of_publisher,
+        [RELAY_ANSWER] = relay_read_answer,
+        [RELAY_PULL] = relay_read_of_publisher,
+        [RELAY_FORWARD] = relay_read_of_publisher,
+        [RELAY_DROP] = relay_read_of_publisher,
         [RELAY_SHOWN] = read_shown,
         [RELAY_REFUSED] = read_refused,
         [RELAY_OURS] = read_ours,
         [RELAY_OVER] = read_over,
-        [RELAY_LISTED] = read_listed,
+        [RELAY_LISTED] = relay_read_listed,
         [RELAY_MEDIA] = read_media,
         [RELAY_END] = read_end,
     };
@@ -895,15 +464,15 @@ void relay_part(struct relay_member *m)
         left(side, t);
     }
     while (!LIST_EMPTY(&m->pulled))
-        remove_pulled(LIST_FIRST(&m->pulled));
+        relay_remove_pulled(LIST_FIRST(&m->pulled));
     while (!LIST_EMPTY(&m->requests))
-        remove_request(LIST_FIRST(&m->requests));
+        relay_remove_request(LIST_FIRST(&m->requests));
     LIST_REMOVE(m, link);
     if (m->published) {
         struct relay_note *n = relay_note_new(RELAY_GONE, NULL, NULL);
         if (n)
             n->session = m->session;
-        post(side, n);
+        relay_side_post(side, n);
     }
     m->side = NULL;
 }
