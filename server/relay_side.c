@@ -246,7 +246,7 @@ bool relay_sending_name(const struct relay_member *m, const struct moq_sending *
 {
     const struct relay_sending *sending = find_sending(m, s);
     if (sending)
-        name_of(&sending->track->name, out);
+        relay_name_of(&sending->track->name, out);
     return sending != NULL;
 }
 
