@@ -15,6 +15,8 @@
 #define TICK_S 0.05
 #define TICKS_OF_VIEWERS 2 /* their time-outs need no better clock */
 #define LOOK_US 200000u    /* between looks for the best viewer of a broadcast */
+#define MEDIA_AT_ONCE 32   /* objects that are offered to one viewer, then to the next */
+#define SEND_AFTER 16      /* viewers; while what they were given is in the cache */
 
 struct worker {
     unsigned number;
@@ -320,19 +322,40 @@ static void read_over(struct worker *w, const struct letter *l)
         end_follow(f, l);
 }
 
-static void read_media(struct worker *w, const struct media *m, tvl_time now)
+/* All `n` are of one run. A viewer's objects go into common packets. */
+static void offer_media(struct worker *w, struct media *const *m, size_t n, tvl_time now)
 {
-    struct follow *f = find_run(w, m->of);
+    struct follow *f = find_run(w, m[0]->of);
     struct watch *watch;
+    size_t offered = 0;
     if (!f)
         return;
     LIST_FOREACH(watch, &f->watches, link)
     {
-        watch_offer(watch, m, now);
+        for (size_t i = 0; i < n; i++)
+            watch_offer(watch, m[i], now);
+        if (++offered % SEND_AFTER == 0)
+            tvl_ev_send(w->driver);
     }
-    f->largest[m->object.track] =
-        (struct moq_location){ m->object.moq.group, m->object.moq.object };
-    f->has_largest[m->object.track] = true;
+    for (size_t i = 0; i < n; i++) {
+        const struct object *o = &m[i]->object;
+        f->largest[o->track] = (struct moq_location){ o->moq.group, o->moq.object };
+        f->has_largest[o->track] = true;
+    }
+}
+
+/* The media that `l` begins with, all of one run. What comes after them. */
+static struct letter *read_media(struct worker *w, struct letter *l, tvl_time now)
+{
+    struct media *m[MEDIA_AT_ONCE];
+    size_t n = 0;
+    for (; l && l->kind == LETTER_MEDIA && n < MEDIA_AT_ONCE; l = l->next) {
+        if (n > 0 && l->media->of != m[0]->of)
+            break;
+        m[n++] = l->media;
+    }
+    offer_media(w, m, n, now);
+    return l;
 }
 
 static void read_needs(struct worker *w, const struct letter *l)
@@ -390,9 +413,6 @@ static void read_letter(struct worker *w, struct letter *l, tvl_time now)
     case LETTER_REFUSED:
         read_refused(w, l);
         break;
-    case LETTER_MEDIA:
-        read_media(w, l->media, now);
-        break;
     case LETTER_NEEDS:
         read_needs(w, l);
         break;
@@ -421,7 +441,7 @@ static void read_letter(struct worker *w, struct letter *l, tvl_time now)
         relay_side_read(w->relay, l->note);
         break;
     default:
-        break; /* the others are the main loop's */
+        break; /* media are read by read_media, the others are the main loop's */
     }
 }
 
@@ -430,10 +450,19 @@ void worker_read(void *arg, unsigned number, struct tvl_ev *driver)
     struct worker *w = arg;
     (void)number;
     (void)driver;
-    for (struct letter *l = letter_box_take(&w->in), *next; l; l = next) {
-        next = l->next;
-        read_letter(w, l, clock_now_us());
-        letter_free(l);
+    for (struct letter *l = letter_box_take(&w->in), *next; l;) {
+        const tvl_time now = clock_now_us();
+        if (l->kind == LETTER_MEDIA) {
+            next = read_media(w, l, now);
+        } else {
+            next = l->next;
+            read_letter(w, l, now);
+        }
+        while (l != next) {
+            struct letter *read = l;
+            l = l->next;
+            letter_free(read);
+        }
     }
 }
 

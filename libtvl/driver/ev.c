@@ -335,6 +335,14 @@ void tvl_ev_kick(struct tvl_ev *d)
     drive(d);
 }
 
+void tvl_ev_send(struct tvl_ev *d)
+{
+    if (d->driving)
+        return;
+    for (size_t round = 0; round < ROUNDS_MAX && send_all(d); round++)
+        ;
+}
+
 /* ---- watchers ---- */
 
 /* One message of a shared port: to the endpoint as a whole, or each datagram to whose it is. */

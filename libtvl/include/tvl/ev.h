@@ -99,6 +99,12 @@ int tvl_ev_watch(struct tvl_ev *d, struct tvl_conn *conn, const struct tvl_ev_wa
 
 /* Run what tvl_* calls made outside on_event have left to do (sending, events, timer). */
 void tvl_ev_kick(struct tvl_ev *d);
+/*
+ * Send what may leave now, and no more: no event is given, nothing is closed; tvl_ev_kick has to
+ * follow. For one who writes to thousands of connections in a row: done after each few, their state
+ * is still in the processor's cache when it is sent, and the first need not wait for the last.
+ */
+void tvl_ev_send(struct tvl_ev *d);
 
 /*
  * A knowledge base for tvl_config.knowledge, from a file; NULL: the one that the environment's
