@@ -142,7 +142,7 @@ static void empty_graveyard(struct moq_session *s)
     while (s->dead_streams) {
         struct moq_stream *st = s->dead_streams;
         s->dead_streams = st->next;
-        moq_stream_free(st);
+        moq_stream_bury(s, st);
     }
     while (s->dead_subscriptions) {
         struct moq_subscription *sub = s->dead_subscriptions;
@@ -205,6 +205,7 @@ void moq_session_free(struct moq_session *s)
     assert(s->depth == 0);
     free_all(s);
     empty_graveyard(s);
+    moq_streams_free_spare(s);
     moq_token_cache_fini(&s->tokens);
     moq_own_token_fini(&s->token);
     free(s->authority);

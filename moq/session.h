@@ -34,6 +34,7 @@
 #define MOQ_ORPHAN_WAIT_US (1 * 1000000ull)    /* for the PUBLISH that its objects overtook */
 #define MOQ_DONE_WAIT_US (3 * 1000000ull)      /* after PUBLISH_DONE, for late streams, at least */
 #define MOQ_DONE_HARD_US (30 * 1000000ull)     /* after PUBLISH_DONE, for streams still open */
+#define MOQ_SPARE_MAX 4                        /* streams kept when they are gone */
 #define MOQ_ID_WINDOW 2048                     /* request IDs remembered to find duplicates */
 
 enum stream_kind {
@@ -227,6 +228,8 @@ struct moq_session {
     struct moq_request *asked;
     size_t n_subscriptions;
     struct moq_stream *dead_streams;
+    struct moq_stream *spare_streams; /* n_spare, by next: gone, kept for those that come */
+    unsigned n_spare;
     struct moq_subscription *dead_subscriptions;
     struct moq_sending *dead_sendings;
     struct moq_fetch *dead_fetches;
@@ -271,6 +274,9 @@ int moq_stream_append(struct moq_session *s, struct moq_stream *st, const uint8_
 void moq_stream_consume(struct moq_session *s, struct moq_stream *st, size_t used);
 /* Whether the buffer counts as early; moves what it holds. */
 void moq_stream_set_early(struct moq_session *s, struct moq_stream *st, bool early);
+/* Its grave is emptied: freed, or kept to be used again. */
+void moq_stream_bury(struct moq_session *s, struct moq_stream *st);
+void moq_streams_free_spare(struct moq_session *s);
 void moq_stream_free(struct moq_stream *st);
 
 /* ---- request.c: bytes used of `bytes`, whole messages only ---- */

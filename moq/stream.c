@@ -76,11 +76,22 @@ static size_t *counter_of(struct moq_session *s, uint64_t id, enum stream_kind k
     return NULL;
 }
 
+static struct moq_stream *new_or_spare(struct moq_session *s)
+{
+    struct moq_stream *st = s->spare_streams;
+    if (!st)
+        return calloc(1, sizeof *st);
+    s->spare_streams = st->next;
+    s->n_spare--;
+    st->next = NULL;
+    return st;
+}
+
 struct moq_stream *moq_stream_add(struct moq_session *s, uint64_t id, enum stream_kind kind)
 {
     if (s->n_streams >= s->n_buckets)
         rehash(s, s->n_buckets > 0 ? 2 * s->n_buckets : MOQ_BUCKETS_LEAST);
-    struct moq_stream *st = s->n_buckets > 0 ? calloc(1, sizeof *st) : NULL;
+    struct moq_stream *st = s->n_buckets > 0 ? new_or_spare(s) : NULL;
     if (!st)
         return NULL;
     s->n_streams++;
@@ -153,6 +164,28 @@ void moq_stream_kill(struct moq_session *s, struct moq_stream *st)
     st->dead = true;
     st->next = s->dead_streams;
     s->dead_streams = st;
+}
+
+void moq_stream_bury(struct moq_session *s, struct moq_stream *st)
+{
+    if (s->n_spare == MOQ_SPARE_MAX) {
+        moq_stream_free(st);
+        return;
+    }
+    free(st->buf);
+    *st = (struct moq_stream){ .next = s->spare_streams };
+    s->spare_streams = st;
+    s->n_spare++;
+}
+
+void moq_streams_free_spare(struct moq_session *s)
+{
+    while (s->spare_streams) {
+        struct moq_stream *st = s->spare_streams;
+        s->spare_streams = st->next;
+        free(st);
+    }
+    s->n_spare = 0;
 }
 
 void moq_stream_free(struct moq_stream *st)

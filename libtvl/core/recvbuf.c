@@ -26,6 +26,20 @@ void tvl_recvbuf_fini(struct tvl_recvbuf *b)
     tvl_ranges_fini(&b->got);
 }
 
+void tvl_recvbuf_renew(struct tvl_recvbuf *b, size_t most)
+{
+    uint8_t *ring = b->ring;
+    const size_t cap = b->cap;
+
+    b->ring = NULL;
+    tvl_recvbuf_fini(b);
+    tvl_recvbuf_init(b);
+    b->ring = ring;
+    b->cap = cap;
+    if (cap > most)
+        free_ring(b);
+}
+
 void tvl_recvbuf_drop(struct tvl_recvbuf *b)
 {
     tvl_recvbuf_fini(b);

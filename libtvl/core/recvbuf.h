@@ -29,6 +29,8 @@ struct tvl_recvbuf {
 
 void tvl_recvbuf_init(struct tvl_recvbuf *b); /* allocates nothing */
 void tvl_recvbuf_fini(struct tvl_recvbuf *b);
+/* As after init, but a ring of at most `most` bytes stays for what comes next. */
+void tvl_recvbuf_renew(struct tvl_recvbuf *b, size_t most);
 
 /*
  * Take one piece; offset + len <= `limit` or -TVL_WIRE_FLOW_CONTROL_ERROR. Others:

@@ -7,6 +7,7 @@
 
 #define RING_LEAST 256u  /* bytes of the smallest ring */
 #define RING_FIRST 2048u /* of one that is cut */
+#define RING_FEW 4096u   /* that may lie idle until its stream is forgotten */
 
 void tvl_sendbuf_init(struct tvl_sendbuf *b)
 {
@@ -27,6 +28,20 @@ void tvl_sendbuf_fini(struct tvl_sendbuf *b)
     free_ring(b);
     tvl_ranges_fini(&b->acked);
     tvl_ranges_fini(&b->lost);
+}
+
+void tvl_sendbuf_renew(struct tvl_sendbuf *b, size_t most)
+{
+    uint8_t *ring = b->ring;
+    const size_t cap = b->cap;
+
+    b->ring = NULL;
+    tvl_sendbuf_fini(b);
+    tvl_sendbuf_init(b);
+    b->ring = ring;
+    b->cap = cap;
+    if (cap > most)
+        free_ring(b);
 }
 
 void tvl_sendbuf_drop(struct tvl_sendbuf *b)
@@ -260,7 +275,7 @@ static void release_front(struct tvl_sendbuf *b)
         tvl_ranges_forget_below(&b->acked, b->base);
         tvl_ranges_forget_below(&b->lost, b->base);
     }
-    if (b->base == b->end && b->fin)
+    if (b->base == b->end && b->fin && b->cap > RING_FEW) /* a small one: for the next stream */
         free_ring(b);
 }
 

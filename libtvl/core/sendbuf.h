@@ -43,6 +43,8 @@ struct tvl_send_chunk {
 
 void tvl_sendbuf_init(struct tvl_sendbuf *b); /* allocates nothing */
 void tvl_sendbuf_fini(struct tvl_sendbuf *b);
+/* As after init, but a ring of at most `most` bytes stays for what is appended next. */
+void tvl_sendbuf_renew(struct tvl_sendbuf *b, size_t most);
 void tvl_sendbuf_drop(struct tvl_sendbuf *b); /* free all bytes; nothing is left to send */
 /* Give an empty ring back, cut one nearly empty. In a busy stream it is empty often, and getting
  * memory again costs more than all else, so only its owner knows when. */

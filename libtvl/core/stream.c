@@ -17,6 +17,18 @@ struct tvl_stream *tvl_stream_new(uint64_t id)
     return s;
 }
 
+void tvl_stream_renew(struct tvl_stream *s, uint64_t id)
+{
+    tvl_sendbuf_renew(&s->out, TVL_STREAM_RENEW_RING);
+    tvl_recvbuf_renew(&s->in, TVL_STREAM_RENEW_RING);
+    *s = (struct tvl_stream){ .id = id,
+                              .rank = TVL_RANK_DEFAULT,
+                              .asked_rank = TVL_RANK_DEFAULT,
+                              .deadline = TVL_TIME_NEVER,
+                              .out = s->out,
+                              .in = s->in };
+}
+
 void tvl_stream_free(struct tvl_stream *s)
 {
     if (s == NULL)

@@ -105,11 +105,15 @@ struct tvl_stream {
     uint8_t send_told, recv_told; /* states, to the trace */
 };
 
+#define TVL_STREAM_RENEW_RING 4096u /* bytes of a ring that stays */
+
 #define TVL_STREAM_BIT_SERVER 1u /* RFC 9000 2.1 */
 #define TVL_STREAM_BIT_UNI 2u
 
 struct tvl_stream *tvl_stream_new(uint64_t id); /* NULL: no memory; both parts NONE */
 void tvl_stream_free(struct tvl_stream *s);
+/* Another stream in the place of one that is over, in no queue and in no sum; small rings stay. */
+void tvl_stream_renew(struct tvl_stream *s, uint64_t id);
 
 /* ---- sending part ---- */
 bool tvl_stream_can_write(const struct tvl_stream *s);  /* READY or SEND, and not finished */

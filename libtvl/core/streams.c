@@ -38,8 +38,36 @@ void tvl_streams_init(struct tvl_streams *ss, const struct tvl_streams_config *c
     ss->dir[1].peer_window = ss->dir[1].peer_max = cfg->streams_uni;
 }
 
+static void free_spare(struct tvl_streams *ss)
+{
+    while (ss->n_spare > 0)
+        tvl_stream_free(ss->spare[--ss->n_spare]);
+}
+
+/* It is over, and nobody knows of it any more. */
+static void put_away(struct tvl_streams *ss, struct tvl_stream *s)
+{
+    if (ss->n_spare == TVL_STREAMS_SPARE) {
+        tvl_stream_free(s);
+        return;
+    }
+    tvl_stream_renew(s, 0);
+    ss->spare[ss->n_spare++] = s;
+    ss->large = true;
+}
+
+static struct tvl_stream *new_or_spare(struct tvl_streams *ss, uint64_t id)
+{
+    if (ss->n_spare == 0)
+        return tvl_stream_new(id);
+    struct tvl_stream *s = ss->spare[--ss->n_spare];
+    s->id = id;
+    return s;
+}
+
 void tvl_streams_fini(struct tvl_streams *ss)
 {
+    free_spare(ss);
     struct tvl_stream *s, *next;
     HASH_ITER(hh, ss->table, s, next)
     {
@@ -299,7 +327,7 @@ void tvl_streams_settle(struct tvl_streams *ss, struct tvl_stream *s)
         count_closed(ss, s->id);
     ss->recent = NULL;
     HASH_DEL(ss->table, s);
-    tvl_stream_free(s);
+    put_away(ss, s);
 }
 
 void tvl_streams_rank(struct tvl_streams *ss, struct tvl_stream *s, uint64_t rank)
@@ -319,7 +347,7 @@ static struct tvl_stream *add_stream(struct tvl_streams *ss, uint64_t id)
     if (tvl_heap_reserve(&ss->again, count) < 0 || tvl_heap_reserve(&ss->fresh, count) < 0 ||
         tvl_heap_reserve(&ss->deadlines, count) < 0)
         return NULL;
-    struct tvl_stream *s = tvl_stream_new(id);
+    struct tvl_stream *s = new_or_spare(ss, id);
     if (s == NULL)
         return NULL;
     HASH_ADD(hh, ss->table, id, sizeof(s->id), s);
@@ -740,6 +768,7 @@ int tvl_streams_on_frame(struct tvl_streams *ss, const struct tvl_frame *f)
 
 void tvl_streams_trim(struct tvl_streams *ss)
 {
+    free_spare(ss);
     for (struct tvl_stream *s = ss->table; s; s = s->hh.next) {
         tvl_sendbuf_trim(&s->out);
         tvl_recvbuf_trim(&s->in);

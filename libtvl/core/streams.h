@@ -19,6 +19,7 @@
 #include "sent_frame.h"
 #include "stream.h"
 
+#define TVL_STREAMS_SPARE 4    /* that are kept when they are over, until nothing moves */
 #define TVL_STREAM_KEEP 65536u /* bytes of an empty buffer that a quiet stream may hold on to */
 #define TVL_STREAMS_PIECES_MIN 16384 /* pieces held out of order, all streams; and one more for */
 #define TVL_STREAMS_PIECE 1024       /* so many bytes of window: more is an abuse */
@@ -54,7 +55,9 @@ struct tvl_streams_dir {          /* index 0: bidirectional, 1: unidirectional *
 
 struct tvl_streams {
     struct tvl_streams_config cfg;
-    struct tvl_stream *table;  /* uthash by id */
+    struct tvl_stream *table;                    /* uthash by id */
+    struct tvl_stream *spare[TVL_STREAMS_SPARE]; /* n_spare: over, kept for those that come */
+    unsigned n_spare;
     struct tvl_stream *recent; /* settled last, often asked for next; NULL: it is gone */
     struct tvl_streams_dir dir[2];
     uint64_t peer_stream_max[3]; /* the peer's initial limits: own bidi, own uni, peer's bidi */
@@ -63,7 +66,7 @@ struct tvl_streams {
     uint64_t recv_max, received, consumed;
     bool want_max_data, want_data_blocked;
     bool lent;  /* a writer may point into a ring: none may move, see tvl_wr.lends */
-    bool large; /* a stream may hold more memory than a quiet one should */
+    bool large; /* a stream may hold more memory than a quiet one should, or there are spare ones */
     struct tvl_heap again, fresh; /* by (rank, id): resend without credit, new bytes with credit */
     struct tvl_heap deadlines;
     struct tvl_stream *want_list, *news_list, *unsent_list;

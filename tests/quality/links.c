@@ -359,6 +359,12 @@ void tvl_ev_kick(struct tvl_ev *d)
     arm(d);
 }
 
+void tvl_ev_send(struct tvl_ev *d)
+{
+    if (!d->driving)
+        (void)send_all(d);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 {
     struct tvl_ev *d = t->data;
