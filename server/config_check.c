@@ -137,7 +137,7 @@ void config_check(const struct config *c, struct problems *to)
         writable("record", s->record, to);
     }
     for (size_t i = 0; i < c->n_pushes; i++) {
-        trust(c->push[i].ns, c->push[i].ca, to);
+        trust(c->push[i].ns ? c->push[i].ns : "push", c->push[i].ca, to);
         readable("token", c->push[i].token, to);
     }
     tokens(&c->access, to);

@@ -319,7 +319,7 @@ enum configure_result configure(struct configure *q, struct config *out, char *w
         return CONFIGURE_REPLAY;
     if (!q->file && !a.source)
         problems_add(&p, "no file and no --live; try --help");
-    else
+    else if (!a.check) /* which says all at once */
         config_rules(out, &p);
     out->ends_with_source = !q->file;
     if (p.n > 0)

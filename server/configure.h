@@ -13,7 +13,7 @@
 
 enum configure_result {
     CONFIGURE_RUN,
-    CONFIGURE_CHECK,  /* --check */
+    CONFIGURE_CHECK,  /* --check: config_rules and config_check are to say what is wrong */
     CONFIGURE_REPLAY, /* --replay-policy; its file is in `replay` */
     CONFIGURE_HELP,
     CONFIGURE_VERSION,

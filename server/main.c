@@ -35,6 +35,7 @@ static int check(const struct config *c, char *why, size_t why_size)
 {
     struct problems p;
     problems_init(&p, why, why_size);
+    config_rules(c, &p);
     config_check(c, &p);
     if (p.n == 0)
         puts("ok");

@@ -129,6 +129,9 @@ def configured(folder, clip, serve):
         done = run(SERVER, "--config", yaml(name, text), *more)
         check("refuses configuration " + name, done.returncode == 78 and says in done.stderr
               and done.stderr.count("\n") == 1 and not done.stdout, (done.returncode, done.stderr))
+    done = run(SERVER, "--check", "--config", yaml("all", good + "- {input: none.mkv}\nqlog: /nonexistent/q\n"))
+    check("says all that is wrong", done.returncode == 78 and done.stderr.count("\n") == 3 and all(
+        word in done.stderr for word in ("two sources", "none.mkv", "/nonexistent/q")), done.stderr)
     held = start("--config", file)
     held.send_signal(signal.SIGTERM)
     code, err = finish(held, 10)
