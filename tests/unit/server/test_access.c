@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "access.h"
@@ -404,6 +405,64 @@ static void door(void **state)
     access_free(a);
 }
 
+struct crowd {
+    struct access *access;
+    const char *token;
+};
+
+/* As a worker: sessions of its own, an access that is everybody's. cmocka's checks are not for
+ * threads: how many were let in is the result. */
+static void *come_and_go(void *arg)
+{
+    const struct crowd *c = arg;
+    struct sockaddr_storage remote = { .ss_family = AF_INET };
+    const struct access_peer peer = { .id = 1, .remote = &remote };
+    const struct moq_token t = show(c->token);
+    struct access_verdict v;
+    struct moq_name name;
+    uintptr_t in = 0;
+    (void)moq_name_from_text(&name, "live", "video");
+    for (int i = 0; i < 200; i++) {
+        (void)access_knock(c->access, &remote, true, 0);
+        struct access_session *s = access_join(c->access, &peer, 0, &v);
+        if (!s)
+            continue;
+        access_setup(s, &t, 1, &v);
+        access_request(s, ACCESS_SUBSCRIBE, &name, NULL, 0, &v);
+        in += v.allowed;
+        access_done(s, ACCESS_SUBSCRIBE, &name, 1, 1, NULL);
+        access_leave(s, 1, 1, "gone", 0);
+    }
+    return (void *)in;
+}
+
+static void from_all_threads(void **state)
+{
+    char log[KEYS_PATH_MAX], other[KEYS_PATH_MAX], why[256] = "";
+    struct config_access cfg = by_token;
+    char *t = token(secret_path, "live", NULL, HOUR, 0);
+    pthread_t threads[3];
+    (void)state;
+    cfg.log = keys_path(&keys, "log", log);
+    struct access *a = new_access(&cfg);
+    struct crowd c = { .access = a, .token = t };
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &c), 0);
+    for (int i = 0; i < 40; i++) {
+        cfg.log = i % 2 ? log : keys_path(&keys, "other-log", other);
+        assert_int_equal(access_reload(a, &cfg, why, sizeof why), 0);
+        access_reopen_log(a);
+        access_tick(a, (tvl_time)i * 20000000);
+    }
+    for (int i = 0; i < 3; i++) {
+        void *in;
+        pthread_join(threads[i], &in);
+        assert_int_equal((uintptr_t)in, 200);
+    }
+    access_free(a);
+    free(t);
+}
+
 static void bad_configuration(void **state)
 {
     const struct config_access rows[] = {
@@ -455,6 +514,7 @@ int main(void)
         cmocka_unit_test(runs_out),
         cmocka_unit_test(reload),
         cmocka_unit_test(door),
+        cmocka_unit_test(from_all_threads),
         cmocka_unit_test(bad_configuration),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);
