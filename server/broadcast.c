@@ -182,7 +182,20 @@ static void on_bury(struct ev_loop *loop, ev_timer *timer, int events)
     b->dead = NULL;
 }
 
-/* Workers are told; the feed is freed soon, as this may be called by it. */
+/* The feed is freed soon, as this may be called by it. */
+static void bury(struct broadcast *b)
+{
+    if (!b->feed)
+        return;
+    feed_stop(b->feed);
+    feed_free(b->dead);
+    b->dead = b->feed;
+    b->feed = NULL;
+    ev_timer_set(&b->bury, 0., 0.);
+    ev_timer_start(b->host->loop, &b->bury);
+}
+
+/* Workers are told. */
 static void end_run(struct broadcast *b, uint64_t status, const char *reason)
 {
     struct broadcast_listener *listener;
@@ -201,13 +214,8 @@ static void end_run(struct broadcast *b, uint64_t status, const char *reason)
         if (listener->on_over)
             listener->on_over(listener->user);
     }
-    feed_stop(b->feed);
     b->had_live = feed_stats(b->feed, &b->last_live);
-    feed_free(b->dead);
-    b->dead = b->feed;
-    b->feed = NULL;
-    ev_timer_set(&b->bury, 0., 0.);
-    ev_timer_start(b->host->loop, &b->bury);
+    bury(b);
     ev_timer_stop(b->host->loop, &b->linger);
     view_unref(b->view);
     window_unref(b->window);
@@ -373,9 +381,8 @@ static int begin_run(struct broadcast *b)
     if (!b->view) {
         window_unref(b->window);
         b->window = NULL;
-        feed_free(b->feed);
-        b->feed = NULL;
         b->orders = NULL;
+        bury(b);
         return -1;
     }
     open_recorder(b, info);
@@ -396,15 +403,36 @@ static int begin_run(struct broadcast *b)
     return 0;
 }
 
+static int open_run(struct broadcast *b)
+{
+    if (begin_run(b) == 0)
+        return 0;
+    fail(b, "the catalog cannot be written");
+    return -1;
+}
+
+/* A feed that took its time. */
+static void on_open(void *user, const char *why)
+{
+    struct broadcast *b = user;
+    if (!why) {
+        (void)open_run(b);
+    } else {
+        bury(b);
+        fail(b, why);
+    }
+}
+
 int broadcast_start(struct broadcast *b)
 {
     const struct feed_sink sink = { .loop = b->host->loop,
+                                    .on_open = on_open,
                                     .on_packet = on_packet,
                                     .on_burst = on_burst,
                                     .on_end = on_end,
                                     .user = b };
     char why[BROADCAST_WHY_MAX];
-    if (b->view)
+    if (b->feed)
         return 0;
     ev_timer_stop(b->host->loop, &b->retry);
     b->stopped = false;
@@ -413,11 +441,7 @@ int broadcast_start(struct broadcast *b)
         fail(b, why);
         return -1;
     }
-    if (begin_run(b) < 0) {
-        fail(b, "the catalog cannot be written");
-        return -1;
-    }
-    return 0;
+    return feed_info(b->feed) ? open_run(b) : 0;
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
@@ -447,6 +471,7 @@ void broadcast_stop(struct broadcast *b, const char *reason)
 {
     ev_timer_stop(b->host->loop, &b->retry);
     end_run(b, MOQ_DONE_TRACK_ENDED, reason);
+    bury(b); /* one that was being opened */
     b->state = SOURCE_IDLE;
     b->stopped = true;
     answer_waiting(b, MOQ_REQ_DOES_NOT_EXIST, reason);

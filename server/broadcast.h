@@ -66,7 +66,8 @@ const struct config_source *broadcast_config(const struct broadcast *b);
 /* The same words at another place: what runs goes on. */
 void broadcast_set_config(struct broadcast *b, const struct config_source *cfg);
 
-/* Begins a run, unless one is there. 0, or -1 with the reason in broadcast_why: it failed. */
+/* Begins a run, unless one is there. 0: it is there, or SOURCE_STARTING: the feed takes its time to
+ * open. -1: it failed, broadcast_why says why. */
 int broadcast_start(struct broadcast *b);
 /* Ends the run; viewers are told `reason`. It stays idle until broadcast_start. */
 void broadcast_stop(struct broadcast *b, const char *reason);

@@ -16,7 +16,10 @@ struct live_stats;
 enum feed_end { FEED_END, FEED_DAMAGED };
 
 struct feed_sink {
-    struct ev_loop *loop;                                        /* borrowed for the feed's life */
+    struct ev_loop *loop; /* borrowed for the feed's life */
+    /* Of a feed whose info was NULL after its making: it is there now; or `why` says in one line
+     * why it never will be. May be NULL where no such feed is made. */
+    void (*on_open)(void *user, const char *why);
     void (*on_packet)(void *user, const struct svc_packet *pkt); /* borrowed for the call */
     void (*on_burst)(void *user);                  /* all packets that were due have been given */
     void (*on_end)(void *user, enum feed_end end); /* nothing comes after it */
@@ -24,8 +27,9 @@ struct feed_sink {
 };
 
 struct feed_ops {
-    const struct svc_stream_info *(*info)(const struct feed *f); /* constant for the feed's life */
-    /* Let the first packet be due in `delay_us`; a second call does nothing. */
+    /* Constant for the feed's life. NULL: it is being opened, see on_open. */
+    const struct svc_stream_info *(*info)(const struct feed *f);
+    /* It is open: let the first packet be due in `delay_us`; a second call does nothing. */
     void (*start)(struct feed *f, uint64_t delay_us);
     void (*stop)(struct feed *f); /* nothing is given after it */
     void (*free)(struct feed *f);

@@ -20,6 +20,7 @@
 #define OPUS_BPS_PER_CHANNEL 48000
 #define SPEED_MAX 10
 #define US 1000000
+#define WHY_MAX 512
 
 struct item { /* one packet on its way; owns bytes */
     struct svc_packet pkt;
@@ -33,17 +34,21 @@ struct live {
     struct svc_stream_info info;
     struct encoder_orders orders;
     bool started; /* the thread runs, or has run */
+    bool told;    /* the sink knows that it is open */
     pthread_t thread;
 
     pthread_mutex_t lock; /* of what both sides use: */
     pthread_cond_t moved; /* room in the ring, or stopping; monotonic clock */
     struct item ring[LIVE_RING_MAX];
     size_t head, n;
-    bool stopping, over;
+    bool begun, stopping, over;
+    int opened; /* 0: not yet; 1; -1: and why */
+    char why[WHY_MAX];
     enum feed_end end;
     struct live_stats stats;
 
-    struct live_input *input; /* from here on the thread's */
+    struct live_config cfg; /* from here on the thread's; owns path and sound */
+    struct live_input *input;
     struct svc_encoder *encoder;
     struct svc_image_buffer picture;
     OpusEncoder *opus;
@@ -309,12 +314,40 @@ static bool await_turn(struct live *l, uint64_t *due)
     return true;
 }
 
+/* It was opened; the loop lets it begin. False: stopping. */
+static bool wait_for_begin(struct live *l)
+{
+    pthread_mutex_lock(&l->lock);
+    while (!l->stopping && !l->begun)
+        pthread_cond_wait(&l->moved, &l->lock);
+    const bool stop = l->stopping;
+    pthread_mutex_unlock(&l->lock);
+    return !stop;
+}
+
+static int open_all(struct live *l, char *why, size_t why_size);
+
+static bool open_here(struct live *l)
+{
+    char why[WHY_MAX] = "";
+    const int result = open_all(l, why, sizeof why);
+
+    pthread_mutex_lock(&l->lock);
+    l->opened = result < 0 ? -1 : 1;
+    memcpy(l->why, why, sizeof l->why);
+    pthread_mutex_unlock(&l->lock);
+    ev_async_send(l->sink.loop, &l->handed);
+    return result == 0;
+}
+
 static void *run(void *arg)
 {
     struct live *l = arg;
     int got = 1;
     uint64_t due;
 
+    if (!open_here(l) || !wait_for_begin(l))
+        return NULL;
     while (got == 1 && await_turn(l, &due)) {
         got = next(l, due);
         l->n_pictures++;
@@ -330,6 +363,19 @@ static void *run(void *arg)
 
 /* ---- the loop's end ---- */
 
+/* Tells the sink once how the opening went. False: it is not open. */
+static bool is_open(struct live *l)
+{
+    pthread_mutex_lock(&l->lock);
+    const int opened = l->opened;
+    pthread_mutex_unlock(&l->lock);
+    if (!l->told && opened != 0) {
+        l->told = true;
+        l->sink.on_open(l->sink.user, opened < 0 ? l->why : NULL);
+    }
+    return opened > 0;
+}
+
 static void on_handed(struct ev_loop *loop, ev_async *async, int events)
 {
     struct live *l = async->data;
@@ -338,6 +384,8 @@ static void on_handed(struct ev_loop *loop, ev_async *async, int events)
 
     (void)loop;
     (void)events;
+    if (!is_open(l))
+        return;
     for (size_t i = 0; i <= LIVE_RING_MAX; i++) { /* then the loop gets its turn */
         pthread_mutex_lock(&l->lock);
         const bool some = l->n > 0;
@@ -368,7 +416,9 @@ static struct live *of(struct feed *f)
 
 static const struct svc_stream_info *live_info(const struct feed *f)
 {
-    return &((const struct live *)f)->info;
+    const struct live *l = (const struct live *)f;
+
+    return l->told ? &l->info : NULL;
 }
 
 static int asked_to_stop(void *user)
@@ -380,17 +430,12 @@ static void live_start(struct feed *f, uint64_t delay_us)
 {
     struct live *l = of(f);
 
-    if (l->started)
-        return;
-    l->zero = clock_us() + delay_us;
-    ev_async_start(l->sink.loop, &l->handed);
-    l->started = nudge_start(&l->thread, run, l) == 0;
-    if (l->started)
-        return;
-    log_line(LOG_ERROR, "cannot start the encoder's thread");
-    l->over = true;
-    l->end = FEED_DAMAGED;
-    ev_async_send(l->sink.loop, &l->handed);
+    pthread_mutex_lock(&l->lock);
+    if (!l->begun)
+        l->zero = clock_us() + delay_us;
+    l->begun = true;
+    pthread_cond_broadcast(&l->moved);
+    pthread_mutex_unlock(&l->lock);
 }
 
 static void live_stop(struct feed *f)
@@ -417,7 +462,10 @@ static void live_free(struct feed *f)
     live_input_free(l->input);
     if (l->opus)
         opus_encoder_destroy(l->opus);
-    encoder_orders_fini(&l->orders);
+    if (l->opened > 0)
+        encoder_orders_fini(&l->orders);
+    free((char *)l->cfg.input.path);
+    free((char *)l->cfg.input.sound);
     pthread_cond_destroy(&l->moved);
     pthread_mutex_destroy(&l->lock);
     free(l);
@@ -509,6 +557,26 @@ static int open_encoder(struct live *l, const struct live_config *cfg, char *why
     return 0;
 }
 
+static int open_all(struct live *l, char *why, size_t why_size)
+{
+    struct live_input_config in = l->cfg.input;
+
+    in.stop = asked_to_stop;
+    in.stop_user = l;
+    return live_input_open(&l->input, &in, why, why_size) < 0
+               ? -1
+               : open_encoder(l, &l->cfg, why, why_size);
+}
+
+/* False: out of memory. */
+static bool copy_config(struct live *l, const struct live_config *cfg)
+{
+    l->cfg = *cfg;
+    l->cfg.input.path = cfg->input.path ? strdup(cfg->input.path) : NULL;
+    l->cfg.input.sound = cfg->input.sound ? strdup(cfg->input.sound) : NULL;
+    return !cfg->input.path == !l->cfg.input.path && !cfg->input.sound == !l->cfg.input.sound;
+}
+
 int live_open(struct feed **out, const struct feed_sink *sink, const struct live_config *cfg,
               char *why, size_t why_size)
 {
@@ -529,11 +597,10 @@ int live_open(struct feed **out, const struct feed_sink *sink, const struct live
     pthread_condattr_destroy(&monotonic);
     ev_async_init(&l->handed, on_handed);
     l->handed.data = l;
-    struct live_input_config in = cfg->input;
-    in.stop = asked_to_stop;
-    in.stop_user = l;
-    if (live_input_open(&l->input, &in, why, why_size) < 0 ||
-        open_encoder(l, cfg, why, why_size) < 0) {
+    ev_async_start(l->sink.loop, &l->handed);
+    l->started = copy_config(l, cfg) && nudge_start(&l->thread, run, l) == 0;
+    if (!l->started) {
+        snprintf(why, why_size, "cannot start the encoder's thread");
         live_free(&l->feed);
         return -1;
     }

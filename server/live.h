@@ -47,7 +47,8 @@ struct live_stats {
     struct capture_stats capture;
 };
 
-/* `feed->info` has the targets as rates. 0, or -1 with one line in `why`. */
+/* Its own thread opens input and encoder, which may take long: feed_info() is NULL until on_open,
+ * then it has the targets as rates. Copies `cfg`. 0, or -1 with one line in `why`. */
 int live_open(struct feed **out, const struct feed_sink *sink, const struct live_config *cfg,
               char *why, size_t why_size);
 

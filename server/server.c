@@ -412,7 +412,14 @@ static int add_source(struct server *s, const struct config_source *cfg, char *w
         return -1;
     }
     relay_list_ours(s->relay, cfg->ns, true);
-    if (cfg->on_demand || broadcast_start(b) == 0 || !s->cfg->ends_with_source)
+    if (cfg->on_demand)
+        return 0;
+    (void)broadcast_start(b);
+    if (!s->cfg->ends_with_source)
+        return 0;
+    while (broadcast_state(b) == SOURCE_STARTING) /* nobody else is there to wait */
+        ev_run(s->loop, EVRUN_ONCE);
+    if (broadcast_state(b) == SOURCE_RUNNING)
         return 0;
     snprintf(why, why_size, "%s", broadcast_why(b));
     return -1;

@@ -87,7 +87,7 @@ def pipeline(pki, folder):
     with Programs(folder) as programs:
         server, port, report = serve(programs, pki, folder, "pipeline", PIPELINE, "--sound", TONE)
         player = play(programs, pki, folder, "pipeline", port)
-        while pictures(report) < 60:
+        while pictures(report) < 90: # a viewer may wait a second for its key picture
             server.check_alive()
             player.check_alive()
             time.sleep(0.1)
