@@ -232,6 +232,7 @@ void player_totals(const struct player *p, struct report_totals *t)
         sound = sound_get_counts(p->sound);
     const int64_t seen = p->first_seen_us ? p->first_seen_us : p->first_shown_us;
     t->startup_ms = any ? (double)(seen - p->cfg.process_began_us) / 1e3 : -1;
+    t->wall_zero_ms = any ? (double)(p->first_shown_us - p->cfg.process_began_us) / 1e3 : -1;
     t->duration_s = any ? (double)(now - p->first_shown_us) / 1e6 : 0;
     t->frames_shown = p->frames_shown;
     t->frames_skipped = p->frames_skipped;

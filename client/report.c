@@ -268,6 +268,7 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
         json_paths(t), "layers", json_layers(t->layers), "events", json_events(&r->events), "shown",
         json_shown(&r->shown), "timeline", json_timeline(&r->samples, t->layers));
     json_object_set_new(root, "startup", json_startup(t));
+    json_object_set_new(root, "wall_zero_ms", number_or_null(t->wall_zero_ms));
     json_object_set_new(root, "av_skew_ms", measured(t->av_skew_ms));
     json_object_set_new(root, "av_skew_ms_max", measured(t->av_skew_ms_max));
     set_percentiles(root, &r->shown, t->delay && t->delay->has_capture);

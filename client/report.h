@@ -46,6 +46,7 @@ struct report_path {
 
 struct report_totals { /* negative: never happened */
     double startup_ms, connect_ms, duration_s;
+    double wall_zero_ms; /* since the program began: when wall_ms of the shown pictures is 0 */
     /* Since the program's start: sockets are open, the handshake is complete, SETUP, the catalog
      * and the first unit have come; startup_ms is the end of it. */
     struct {

@@ -37,7 +37,7 @@ struct server {
     struct directory *directory;
     struct relay *relay;
     struct outside *outside; /* other servers */
-    struct letter_box in; /* from the workers */
+    struct letter_box in;    /* from the workers */
     ev_async bell;
     ev_signal on_term, on_int;
     ev_timer tick, report;

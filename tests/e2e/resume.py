@@ -80,7 +80,7 @@ def events(report, word):
 
 def shown_times(report):
     """Seconds since the player began at which pictures were shown."""
-    return [report["startup_ms"] / 1000 + row[5] / 1000 for row in report["shown"]]
+    return [report["wall_zero_ms"] / 1000 + row[5] / 1000 for row in report["shown"]]
 
 
 def gaps(report, least_s):

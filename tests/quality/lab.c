@@ -203,7 +203,7 @@ static int read_rows(struct run *r)
 {
     const json_t *shown = json_object_get(r->report, "shown");
     const double began_ms = r->watcher ? (double)watcher_began(r->watcher) / 1e3 : 0;
-    const double first_ms = began_ms + number(r->report, "startup_ms");
+    const double first_ms = began_ms + number(r->report, "wall_zero_ms");
     size_t i;
     const json_t *row;
 

@@ -161,7 +161,7 @@ def draw(clip, outcome, links):
         "series": {k.name: analysis.link_series(outcome.stats, k.name, outcome.links_origin_s)
                    for k in links},
         "timeline": outcome.report.get("timeline", []),
-        "startup_s": outcome.report["startup_ms"] / 1000,
+        "startup_s": outcome.report["wall_zero_ms"] / 1000,
         "path_names": {p["id"]: p["name"] for p in outcome.report["paths"]},
         "heights": clip.heights, "n_temporal": clip.n_temporal, "fps": clip.fps,
         "down_s": down_s, "up_s": up_s, "best": links[0].name, "duration_s": DURATION_S,

@@ -96,10 +96,10 @@ def full_share(shown, top_spatial, frame_s, begin_s, end_s):
 
 
 def longest_stall_ms(report, begin_s, end_s):
-    """The player counts from its own start, not from its first picture."""
-    startup_s = report["startup_ms"] / 1000
+    """The player counts from its own start, not from its first picture in its turn."""
+    zero_s = report["wall_zero_ms"] / 1000
     return max((s["ms"] for s in report.get("stalls", [])
-                if begin_s <= s["at_s"] - startup_s < end_s), default=0.0)
+                if begin_s <= s["at_s"] - zero_s < end_s), default=0.0)
 
 
 def layer_rows(report):

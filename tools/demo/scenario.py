@@ -113,7 +113,7 @@ def play(folder, source, pki, links, duration_s, timetable=(), player_options=()
     outcome.report = report
     outcome.stats = read_lines(stats)
     outcome.server = read_lines(os.path.join(folder, "server.jsonl"))
-    first_picture = player.started + report["startup_ms"] / 1000
+    first_picture = player.started + report["wall_zero_ms"] / 1000
     outcome.links_origin_s = first_picture - vlink.started
     outcome.changes = [(at - first_picture, text) for at, text in changes]
     return outcome

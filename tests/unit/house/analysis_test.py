@@ -81,7 +81,7 @@ class Shares(unittest.TestCase):
         self.assertAlmostEqual(analysis.full_share(shown(rows), 2, 0.1, 2, 4), 0.9)
 
     def test_stalls_are_counted_from_the_first_picture(self):
-        report = {"startup_ms": 500, "stalls": [{"at_s": 1, "ms": 900}, {"at_s": 10.6, "ms": 150}]}
+        report = {"wall_zero_ms": 500, "stalls": [{"at_s": 1, "ms": 900}, {"at_s": 10.6, "ms": 150}]}
         self.assertEqual(analysis.longest_stall_ms(report, 10, 20), 150)
         self.assertEqual(analysis.longest_stall_ms(report, 12, 20), 0)
 
