@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""edge.py ROOT BUILD - three servers: an origin that has a layered file; an edge that serves it on,
+asked for when somebody watches; and a relay that the origin publishes it to. Players at the edge and
+at the relay see what the origin has, layer by layer.
+"""
+import json
+import os
+import sys
+import time
+
+import material
+from clip import program_path
+from programs import Programs, free_udp_ports, wait_for_udp
+
+FRAMES, VIEWERS, PATIENCE_S = 60, 2, 60
+
+ORIGIN = """sources:
+  - {{namespace: demo, kind: file, input: {clip}, loop: true}}
+push:
+  - {{namespace: demo, to: "moqt://127.0.0.1:{relay}", ca: {ca}}}
+"""
+EDGE = """sources:
+  - {{namespace: far/away, kind: upstream, input: "moqt://127.0.0.1:{origin}/demo", ca: {ca},
+     on_demand: true}}
+"""
+RELAY = """sources:
+  - {namespace: demo, kind: publish}
+access:
+  anonymous:
+    - {namespace: "", subscribe: true, publish: true}
+"""
+
+
+def start_server(running, folder, pki, name, port, config):
+    path = os.path.join(folder, name + ".yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(config + "log_level: info\n")
+    server = running.start(name, [program_path("svc-server"), "--config", path, "--listen",
+                                  f"127.0.0.1:{port}", "--cert", pki["server.pem"], "--key",
+                                  pki["server.key"]])
+    wait_for_udp(server, port)
+    return server
+
+
+def watch(running, folder, pki, name, uri):
+    report = os.path.join(folder, name + ".json")
+    player = running.start(name, [program_path("svc-player"), "--headless", "--ca", pki["ca.pem"],
+                                  "--frames", str(FRAMES), "--json", report, uri])
+    return player, report
+
+
+def final(report):
+    with open(report, encoding="utf-8") as f:
+        return json.loads(f.read().splitlines()[-1])
+
+
+def said(folder, name, text):
+    with open(os.path.join(folder, name + ".log"), encoding="utf-8") as f:
+        return text in f.read()
+
+
+def main():
+    folder, pki = material.folder("edge"), material.pki()
+    clip = material.small_clip()
+    origin, edge, relay = free_udp_ports(3)
+    with Programs(folder) as running:
+        start_server(running, folder, pki, "relay", relay, RELAY)
+        start_server(running, folder, pki, "origin", origin,
+                     ORIGIN.format(clip=clip.layered, relay=relay, ca=pki["ca.pem"]))
+        start_server(running, folder, pki, "edge", edge, EDGE.format(origin=origin, ca=pki["ca.pem"]))
+        until = time.monotonic() + PATIENCE_S
+        while not said(folder, "origin", ": published") and time.monotonic() < until:
+            time.sleep(0.05)
+        where = {"edge": f"moqt://127.0.0.1:{edge}/far/away", "relay": f"moqt://127.0.0.1:{relay}/demo",
+                 "origin": f"moqt://127.0.0.1:{origin}/demo"}
+        players = [watch(running, folder, pki, f"player-{at}-{i}", uri)
+                   for at, uri in where.items() for i in range(VIEWERS)]
+        for player, _ in players:
+            player.wait(PATIENCE_S)
+        shown = {os.path.basename(r): final(r) for _, r in players}
+    rules = {"every player shows its pictures": all(s["frames_shown"] >= FRAMES for s in shown.values()),
+             "the base layer is whole": all(s["base_layer_lost"] == 0 for s in shown.values())}
+    print({name: (s["frames_shown"], s["base_layer_lost"], s["startup_ms"]) for name, s in shown.items()})
+    bad = [name for name, good in rules.items() if not good]
+    for name in bad:
+        print("not so:", name)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
