@@ -13,7 +13,9 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void __wrap_free(void *p);
 char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t most);
 char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t most);
 
 static struct {
     bool armed, paused, failed;
@@ -66,6 +68,11 @@ void __wrap_free(void *p)
 char *__wrap_strdup(const char *text)
 {
     return fails(ALLOCS_OURS) ? NULL : counted(__real_strdup(text));
+}
+
+char *__wrap_strndup(const char *text, size_t most)
+{
+    return fails(ALLOCS_OURS) ? NULL : counted(__real_strndup(text, most));
 }
 
 /* ---- OpenSSL's ---- */
