@@ -29,7 +29,7 @@ int feed_source_open(struct feed **out, const struct feed_sink *sink,
 
 bool feed_source_may_return(const struct config_source *cfg)
 {
-    return cfg->kind == CONFIG_UPSTREAM ||
+    return cfg->kind == CONFIG_UPSTREAM || (cfg->kind == CONFIG_FILE && cfg->loop) ||
            (cfg->kind == CONFIG_LIVE && !config_input_file(cfg) && strcmp(cfg->input, "-") != 0);
 }
 

@@ -9,7 +9,7 @@
 int feed_source_open(struct feed **out, const struct feed_sink *sink,
                      const struct config_source *cfg, char *why, size_t why_size);
 /* Whether it is worth trying again after it has failed or ended: what comes over a network or from
- * a device may come back, a file does not. */
+ * a device may come back, a file only where it is begun again and again. */
 bool feed_source_may_return(const struct config_source *cfg);
 const char *feed_source_kind(enum config_source_kind kind); /* static */
 

@@ -157,6 +157,8 @@ static int next_packet(struct svc_reader *r, struct svc_packet *out)
         give_part(r, out);
         return 1;
     }
+    if (!r->av)
+        return SVC_ERR_FORMAT; /* it could not be opened again */
     for (;;) {
         av_packet_unref(r->pkt);
         int av = av_read_frame(r->av, r->pkt);

@@ -210,6 +210,27 @@ static void bad_files_are_refused_with_one_line(void **state)
     assert_int_equal(svc_reader_open(&r, "/tmp", why, sizeof(why)), SVC_ERR_FILE);
 }
 
+/* The file is cut to nothing while it is read: an error each time, until it is there again. */
+static void a_file_that_is_taken_away(void **state)
+{
+    const struct fixture *f = *state;
+    struct svc_reader *r = NULL;
+    struct svc_packet p;
+    size_t len;
+    write_file(f, FINISHED);
+    uint8_t *bytes = load(f->path, &len);
+    assert_int_equal(svc_reader_open(&r, f->path, NULL, 0), 0);
+    store(f->path, bytes, 0);
+    assert_true(svc_reader_loop(r) < 0);
+    for (int i = 0; i < 3; i++)
+        assert_true(svc_reader_next(r, &p) < 0);
+    store(f->path, bytes, len);
+    assert_int_equal(svc_reader_loop(r), 0);
+    assert_int_equal(svc_reader_next(r, &p), 1);
+    svc_reader_free(r);
+    free(bytes);
+}
+
 /* A file whose writer was killed, cut wherever: what is there plays, and ends without an error. */
 static void unfinished_files_play_up_to_there(void **state)
 {
@@ -331,6 +352,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(bad_files_are_refused_with_one_line),
         cmocka_unit_test(unfinished_files_play_up_to_there),
+        cmocka_unit_test(a_file_that_is_taken_away),
         cmocka_unit_test(mutated_files_never_crash),
         cmocka_unit_test(dependencies_are_derived_without_notes),
         cmocka_unit_test(writer_refuses_nonsense),
