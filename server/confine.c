@@ -49,14 +49,18 @@ static int drop_rights(const struct config *c, char *why, size_t why_size)
     const bool port = (needs_port(c->listen) || needs_port(c->control.listen)) &&
                       capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_BIND_SERVICE);
     const bool root = geteuid() == 0;
+    const bool held = capng_have_capabilities(CAPNG_SELECT_CAPS) > CAPNG_NONE;
     capng_clear(CAPNG_SELECT_BOTH);
     if (port)
         capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    int result = 0;
     if (root && !user)
         (void)capng_apply(CAPNG_SELECT_BOUNDS); /* needs a right that a container may lack */
-    const int result = user ? capng_change_id((int)user->pw_uid, (int)user->pw_gid,
-                                              CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING)
-                            : capng_apply(CAPNG_SELECT_CAPS);
+    if (user)
+        result = capng_change_id((int)user->pw_uid, (int)user->pw_gid,
+                                 CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+    else if (held)
+        result = capng_apply(CAPNG_SELECT_CAPS);
     if (result != 0) {
         snprintf(why, why_size, "confinement: cannot become %.64s: %s",
                  user ? user->pw_name : "less than it is", strerror(errno));

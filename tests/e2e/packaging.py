@@ -57,6 +57,35 @@ def exposure(unit):
     return round(float(found[1]) * 10) if found else 999
 
 
+def group(name):
+    """The system calls of one of systemd's groups."""
+    calls = set()
+    for line in run("systemd-analyze", "--no-pager", "syscall-filter", name).stdout.splitlines()[1:]:
+        word = line.strip()
+        if word.startswith("@"):
+            calls |= group(word)
+        elif word and not word.startswith("#"):
+            calls.add(word)
+    return calls
+
+
+def call_rules(unit):
+    """What the server lets itself do, and needs to confine itself, the unit lets it do."""
+    if not shutil.which("systemd-analyze"):
+        return
+    with open(unit, encoding="utf-8") as f:
+        filters = re.findall(r"(?m)^SystemCallFilter=(~?)(.*)", f.read())
+    allowed = set()
+    for negative, names in filters:
+        calls = set().union(*({n} if n[0] != "@" else group(n) for n in names.split()))
+        allowed = allowed - calls if negative else allowed | calls
+    with open(os.path.join(material.ROOT, "server", "confine_calls.c"), encoding="utf-8") as f:
+        wanted = set(re.findall(r'"([a-z0-9_]+)"', f.read()))
+    wanted |= {"capset", "seccomp", "landlock_create_ruleset", "landlock_add_rule",
+               "landlock_restrict_self"}
+    yield f"the unit forbids {sorted(wanted - allowed)}", len(wanted) > 100 and wanted <= allowed
+
+
 def completes(file, program, *words):
     """What bash offers for the last of `words`."""
     script = f"""
@@ -114,11 +143,12 @@ def dependency_rules():
 
 def main():
     root = install(os.path.join(material.folder("packaging"), "root"))
-    lacks, exposed = missing(root), exposure(os.path.join(root, "lib/systemd/system/svc-server.service"))
+    unit = os.path.join(root, "lib/systemd/system/svc-server.service")
+    lacks, exposed = missing(root), exposure(unit)
     rules = [(f"installed: {lacks} missing", not lacks),
              (f"exposed: {exposed} tenths", exposed is None or exposed <= EXPOSURE_MAX)]
     os.chdir(material.ROOT)
-    rules += [*completion_rules(root), *page_rules(root), *dependency_rules()]
+    rules += [*completion_rules(root), *page_rules(root), *dependency_rules(), *call_rules(unit)]
     for rule, holds in rules:
         if not holds:
             print("WRONG:", rule)
