@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "frames.h"
 #include "screen.h"
 
 #include <svc/svc.h>
@@ -259,12 +260,47 @@ static void test_pixel_aspect(void **state)
     screen_free(s);
 }
 
+/* Shown pictures as files: what was shown, by its number, also where the size changes. */
+static void test_frames(void **state)
+{
+    (void)state;
+    static uint8_t grey[96 * 64 * 2];
+    char dir[] = "/tmp/test_frames_XXXXXX", file[64], why[300];
+    struct frames *f;
+    memset(grey, 128, sizeof grey);
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(frames_new(&f, dir, why, sizeof why), 0);
+    for (unsigned n = 0; n < 2 * FRAMES_WAITING_MAX; n++) {
+        const uint16_t w = n % 2 ? 96 : 48, h = n % 2 ? 64 : 32;
+        const struct svc_image img = {
+            .width = w, .height = h, .plane = { grey, grey, grey }, .stride = { w, w / 2, w / 2 }
+        };
+        assert_int_equal(frames_add(f, 7 + n, &img, why, sizeof why), 0);
+    }
+    assert_int_equal(frames_free(f), 0);
+    for (unsigned n = 0; n < 2 * FRAMES_WAITING_MAX; n++) {
+        png_image png = { .version = PNG_IMAGE_VERSION };
+        uint8_t pixels[96 * 64 * 3];
+        snprintf(file, sizeof file, "%s/%010u.png", dir, 7 + n);
+        assert_true(png_image_begin_read_from_file(&png, file));
+        assert_int_equal(png.width, n % 2 ? 96 : 48);
+        png.format = PNG_FORMAT_RGB;
+        assert_true(png_image_finish_read(&png, NULL, pixels, 0, NULL));
+        assert_in_range(pixels[300], 129, 132); /* (128 - 16) / 219 of 255 */
+        unlink(file);
+    }
+    rmdir(dir);
+    assert_int_equal(frames_new(&f, "/dev/null/frames", why, sizeof why), -1);
+    assert_non_null(strstr(why, "/dev/null/frames"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matrices),
         cmocka_unit_test(test_turned),
         cmocka_unit_test(test_pixel_aspect),
+        cmocka_unit_test(test_frames),
     };
     av_log_set_level(AV_LOG_QUIET);
     return cmocka_run_group_tests(tests, NULL, NULL);
