@@ -438,6 +438,7 @@ int broadcast_start(struct broadcast *b)
     b->stopped = false;
     b->state = SOURCE_STARTING;
     if (feed_source_open(&b->feed, &sink, b->cfg, why, sizeof why) < 0) {
+        b->feed = NULL;
         fail(b, why);
         return -1;
     }
