@@ -134,16 +134,19 @@ static int64_t low(struct playout_delay *d, const struct playout_arrival *in)
         d->window_began_us = in->now_us;
         d->least_us = room;
         d->latest_us = in->late_us;
+        d->earliest_us = -in->late_us;
         d->late_run = 0;
     }
     d->least_us = least(d->least_us, room);
     d->latest_us = -least(-d->latest_us, -in->late_us);
+    d->earliest_us = -least(-d->earliest_us, in->late_us);
     if (in->late_us > 0 && d->late_run++ == 0)
         d->late_since_us = in->now_us;
     if (d->late_run >= PLAYOUT_LOW_LATE && in->late_us > 0 &&
         in->now_us - d->late_since_us >= PLAYOUT_LOW_SPAN_US) {
         shift = least(d->latest_us + PLAYOUT_LOW_MARGIN_US, PLAYOUT_SHIFT_MAX_US);
-        shift = least(shift, in->extra_max_us - d->extra_us);
+        /* what the earliest then waits is bounded, and not what clocks may have drifted in hours */
+        shift = least(shift, in->reserve_us + in->extra_max_us - d->earliest_us);
         shift = shift > 0 ? shift : 0;
         d->rebuffers += shift > 0;
     } else if (in->now_us - d->window_began_us < PLAYOUT_LOW_WINDOW_US) {

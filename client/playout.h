@@ -53,8 +53,8 @@ struct playout_delay { /* the delay policy's state; zero is a fresh one */
     uint32_t late_run, rebuffers;
     bool watching;          /* base units came in time since ... */
     int64_t early_since_us; /* ... and early enough since */
-    /* low: least room, beyond the reserve, and greatest lateness in this window */
-    int64_t window_began_us, least_us, latest_us;
+    /* low: of this window least room beyond the reserve, greatest lateness, most time to spare */
+    int64_t window_began_us, least_us, latest_us, earliest_us;
     bool drift_known, drift_any;
     int64_t drift_began_us, drift_best_us, drift_last_us, drift_first_us; /* earliest unit of
                                               this window, of the one before, at the start */
