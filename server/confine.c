@@ -41,6 +41,16 @@ static int find_user(const char *name, const struct passwd **out, char *why, siz
     return 0;
 }
 
+/* More capabilities than the one to open a port? Under the service manager's filter those that are
+ * not held cannot be given up. */
+static bool holds_more(bool port)
+{
+    for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+        if (capng_have_capability(CAPNG_PERMITTED, cap) && !(port && cap == CAP_NET_BIND_SERVICE))
+            return true;
+    return false;
+}
+
 static int drop_rights(const struct config *c, char *why, size_t why_size)
 {
     const struct passwd *user;
@@ -49,7 +59,7 @@ static int drop_rights(const struct config *c, char *why, size_t why_size)
     const bool port = (needs_port(c->listen) || needs_port(c->control.listen)) &&
                       capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_BIND_SERVICE);
     const bool root = geteuid() == 0;
-    const bool held = capng_have_capabilities(CAPNG_SELECT_CAPS) > CAPNG_NONE;
+    const bool held = holds_more(port);
     capng_clear(CAPNG_SELECT_BOTH);
     if (port)
         capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);

@@ -81,8 +81,7 @@ def call_rules(unit):
         allowed = allowed - calls if negative else allowed | calls
     with open(os.path.join(material.ROOT, "server", "confine_calls.c"), encoding="utf-8") as f:
         wanted = set(re.findall(r'"([a-z0-9_]+)"', f.read()))
-    wanted |= {"capset", "seccomp", "landlock_create_ruleset", "landlock_add_rule",
-               "landlock_restrict_self"}
+    wanted |= {"seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}
     yield f"the unit forbids {sorted(wanted - allowed)}", len(wanted) > 100 and wanted <= allowed
 
 
