@@ -174,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             control_reply_error(&reply, 403, "%s", host);
         judge(&reply);
         assert(!done || (strcmp(method, "POST") == 0 || strcmp(method, "DELETE") == 0));
-        assert(!done || strcmp(bearer + 7, TOKEN) == 0);
+        assert(!done || strstr(bearer, TOKEN));
         assert(!done || !strstr(origin, "evil"));
     }
     control_reply_fini(&reply);
