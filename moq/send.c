@@ -261,6 +261,20 @@ static int relay_datagram(struct moq_sending *sd, const struct moq_object *obj)
     return 0;
 }
 
+static struct moq_subgroup_header header_of(const struct moq_sending *sd,
+                                            const struct moq_object *obj)
+{
+    return (struct moq_subgroup_header){ .alias = sd->alias,
+                                         .group = obj->group,
+                                         .has_subgroup = true,
+                                         .subgroup = obj->subgroup,
+                                         .has_priority = true,
+                                         .priority = obj->priority,
+                                         .has_properties = obj->more || obj->properties.len > 0,
+                                         .end_of_group = obj->end_of_group,
+                                         .first_object = obj->first };
+}
+
 /* The stream that `obj` goes on: the open one when nothing is missing in between, or a new one. */
 static struct moq_stream *stream_for(struct moq_sending *sd, const struct moq_object *obj, int *rc)
 {
@@ -272,15 +286,7 @@ static struct moq_stream *stream_for(struct moq_sending *sd, const struct moq_ob
         drop(sd, st, MOQ_STREAM_CANCELLED);
     if (sd->n_open >= MOQ_OPEN_SUBGROUPS_MAX)
         drop(sd, sd->open.head, MOQ_STREAM_EXCESSIVE_LOAD);
-    struct moq_subgroup_header h = { .alias = sd->alias,
-                                     .group = obj->group,
-                                     .has_subgroup = true,
-                                     .subgroup = obj->subgroup,
-                                     .has_priority = true,
-                                     .priority = obj->priority,
-                                     .has_properties = obj->more || obj->properties.len > 0,
-                                     .end_of_group = obj->end_of_group,
-                                     .first_object = obj->first };
+    const struct moq_subgroup_header h = header_of(sd, obj);
     st = begin(sd, &h, obj, &sd->open, rc);
     sd->n_open += st ? 1 : 0;
     return st;
@@ -296,6 +302,10 @@ static void to_written(struct moq_sending *sd, struct moq_stream *st)
 static int relay_object(struct moq_sending *sd, const struct moq_object *obj, uint64_t lifetime_us)
 {
     int rc;
+    if (!obj->more && sd->session->quic.send && !find_open(sd, obj->group, obj->subgroup)) {
+        const struct moq_subgroup_header h = header_of(sd, obj);
+        return send_at_once(sd, &h, obj, lifetime_us);
+    }
     struct moq_stream *st = stream_for(sd, obj, &rc);
     if (!st)
         return rc;

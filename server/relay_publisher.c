@@ -126,6 +126,26 @@ void relay_read_listed(struct relay_side *side, const struct relay_note *n)
     free(l);
 }
 
+bool relay_describe(const struct relay_member *m, char *ns, size_t size)
+{
+    const struct relay_request *r;
+    const struct relay_sending *s = LIST_FIRST(&m->sendings);
+    struct moq_name name = { 0 };
+    bool publishes = !LIST_EMPTY(&m->pulled);
+    if (s)
+        relay_name_of(&s->track->name, &name);
+    LIST_FOREACH(r, &m->requests, link)
+    {
+        if (moq_request_kind(r->request) != MOQ_REQUEST_PUBLISH_NAMESPACE)
+            continue;
+        relay_name_of(&r->name, &name);
+        publishes = true;
+    }
+    if (!moq_namespace_text(&name, ns, size))
+        ns[0] = '\0';
+    return publishes;
+}
+
 /* ---- publishers: tracks ---- */
 
 static struct relay_pulled *add_pulled(struct relay_member *m, uint64_t id)

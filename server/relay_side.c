@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 
 void relay_side_post(const struct relay_side *side, struct relay_note *n)
@@ -26,6 +27,7 @@ static void forget_cache(struct relay_track *t)
 static void remove_track(struct relay_track *t)
 {
     LIST_REMOVE(t, link);
+    relay_layers_unref(t->layers);
     forget_cache(t);
     free(t->cache);
     free(t->name.bytes);
@@ -75,13 +77,103 @@ static struct relay_track *find_named(const struct relay_side *side, const uint8
     return NULL;
 }
 
+/* ---- layers ---- */
+
+static void set_layers(struct relay_track *t, struct relay_layers *l)
+{
+    struct moq_name name;
+    relay_name_of(&t->name, &name);
+    relay_layers_unref(t->layers);
+    t->layers = relay_layers_ref(l);
+    t->index = l ? tracks_find(&l->tracks, (const char *)name.track.bytes, name.track.len) : -1;
+}
+
+static bool same_namespace(const struct relay_track *a, const struct relay_track *b)
+{
+    struct moq_name x, y;
+    relay_name_of(&a->name, &x);
+    relay_name_of(&b->name, &y);
+    x.track = y.track;
+    return moq_name_equal(&x, &y);
+}
+
+/* A new track learns the layers of its namespace, if its catalog is followed here. */
+static void learn_layers(const struct relay_side *side, struct relay_track *t)
+{
+    const struct relay_track *other;
+    struct moq_name name;
+    relay_name_of(&t->name, &name);
+    t->index = -1;
+    t->catalog = name.track.len == strlen(MSF_CATALOG_TRACK) &&
+                 memcmp(name.track.bytes, MSF_CATALOG_TRACK, name.track.len) == 0;
+    LIST_FOREACH(other, &side->tracks, link)
+    {
+        if (other != t && other->layers && same_namespace(other, t)) {
+            set_layers(t, other->layers);
+            return;
+        }
+    }
+}
+
+static void take_catalog(const struct relay_side *side, struct relay_track *t,
+                         const struct moq_bytes *json)
+{
+    struct relay_track *other;
+    if (t->layers && relay_layers_are(t->layers, json->bytes, json->len))
+        return;
+    struct relay_layers *l = relay_layers_read(json->bytes, json->len);
+    LIST_FOREACH(other, &side->tracks, link)
+    {
+        if (same_namespace(other, t))
+            set_layers(other, l);
+    }
+    relay_layers_unref(l);
+}
+
+/* NULL: too many. */
+static struct relay_thin *thin_of(struct relay_member *m, struct relay_layers *layers)
+{
+    struct relay_thin *t;
+    LIST_FOREACH(t, &m->thins, link)
+    {
+        if (t->layers == layers)
+            return t;
+    }
+    t = m->n_thins < RELAY_THINS_MAX ? relay_thin_new(layers, m->n_thins, m->session) : NULL;
+    if (!t)
+        return NULL;
+    m->n_thins++;
+    LIST_INSERT_HEAD(&m->thins, t, link);
+    return t;
+}
+
+void relay_stream_ended(struct relay_member *m, const struct wire_flight *f, bool expired,
+                        uint64_t now)
+{
+    struct relay_thin *t;
+    LIST_FOREACH(t, &m->thins, link)
+    {
+        if (RELAY_THIN_WATCH + t->number == f->watch) {
+            relay_thin_ended(t, f, expired, now);
+            return;
+        }
+    }
+}
+
 /* ---- objects to subscribers ---- */
 
 static void send_one(struct relay_sending *s, const struct moq_object *obj)
 {
-    if (!s->accepted)
+    const struct relay_track *t = s->track;
+    struct relay_member *m = s->member;
+    if (!s->accepted || !moq_sending_options(s->sending)->forward)
         return;
-    if (tvl_backlog(s->member->conn, UINT64_MAX) > RELAY_BACKLOG_MAX)
+    struct relay_thin *thin = m->wire && t->index >= 0 ? thin_of(m, t->layers) : NULL;
+    if (m->wire)
+        m->wire->tvl.now = clock_now_us();
+    if (thin)
+        relay_thin_offer(thin, m->wire, s->sending, (size_t)t->index, obj);
+    else if (tvl_backlog(s->member->conn, UINT64_MAX) > RELAY_BACKLOG_MAX)
         moq_subgroup_end(s->sending, obj->group, obj->subgroup, false);
     else
         (void)moq_object_relay(s->sending, obj, 0); /* what does not fit or is not wanted is lost */
@@ -144,6 +236,8 @@ static void read_media(struct relay_side *side, const struct relay_note *n)
         t->largest = (struct moq_location){ obj.group, obj.object };
     t->has_largest = true;
     to_cache(t, n->media, n->forward);
+    if (t->catalog && obj.object == 0)
+        take_catalog(side, t, &obj.payload);
     LIST_FOREACH(s, &t->sendings, of_track)
     {
         send_one(s, &obj);
@@ -198,6 +292,7 @@ static struct relay_track *want(struct relay_side *side, const struct moq_name *
     }
     LIST_INIT(&t->sendings);
     LIST_INSERT_HEAD(&side->tracks, t, link);
+    learn_layers(side, t);
     n->wait_ms = wait_ms;
     relay_side_post(side, n);
     return t;
@@ -450,6 +545,7 @@ void relay_join(struct relay_side *side, struct relay_member *m, uint64_t sessio
     LIST_INIT(&m->sendings);
     LIST_INIT(&m->pulled);
     LIST_INIT(&m->requests);
+    LIST_INIT(&m->thins);
     LIST_INSERT_HEAD(&side->members, m, link);
 }
 
@@ -462,6 +558,11 @@ void relay_part(struct relay_member *m)
         struct relay_track *t = LIST_FIRST(&m->sendings)->track;
         remove_sending(LIST_FIRST(&m->sendings));
         left(side, t);
+    }
+    while (!LIST_EMPTY(&m->thins)) {
+        struct relay_thin *t = LIST_FIRST(&m->thins);
+        LIST_REMOVE(t, link);
+        relay_thin_free(t);
     }
     while (!LIST_EMPTY(&m->pulled))
         relay_remove_pulled(LIST_FIRST(&m->pulled));

@@ -16,6 +16,8 @@
 #define RELAY_BACKLOG_MAX (8u << 20) /* bytes queued for a session; then objects are left out */
 
 struct relay_member;
+struct wire;
+struct wire_flight;
 
 struct relay_side_host { /* the worker */
     void *user;
@@ -37,18 +39,27 @@ struct relay_member { /* a session; all zero before relay_join */
     uint64_t session; /* its ID */
     struct moq_session *moq;
     struct tvl_conn *conn;
+    struct wire *wire; /* its objects' way, for thinning; NULL: nothing is thinned */
     void *user;
     bool published; /* something, ever: the main loop hears of its end */
     bool publishes;
     LIST_HEAD(, relay_sending) sendings;
     LIST_HEAD(, relay_pulled) pulled;
     LIST_HEAD(, relay_request) requests;
+    LIST_HEAD(, relay_thin) thins;
+    uint8_t n_thins;
 };
 
 void relay_join(struct relay_side *side, struct relay_member *m, uint64_t session,
                 struct moq_session *moq, struct tvl_conn *conn, void *user);
+/* A stream has ended that wire_end() says is of a watch from RELAY_THIN_WATCH on. */
+void relay_stream_ended(struct relay_member *m, const struct wire_flight *f, bool expired,
+                        uint64_t now);
 /* Its MoQT session is closed or going to be freed: nothing of it is touched any more. */
 void relay_part(struct relay_member *m);
+
+/* What it publishes, else what of others it watches, as text; "": nothing. Whether it publishes. */
+bool relay_describe(const struct relay_member *m, char *ns, size_t size);
 
 /* As the calls of struct moq_handler; what the session may do has been asked before. */
 /* False: it is no namespace of others; it is not taken. `until_ms`: as it was granted, of

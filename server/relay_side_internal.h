@@ -4,6 +4,7 @@
 #define SERVER_RELAY_SIDE_INTERNAL_H
 
 #include "relay_side.h"
+#include "relay_thin.h"
 
 struct cached {
     struct media *media; /* a reference */
@@ -19,6 +20,9 @@ struct relay_track { /* that somebody here has subscribed to */
     LIST_HEAD(, relay_sending) sendings;
     struct cached *cache; /* of the newest group; NULL: nothing yet */
     size_t n_cache, cache_bytes;
+    bool catalog;
+    struct relay_layers *layers; /* of its namespace's catalog, a reference; NULL: not known */
+    int index;                   /* in them; -1: none of them */
 };
 
 struct relay_sending { /* the user of its moq_sending */

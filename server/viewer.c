@@ -8,6 +8,7 @@
 #include "address.h"
 #include "clock.h"
 #include "log.h"
+#include "relay_thin.h"
 
 struct asked {               /* a FETCH of what the main loop has not told us about yet */
     struct moq_fetch *fetch; /* NULL: free */
@@ -485,6 +486,10 @@ static void end_of_stream(struct viewer *v, const struct tvl_event *ev, tvl_time
 {
     const uint64_t stream = ev->stream.id;
     const struct wire_flight *f = wire_end(&v->wire, stream);
+    if (f && f->watch >= RELAY_THIN_WATCH) {
+        relay_stream_ended(&v->relay, f, ev->type == TVL_EVENT_STREAM_EXPIRED, now);
+        return;
+    }
     struct watch *w = f ? v->watch[f->watch] : NULL;
     if (!w)
         return;
@@ -599,6 +604,7 @@ int viewer_new(struct viewer **out, const struct viewer_host *host, uint64_t id,
         return -1;
     }
     relay_join(host->relay, &v->relay, id, v->moq, conn, v);
+    v->relay.wire = &v->wire;
     *out = v;
     return 0;
 }
@@ -698,6 +704,7 @@ void viewer_snapshot(const struct viewer *v, tvl_time now, struct snapshot_sessi
     out->n_paths = tvl_paths(v->way.conn, out->path, SNAPSHOT_PATHS_MAX);
     if (out->n_paths > 0)
         address_text(&out->path[0].remote, out->remote);
+    out->publishes = relay_describe(&v->relay, out->ns, sizeof out->ns);
     if (w)
         watch_snapshot(w, out);
 }

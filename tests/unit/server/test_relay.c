@@ -10,13 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
+
+#include <moq/loc.h>
 
 #include "log.h"
 #include "pipe.h"
 #include "relay.h"
 #include "relay_side.h"
+#include "relay_thin.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 #define CLIENTS 4
@@ -50,7 +54,8 @@ static struct world {
     struct client client[CLIENTS];
     struct queued queue[QUEUE_MAX];
     size_t first, n;
-    uint64_t backlog;
+    uint64_t backlog, rate_bps, now_us;
+    struct wire wire; /* of SUB */
 } w;
 
 /* The relay's only word with the transport. */
@@ -58,6 +63,26 @@ uint64_t tvl_backlog(const struct tvl_conn *conn, uint64_t rank)
 {
     (void)conn, (void)rank;
     return w.backlog;
+}
+
+void tvl_conn_get_stats(const struct tvl_conn *conn, struct tvl_conn_stats *out)
+{
+    (void)conn;
+    *out = (struct tvl_conn_stats){ .rate_bps = w.rate_bps, .sure_bps = w.rate_bps };
+}
+
+/* Time of ours: the policy has patience. */
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+    (void)id;
+    *ts = (struct timespec){ .tv_sec = 1000 + (time_t)(w.now_us / 1000000),
+                             .tv_nsec = (long)(w.now_us % 1000000) * 1000 };
+    return 0;
+}
+
+void wire_note(struct wire *wire, uint8_t watch, size_t track, uint64_t picture)
+{
+    (void)wire, (void)watch, (void)track, (void)picture;
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -352,6 +377,19 @@ static const struct moq_handler client_handler = { .on_closed = c_closed,
                                                    .on_namespace = c_namespace,
                                                    .on_request_end = c_request_end };
 
+static int (*inner_open)(void *ctx, bool uni, uint64_t *id);
+
+/* As wire.c hears it. */
+static int hear_open(void *ctx, bool uni, uint64_t *id)
+{
+    const int result = inner_open(ctx, uni, id);
+    if (result == 0 && uni) {
+        w.wire.last_stream = *id;
+        w.wire.last_rank = 1;
+    }
+    return result;
+}
+
 static int set_up(void **state)
 {
     static const unsigned worker_of[CLIENTS] = { 0, 1, 1, 0 };
@@ -369,6 +407,8 @@ static int set_up(void **state)
                         sq = pipe_quic(&c->pipe, PIPE_SERVER);
         struct moq_session_config cc = { .path = "" }, sc = { .server = true };
         struct moq_session *server;
+        inner_open = sq.open;
+        sq.open = i == SUB ? hear_open : sq.open;
         assert_int_equal(moq_session_new(&c->moq, &cc, &cq, &client_handler, c), 0);
         assert_int_equal(moq_session_new(&server, &sc, &sq, &server_handler, c), 0);
         c->pipe.session[PIPE_CLIENT] = c->moq;
@@ -623,6 +663,115 @@ static void namespaces_are_listed(void **state)
     assert_non_null(strstr(d->log, "no namespace own\n"));
 }
 
+/* ---- layers ---- */
+
+static void subscribe_track(int client, const char *track)
+{
+    struct client *c = &w.client[client];
+    struct moq_name name = name_of("live/cam", track);
+    struct moq_subscribe_options o;
+    struct moq_subscription *sub;
+    moq_subscribe_options_init(&o);
+    o.filter = MOQ_FILTER_NONE;
+    assert_int_equal(moq_subscribe(c->moq, &name, &o, c, &sub), 0);
+    settle();
+    assert_int_equal(moq_accept(w.client[PUB].sending, NULL, (struct moq_bytes){ 0 }), 0);
+    settle();
+}
+
+static const char catalog[] =
+    "{\"version\":\"draft-01\",\"tracks\":[{\"name\":\"s0\",\"packaging\":\"loc\",\"isLive\":true,"
+    "\"role\":\"video\",\"codec\":\"av01\",\"bitrate\":300000,\"spatialId\":0,\"temporalId\":0},"
+    "{\"name\":\"s1\",\"packaging\":\"loc\",\"isLive\":true,\"role\":\"video\",\"codec\":\"av01\","
+    "\"bitrate\":3000000,\"spatialId\":1,\"temporalId\":0,\"depends\":[\"s0\"]}]}";
+
+/* A picture's unit of one layer: keys in group beginnings, then each on the one before. */
+static void publish_unit(struct moq_sending *s, uint8_t spatial, uint64_t picture)
+{
+    static uint8_t bytes[1000];
+    uint8_t properties[160];
+    const bool sync = picture == 0 && spatial > 0;
+    const struct svc_read before = { .slot = sync ? 0 : spatial,
+                                     .spatial = sync ? 0 : spatial,
+                                     .picture = sync ? picture : picture - 1 };
+    struct svc_deps deps = { .refreshes = (uint8_t)(1u << spatial),
+                             .n_reads = picture > 0 || spatial > 0,
+                             .reads = { before } };
+    struct loc_properties p = { .has_marking = true,
+                                .independent = picture == 0 && spatial == 0,
+                                .layer_id = spatial,
+                                .has_picture = true,
+                                .picture = picture };
+    int n = svc_deps_encode(&deps, picture, p.dependencies, sizeof p.dependencies);
+    assert_true(n > 0);
+    p.dependencies_len = (size_t)n;
+    n = loc_properties_encode(&p, properties, sizeof properties);
+    assert_true(n > 0);
+    struct moq_object obj = { .group = 1,
+                              .object = picture,
+                              .subgroup = picture,
+                              .priority = (uint8_t)(10 + spatial),
+                              .properties = { properties, (size_t)n },
+                              .payload = { bytes, sizeof bytes } };
+    assert_int_equal(moq_object_relay(s, &obj, 0), 0);
+    settle();
+}
+
+static size_t count_of(const char *log, const char *text)
+{
+    size_t n = 0;
+    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* What one session gets of both layers when its connection has this rate. */
+static void play_layers(uint64_t rate_bps, uint64_t backlog, size_t *base, size_t *upper)
+{
+    struct moq_sending *sending[3];
+    static const char *const tracks[] = { "catalog", "s0", "s1" };
+    w.rate_bps = rate_bps;
+    w.client[SUB].member.wire = &w.wire;
+    announce(PUB, "live/cam");
+    settle();
+    for (size_t i = 0; i < 3; i++) {
+        subscribe_track(SUB, tracks[i]);
+        sending[i] = w.client[PUB].sending;
+        struct moq_object c = { .payload = { (const uint8_t *)catalog, sizeof catalog - 1 } };
+        if (i == 0)
+            publish_object(PUB, &c);
+    }
+    w.client[SUB].len = 0;
+    w.client[SUB].log[0] = '\0';
+    publish_unit(sending[2], 1, 0); /* before its base: of no use */
+    assert_string_equal(w.client[SUB].log, "");
+    w.backlog = backlog;
+    for (uint64_t picture = 0; picture < 60; picture++, w.now_us += 33000) {
+        publish_unit(sending[1], 0, picture);
+        publish_unit(sending[2], 1, picture);
+    }
+    *base = count_of(w.client[SUB].log, "priority 10");
+    *upper = count_of(w.client[SUB].log, "priority 11");
+}
+
+static void layers_that_fit_go(void **state)
+{
+    size_t base, upper;
+    (void)state;
+    play_layers(20000000, 0, &base, &upper);
+    assert_int_equal(base, 60);
+    assert_int_equal(upper, 60);
+}
+
+static void layers_that_do_not_fit_stay_out(void **state)
+{
+    size_t base, upper;
+    (void)state;
+    play_layers(500000, 400000, &base, &upper); /* 6.4 s are queued */
+    assert_int_equal(base, 60);
+    assert_in_range(upper, 20, 40); /* a second of grace, then it is over */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -633,6 +782,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_may_be_published, set_up, tear_down),
         cmocka_unit_test_setup_teardown(offered_tracks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(namespaces_are_listed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(layers_that_fit_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(layers_that_do_not_fit_stay_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
