@@ -6,6 +6,7 @@
 #include "broadcast.h"
 
 #include "log.h"
+#include "shift.h"
 #include "version.h"
 
 #include <moq/loc.h>
@@ -17,6 +18,9 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES 512
+#define JOIN_WAIT_US \
+    80000 /* and a round trip, for a live key picture, before what is kept is asked for */
+#define LOOK_US 15000000 /* how often it is asked how far back the server goes */
 
 struct track {
     struct broadcast *broadcast;
@@ -41,6 +45,14 @@ struct broadcast {
     bool ending;        /* a track ended in order */
     bool going_away;    /* a track ended for want of the server, not of the broadcast */
     bool warned_properties;
+    struct shift *shift; /* NULL: the server keeps nothing */
+    bool shifted;        /* what is shown comes from there, the live tracks are not sent */
+    bool tail;           /* from there still, but the live tracks are sent again */
+    bool joined;         /* a picture came, or was asked for from the window ... */
+    bool joining;        /* ... unasked, to begin with */
+    int64_t position;    /* media time that is shown, us */
+    int64_t live_pts;    /* of the newest live unit, us, when `live_at` was now; 0: none */
+    tvl_time live_at, looked_at;
 };
 
 /* ---- ends ---- */
@@ -102,7 +114,7 @@ static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authori
 
 static bool wanted(const struct broadcast *b, const struct track *t)
 {
-    if (b->cfg.paused)
+    if (b->cfg.paused || (b->shifted && !b->tail))
         return false;
     return t->kind != SVC_VIDEO ||
            (t->layer.spatial <= b->cfg.top.spatial && t->layer.temporal <= b->cfg.top.temporal);
@@ -126,6 +138,13 @@ static void subscribe_tracks(struct broadcast *b, const struct subscription_plan
     }
 }
 
+static bool is_base(const struct track *t)
+{
+    return t->kind == SVC_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0;
+}
+
+static void open_shift(struct broadcast *b);
+
 static void take_catalog(struct broadcast *b, const struct moq_object *obj)
 {
     char why[200], line[LINE_MAX_BYTES];
@@ -146,6 +165,7 @@ static void take_catalog(struct broadcast *b, const struct moq_object *obj)
     }
     b->cfg.handler->on_catalog(b->cfg.user, &b->catalog, &plan);
     subscribe_tracks(b, &plan);
+    open_shift(b);
 }
 
 /* ---- objects ---- */
@@ -188,26 +208,42 @@ static void take_layer(struct broadcast *b, const struct track *t, const struct 
     b->cfg.handler->on_unit(b->cfg.user, &unit);
 }
 
+static void deliver(struct broadcast *b, const struct track *t, const struct moq_object *obj)
+{
+    struct loc_properties p;
+    int64_t pts;
+    if (obj->status != 0 || obj->payload.len == 0 ||
+        loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
+        !media_time(&p, &pts))
+        return;
+    if (t->kind == SVC_AUDIO) {
+        b->cfg.handler->on_sound(b->cfg.user, obj->payload.bytes, obj->payload.len, pts);
+        return;
+    }
+    if (!b->shifted) {
+        b->live_pts = pts;
+        b->live_at = b->now;
+    }
+    take_layer(b, t, obj, &p, pts);
+}
+
 static void on_object(void *user, struct moq_subscription *sub, const struct moq_object *obj)
 {
     struct broadcast *b = user;
     const struct track *t = moq_subscription_user(sub);
-    struct loc_properties p;
-    int64_t pts;
     if (b->closing || b->over)
         return;
     if (t == &b->catalog_track) {
         take_catalog(b, obj);
         return;
     }
-    if (obj->status != 0 || obj->payload.len == 0 ||
-        loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
-        !media_time(&p, &pts))
-        return;
-    if (t->kind == SVC_AUDIO)
-        b->cfg.handler->on_sound(b->cfg.user, obj->payload.bytes, obj->payload.len, pts);
-    else
-        take_layer(b, t, obj, &p, pts);
+    if (b->tail && is_base(t) && obj->object == 0)
+        shift_live_key(b->shift);
+    if (b->shifted && (!b->tail || t->kind == SVC_VIDEO))
+        return; /* on its way when the past was asked for; or not to be decoded before a key picture
+                 */
+    b->joined = b->joined || is_base(t);
+    deliver(b, t, obj);
 }
 
 static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t group,
@@ -220,6 +256,190 @@ static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t gr
     (void)code;
     if (t != &b->catalog_track && t->kind == SVC_VIDEO && !b->closing && !b->over)
         b->cfg.handler->on_given_up(b->cfg.user, t->layer);
+}
+
+/* ---- the past ---- */
+
+static void forward_wanted(struct broadcast *b);
+
+static void on_past_object(void *user, size_t track, const struct moq_object *obj)
+{
+    struct broadcast *b = user;
+    if (track < b->n_tracks && !b->closing && !b->over && !b->cfg.paused)
+        deliver(b, &b->track[track], obj);
+}
+
+static void on_tail(void *user)
+{
+    struct broadcast *b = user;
+    b->tail = true;
+    forward_wanted(b);
+}
+
+static void on_caught_up(void *user)
+{
+    struct broadcast *b = user;
+    b->shifted = b->tail = false;
+    if (!b->joining)
+        b->cfg.handler->on_live(b->cfg.user, NULL);
+}
+
+static void on_past_failed(void *user, const char *why)
+{
+    struct broadcast *b = user;
+    b->shifted = b->tail = false;
+    forward_wanted(b);
+    if (!b->joining) /* else there is nothing yet: it comes live */
+        b->cfg.handler->on_live(b->cfg.user, why);
+}
+
+static int64_t pts_of(void *user, size_t track, const struct moq_object *obj)
+{
+    struct loc_properties p;
+    int64_t pts;
+    (void)user;
+    (void)track;
+    if (loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
+        !media_time(&p, &pts))
+        return -1;
+    return pts;
+}
+
+static const struct shift_handler shift_handler = {
+    .on_object = on_past_object,
+    .on_tail = on_tail,
+    .on_over = on_caught_up,
+    .on_failed = on_past_failed,
+    .pts_of = pts_of,
+};
+
+/* The catalog's timeline of a track of that role; NULL: none. */
+static const char *timeline_of(const struct msf_catalog *c, const char *role)
+{
+    for (size_t i = 0; i < c->n_tracks; i++) {
+        const struct msf_track *t = &c->tracks[i];
+        const int of = strcmp(t->packaging, "mediatimeline") == 0 && t->n_depends == 1
+                           ? msf_track_find(c, t->depends[0])
+                           : -1;
+        if (of >= 0 && strcmp(c->tracks[of].role, role) == 0)
+            return t->name;
+    }
+    return NULL;
+}
+
+static void open_shift(struct broadcast *b)
+{
+    struct shift_track track[MSF_TRACKS_MAX];
+    const char *timeline = timeline_of(&b->catalog, "video");
+    if (!timeline || b->over ||
+        shift_new(&b->shift, b->moq, b->cfg.uri->ns, timeline, timeline_of(&b->catalog, "audio"),
+                  &shift_handler, b) != 0)
+        return;
+    for (size_t i = 0; i < b->n_tracks; i++) {
+        const struct track *t = &b->track[i];
+        track[i] = (struct shift_track){ .sound = t->kind == SVC_AUDIO,
+                                         .base = is_base(t),
+                                         .priority = t->options.priority };
+        memcpy(track[i].name, t->name, sizeof track[i].name);
+    }
+    shift_set_tracks(b->shift, track, b->n_tracks);
+    b->looked_at = b->now;
+    shift_look(b->shift);
+}
+
+static void on_fetch_object(void *user, struct moq_fetch *f, const struct moq_object *obj)
+{
+    struct broadcast *b = user;
+    if (b->shift)
+        shift_on_object(b->shift, f, obj);
+}
+
+static void on_fetch_done(void *user, struct moq_fetch *f, bool whole, uint64_t code)
+{
+    struct broadcast *b = user;
+    (void)whole;
+    (void)code;
+    if (b->shift)
+        shift_on_done(b->shift, f);
+}
+
+static void on_fetch_refused(void *user, struct moq_fetch *f, uint64_t code, const char *reason)
+{
+    struct broadcast *b = user;
+    if (b->shift)
+        shift_on_refused(b->shift, f, code, reason);
+}
+
+bool broadcast_has_window(const struct broadcast *b)
+{
+    return b && b->shift;
+}
+
+int broadcast_seek(struct broadcast *b, int64_t pts_us)
+{
+    if (!b->shift)
+        return MOQ_ERR_STATE;
+    b->shifted = true;
+    b->tail = false;
+    b->joined = true;
+    b->joining = false;
+    b->position = pts_us < INT64_MAX ? pts_us : 0;
+    forward_wanted(b);
+    const int result = shift_seek(b->shift, pts_us);
+    if (result != 0) {
+        b->shifted = false;
+        forward_wanted(b);
+    }
+    return result;
+}
+
+void broadcast_live(struct broadcast *b)
+{
+    if (b->shift)
+        shift_stop(b->shift);
+    b->shifted = b->tail = false;
+    forward_wanted(b);
+}
+
+void broadcast_set_position(struct broadcast *b, int64_t pts_us)
+{
+    b->position = pts_us;
+}
+
+bool broadcast_reach(const struct broadcast *b, int64_t *oldest_us, int64_t *live_us)
+{
+    int64_t newest;
+    if (!b || !b->shift || !shift_window(b->shift, oldest_us, &newest))
+        return false;
+    *live_us = b->live_at ? b->live_pts + (int64_t)(b->now - b->live_at) : newest;
+    return true;
+}
+
+/* The newest key picture that is kept, until a live one comes; the live tracks are sent meanwhile.
+ */
+static void join(struct broadcast *b)
+{
+    b->joined = b->joining = true;
+    b->shifted = b->tail = true;
+    if (shift_seek(b->shift, INT64_MAX) != 0)
+        b->shifted = b->tail = false;
+}
+
+/* Now and then: how far back it goes; and whoever waits for a key picture may have one that is
+ * kept. */
+static void tick_shift(struct broadcast *b, tvl_time now)
+{
+    if (!b->shift || b->over || b->closing)
+        return;
+    if (now - b->looked_at >= LOOK_US) {
+        b->looked_at = now;
+        shift_look(b->shift);
+    }
+    const tvl_time round_trip = b->times.catalog - b->times.began;
+    if (!b->joined && !b->cfg.paused && now - b->times.catalog >= JOIN_WAIT_US + round_trip)
+        join(b);
+    if (!b->cfg.paused)
+        shift_tick(b->shift, b->position, now);
 }
 
 /* ---- answers ---- */
@@ -289,6 +509,9 @@ static const struct moq_handler moq_handler = {
     .on_rejected = on_rejected,
     .on_done = on_done,
     .on_goaway = on_goaway,
+    .on_fetch_object = on_fetch_object,
+    .on_fetch_done = on_fetch_done,
+    .on_fetch_refused = on_fetch_refused,
 };
 
 /* ---- life ---- */
@@ -325,6 +548,8 @@ void broadcast_free(struct broadcast *b)
     if (!b)
         return;
     b->closing = true;
+    shift_free(b->shift);
+    b->shift = NULL;
     moq_session_free(b->moq);
     free(b);
 }
@@ -339,6 +564,8 @@ void broadcast_close(struct broadcast *b, tvl_time now)
 void broadcast_event(struct broadcast *b, const struct tvl_event *ev, tvl_time now)
 {
     b->now = now;
+    if (b->times.began == 0)
+        b->times.began = now;
     moq_tvl_on_event(&b->glue, b->moq, ev, now);
 }
 
@@ -346,6 +573,7 @@ void broadcast_tick(struct broadcast *b, tvl_time now)
 {
     b->now = b->glue.now = now;
     moq_session_tick(b->moq, now);
+    tick_shift(b, now);
 }
 
 /* ---- wishes ---- */

@@ -24,13 +24,15 @@ struct broadcast_handler { /* all required; `user` is the one given to broadcast
     void (*on_unit)(void *user, const struct svc_unit *unit);
     void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
     void (*on_given_up)(void *user, struct svc_layer l);
+    /* Playing the past has caught up with what is live (why NULL), or does not go on. */
+    void (*on_live)(void *user, const char *why);
     void (*on_end)(void *user); /* every track has ended */
     /* At most once; nothing comes after it. Free it later, not inside. */
     void (*on_fault)(void *user, enum broadcast_fault fault, const char *why);
 };
 
-struct broadcast_times { /* us, as `now` of broadcast_event; 0: not yet */
-    uint64_t setup, catalog, first_unit;
+struct broadcast_times {                        /* us, as `now` of broadcast_event; 0: not yet */
+    uint64_t began, setup, catalog, first_unit; /* began: its first event */
 };
 
 struct broadcast_config {
@@ -57,6 +59,17 @@ void broadcast_ask(struct broadcast *b, struct svc_layer top);
 /* Nothing at all is sent, or again what was asked for, from the next key picture on. */
 void broadcast_pause(struct broadcast *b, bool paused);
 
+/* The server keeps a window of it. */
+bool broadcast_has_window(const struct broadcast *b);
+/* Play from about that media time on, us; INT64_MAX: from the newest key picture that is kept. 0 or
+ * negative. */
+int broadcast_seek(struct broadcast *b, int64_t pts_us);
+/* What is live, from the next key picture on. */
+void broadcast_live(struct broadcast *b);
+/* What is shown now, us: the past is asked for in time. */
+void broadcast_set_position(struct broadcast *b, int64_t pts_us);
+/* Media time, us: of the oldest that is kept, and of what is live about now. False: not known. */
+bool broadcast_reach(const struct broadcast *b, int64_t *oldest_us, int64_t *live_us);
 /* Some of it has ended in order, so that a closed connection is the end of all. NULL: no. */
 bool broadcast_ending(const struct broadcast *b);
 const struct broadcast_times *broadcast_times(const struct broadcast *b);

@@ -104,8 +104,10 @@ static int go_live(struct app *a)
 
 static int seek(struct app *a, const struct command *c, char *why, size_t why_size)
 {
-    if (session_seek(a->session, c->value, why, why_size) == 0)
+    if (session_seek(a->session, c->value, why, why_size) == 0) {
+        a->paused = false;
         return 0;
+    }
     say(a, "%s", why);
     return -1;
 }
@@ -449,6 +451,8 @@ void app_tell(struct app *a)
     const struct osd_view *v = player_view(a->player);
     struct session_status s;
 
+    if (v->playing)
+        session_set_position(a->session, v->pts_us);
     session_get_status(a->session, &s);
     view_status(a, &s);
     if (!a->control)

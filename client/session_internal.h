@@ -57,6 +57,7 @@ struct session {
 
     struct svc_layer top; /* asked for */
     bool paused;
+    int64_t position; /* media time that is shown, us */
     struct path_use use[2 * ARGS_PATHS_MAX];
     size_t n_uses;
     ev_timer tick;

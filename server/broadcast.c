@@ -14,6 +14,7 @@
 
 #define US_PER_MS 1000u
 #define TRACK_BASE_FLOW 0 /* struct track.flow of the base layer */
+#define FILE_WINDOW_S 20  /* kept of a file, without a window that was asked for */
 
 struct broadcast {
     struct broadcast_host *host;
@@ -336,22 +337,29 @@ static struct view *make_view(struct broadcast *b, const struct svc_stream_info 
     return len < 0 ? NULL : view_new(&head, json, (size_t)len);
 }
 
+/* A file makes no key picture for who comes: the last one must be there to begin with. */
+static uint64_t window_s(const struct broadcast *b)
+{
+    const uint64_t least = b->cfg->kind == CONFIG_FILE ? FILE_WINDOW_S : 0;
+    return b->cfg->window_s > least ? b->cfg->window_s : least;
+}
+
 /* Room for what the rates say and half as much again; in the recording's folder, else in memory. */
 static void open_window(struct broadcast *b, const struct svc_stream_info *info)
 {
     uint64_t bps = info->audio_bitrate_bps, bytes;
     char why[300], folder[WINDOW_FOLDER_MAX] = "";
-    if (b->cfg->window_s == 0)
+    if (window_s(b) == 0)
         return;
     for (size_t i = 0; i < info->n_layers; i++)
         bps += info->layers[i].bitrate_bps;
-    bytes = bps / 8 * b->cfg->window_s / 2 * 3;
+    bytes = bps / 8 * window_s(b) / 2 * 3;
     bytes = bytes < WINDOW_BYTES_MIN ? WINDOW_BYTES_MIN : bytes;
     bytes = bytes > WINDOW_BYTES_MAX ? WINDOW_BYTES_MAX : bytes;
     if (b->cfg->record)
         window_folder(b->cfg->record, folder);
     const struct window_config cfg = { .folder = folder[0] ? folder : NULL,
-                                       .span_us = b->cfg->window_s * UINT64_C(1000000),
+                                       .span_us = window_s(b) * UINT64_C(1000000),
                                        .bytes_max = bytes };
     b->window_failed = false;
     if (window_new(&b->window, &cfg, why, sizeof why) < 0) {

@@ -1,0 +1,73 @@
+/*
+ * shift.h - playing a broadcast's past: FETCHes of its tracks from the server's window, a stretch
+ * from one key picture to the next at a time, given out at the pace of the playhead. Near the end
+ * the live tracks take over at their next key picture; up to there the rest of the last group is
+ * fetched as it grows.
+ *
+ *     seek --timeline--> stretch --near its end--> next stretch ... --the newest--> tail --live
+ * key--> over
+ */
+#ifndef CLIENT_SHIFT_H
+#define CLIENT_SHIFT_H
+
+#include "timeline.h"
+
+#include <moq/moq.h>
+#include <moq/msf.h>
+
+#include <stdbool.h>
+
+#define SHIFT_AHEAD_US 4000000 /* given out so long before its time */
+#define SHIFT_HELD_BYTES_MAX                                                         \
+    (64u << 20)              /* of what waits for that; then it is given out earlier \
+                              */
+#define SHIFT_TAIL_US 400000 /* the newest group is asked for again after so long */
+#define SHIFT_TRACKS_MAX MSF_TRACKS_MAX
+
+struct shift_track {
+    char name[MSF_NAME_MAX];
+    bool sound; /* else a layer */
+    bool base;  /* the layer that all others lean on */
+    uint8_t priority;
+};
+
+struct shift_handler { /* all required */
+    /* In the order of each track; borrowed. */
+    void (*on_object)(void *user, size_t track, const struct moq_object *obj);
+    /* The live tracks are to be sent from now on; later, they have taken over. */
+    void (*on_tail)(void *user);
+    void (*on_over)(void *user);
+    /* It does not go on; nothing comes any more. */
+    void (*on_failed)(void *user, const char *why);
+    /* Media time of an object, us; negative: it has none. */
+    int64_t (*pts_of)(void *user, size_t track, const struct moq_object *obj);
+};
+
+struct shift;
+/* `timeline`, `timeline_sound`: names of the tracks, the second NULL for a broadcast without sound.
+ */
+int shift_new(struct shift **out, struct moq_session *moq, const char *ns, const char *timeline,
+              const char *timeline_sound, const struct shift_handler *handler, void *user);
+void shift_free(struct shift *s); /* together with its moq session */
+/* Which there are; copied. Before the first seek. */
+void shift_set_tracks(struct shift *s, const struct shift_track *track, size_t n);
+
+/* Play from about there; what was going on is dropped. 0, or negative (enum moq_error). */
+int shift_seek(struct shift *s, int64_t pts_us);
+void shift_stop(struct shift *s); /* nothing is given out any more */
+bool shift_runs(const struct shift *s);
+/* Ask how far back it goes, now and then: shift_window knows afterwards. */
+void shift_look(struct shift *s);
+/* Oldest and newest key picture that are kept; false: not known. */
+bool shift_window(const struct shift *s, int64_t *from_us, int64_t *to_us);
+
+/* Often: `position_us` is the media time that is shown, `now` any monotonic clock, us. */
+void shift_tick(struct shift *s, int64_t position_us, uint64_t now);
+/* The live base track has begun a group. */
+void shift_live_key(struct shift *s);
+/* Of the moq session's handler. */
+void shift_on_object(struct shift *s, struct moq_fetch *f, const struct moq_object *obj);
+void shift_on_done(struct shift *s, struct moq_fetch *f);
+void shift_on_refused(struct shift *s, struct moq_fetch *f, uint64_t code, const char *reason);
+
+#endif
