@@ -28,7 +28,8 @@
 #define CONNECTION_BYTES 32768u /* for a request's headers */
 #define IDLE_S 10u              /* of a connection that says and takes nothing */
 #define BACKLOG 64
-#define TICK_S 1. /* between events */
+#define TICK_S 1.    /* between events */
+#define FORGET_S 10. /* snapshots are kept after the last request; they are 6 KiB a viewer */
 #define HEADERS_MAX 64
 
 #define CSP                                                                                       \
@@ -41,7 +42,7 @@ struct control {
     struct MHD_Daemon *daemon;
     int fd; /* listening */
     ev_io io;
-    ev_timer timeout, tick;
+    ev_timer timeout, tick, forget;
     char address[ADDRESS_TEXT_MAX];
     bool exposed; /* beyond this host */
     bool has_token;
@@ -271,6 +272,7 @@ static enum MHD_Result finish(struct control *c, struct MHD_Connection *conn, st
     struct control_reply reply = { 0 };
     if (req->file)
         return answer_file(c, conn, req);
+    ev_timer_again(c->loop, &c->forget);
     req->call.method = method;
     req->call.path = url;
     req->call.who = req->who;
@@ -350,6 +352,16 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     else if (view_refresh(&c->api.view, clock_now_us()) == 0)
         control_streams_push(&c->streams, &c->api);
     drive(c);
+}
+
+static void on_forget(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct control *c = timer->data;
+    (void)events;
+    if (c->streams.n)
+        return; /* it is asked all the time */
+    ev_timer_stop(loop, timer);
+    view_forget(&c->api.view);
 }
 
 static void on_mhd_log(void *user, const char *format, va_list args)
@@ -487,7 +499,8 @@ int control_new(struct control **out, struct ev_loop *loop, const struct config_
     control_api_init(&c->api, hooks);
     ev_timer_init(&c->timeout, on_timeout, 0., 0.);
     ev_timer_init(&c->tick, on_tick, TICK_S, TICK_S);
-    c->io.data = c->timeout.data = c->tick.data = c;
+    ev_timer_init(&c->forget, on_forget, FORGET_S, FORGET_S);
+    c->io.data = c->timeout.data = c->tick.data = c->forget.data = c;
     if (open_socket(c, cfg, why, why_size) < 0 ||
         control_reload(c, cfg->token, why, why_size) < 0 || start_daemon(c, why, why_size) < 0) {
         control_free(c);
@@ -505,6 +518,7 @@ void control_free(struct control *c)
     ev_io_stop(c->loop, &c->io);
     ev_timer_stop(c->loop, &c->timeout);
     ev_timer_stop(c->loop, &c->tick);
+    ev_timer_stop(c->loop, &c->forget);
     control_streams_end(&c->streams);
     if (c->daemon)
         MHD_stop_daemon(c->daemon); /* closes the socket */

@@ -66,6 +66,12 @@ int view_refresh(struct control_view *v, uint64_t clock_us)
     return 0;
 }
 
+void view_forget(struct control_view *v)
+{
+    view_fini(v);
+    v->taken_us = 0;
+}
+
 void view_expire(struct control_view *v)
 {
     v->taken_us = 0;

@@ -31,6 +31,8 @@ void view_fini(struct control_view *v);
 
 /* `clock_us` is any monotonic clock's. 0, or -1: no memory; then there may be an older snapshot. */
 int view_refresh(struct control_view *v, uint64_t clock_us);
+/* Nobody has asked for long: the memory is given back. */
+void view_forget(struct control_view *v);
 /* Something was changed: the next refresh takes a new snapshot. */
 void view_expire(struct control_view *v);
 

@@ -467,6 +467,31 @@ def hostile_texts():
           "\x85" not in stub.errors, stub.errors)
 
 
+# ---- many ----
+
+def resident_kib(stub):
+    with open("/proc/%d/status" % stub.process.pid, encoding="ascii") as file:
+        return int(re.search(r"VmRSS:\s*(\d+)", file.read())[1])
+
+
+def looks_at(stub):
+    """What it holds before and after two looks at many sessions."""
+    before = resident_kib(stub)
+    for _ in range(2):
+        check("many", stub.get("/api/v1/sessions?limit=1")["total"] == 8000)
+        time.sleep(0.6)
+    return before, resident_kib(stub)
+
+
+def forgets(stub, before, after):
+    check("snapshots are held for a while", after - before > 40000, (before, after))
+    for _ in range(300):
+        if resident_kib(stub) - before < (after - before) / 4:
+            return
+        time.sleep(0.1)
+    check("and then given back", False, (before, after, resident_kib(stub)))
+
+
 # ---- files, documentation ----
 
 def files(stub):
@@ -522,9 +547,11 @@ def main():
         does(stub)
     with Stub() as stub:
         guards(stub)
-    with Stub() as stub:
+    with Stub("--sessions", "8000") as crowd, Stub() as stub:
+        before, after = looks_at(crowd)
         streams(stub)
         hostile_bytes(stub)
+        forgets(crowd, before, after)
     with Stub("--sessions", "0") as stub:
         check("nobody", stub.get("/api/v1/sessions")["sessions"] == [] and
               stub.get("/api/v1/sources")["sources"] == [])
