@@ -111,6 +111,8 @@ static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
     uint32_t width = 0, height = 0;
     (void)loop;
     (void)events;
+    if (a->leaving)
+        return; /* paths that were closed by us are no news: the report has them as they were */
     if (a->screen)
         screen_size(a->screen, &width, &height);
     joint_measure(a->session, a->player, width, height);
