@@ -32,6 +32,7 @@ struct upstream {
     const char *ns; /* there, "a/b" */
     LIST_HEAD(, pulled) pulled;
     size_t n_pulled;
+    bool leaving; /* the server there will close: what ends now goes on with the next one */
     uint64_t objects, bytes;
     char why[TRUNK_WHY_MAX]; /* it is not up */
     ev_timer patience, linger;
@@ -155,6 +156,7 @@ static void on_up(void *user, struct moq_session *moq)
     struct upstream *u = user;
     struct pulled *p, *next;
     (void)moq;
+    u->leaving = false;
     ev_timer_stop(u->loop, &u->patience);
     for (p = LIST_FIRST(&u->pulled); p; p = next) {
         next = LIST_NEXT(p, link);
@@ -202,7 +204,20 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
 
 static void on_done(void *user, struct moq_subscription *sub, uint64_t status, const char *reason)
 {
-    end_track(user, sub, status, reason);
+    const struct upstream *u = user;
+    struct pulled *p = moq_subscription_user(sub);
+    if (u->leaving || status == MOQ_DONE_GOING_AWAY)
+        p->sub = NULL; /* asked for again when the connection is back: on_up */
+    else
+        end_track(user, sub, status, reason);
+}
+
+static void on_goaway(void *user, struct moq_bytes uri, uint64_t timeout_ms)
+{
+    struct upstream *u = user;
+    (void)uri;
+    (void)timeout_ms;
+    u->leaving = true;
 }
 
 static void on_object(void *user, struct moq_subscription *sub, const struct moq_object *obj)
@@ -229,6 +244,7 @@ static const struct moq_handler handler = {
     .on_object = on_object,
     .on_subgroup_end = on_subgroup_end,
     .on_done = on_done,
+    .on_goaway = on_goaway,
 };
 
 void upstream_snapshot(const struct upstream *u, struct snapshot_source *out)
