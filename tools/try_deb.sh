@@ -54,6 +54,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
 chgrp svc-server server.key
 chmod 640 server.key
 svc-server --check
+touch /server.out
 svc-server --log info --confine kill >/server.out 2>/server.err & server=$!
 n=0
 until grep -q ready /server.out; do
