@@ -39,7 +39,7 @@ static void lost(struct session *s, const char *why);
 
 double session_now(const struct session *s)
 {
-    return ev_now(s->cfg.loop);
+    return (double)tvl_ev_now(s->driver) / 1e6; /* the loop's own steps with the wall clock */
 }
 
 void session_note(struct session *s, const char *format, ...)
@@ -583,7 +583,8 @@ static bool give_up(struct session *s, double now)
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct session *s = timer->data;
-    double now = ev_now(loop);
+    double now = session_now(s);
+    (void)loop;
     (void)events;
     if (s->failed || s->closed)
         return;
@@ -690,7 +691,6 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
     s->n_ways = cfg->n_paths;
     s->top = (struct svc_layer){ SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
     s->state = SESSION_CONNECTING;
-    s->began = s->state_since = session_now(s);
     for (size_t i = 0; i < cfg->n_paths; i++)
         s->way[i].spec = cfg->paths[i];
     snprintf(why, why_size, "cannot set the connection up");
@@ -699,6 +699,7 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
         goto free_session;
     s->retry.seed = (uint64_t)tvl_ev_now(s->driver);
     s->times.sockets = tvl_ev_now(s->driver);
+    s->began = s->state_since = session_now(s);
     begin_try(s);
     if (!s->trying && !cfg->patient) {
         result = 2;

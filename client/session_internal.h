@@ -65,7 +65,7 @@ struct session {
     struct session_times times;
 };
 
-double session_now(const struct session *s); /* loop time */
+double session_now(const struct session *s); /* s, CLOCK_MONOTONIC */
 /* For the report's events, and the log. */
 void session_note(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -42,7 +42,7 @@ struct link {
     struct sockaddr_storage local; /* its address then */
     size_t server;
     uint32_t path_id; /* OPEN, GONE; WANTED: the last one, UINT32_MAX: none yet */
-    double retry_at;  /* loop time: WANTED, not before */
+    double retry_at;  /* s, CLOCK_MONOTONIC: WANTED, not before */
     double pause;     /* s before the next try */
     bool usable;      /* as of the reconcile under way */
 };
@@ -112,7 +112,7 @@ static bool allowed(const struct tvl_watch *w, const struct tvl_interface *i,
 
 static double loop_now(const struct tvl_watch *w)
 {
-    return ev_now(tvl_ev_loop(w->driver));
+    return (double)tvl_ev_now(w->driver) / 1e6; /* ev_now() steps with the wall clock */
 }
 
 static struct link *link_of_path(struct tvl_watch *w, uint32_t path_id)

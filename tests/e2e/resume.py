@@ -168,6 +168,56 @@ def path_flaps(folder, seconds):
     })
 
 
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+def clock_stepped(folder):
+    """The wall clock goes a day on while it plays, and two back and two on while the server is away:
+    neither is noticed."""
+    if not os.path.exists(FAKETIME):
+        print("no libfaketime: the clock is not stepped")
+        return 0
+    os.makedirs(folder, exist_ok=True)
+    offset = os.path.join(folder, "offset")
+
+    def step(text):
+        with open(offset + ".new", "w", encoding="ascii") as f:
+            f.write(text)
+        os.rename(offset + ".new", offset)
+
+    step("+0")
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, LIVE)
+        server = stage.serve()
+        faked = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": offset, "FAKETIME_NO_CACHE": "1",
+                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        os.environ.update(faked)
+        try:
+            stage.play("--reconnect", "30")
+        finally:
+            for name in faked:
+                del os.environ[name]
+        time.sleep(2)
+        step("+1d")
+        time.sleep(1.5)
+        away_s = time.monotonic() - stage.player.started
+        server.process.kill()
+        for text in ("-1d", "+1d"):
+            time.sleep(1)
+            step(text)
+        stage.serve()
+        time.sleep(RESUMED_WITHIN_S)
+        report, log = stage.end()
+    worst = max((g for at, g in gaps(report, 0) if at + g < away_s), default=99)
+    again = events(report, "playing again")
+    print(f"clock stepped: {len(report['shown'])} pictures, longest gap {worst:.2f} s, again {again}, log {log}")
+    return exit_code({
+        "without an outage where there was none": worst < 1.0,
+        "resumed": len(again) == 1 and shown_times(report)[-1] > again[0] + 1,
+        "one line": len(log) == 1,
+    })
+
+
 def never_there(folder):
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, LIVE)
@@ -184,7 +234,7 @@ def never_there(folder):
 def main():
     folder = material.folder("resume")
     seconds = 60 if "--minute" in sys.argv else 6
-    stories = (never_there, server_dies, all_paths_dead,
+    stories = (never_there, clock_stepped, server_dies, all_paths_dead,
                lambda where: path_flaps(where, seconds))
     return max(story(os.path.join(folder, str(i))) for i, story in enumerate(stories))
 
