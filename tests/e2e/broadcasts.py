@@ -105,6 +105,17 @@ def logs_apart(folder):
     return whole
 
 
+def brought(report, number):
+    """The base units that the session was brought in time; all of them, or it is None."""
+    base = None
+    with open(report, encoding="utf-8") as file:
+        for line in file:
+            for viewer in json.loads(line)["viewers"]:
+                if viewer["id"] == number:
+                    base = next(t for t in viewer["tracks"] if t["name"] == "v-s0t0")
+    return base["sent"] if base and base["sent"] == base["offered"] and not base["expired"] else None
+
+
 def workers(said, ns):
     return {v["worker"] for v in said["viewers"] if v["namespace"] == ns and v["bytes"] > 20000}
 
@@ -149,6 +160,7 @@ def main():
         for viewer in many:
             viewer.process.send_signal(signal.SIGSTOP)
         beside = watching.start("film", "--duration", str(WATCH_S))
+        number = watching.n
         rules["viewers that stand still cost nothing"] = good(watching.to_end(beside))
         for viewer in many:
             viewer.process.send_signal(signal.SIGCONT)
@@ -159,6 +171,7 @@ def main():
         other.process.wait(PATIENCE_S)
         rules["there is nothing elsewhere"] = other.process.returncode != 0
         rules["the film went on"] = sources(report)["film"]["state"] == "running"
+    rules["nothing came late beside those who stand still"] = (brought(report, number) or 0) > 30
     rules["each connection has its qlog"] = logs_apart(qlog) == watching.n
     return exit_code(rules)
 
