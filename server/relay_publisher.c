@@ -60,7 +60,11 @@ void relay_request(struct relay_member *m, struct moq_request *r, const struct m
 {
     const enum moq_request_kind kind = moq_request_kind(r);
     struct relay_request *request;
-    if (kind == MOQ_REQUEST_TRACK_STATUS || kind == MOQ_REQUEST_SUBSCRIBE_TRACKS) {
+    if (kind == MOQ_REQUEST_TRACK_STATUS) {
+        relay_answer_status(m->side, r, name);
+        return;
+    }
+    if (kind == MOQ_REQUEST_SUBSCRIBE_TRACKS) {
         moq_request_reject(r, MOQ_REQ_NOT_SUPPORTED, "subscribe instead");
         return;
     }

@@ -515,6 +515,19 @@ bool relay_fetch(struct relay_member *m, struct moq_fetch *f, const struct moq_n
     return true;
 }
 
+void relay_answer_status(const struct relay_side *side, struct moq_request *r,
+                         const struct moq_name *name)
+{
+    uint8_t packed[MOQ_NAME_PACKED_MAX];
+    const int len = moq_name_pack(name, packed, sizeof packed);
+    const struct relay_track *t = len < 0 ? NULL : find_named(side, packed, (size_t)len);
+    if (t && t->id != 0)
+        (void)moq_track_status(r, t->has_largest ? &t->largest : NULL,
+                               (struct moq_bytes){ t->properties.bytes, t->properties.len });
+    else
+        (void)moq_request_reject(r, MOQ_REQ_NOT_SUPPORTED, "nobody watches it: subscribe");
+}
+
 /* ---- life ---- */
 
 void relay_side_read(struct relay_side *side, const struct relay_note *n)

@@ -65,6 +65,9 @@ struct relay_side {
     uint64_t last_number;
 };
 
+/* TRACK_STATUS: of what is followed here. */
+void relay_answer_status(const struct relay_side *side, struct moq_request *r,
+                         const struct moq_name *name);
 void relay_side_post(const struct relay_side *side, struct relay_note *n); /* takes `n` */
 void relay_remove_pulled(struct relay_pulled *p);
 void relay_remove_request(struct relay_request *r);

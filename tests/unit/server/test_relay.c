@@ -339,6 +339,13 @@ static void c_request_ok(void *user, struct moq_request *r)
     note(user, "ok");
 }
 
+static void c_status(void *user, struct moq_request *r, const struct moq_location *l,
+                     struct moq_bytes properties)
+{
+    (void)r, (void)properties;
+    note(user, "status %d.%d", l ? (int)l->group : -1, l ? (int)l->object : -1);
+}
+
 static void c_namespace(void *user, struct moq_request *r, const struct moq_name *ns, bool there)
 {
     char text[256];
@@ -374,6 +381,7 @@ static const struct moq_handler client_handler = { .on_closed = c_closed,
                                                    .on_fetch_done = c_fetch_done,
                                                    .on_fetch_refused = c_fetch_refused,
                                                    .on_request_ok = c_request_ok,
+                                                   .on_track_status = c_status,
                                                    .on_namespace = c_namespace,
                                                    .on_request_end = c_request_end };
 
@@ -543,6 +551,9 @@ static void objects_pass_unchanged(void **state)
                  "fetched 4.1 sub 1 priority 11 properties\n"
                  "fetched 4.2 sub 0 priority 10 properties\n"
                  "fetched 4.3 sub 0 priority 19 datagram\nfetch whole\n");
+    struct moq_request *r;
+    assert_int_equal(moq_request(w.client[SUB2].moq, MOQ_REQUEST_TRACK_STATUS, &name, NULL, &r), 0);
+    expect(SUB2, "status 4.3\n");
     /* the last to leave ends the subscription there */
     moq_unsubscribe(w.client[SUB].sub);
     expect(PUB, "");
