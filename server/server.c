@@ -528,11 +528,11 @@ static void end_workers(struct server *s)
 static void close_all(struct server *s)
 {
     desk_close(s->desk);
+    outside_free(s->outside); /* says goodbye to the relay, which tells the workers */
     end_workers(s);
     port_close(&s->port);
     for (unsigned i = 0; i < TVL_WORKERS_MAX; i++)
         worker_free(s->worker[i]);
-    outside_free(s->outside);
     for (size_t i = 0; s->directory && i < directory_count(s->directory); i++)
         broadcast_free(directory_at(s->directory, i));
     directory_free(s->directory);
