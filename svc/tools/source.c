@@ -1,6 +1,8 @@
 /* source.c - see source.h: libavformat, libavcodec, libswscale and libswresample put in a row. */
 #include "source.h"
 
+#include "turn.h"
+
 #include <libavcodec/avcodec.h>
 #include <libavdevice/avdevice.h>
 #include <libavformat/avformat.h>
@@ -32,8 +34,9 @@ struct source {
     bool packets_over, video_over, sound_over;
 
     AVFrame *held, *ahead; /* the picture that is shown now, and the one after it */
-    bool have_held, have_ahead, scaled;
-    uint8_t *fitted[4]; /* of the plane, where the picture goes */
+    bool have_held, have_ahead, scaled, turned; /* turned: the held one is, if it has to be */
+    struct turn *turn;                          /* NULL: pictures are upright */
+    uint8_t *fitted[4];                         /* of the plane, where the picture goes */
     int fitted_width, fitted_height;
     int64_t held_us, ahead_us, first_us; /* relative to the file; first_us once have_first */
     bool have_first;
@@ -97,8 +100,12 @@ static void choose_rate(struct source *s)
 static int choose_size(struct source *s)
 {
     const AVCodecParameters *par = s->file->streams[s->video.index]->codecpar;
-    int w = s->cfg.width ? s->cfg.width : par->width & ~1;
-    int h = s->cfg.height ? s->cfg.height : par->height & ~1;
+    const unsigned quarters = turn_of(s->file->streams[s->video.index]);
+    const bool sideways = (quarters & 1) != 0;
+    int w = s->cfg.width ? s->cfg.width : (sideways ? par->height : par->width) & ~1;
+    int h = s->cfg.height ? s->cfg.height : (sideways ? par->width : par->height) & ~1;
+    if (quarters > 0 && !(s->turn = turn_new(quarters)))
+        return SVC_ERR_NOMEM;
     if (w < 2 || h < 2 || w > SIDE_MAX || h > SIDE_MAX)
         return SVC_ERR_FORMAT;
     s->info.width = (uint16_t)w;
@@ -401,6 +408,9 @@ static int scale_held(struct source *s)
 {
     if (s->scaled)
         return 0;
+    if (s->turn && !s->turned && turn_frame(s->turn, s->held) < 0)
+        return SVC_ERR_NOMEM;
+    s->turned = true;
     fit_held(s);
     s->sws = sws_getCachedContext(
         s->sws, s->held->width, s->held->height, (enum AVPixelFormat)s->held->format,
@@ -457,7 +467,7 @@ static int next_picture(struct source *s, struct source_item *out)
         av_frame_move_ref(s->held, s->ahead);
         s->held_us = s->ahead_us;
         s->have_held = true;
-        s->have_ahead = s->scaled = false;
+        s->have_ahead = s->scaled = s->turned = false;
     }
     return 0;
 }
@@ -578,7 +588,7 @@ static int read_picture(struct source *s, struct source_item *out)
         return 0;
     av_frame_unref(s->held);
     av_frame_move_ref(s->held, s->ahead);
-    s->have_ahead = s->scaled = false;
+    s->have_ahead = s->scaled = s->turned = false;
     s->held_us = s->ahead_us;
     s->have_held = true;
     const int got = give_picture(s, out);
@@ -657,6 +667,7 @@ void source_free(struct source *s)
     avcodec_free_context(&s->sound.codec);
     avformat_close_input(&s->file);
     av_packet_free(&s->pkt);
+    turn_free(s->turn);
     av_frame_free(&s->held);
     av_frame_free(&s->ahead);
     av_frame_free(&s->heard);
