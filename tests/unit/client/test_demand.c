@@ -82,6 +82,40 @@ static void test_display(void **state)
     assert_string_equal(name(&out), "S2T1");
 }
 
+/* A person's limit is obeyed at once, and taken back like any proof: after a second without a
+ * fault. */
+static void test_wish(void **state)
+{
+    static const struct {
+        struct svc_layer top;
+        uint8_t levels;
+        const char *want;
+    } rows[] = {
+        { { 3, 3 }, 4, "S2T1" }, { { 2, 1 }, 4, "S2T1" }, { { 1, 1 }, 3, "S1T1" },
+        { { 0, 1 }, 2, "S0T1" }, { { 2, 0 }, 1, "S0T0" }, { { 0, 0 }, 1, "S0T0" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct demand d = { 0 };
+        struct demand_decision out;
+        struct demand_input in = quiet(0);
+        int64_t now = DEMAND_PERIOD_US;
+        demand_decide(&d, &in, &out);
+        in = good(&out, now);
+        in.levels_max = demand_levels_to(&in, rows[i].top);
+        assert_int_equal(in.levels_max, rows[i].levels);
+        demand_decide(&d, &in, &out);
+        assert_string_equal(name(&out), rows[i].want);
+        assert_int_equal(out.reason, rows[i].levels < 4 ? DEMAND_WISH : DEMAND_SAME);
+        for (; now < 8000000; now += DEMAND_PERIOD_US) { /* no limit any more */
+            in = good(&out, now);
+            demand_decide(&d, &in, &out);
+            assert_true(out.reason == DEMAND_SAME || out.reason == DEMAND_PROOF);
+        }
+        assert_string_equal(name(&out), "S2T1");
+    }
+}
+
 /* From S2T1: ten periods, of each: units of the top layers that came late, of no use to anybody.
  */
 static void test_down(void **state)
@@ -308,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_display),
+        cmocka_unit_test(test_wish),
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_left_out_is_no_fault),
         cmocka_unit_test(test_it_settles),
