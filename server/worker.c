@@ -16,13 +16,15 @@
 #define TICKS_OF_VIEWERS 2 /* their time-outs need no better clock */
 #define LOOK_US 200000u    /* between looks for the best viewer of a broadcast */
 #define MEDIA_AT_ONCE 32   /* objects that are offered to one viewer, then to the next */
+#define READ_TIME_US 5000  /* of letters, until what has arrived on the network is looked at */
 #define SEND_AFTER 16      /* viewers; while what they were given is in the cache */
 
 struct worker {
     unsigned number;
     struct worker_host *host;
     struct letter_box in;
-    pthread_mutex_t lock; /* of `ended` */
+    atomic_size_t n_unread; /* taken out of it and not read yet */
+    pthread_mutex_t lock;   /* of `ended` */
     pthread_cond_t has_ended;
     bool ended;
 
@@ -33,7 +35,8 @@ struct worker {
     LIST_HEAD(, follow) follows;
     struct snapshot_totals gone;    /* of sessions that are over */
     struct supplier_viewer *looked; /* as many as viewers_cap */
-    ev_timer tick;
+    struct letter *unread, **last_unread;
+    ev_timer tick, again; /* again: there are unread letters */
     unsigned ticks;
     bool closed, reports; /* takes no sessions; the main loop wants to know who is left */
     struct relay_side *relay;
@@ -445,25 +448,60 @@ static void read_letter(struct worker *w, struct letter *l, tvl_time now)
     }
 }
 
+/* One letter, or the media that come first. */
+static void read_next(struct worker *w)
+{
+    const tvl_time now = clock_now_us();
+    struct letter *l = w->unread, *next = l->next;
+    size_t n = 0;
+    if (l->kind == LETTER_MEDIA)
+        next = read_media(w, l, now);
+    else
+        read_letter(w, l, now);
+    for (; l != next; l = w->unread, n++) {
+        w->unread = l->next;
+        letter_free(l);
+    }
+    if (!w->unread)
+        w->last_unread = &w->unread;
+    atomic_fetch_sub(&w->n_unread, n);
+}
+
+/* For a while: acknowledgements that lie unread make paths look slow, and then they are. */
+static void read_some(struct worker *w)
+{
+    const tvl_time until = clock_now_us() + READ_TIME_US;
+    while (w->unread) {
+        read_next(w);
+        if (w->unread && clock_now_us() >= until) {
+            ev_timer_set(&w->again, 0., 0.);
+            ev_timer_start(tvl_ev_loop(w->driver), &w->again);
+            return;
+        }
+    }
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct worker *w = timer->data;
+    (void)loop;
+    (void)events;
+    read_some(w);
+    tvl_ev_kick(w->driver);
+}
+
 void worker_read(void *arg, unsigned number, struct tvl_ev *driver)
 {
     struct worker *w = arg;
     (void)number;
     (void)driver;
-    for (struct letter *l = letter_box_take(&w->in), *next; l;) {
-        const tvl_time now = clock_now_us();
-        if (l->kind == LETTER_MEDIA) {
-            next = read_media(w, l, now);
-        } else {
-            next = l->next;
-            read_letter(w, l, now);
-        }
-        while (l != next) {
-            struct letter *read = l;
-            l = l->next;
-            letter_free(read);
-        }
+    for (struct letter *l = letter_box_take(&w->in); l; l = l->next) {
+        *w->last_unread = l;
+        w->last_unread = &l->next;
+        atomic_fetch_add(&w->n_unread, 1);
     }
+    if (!ev_is_active(&w->again))
+        read_some(w);
 }
 
 /* ---- sessions ---- */
@@ -604,6 +642,7 @@ struct worker *worker_new(unsigned number, struct worker_host *host)
     }
     w->viewer_host.relay = w->relay;
     LIST_INIT(&w->follows);
+    w->last_unread = &w->unread;
     letter_box_init(&w->in);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->has_ended, NULL);
@@ -630,7 +669,7 @@ bool worker_put(struct worker *w, struct letter *l)
 
 size_t worker_waiting(struct worker *w)
 {
-    return letter_box_count(&w->in);
+    return letter_box_count(&w->in) + atomic_load(&w->n_unread);
 }
 
 void worker_begin(void *arg, unsigned number, struct tvl_ev *driver)
@@ -639,7 +678,8 @@ void worker_begin(void *arg, unsigned number, struct tvl_ev *driver)
     (void)number;
     w->driver = driver;
     ev_timer_init(&w->tick, on_tick, TICK_S, TICK_S);
-    w->tick.data = w;
+    ev_timer_init(&w->again, on_again, 0., 0.);
+    w->tick.data = w->again.data = w;
     ev_timer_start(tvl_ev_loop(driver), &w->tick);
 }
 
@@ -649,6 +689,12 @@ void worker_end(void *arg, unsigned number, struct tvl_ev *driver)
     (void)number;
     w->closed = true;
     ev_timer_stop(tvl_ev_loop(driver), &w->tick);
+    ev_timer_stop(tvl_ev_loop(driver), &w->again);
+    while (w->unread) {
+        struct letter *l = w->unread;
+        w->unread = l->next;
+        letter_free(l);
+    }
     for (size_t i = 0; i < w->n_viewers; i++)
         viewer_free(w->viewers[i]);
     w->n_viewers = 0;

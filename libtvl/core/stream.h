@@ -94,6 +94,7 @@ struct tvl_stream {
     struct tvl_stream *want_prev, *want_next;
     struct tvl_stream *news_prev, *news_next;
     struct tvl_stream *unsent_prev, *unsent_next;
+    size_t unsent_at; /* place in tvl_streams.unsent, plus 1; 0: none */
     struct tvl_stream *short_prev, *short_next;
     bool queued; /* again or fresh, as its flow has counted it */
     bool in_want, in_news, in_unsent, in_short;

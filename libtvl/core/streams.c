@@ -79,6 +79,7 @@ void tvl_streams_fini(struct tvl_streams *ss)
     tvl_heap_fini(&ss->deadlines);
     tvl_flows_fini(&ss->flows);
     tvl_flow_rules_fini(&ss->rules);
+    tvl_streams_fini_unsent(ss);
     ss->want_list = ss->news_list = ss->unsent_list = ss->short_list = NULL;
 }
 
@@ -134,6 +135,7 @@ static void place_in_lists(struct tvl_streams *ss, struct tvl_stream *s)
     else if (!unsent && s->in_unsent)
         DL_DELETE2(ss->unsent_list, s, unsent_prev, unsent_next);
     s->in_unsent = unsent;
+    tvl_streams_count_unsent(ss, s);
 
     if (s->want != 0 && !s->in_want)
         DL_APPEND2(ss->want_list, s, want_prev, want_next);
@@ -345,7 +347,7 @@ static struct tvl_stream *add_stream(struct tvl_streams *ss, uint64_t id)
 {
     size_t count = tvl_streams_count(ss) + 1;
     if (tvl_heap_reserve(&ss->again, count) < 0 || tvl_heap_reserve(&ss->fresh, count) < 0 ||
-        tvl_heap_reserve(&ss->deadlines, count) < 0)
+        tvl_heap_reserve(&ss->deadlines, count) < 0 || tvl_streams_reserve_unsent(ss, count) < 0)
         return NULL;
     struct tvl_stream *s = new_or_spare(ss, id);
     if (s == NULL)
@@ -576,18 +578,6 @@ int tvl_streams_stop(struct tvl_streams *ss, uint64_t id, uint64_t code)
     use_room(ss, tvl_stream_consumed(s) - before);
     tvl_streams_settle(ss, s);
     return 0;
-}
-
-uint64_t tvl_streams_backlog(const struct tvl_streams *ss, uint64_t rank)
-{
-    uint64_t bytes = 0;
-    const struct tvl_stream *s;
-    DL_FOREACH2(ss->unsent_list, s, unsent_next)
-    {
-        if (s->rank <= rank)
-            bytes += tvl_sendbuf_unsent(&s->out);
-    }
-    return bytes;
 }
 
 /* ---- frames from the peer ---- */

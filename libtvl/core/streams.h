@@ -53,6 +53,12 @@ struct tvl_streams_dir {          /* index 0: bidirectional, 1: unidirectional *
     bool news;                   /* TVL_EVENT_STREAMS is due */
 };
 
+struct tvl_unsent { /* a stream with bytes never sent; apart from it, as all of them are looked at
+                     */
+    uint64_t rank, bytes;
+    struct tvl_stream *stream;
+};
+
 struct tvl_streams {
     struct tvl_streams_config cfg;
     struct tvl_stream *table;                    /* uthash by id */
@@ -70,6 +76,8 @@ struct tvl_streams {
     struct tvl_heap again, fresh; /* by (rank, id): resend without credit, new bytes with credit */
     struct tvl_heap deadlines;
     struct tvl_stream *want_list, *news_list, *unsent_list;
+    struct tvl_unsent *unsent; /* n_unsent of cap_unsent, in no order: what tvl_backlog adds up */
+    size_t n_unsent, cap_unsent;
     struct tvl_stream *short_list; /* owed a WRITABLE event */
     bool full;                     /* one of them for want of room in all */
     uint32_t repair_room;          /* bytes of a packet for a unit that may be repaired and the

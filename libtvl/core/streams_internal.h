@@ -18,6 +18,11 @@ void tvl_streams_note_blocked(struct tvl_streams *ss);
 /* The sending part of `s` is over: count it to its flow, if it had a deadline. */
 void tvl_streams_count_flow(struct tvl_streams *ss, const struct tvl_stream *s,
                             enum tvl_flow_end end, tvl_time now);
+/* Room for so many streams with unsent bytes. 0 or TVL_ERR_NOMEM. */
+int tvl_streams_reserve_unsent(struct tvl_streams *ss, size_t count);
+void tvl_streams_fini_unsent(struct tvl_streams *ss);
+/* After some of its bytes were written or sent, or its rank has changed. */
+void tvl_streams_count_unsent(struct tvl_streams *ss, struct tvl_stream *s);
 /* Into the queues of what is to be sent, by rank and turn. */
 void tvl_streams_place(struct tvl_streams *ss, struct tvl_stream *s);
 /* Put `s` where its state says it belongs; frees it when it is over. */

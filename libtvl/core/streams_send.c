@@ -200,6 +200,8 @@ static bool put_chunk(struct tvl_streams *ss, struct tvl_stream *s, const struct
     tvl_stream_mark_sent(s, c);
     if (c->again || !stays(ss, s))
         tvl_streams_settle(ss, s);
+    else
+        tvl_streams_count_unsent(ss, s);
     return true;
 }
 

@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #define SOCKETS_MAX 32    /* live sockets of one driver */
-#define READS_PER_WAKE 8  /* system calls before the loop gets its turn */
+#define READS_PER_WAKE 8  /* system calls before the loop gets its turn, at least */
+#define READS_TIME 5000   /* us; and until then: what lies unread makes its paths look slow */
 #define SENDS_PER_TURN 64 /* messages sent before events are looked at */
 #define ROUNDS_MAX 64     /* rounds of events and sending before the loop gets its turn */
 #define WATCHES_MAX 8     /* connections whose paths follow the interfaces */
@@ -389,10 +390,11 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct sock *s = w->data;
     struct tvl_ev *d = s->driver;
+    const tvl_time until = clock_now() + READS_TIME;
 
     (void)loop;
     (void)revents;
-    for (size_t k = 0; k < READS_PER_WAKE && s->udp.fd >= 0; k++) {
+    for (size_t k = 0; s->udp.fd >= 0 && (k < READS_PER_WAKE || clock_now() < until); k++) {
         const size_t n = tvl_udp_read(&s->udp, d->in);
 
         take_in(d, s->tag, n);
