@@ -39,6 +39,7 @@ struct broadcast {
     struct broadcast_times times;
     struct msf_catalog catalog;
     bool have_catalog;
+    struct moq_fetch *catalog_fetch; /* of one published before; NULL: none */
     struct track catalog_track, track[MSF_TRACKS_MAX];
     size_t n_tracks, n_live;
     bool closing, over; /* by us; by anything */
@@ -347,9 +348,30 @@ static void open_shift(struct broadcast *b)
     shift_look(b->shift);
 }
 
+/* Of a catalog that was published before we came a relay sends nothing by itself: it is fetched. */
+static void on_subscribed(void *user, struct moq_subscription *sub,
+                          const struct moq_location *largest)
+{
+    struct broadcast *b = user;
+    struct moq_fetch_options o;
+    if (moq_subscription_user(sub) != &b->catalog_track || !largest || b->have_catalog ||
+        b->closing || b->over)
+        return;
+    moq_fetch_options_init(&o);
+    o.kind = MOQ_FETCH_RELATIVE;
+    o.join = sub;
+    if (moq_fetch(b->moq, NULL, &o, b, &b->catalog_fetch) < 0)
+        b->catalog_fetch = NULL; /* the next edition will come */
+}
+
 static void on_fetch_object(void *user, struct moq_fetch *f, const struct moq_object *obj)
 {
     struct broadcast *b = user;
+    if (f == b->catalog_fetch) {
+        if (!b->closing && !b->over)
+            take_catalog(b, obj);
+        return;
+    }
     if (b->shift)
         shift_on_object(b->shift, f, obj);
 }
@@ -357,6 +379,10 @@ static void on_fetch_object(void *user, struct moq_fetch *f, const struct moq_ob
 static void on_fetch_done(void *user, struct moq_fetch *f, bool whole, uint64_t code)
 {
     struct broadcast *b = user;
+    if (f == b->catalog_fetch) {
+        b->catalog_fetch = NULL;
+        return;
+    }
     (void)whole;
     (void)code;
     if (b->shift)
@@ -366,6 +392,10 @@ static void on_fetch_done(void *user, struct moq_fetch *f, bool whole, uint64_t 
 static void on_fetch_refused(void *user, struct moq_fetch *f, uint64_t code, const char *reason)
 {
     struct broadcast *b = user;
+    if (f == b->catalog_fetch) {
+        b->catalog_fetch = NULL;
+        return;
+    }
     if (b->shift)
         shift_on_refused(b->shift, f, code, reason);
 }
@@ -504,6 +534,7 @@ static void on_closed(void *user, uint64_t code, const char *reason)
 static const struct moq_handler moq_handler = {
     .on_setup = on_setup,
     .on_closed = on_closed,
+    .on_subscribed = on_subscribed,
     .on_object = on_object,
     .on_object_lost = on_object_lost,
     .on_rejected = on_rejected,
