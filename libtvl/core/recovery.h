@@ -189,6 +189,8 @@ struct tvl_recovery_ack {
         *range;         /* descending, as in the frame; range[0].last is the largest */
     size_t n_ranges;    /* [1, any] */
     tvl_time ack_delay; /* us, exponent applied; 0 in Initial */
+    bool detour;        /* came over another path: a shorter way back than this path's own is no
+                           shorter round trip of it */
     bool has_ecn;
     struct tvl_ecn_counts ecn;
 };

@@ -60,6 +60,7 @@ static int on_ack(struct incoming *in, uint64_t type, const struct tvl_frame_ack
         .ack_delay = in->level == TVL_LEVEL_INITIAL         ? 0
                      : ack->delay > (delay_max >> exponent) ? delay_max
                                                             : ack->delay << exponent,
+        .detour = path != in->path,
         .has_ecn = type == TVL_FRAME_ACK_ECN || type == TVL_FRAME_PATH_ACK_ECN,
         .ecn = { .ect0 = ack->ect0, .ect1 = ack->ect1, .ce = ack->ce },
     };

@@ -46,6 +46,9 @@ def configuration(folder, clip, pki, port):
     return name
 
 
+PLAYERS = [(LIVE, [0, 1]), (LIVE, [2, 3]), (FILE, [2, 3]), (FILE, [0])]  # what of, over which links
+
+
 def start(running, folder, clip, pki):
     """Server, links and players; the control interface's URL."""
     port, *ports = programs.free_udp_ports(1 + len(LINKS))
@@ -59,9 +62,9 @@ def start(running, folder, clip, pki):
         stdin=subprocess.PIPE)
     for p in ports:
         programs.wait_for_udp(vlink, p)
-    for number, (ns, first, n) in enumerate([(LIVE, 0, 2), (LIVE, 2, 2), (FILE, 2, 2), (FILE, 0, 1)]):
+    for number, (ns, links) in enumerate(PLAYERS):
         command = [program_path("svc-player"), "--headless", "--ca", pki["ca.pem"]]
-        for k in range(first, first + n):
+        for k in links:
             command += ["--path", "local=127.0.0.1,to=127.0.0.1:%d,name=%s" % (ports[k], LINKS[k].name)]
         running.start("player%d" % number, [*command, "moqt://127.0.0.1:%d/%s" % (port, ns)])
     end = time.monotonic() + PATIENCE_S
@@ -101,7 +104,18 @@ def settled(url):
                                          for s in sessions) and sessions
 
 
+def round_trips(url, sessions):
+    """No path is faster than its link. Sessions come in any order, so they are told by their least."""
+    sessions = [ask(url + "api/v1/sessions/%d" % s["id"]) for s in sessions]
+    least = sorted([s["namespace"], *(p["rtt_min_ms"] for p in s["paths"])] for s in sessions)
+    links = sorted([ns, *(2 * LINKS[k].delay_ms for k in ks)] for ns, ks in PLAYERS)
+    check("no round trip is shorter than its link", all(
+        shown[0] == link[0] and len(shown) == len(link) and all(map(lambda a, b: a >= b, shown[1:], link[1:]))
+        for shown, link in zip(least, links)), (least, links))
+
+
 def judge(page, url, sessions):
+    round_trips(url, sessions)
     page.open(url)
     check("the overview is live", page.wait("document.querySelector('#state').textContent === 'live'"))
     check("with four sessions", page.wait("document.querySelectorAll('#sessions tr').length === 4"))

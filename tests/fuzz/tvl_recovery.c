@@ -94,6 +94,7 @@ static void acknowledge(struct world *w, uint8_t how)
         .range = out.range,
         .n_ranges = how & 1 ? 1 : out.n_ranges,
         .ack_delay = (tvl_time)how << (how >> 3),
+        .detour = how & 8,
         .has_ecn = how & 2,
         .ecn = { .ect0 = out.ecn.ect0, .ect1 = out.ecn.ect1, .ce = out.ecn.ce }
     };

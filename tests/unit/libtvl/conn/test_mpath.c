@@ -232,6 +232,40 @@ static void test_return_as_the_other_dies(void **state)
         return_as_the_other_dies(later);
 }
 
+/* A path in doubt is acknowledged over a shorter one: that way back is not the path's own. */
+static void test_least_round_trip(void **state)
+{
+    static const tvl_time delay[2] = { 8000, 60000 };
+    const struct pair_options o = { .ipv6 = false };
+    struct transfer t = { .total = 1000 };
+    struct tvl_path_stats ps;
+    struct pair p;
+
+    (void)state;
+    pair_init(&p, &o);
+    p.user = &t;
+    p.on_event = transfer_serve;
+    for (int i = 0; i < 2; i++)
+        p.link[i].delay = delay[i];
+    pair_connect(&p, &o);
+    assert_int_equal(pair_path_add(&p, 1), 1);
+    pair_run(&p, SECOND, NULL);
+    p.link[1].cut[0] = p.link[1].cut[1] = true;
+    for (int side = 0; side < 2; side++)
+        assert_int_equal(tvl_path_hint_down(p.conn[side], 1, p.now), 0);
+    pair_run(&p, SECOND, NULL);
+    expect_state(&p, 1, TVL_PATH_SUSPECT);
+    p.link[1].cut[0] = p.link[1].cut[1] = false;
+    pair_run(&p, 3 * SECOND, NULL);
+    expect_state(&p, 1, TVL_PATH_UP);
+    for (int side = 0; side < 2; side++)
+        for (uint32_t id = 0; id < 2; id++) {
+            assert_true(find(&p, side, id, &ps));
+            assert_in_range(ps.rtt_min, 2 * delay[id], 2 * delay[id] + 2000);
+        }
+    pair_fini(&p);
+}
+
 /* Each path may lead to another address of the server. */
 static void test_several_servers(void **state)
 {
@@ -321,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_standby),
         cmocka_unit_test(test_return_as_the_other_dies),
+        cmocka_unit_test(test_least_round_trip),
         cmocka_unit_test(test_several_servers),
         cmocka_unit_test(test_opened_out_of_order),
         cmocka_unit_test(test_both_families),
