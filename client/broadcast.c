@@ -40,7 +40,8 @@ struct broadcast {
     struct msf_catalog catalog;
     bool have_catalog;
     struct moq_fetch *catalog_fetch; /* of one published before; NULL: none */
-    struct track catalog_track, track[MSF_TRACKS_MAX];
+    struct track catalog_track, session_track, track[MSF_TRACKS_MAX];
+    bool sender_silent; /* it does not say how it serves us */
     size_t n_tracks, n_live;
     bool closing, over; /* by us; by anything */
     bool ending;        /* a track ended in order */
@@ -167,6 +168,59 @@ static void take_catalog(struct broadcast *b, const struct moq_object *obj)
     b->cfg.handler->on_catalog(b->cfg.user, &b->catalog, &plan);
     subscribe_tracks(b, &plan);
     open_shift(b);
+    broadcast_ask_sender(b, b->cfg.ask_sender);
+}
+
+/* ---- how the sender serves us ---- */
+
+static void ask_for_session_track(struct broadcast *b)
+{
+    struct track *t = &b->session_track;
+    const char *name = NULL;
+    for (size_t i = 0; i < b->catalog.n_tracks && !name; i++)
+        if (strcmp(b->catalog.tracks[i].packaging, SENDER_PACKAGING) == 0)
+            name = b->catalog.tracks[i].name;
+    moq_subscribe_options_init(&t->options);
+    t->options.priority = SUBSCRIPTION_PRIORITY_SESSION;
+    t->options.filter = MOQ_FILTER_NEXT_GROUP;
+    b->sender_silent = !name || subscribe(b, t, name) != 0;
+    if (b->sender_silent)
+        b->cfg.handler->on_sender(b->cfg.user, &(struct sender_view){ .silent = true });
+}
+
+static void session_track_over(struct broadcast *b)
+{
+    b->session_track.sub = NULL;
+    b->sender_silent = true;
+    b->cfg.handler->on_sender(b->cfg.user, &(struct sender_view){ .silent = true });
+}
+
+static void forward(struct track *t, bool wanted);
+
+void broadcast_ask_sender(struct broadcast *b, bool ask)
+{
+    b->cfg.ask_sender = ask;
+    if (!b->have_catalog || b->sender_silent || b->over || b->closing)
+        return;
+    if (b->session_track.sub)
+        forward(&b->session_track, ask);
+    else if (ask)
+        ask_for_session_track(b);
+}
+
+/* What a relay passes on of its own session is not about ours. */
+static void take_session(struct broadcast *b, const struct moq_object *obj)
+{
+    uint8_t id[TVL_ORIGINAL_ID_MAX];
+    struct sender_view v;
+    const int result = sender_view_read(&v, (const char *)obj->payload.bytes, obj->payload.len, id,
+                                        tvl_conn_original_id(b->glue.conn, id));
+    if (result == 0 && b->cfg.ask_sender)
+        b->cfg.handler->on_sender(b->cfg.user, &v);
+    if (result != SENDER_OTHERS)
+        return;
+    moq_unsubscribe(b->session_track.sub);
+    session_track_over(b);
 }
 
 /* ---- objects ---- */
@@ -238,6 +292,10 @@ static void on_object(void *user, struct moq_subscription *sub, const struct moq
         take_catalog(b, obj);
         return;
     }
+    if (t == &b->session_track) {
+        take_session(b, obj);
+        return;
+    }
     if (b->tail && is_base(t) && obj->object == 0)
         shift_live_key(b->shift);
     if (b->shifted && (!b->tail || t->kind == SVC_VIDEO))
@@ -255,7 +313,8 @@ static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t gr
     (void)group;
     (void)object;
     (void)code;
-    if (t != &b->catalog_track && t->kind == SVC_VIDEO && !b->closing && !b->over)
+    if (t != &b->catalog_track && t != &b->session_track && t->kind == SVC_VIDEO && !b->closing &&
+        !b->over)
         b->cfg.handler->on_given_up(b->cfg.user, t->layer);
 }
 
@@ -487,6 +546,11 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
         fault(b, BROADCAST_REFUSED, line);
         return;
     }
+    if (t == &b->session_track) {
+        log_text(LOG_LEVEL_INFO, "%s", line);
+        session_track_over(b);
+        return;
+    }
     log_text(LOG_LEVEL_WARN, "%s", line);
     if (t->kind == SVC_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
         fault(b, BROADCAST_REFUSED, line);
@@ -506,6 +570,10 @@ static void on_done(void *user, struct moq_subscription *sub, uint64_t status, c
              (unsigned long long)status, reason);
     if (t == &b->catalog_track) {
         t->sub = NULL;
+        return;
+    }
+    if (t == &b->session_track) {
+        session_track_over(b);
         return;
     }
     b->going_away = b->going_away || !is_end(status);
@@ -609,20 +677,23 @@ void broadcast_tick(struct broadcast *b, tvl_time now)
 
 /* ---- wishes ---- */
 
+static void forward(struct track *t, bool wanted)
+{
+    struct moq_subscribe_options o = t->options;
+    if (!t->sub || o.forward == wanted)
+        return;
+    o.forward = wanted;
+    int result = moq_subscription_update(t->sub, &o);
+    if (result == 0)
+        t->options = o;
+    else
+        log_text(LOG_LEVEL_WARN, "track %s: %s", t->name, moq_strerror(result));
+}
+
 static void forward_wanted(struct broadcast *b)
 {
-    for (size_t i = 0; i < b->n_tracks; i++) {
-        struct track *t = &b->track[i];
-        if (!t->sub || t->options.forward == wanted(b, t))
-            continue;
-        struct moq_subscribe_options o = t->options;
-        o.forward = !o.forward;
-        int result = moq_subscription_update(t->sub, &o);
-        if (result == 0)
-            t->options = o;
-        else
-            log_text(LOG_LEVEL_WARN, "track %s: %s", t->name, moq_strerror(result));
-    }
+    for (size_t i = 0; i < b->n_tracks; i++)
+        forward(&b->track[i], wanted(b, &b->track[i]));
 }
 
 void broadcast_ask(struct broadcast *b, struct svc_layer top)

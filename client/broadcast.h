@@ -5,6 +5,7 @@
 #ifndef CLIENT_BROADCAST_H
 #define CLIENT_BROADCAST_H
 
+#include "sender_view.h"
 #include "subscription.h"
 #include "uri.h"
 
@@ -24,6 +25,8 @@ struct broadcast_handler { /* all required; `user` is the one given to broadcast
     void (*on_unit)(void *user, const struct svc_unit *unit);
     void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
     void (*on_given_up)(void *user, struct svc_layer l);
+    /* How the sender serves us (broadcast_ask_sender), or that it does not say (`silent`). */
+    void (*on_sender)(void *user, const struct sender_view *v);
     /* Playing the past has caught up with what is live (why NULL), or does not go on. */
     void (*on_live)(void *user, const char *why);
     void (*on_end)(void *user); /* every track has ended */
@@ -41,6 +44,7 @@ struct broadcast_config {
     struct moq_bytes token; /* to show, copied; no bytes: none */
     struct svc_layer top;   /* to begin with, see broadcast_ask */
     bool paused;            /* likewise, see broadcast_pause */
+    bool ask_sender;        /* likewise, see broadcast_ask_sender */
     const struct broadcast_handler *handler;
     void *user;
 };
@@ -58,6 +62,9 @@ void broadcast_tick(struct broadcast *b, tvl_time now);
 void broadcast_ask(struct broadcast *b, struct svc_layer top);
 /* Nothing at all is sent, or again what was asked for, from the next key picture on. */
 void broadcast_pause(struct broadcast *b, bool paused);
+
+/* The sender is to say how it serves us, about each second, or not to. */
+void broadcast_ask_sender(struct broadcast *b, bool ask);
 
 /* The server keeps a window of it. */
 bool broadcast_has_window(const struct broadcast *b);

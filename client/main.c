@@ -163,6 +163,11 @@ static void on_given_up(void *user, struct svc_layer l)
     player_given_up(((struct app *)user)->player, l);
 }
 
+static void on_sender(void *user, const struct sender_view *v)
+{
+    player_sender(((struct app *)user)->player, v);
+}
+
 static void on_note(void *user, const char *what)
 {
     struct app *a = user;
@@ -229,6 +234,7 @@ static const struct session_handler session_handler = {
     .on_unit = on_unit,
     .on_sound = on_sound,
     .on_given_up = on_given_up,
+    .on_sender = on_sender,
     .on_note = on_note,
     .on_interrupted = on_interrupted,
     .on_restart = on_restart,

@@ -1,6 +1,7 @@
 /* meter.c - differences of counters over 200 ms and over the last second. */
 #include "meter.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,17 @@ static float recent_loss(struct meter_path *p)
     return sent && lost <= sent ? (float)lost / (float)sent : 0;
 }
 
+/* What the sender says is of the path as it is now: its ID is not that of another life. */
+static void take_sender(struct meter_path *p, const struct sender_view *v)
+{
+    const bool lives = !p->off && p->last.state != TVL_PATH_ABANDONED;
+    const struct sender_path *said = v && lives ? sender_view_path(v, p->last.id) : NULL;
+    p->sender = said ? *said : (struct sender_path){ .known = false };
+    push(p->sender_bps, said ? fmaxf(0, (float)said->rate_bps) : 0);
+    push(p->sender_rtt_ms, said ? fmaxf(0, (float)said->rtt_ms) : 0);
+    push(p->sender_loss, said ? fmaxf(0, (float)said->loss) : 0);
+}
+
 static void shift_history(struct meter_path *p, float rate)
 {
     push(p->history_bps, rate);
@@ -86,6 +98,7 @@ static void sample_paths(struct meter *m, const struct meter_input *in, struct r
     for (size_t i = 0; i < m->n_paths; i++) {
         const struct tvl_path_stats *s = &m->path[i].last;
         shift_history(&m->path[i], rate[i]);
+        take_sender(&m->path[i], in->sender);
         row->path[i] = (struct report_path_sample){ s->id, (uint64_t)rate[i], s->state,
                                                     (double)s->srtt / 1e3 };
         row->rate_bps += row->path[i].rate_bps;
@@ -114,6 +127,10 @@ static void view_paths(const struct meter *m, struct osd_view *view)
         memcpy(v->history_bps, p->history_bps, sizeof v->history_bps);
         memcpy(v->history_rtt_ms, p->history_rtt_ms, sizeof v->history_rtt_ms);
         memcpy(v->history_loss, p->history_loss, sizeof v->history_loss);
+        v->sender = p->sender;
+        memcpy(v->sender_bps, p->sender_bps, sizeof v->sender_bps);
+        memcpy(v->sender_rtt_ms, p->sender_rtt_ms, sizeof v->sender_rtt_ms);
+        memcpy(v->sender_loss, p->sender_loss, sizeof v->sender_loss);
     }
 }
 
@@ -185,6 +202,7 @@ size_t meter_paths(const struct meter *m, struct report_path *out)
     for (size_t i = 0; i < m->n_paths; i++) {
         memcpy(out[i].name, m->path[i].name, sizeof out[i].name);
         out[i].stats = m->path[i].last;
+        out[i].sender = m->path[i].sender;
         add(&out[i].stats, &m->path[i].before);
         out[i].rate_bps_mean = seconds > 0 ? (double)out[i].stats.bytes_received * 8 / seconds : 0;
     }

@@ -21,6 +21,8 @@ struct meter_path {
     float history_bps[OSD_HISTORY], history_rtt_ms[OSD_HISTORY], history_loss[OSD_HISTORY];
     uint64_t lost[METER_SECOND + 1], sent[METER_SECOND + 1]; /* packets, newest first */
     uint64_t rate_bps;                                       /* mean of the last second */
+    struct sender_path sender; /* as it was said last, if it is of this life; counts where known */
+    float sender_bps[OSD_HISTORY], sender_rtt_ms[OSD_HISTORY], sender_loss[OSD_HISTORY];
 };
 
 struct meter { /* zero is a fresh one */
@@ -38,6 +40,7 @@ struct meter_input {
     const struct session_path *path;
     size_t n_paths;
     const struct layers *layers;
+    const struct sender_view *sender; /* NULL: nothing is known */
     uint64_t frames_shown;
 };
 

@@ -217,11 +217,11 @@ static json_t *paths_json(const struct app *a)
 
     for (size_t i = 0; i < view->n_paths; i++) {
         const struct osd_path *p = &view->path[i];
-        json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:b,s:I,s:f,s:f}", "name", p->name,
-                                              "state", p->off ? "off" : report_state_word(p->state),
-                                              "off", (int)p->off, "backup", (int)p->backup,
-                                              "rate_bps", (json_int_t)p->rate_bps, "rtt_ms",
-                                              p->rtt_ms, "loss", p->loss));
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:b,s:b,s:I,s:f,s:f,s:o}", "name", p->name, "state",
+                            p->off ? "off" : report_state_word(p->state), "off", (int)p->off,
+                            "backup", (int)p->backup, "rate_bps", (json_int_t)p->rate_bps, "rtt_ms",
+                            p->rtt_ms, "loss", p->loss, "sender", sender_path_json(&p->sender)));
     }
     return list;
 }
@@ -250,6 +250,7 @@ enum property {
     P_WINDOW,
     P_BEHIND,
     P_PATHS,
+    P_SENDER,
     P_LAYER,
     P_LAYERS,
     P_WIDTH,
@@ -282,6 +283,7 @@ static const char *const properties[] = {
     [P_WINDOW] = "window",
     [P_BEHIND] = "behind",
     [P_PATHS] = "paths",
+    [P_SENDER] = "sender",
     [P_LAYER] = "layer",
     [P_LAYERS] = "layers",
     [P_WIDTH] = "width",
@@ -349,6 +351,8 @@ static json_t *value_of(struct app *a, enum property p)
         return json_boolean(v->help);
     case P_PATHS:
         return paths_json(a);
+    case P_SENDER:
+        return sender_view_json(&v->sender);
     case P_LAYER:
         return v->playing ? json_integer(v->shown.spatial) : json_null();
     case P_LAYERS:
@@ -453,6 +457,7 @@ void app_tell(struct app *a)
 
     if (v->playing)
         session_set_position(a->session, v->pts_us);
+    session_ask_sender(a->session, v->page != 0 || a->control || a->report);
     session_get_status(a->session, &s);
     view_status(a, &s);
     if (!a->control)

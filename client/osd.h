@@ -7,6 +7,7 @@
 
 #include "delay.h"
 #include "paint.h"
+#include "sender_view.h"
 
 #include <svc/svc.h>
 #include <tvl/tvl.h>
@@ -24,6 +25,8 @@ struct osd_path {
     double share;                   /* of what all paths bring [0, 1] */
     float history_bps[OSD_HISTORY]; /* oldest first */
     float history_rtt_ms[OSD_HISTORY], history_loss[OSD_HISTORY]; /* likewise */
+    struct sender_path sender; /* what the sender says of its side of it; counts where known */
+    float sender_bps[OSD_HISTORY], sender_rtt_ms[OSD_HISTORY], sender_loss[OSD_HISTORY];
 };
 
 struct osd_layer {
@@ -55,6 +58,7 @@ struct osd_view {
     bool help;     /* the list of keys */
     struct osd_status status;
     struct osd_bar bar;
+    struct sender_view sender; /* its paths are at `path`, too */
     struct delay delay;
     double av_skew_ms, av_skew_max_ms; /* sound behind the picture; NaN: none is heard */
     double buffer_ms, decode_ms, decode_max_ms;

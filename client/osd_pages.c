@@ -112,27 +112,45 @@ static void draw_graph(const struct pen *pen, const float *history, struct box a
     osd_text(pen, at.x, at.y + 14, &s, figure);
 }
 
-static void draw_path_row(const struct pen *pen, const struct osd_view *v, size_t i, float y)
+static bool is_live(const struct osd_path *path)
 {
-    const struct osd_path *path = &v->path[i];
-    char text[64];
-    const bool live = path->state == TVL_PATH_UP && !path->off;
+    return path->state == TVL_PATH_UP && !path->off;
+}
+
+static struct colour graph_colour(const struct osd_path *path, size_t i)
+{
     struct colour c = osd_path_colour(i);
+    c.a = is_live(path) ? 255 : 110;
+    return c;
+}
+
+/* Its key, its name and its state. */
+static void draw_path_name(const struct pen *pen, const struct osd_path *path, size_t i, float y)
+{
+    char text[32];
     const struct text_style key = osd_style(pen, PAINT_MONO, 13, osd_ink);
-    const struct text_style name = osd_style(pen, PAINT_SANS, 14, live ? osd_ink : osd_dim);
+    const struct text_style name =
+        osd_style(pen, PAINT_SANS, 14, is_live(path) ? osd_ink : osd_dim);
     const struct text_style word = osd_style(pen, PAINT_SANS, 12, osd_state_colour(path));
     const struct box cap = osd_scaled(pen, 34, y + 6, 20, 20);
-    const float left = 190, room = pen->w - 36 - left, gap = 14, wide = (room - 2 * gap) / 3;
-
     paint_box(pen->p, cap, 4 * pen->k, (struct colour){ 255, 255, 255, 40 });
     snprintf(text, sizeof text, "%zu", i + 1);
     osd_text(pen, 40, y + 21, &key, text);
     osd_text(pen, 62, y + 21, &name, path->name);
     paint_box(pen->p, osd_scaled(pen, 36, y + 37, 7, 7), 3.5f * pen->k, osd_state_colour(path));
     osd_text(pen, 50, y + 45, &word, osd_state_word(path));
+}
+
+/* By what is known here. */
+static void draw_path_row(const struct pen *pen, const struct osd_view *v, size_t i, float y)
+{
+    const struct osd_path *path = &v->path[i];
+    char text[64];
+    const struct colour c = graph_colour(path, i);
+    const float left = 190, room = pen->w - 36 - left, gap = 14, wide = (room - 2 * gap) / 3;
+    draw_path_name(pen, path, i, y);
     snprintf(text, sizeof text, "we send: %.10s", path->cc[0] ? path->cc : "\u2013");
     osd_label(pen, 36, y + 65, text);
-    c.a = live ? 255 : 110;
     snprintf(text, sizeof text, "%.2f Mbit/s", (double)path->rate_bps / 1e6);
     draw_graph(pen, path->history_bps, (struct box){ left, y, wide, 72 },
                osd_ceiling(most_of(v, offsetof(struct osd_path, history_bps)), 1e5f), c, text);
@@ -144,41 +162,161 @@ static void draw_path_row(const struct pen *pen, const struct osd_view *v, size_
                osd_ceiling(most_of(v, offsetof(struct osd_path, history_loss)), 0.05f), c, text);
 }
 
+#define SENDER_COLUMNS 4 /* what comes here, and three graphs of the sender's */
+
+struct column {
+    const char *name;
+    size_t history; /* offset in struct osd_path */
+    float least;    /* of the ceiling */
+};
+
+static const struct column path_columns[SENDER_COLUMNS] = {
+    { "comes here", offsetof(struct osd_path, history_bps), 1e5f },
+    { "sender: can carry", offsetof(struct osd_path, sender_bps), 1e5f },
+    { "sender: round trip", offsetof(struct osd_path, sender_rtt_ms), 10 },
+    { "sender: loss", offsetof(struct osd_path, sender_loss), 0.05f },
+};
+
+static float column_ceiling(const struct osd_view *v, size_t column)
+{
+    return osd_ceiling(most_of(v, path_columns[column].history), path_columns[column].least);
+}
+
+static float column_width(const struct pen *pen)
+{
+    return (pen->w - 36 - 190 - 14 * (SENDER_COLUMNS - 1)) / SENDER_COLUMNS;
+}
+
+static float column_at(const struct pen *pen, size_t column)
+{
+    return 190 + (float)column * (column_width(pen) + 14);
+}
+
+static const char *column_figure(const struct osd_path *path, size_t column, char *out, size_t cap)
+{
+    const struct sender_path *s = &path->sender;
+    const double value[SENDER_COLUMNS] = { (double)path->rate_bps / 1e6, s->rate_bps / 1e6,
+                                           s->rtt_ms, 100 * s->loss };
+    static const char *const forms[SENDER_COLUMNS] = { "%.2f Mbit/s", "%.2f Mbit/s", "%.1f ms",
+                                                       "%.1f %%" };
+    snprintf(out, cap, "\u2013");
+    if (column == 0 || (s->known && value[column] >= 0))
+        snprintf(out, cap, forms[column], value[column]);
+    return out;
+}
+
+/* By what comes here, and what the sender says. */
+static void draw_told_row(const struct pen *pen, const struct osd_view *v, size_t i, float y)
+{
+    const struct osd_path *path = &v->path[i];
+    char text[OSD_LINE_MAX] = "the sender does not have it", figure[32];
+    const struct colour c = graph_colour(path, i);
+    draw_path_name(pen, path, i, y);
+    for (size_t n = 0; n < SENDER_COLUMNS; n++) {
+        const float *history =
+            (const float *)(const void *)((const char *)path + path_columns[n].history);
+        draw_graph(pen, history, (struct box){ column_at(pen, n), y, column_width(pen), 57 },
+                   column_ceiling(v, n), c, column_figure(path, n, figure, sizeof figure));
+    }
+    if (path->sender.known)
+        sender_controller_text(&path->sender, text, sizeof text);
+    osd_label_in(pen, 36, y + 74, pen->w - 72, path->sender.known ? osd_ink : osd_dim, text);
+}
+
+static const char *paths_foot(const struct pen *pen, const struct osd_view *v)
+{
+    const bool wide = pen->w > 900;
+    if (v->sender.known)
+        return wide ? "The sender: what its controller lets it send, its round trips, and what it "
+                      "lost in the last second. Number keys: path on or off."
+                    : "Number keys: path on or off.";
+    if (v->sender.silent)
+        return wide ? "This server does not tell its side: RTT, loss and controller are of what "
+                      "the player itself sends. Number keys: path on or off."
+                    : "Loss and controller are of what we send: the server tells nothing.";
+    return wide ? "Rate: what comes. RTT, loss and controller: of what the player itself sends; "
+                  "the sender has said nothing yet. Number keys: path on or off."
+                : "Loss and controller are of what we send. Number keys: on or off.";
+}
+
+static const char *paths_scale(const struct osd_view *v, char *out, size_t cap)
+{
+    const double here = (double)column_ceiling(v, 0) / 1e6;
+    if (v->sender.known)
+        snprintf(out, cap, "rate to %.4g and %.4g Mbit/s, RTT to %.4g ms, loss to %.0f %%; 30 s",
+                 here, (double)column_ceiling(v, 1) / 1e6, (double)column_ceiling(v, 2),
+                 100 * (double)column_ceiling(v, 3));
+    else
+        snprintf(
+            out, cap, "rate to %.4g Mbit/s, RTT to %.4g ms, loss to %.0f %%; 30 s", here,
+            (double)osd_ceiling(most_of(v, offsetof(struct osd_path, history_rtt_ms)), 10),
+            100 * (double)osd_ceiling(most_of(v, offsetof(struct osd_path, history_loss)), 0.05f));
+    return out;
+}
+
 void osd_draw_paths(const struct pen *pen, const struct osd_view *v)
 {
     char text[96];
-    const float room = pen->h - 2 * OSD_EDGE - 62;
+    const bool told = v->sender.known;
+    const float head = told ? 16 : 0, room = pen->h - 2 * OSD_EDGE - 62 - head;
     size_t n = v->n_paths;
     while (n > 1 && (float)n * ROW_HEIGHT > room)
         n--;
-    osd_panel_at(pen, 20, 20, pen->w - 40, 62 + (float)n * ROW_HEIGHT);
-    snprintf(text, sizeof text, "rate to %.4g Mbit/s, RTT to %.4g ms, loss to %.0f %%; 30 s",
-             (double)osd_ceiling(most_of(v, offsetof(struct osd_path, history_bps)), 1e5f) / 1e6,
-             (double)osd_ceiling(most_of(v, offsetof(struct osd_path, history_rtt_ms)), 10),
-             100 * (double)osd_ceiling(most_of(v, offsetof(struct osd_path, history_loss)), 0.05f));
-    title(pen, 36, "PATHS", pen->w - 36, text);
+    osd_panel_at(pen, 20, 20, pen->w - 40, 62 + head + (float)n * ROW_HEIGHT);
+    title(pen, 36, "PATHS", pen->w - 36, paths_scale(v, text, sizeof text));
+    for (size_t i = 0; told && i < SENDER_COLUMNS; i++)
+        osd_label(pen, column_at(pen, i), 61, path_columns[i].name);
     for (size_t i = 0; i < n; i++) {
+        const float y = 54 + head + (float)i * ROW_HEIGHT;
         if (i > 0)
-            paint_box(pen->p, osd_scaled(pen, 36, 52 + (float)i * ROW_HEIGHT, pen->w - 72, 1), 0,
-                      osd_faint);
-        draw_path_row(pen, v, i, 54 + (float)i * ROW_HEIGHT);
+            paint_box(pen->p, osd_scaled(pen, 36, y - 2, pen->w - 72, 1), 0, osd_faint);
+        (told ? draw_told_row : draw_path_row)(pen, v, i, y);
     }
-    const char *foot = pen->w > 900
-                           ? "Rate: what comes. RTT, loss and controller: of what the player "
-                             "itself sends; the sender's own are the sender's to show. "
-                             "Number keys: path on or off."
-                           : "Loss and controller are of what we send. Number keys: on or off.";
+    const char *foot = paths_foot(pen, v);
     if (n < v->n_paths) {
         snprintf(text, sizeof text, "and %zu more. Number keys: path on or off.", v->n_paths - n);
         foot = text;
     }
-    osd_label(pen, 36, 54 + (float)n * ROW_HEIGHT + 16, foot);
+    osd_label(pen, 36, 54 + head + (float)n * ROW_HEIGHT + 16, foot);
 }
 
 /* ---- layers ---- */
 
+#define SAID_WIDE 262.0f /* of what the sender says of a layer, where it is not brief */
+
+struct layer_columns { /* units; 0: there is none */
+    float bar, said;
+};
+
+/* Of `room` for both: a bar, and what the sender says; in a small window only that, in brief. */
+static struct layer_columns layer_columns(const struct osd_view *v, float room)
+{
+    if (!v->sender.known)
+        return (struct layer_columns){ fmaxf(40, fminf(320, room)), 0 };
+    if (room >= SAID_WIDE + 14 + 80)
+        return (struct layer_columns){ fminf(200, room - SAID_WIDE - 14), SAID_WIDE };
+    return (struct layer_columns){ 0, fmaxf(40, room) };
+}
+
+static void draw_said(const struct pen *pen, const struct osd_view *v, struct svc_layer l, float y,
+                      struct layer_columns columns)
+{
+    const struct sender_layer *said = &v->sender.layer[l.spatial][l.temporal];
+    char text[SENDER_TEXT_MAX] = "\u2013";
+    struct colour c = osd_fair;
+    if (said->known && columns.bar > 0)
+        sender_layer_text(&v->sender, l, text, sizeof text);
+    else if (said->known)
+        sender_layer_brief(&v->sender, l, text, sizeof text);
+    if (said->why == SENDER_WHY_SENT)
+        c = osd_good;
+    if (!said->known || said->why == SENDER_WHY_OFF || said->why == SENDER_WHY_IDLE)
+        c = osd_dim;
+    osd_label_in(pen, columns.bar > 0 ? 240 + columns.bar + 14 : 240, y, columns.said, c, text);
+}
+
 static void draw_layer_row(const struct pen *pen, const struct osd_view *v, unsigned s, unsigned t,
-                           float y, float bar)
+                           float y, struct layer_columns columns)
 {
     const struct osd_layer *l = &v->layer[s][t];
     char text[32];
@@ -194,13 +332,18 @@ static void draw_layer_row(const struct pen *pen, const struct osd_view *v, unsi
     osd_figure(pen, 150, y, l->subscribed && l->expected ? osd_ink : osd_dim, text);
     snprintf(text, sizeof text, "%.1f %%", 100 * l->residency);
     osd_figure(pen, 226, y, osd_ink, text);
-    const struct box b = osd_scaled(pen, 240, y - 10, bar, 11);
-    paint_box(pen->p, b, 3 * pen->k, osd_cell);
-    if (l->residency > 0)
+    if (columns.said > 0)
+        draw_said(pen, v, (struct svc_layer){ (uint8_t)s, (uint8_t)t }, y, columns);
+    const struct box b = osd_scaled(pen, 240, y - 10, columns.bar, 11);
+    if (columns.bar > 0)
+        paint_box(pen->p, b, 3 * pen->k, osd_cell);
+    if (columns.bar > 0 && l->residency > 0)
         paint_box(pen->p,
                   (struct box){ b.x, b.y, fmaxf(2, b.w * (float)fmin(1, l->residency)), b.h },
                   3 * pen->k, part_colours[2]);
 }
+
+#define FIGURES_MAX 10
 
 struct line {
     const char *name;
@@ -230,25 +373,39 @@ static size_t figures(const struct osd_view *v, struct line *l)
                  v->av_skew_max_ms);
     else
         snprintf(l[n++].value, sizeof l->value, "no sound");
+    if (v->sender.known && v->sender.sure_bps >= 0) {
+        l[n] = (struct line){ "Can be sent", osd_ink, "" };
+        snprintf(l[n++].value, sizeof l->value, "%.2f Mbit/s", v->sender.sure_bps / 1e6);
+    }
+    if (v->sender.known && v->sender.encoder.known && v->sender.encoder.load >= 0) {
+        const struct sender_encoder *e = &v->sender.encoder;
+        l[n] = (struct line){ "Encoder", e->load > 1 ? osd_bad : osd_good, "" };
+        snprintf(l[n++].value, sizeof l->value, "load %.0f %%, speed %d", 100 * e->load, e->speed);
+    }
     return n;
 }
 
 void osd_draw_layers(const struct pen *pen, const struct osd_view *v)
 {
-    struct line line[8];
+    struct line line[FIGURES_MAX];
     const size_t n = figures(v, line), rows = (size_t)v->n_spatial * v->n_temporal;
     const float room = pen->h - 2 * OSD_EDGE - 72, wide = 290;
-    const float bar = fmaxf(40, fminf(320, pen->w - 2 * OSD_EDGE - wide - 12 - 240));
+    const struct layer_columns columns = layer_columns(v, pen->w - 2 * OSD_EDGE - wide - 12 - 240);
+    const float between = columns.bar > 0 && columns.said > 0 ? 14 : 0;
+    const float more = columns.bar + between + columns.said;
     const float step = rows ? fminf(24, room / (float)rows) : 24;
-    const float left = 240 + bar + 16 + 12;
-    osd_panel_at(pen, 20, 20, 220 + bar + 16, 60 + step * (float)rows);
+    const float left = 240 + more + 16 + 12;
+    osd_panel_at(pen, 20, 20, 220 + more + 16, 60 + step * (float)rows);
     title(pen, 36, "LAYERS", 150, "in time");
     title(pen, 0, "", 226, "best");
-    osd_label(pen, 240, 43, "share of pictures");
+    if (columns.bar > 0)
+        osd_label(pen, 240, 43, "share of pictures");
+    if (columns.said > 0)
+        osd_label(pen, 240 + columns.bar + between, 43, "the sender");
     size_t at = 0;
     for (unsigned s = v->n_spatial; s-- > 0;)
         for (unsigned t = v->n_temporal; t-- > 0; at++)
-            draw_layer_row(pen, v, s, t, 68 + step * (float)at, bar);
+            draw_layer_row(pen, v, s, t, 68 + step * (float)at, columns);
     osd_panel_at(pen, left, 20, wide, 52 + 26 * (float)n);
     title(pen, left + 16, "PLAYING", left + wide - 16, "");
     for (size_t i = 0; i < n; i++) {

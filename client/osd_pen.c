@@ -2,6 +2,8 @@
 #include "osd_pen.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 const struct colour osd_ink = { 236, 240, 245, 255 }, osd_dim = { 164, 173, 188, 255 },
                     osd_faint = { 255, 255, 255, 26 }, osd_panel = { 12, 15, 21, 212 },
@@ -42,6 +44,22 @@ void osd_label(const struct pen *pen, float x, float y, const char *text)
 {
     const struct text_style s = osd_style(pen, PAINT_SANS, 12, osd_dim);
     osd_text(pen, x, y, &s, text);
+}
+
+void osd_label_in(const struct pen *pen, float x, float y, float room, struct colour c,
+                  const char *text)
+{
+    const struct text_style s = osd_style(pen, PAINT_SANS, 12, c);
+    char cut[OSD_LINE_MAX];
+    size_t n = strlen(text) < sizeof cut - 4 ? strlen(text) : sizeof cut - 4;
+    snprintf(cut, sizeof cut, "%.*s", (int)n, text);
+    while (n > 0 && (float)paint_text_width(pen->p, &s, cut) > room * pen->k) {
+        n--;
+        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) /* not within a letter */
+            n--;
+        snprintf(cut, sizeof cut, "%.*s\u2026", (int)n, text);
+    }
+    osd_text(pen, x, y, &s, cut);
 }
 
 void osd_figure(const struct pen *pen, float right, float y, struct colour c, const char *text)

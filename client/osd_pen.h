@@ -27,6 +27,9 @@ struct text_style osd_style(const struct pen *pen, enum paint_face face, float s
 float osd_text(const struct pen *pen, float x, float y, const struct text_style *s,
                const char *text);
 void osd_label(const struct pen *pen, float x, float y, const char *text);
+/* The same, shortened to `room` units where it is longer. */
+void osd_label_in(const struct pen *pen, float x, float y, float room, struct colour c,
+                  const char *text);
 void osd_figure(const struct pen *pen, float right, float y, struct colour c, const char *text);
 void osd_panel_at(const struct pen *pen, float x, float y, float w, float h);
 struct colour osd_path_colour(size_t i);

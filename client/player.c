@@ -461,6 +461,7 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
     if (again)
         player_resume(p);
     memset(p->offered, 0, sizeof p->offered);
+    p->sender = (struct sender_view){ .known = false };
     p->evidence.n_spatial = p->evidence.n_temporal = 0;
     p->layers.n_spatial = plan->n_spatial;
     p->layers.n_temporal = plan->n_temporal;

@@ -49,6 +49,8 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
 void player_unit(struct player *p, const struct svc_unit *unit);
 void player_given_up(struct player *p, struct svc_layer l); /* a unit, by the sender */
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts);
+/* How the sender serves us, or that it does not say. */
+void player_sender(struct player *p, const struct sender_view *v);
 void player_no_more(struct player *p); /* the last unit has come */
 /*
  * Nothing comes for a while (outage, pause): the last picture stays, the sound is silent, and what

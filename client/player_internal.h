@@ -29,6 +29,7 @@ struct player {
     struct demand_input evidence; /* since the last demand */
     struct layers layers;
     struct meter meter;
+    struct sender_view sender; /* as it was said last, over this connection */
     struct osd_view view;
     struct waiting waiting;
     uint8_t whole[SVC_TEMPORAL_MAX]; /* highest spatial layer that pictures of that kind have */

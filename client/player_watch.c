@@ -147,6 +147,12 @@ static void tell(struct player *p)
     v->decode_max_ms = (double)p->decode_max_us / 1e3;
 }
 
+void player_sender(struct player *p, const struct sender_view *v)
+{
+    p->sender = *v;
+    p->sender.came_us = player_clock();
+}
+
 void player_measure(struct player *p, const struct session_path *path, size_t n_paths)
 {
     struct report_sample row = { 0 };
@@ -154,7 +160,10 @@ void player_measure(struct player *p, const struct session_path *path, size_t n_
                               .path = path,
                               .n_paths = n_paths,
                               .layers = &p->layers,
+                              .sender = &p->view.sender,
                               .frames_shown = p->frames_shown };
+    p->view.sender = p->sender;
+    p->view.sender.known = p->sender.known && in.now_us - p->sender.came_us < SENDER_STALE_US;
     meter_sample(&p->meter, &in, &p->view, &row);
     p->rtt_us = meter_least_rtt(&p->meter);
     tell(p);
@@ -248,4 +257,5 @@ void player_totals(const struct player *p, struct report_totals *t)
     t->audio_lost = sound.lost;
     t->n_paths = meter_paths(&p->meter, t->path);
     t->layers = &p->layers;
+    t->sender = &p->sender;
 }

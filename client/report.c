@@ -120,6 +120,7 @@ static json_t *json_paths(const struct report_totals *t)
             rounded((double)s->rtt_min / 1e3), "packets_received", (json_int_t)s->packets_received,
             "packets_sent", (json_int_t)s->packets_sent, "packets_lost",
             (json_int_t)s->packets_lost, "cc", s->cc ? s->cc : "");
+        json_object_set_new(o, "sender", sender_path_json(&p->sender));
         json_array_append_new(list, o);
     }
     return list;
@@ -272,6 +273,7 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
     json_object_set_new(root, "av_skew_ms", measured(t->av_skew_ms));
     json_object_set_new(root, "av_skew_ms_max", measured(t->av_skew_ms_max));
     set_percentiles(root, &r->shown, t->delay && t->delay->has_capture);
+    json_object_set_new(root, "sender", t->sender ? sender_view_json(t->sender) : json_null());
     if (t->delay && t->delay->any)
         json_object_set_new(root, "delay", json_delay(t->delay));
     return root;

@@ -7,6 +7,7 @@
 
 #include "delay.h"
 #include "layers.h"
+#include "sender_view.h"
 
 #include <tvl/tvl.h>
 
@@ -41,7 +42,8 @@ struct report_sample { /* every 200 ms */
 struct report_path {
     char name[16];
     struct tvl_path_stats stats;
-    double rate_bps_mean; /* received */
+    double rate_bps_mean;      /* received */
+    struct sender_path sender; /* what the sender said last; counts where known */
 };
 
 struct report_totals { /* negative: never happened */
@@ -61,7 +63,8 @@ struct report_totals { /* negative: never happened */
     const struct delay *delay;         /* NULL, or where the time goes; borrowed for the write */
     size_t n_paths;
     struct report_path path[TVL_PATHS_MAX];
-    const struct layers *layers; /* borrowed for the write */
+    const struct layers *layers;      /* borrowed for the write */
+    const struct sender_view *sender; /* likewise; NULL: not asked */
 };
 
 struct report;

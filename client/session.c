@@ -303,6 +303,13 @@ static void on_given_up(void *user, struct svc_layer l)
         s->cfg.handler->on_given_up(s->cfg.user, l);
 }
 
+static void on_sender(void *user, const struct sender_view *v)
+{
+    struct session *s = user;
+    if (s->cfg.handler->on_sender)
+        s->cfg.handler->on_sender(s->cfg.user, v);
+}
+
 static void ended(struct session *s)
 {
     if (s->ended || s->closing)
@@ -336,6 +343,7 @@ static const struct broadcast_handler broadcast_handler = {
     .on_unit = on_unit,
     .on_sound = on_sound,
     .on_given_up = on_given_up,
+    .on_sender = on_sender,
     .on_live = on_live,
     .on_end = on_end,
     .on_fault = on_fault,
@@ -395,6 +403,7 @@ static int begin_broadcast(struct session *s)
                                     .wish = s->cfg.wish,
                                     .top = s->top,
                                     .paused = s->paused,
+                                    .ask_sender = s->ask_sender,
                                     .handler = &broadcast_handler,
                                     .user = s };
     char token[CREDENTIAL_TOKEN_MAX + 1], why[100];
@@ -749,6 +758,15 @@ void session_ask(struct session *s, struct svc_layer top)
     s->top = top;
     if (s->broadcast)
         broadcast_ask(s->broadcast, top);
+}
+
+void session_ask_sender(struct session *s, bool ask)
+{
+    if (s->ask_sender == ask)
+        return;
+    s->ask_sender = ask;
+    if (s->broadcast)
+        broadcast_ask_sender(s->broadcast, ask);
 }
 
 bool session_closed(const struct session *s)

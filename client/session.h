@@ -6,6 +6,7 @@
 #define CLIENT_SESSION_H
 
 #include "args.h"
+#include "sender_view.h"
 #include "subscription.h"
 
 #include <moq/msf.h>
@@ -27,6 +28,8 @@ struct session_handler { /* all required but where it is said; `user` is the one
     void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
     /* The sender gave up a layer's unit on its way. May be NULL. */
     void (*on_given_up)(void *user, struct svc_layer l);
+    /* How the sender serves us, or that it does not say; see session_ask_sender. May be NULL. */
+    void (*on_sender)(void *user, const struct sender_view *v);
     void (*on_note)(void *user, const char *what); /* something for the report's events */
     /* The connection is lost, or stands still: nothing comes until on_catalog is called again. May
      * be NULL. */
@@ -101,6 +104,10 @@ bool session_closed(const struct session *s);
 /* From now on ask for the layers up to `top` of those of the plan; begins with all. What is not
  * asked for stays subscribed and is not sent. */
 void session_ask(struct session *s, struct svc_layer top);
+
+/* The sender is to say how it serves us, or not to, as at first: it costs about 15 kbit/s. Holds
+ * over reconnections. */
+void session_ask_sender(struct session *s, bool ask);
 
 struct session_path {
     char name[PATH_SPEC_NAME_MAX];

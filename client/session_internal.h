@@ -56,7 +56,7 @@ struct session {
     char reason[SESSION_REASON_MAX]; /* why the last try failed or the connection broke */
 
     struct svc_layer top; /* asked for */
-    bool paused;
+    bool paused, ask_sender;
     int64_t position; /* media time that is shown, us */
     struct path_use use[2 * ARGS_PATHS_MAX];
     size_t n_uses;

@@ -9,6 +9,7 @@
 #define SUBSCRIPTION_PRIORITY_CATALOG 0
 #define SUBSCRIPTION_PRIORITY_AUDIO 8
 #define SUBSCRIPTION_PRIORITY_VIDEO 16 /* plus 8 per spatial and 1 per temporal layer */
+#define SUBSCRIPTION_PRIORITY_SESSION 200
 
 struct subscription_wish {
     int max_spatial, max_temporal; /* -1: all */

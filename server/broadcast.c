@@ -13,8 +13,9 @@
 #include "window.h"
 
 #define US_PER_MS 1000u
-#define TRACK_BASE_FLOW 0 /* struct track.flow of the base layer */
-#define FILE_WINDOW_S 20  /* kept of a file, without a window that was asked for */
+#define TRACK_BASE_FLOW 0     /* struct track.flow of the base layer */
+#define TELL_LIVE_US 1000000u /* between letters about how the encoder fares */
+#define FILE_WINDOW_S 20      /* kept of a file, without a window that was asked for */
 
 struct broadcast {
     struct broadcast_host *host;
@@ -45,6 +46,7 @@ struct broadcast {
     uint8_t wanted[TVL_WORKERS_MAX];
     size_t crowd[TVL_WORKERS_MAX];
     uint64_t objects, bytes;
+    tvl_time told_live; /* workers, how the encoder fares */
     bool had_live;
     struct live_stats last_live; /* of the run before */
 };
@@ -168,6 +170,22 @@ static void tell_needs(struct broadcast *b)
             continue;
         struct letter *l = letter_about(b, LETTER_NEEDS);
         copy_needs(b, l);
+        post(b, i, l);
+    }
+}
+
+/* For those of its viewers who ask how they are served. */
+static void tell_live(struct broadcast *b, tvl_time now)
+{
+    struct live_stats live;
+    if (!b->orders || now < b->told_live + TELL_LIVE_US || !feed_stats(b->feed, &live))
+        return;
+    b->told_live = now;
+    for (unsigned i = 0; i < b->host->workers; i++) {
+        struct letter *l = (b->followers & bit(i)) != 0 ? letter_about(b, LETTER_LIVE) : NULL;
+        if (!l)
+            continue;
+        l->live = live;
         post(b, i, l);
     }
 }
@@ -640,6 +658,8 @@ void broadcast_tick(struct broadcast *b, tvl_time now)
 {
     if (b->view && supplier_tick(&b->supplier, b->best, b->host->workers, wanted_by_all(b), now))
         tell_needs(b);
+    if (b->view)
+        tell_live(b, now);
 }
 
 int broadcast_refresh(struct broadcast *b, unsigned spatial)

@@ -10,6 +10,7 @@
 #include <moq/moq.h>
 #include <tvl/tvl.h>
 
+#include "live.h"
 #include "view.h"
 
 struct watch;
@@ -21,6 +22,8 @@ struct follow {
     struct moq_location largest[TRACKS_MAX]; /* by track; counts where has_largest */
     bool has_largest[TRACKS_MAX];
     uint64_t needed_bps[TRACKS_MAX]; /* as struct track's, kept true to what is coded */
+    bool has_live;          /* it is encoded while it runs, and the main loop has said how */
+    struct live_stats live; /* as of about a second ago */
     LIST_HEAD(, watch) watches;
     size_t n_watches;
     uint64_t best; /* session that was the best at the last look; 0: none */

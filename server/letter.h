@@ -27,6 +27,7 @@ enum letter_kind {
     LETTER_REFUSED, /* ns is not: code, reason */
     LETTER_MEDIA,   /* media */
     LETTER_NEEDS,   /* id: needed_bps of its tracks have changed */
+    LETTER_LIVE,    /* id: live: how its encoder fares, about each second */
     LETTER_OVER,    /* id: code (enum moq_done_status), reason; no media follow */
     LETTER_ASKED,   /* id: what do those hold who have `spatial`? Answered by LETTER_HELD */
     LETTER_CENSUS,  /* census */
@@ -81,6 +82,7 @@ struct letter {
             bool busy;
         };
         struct snapshot_session *session;
+        struct live_stats live;
     };
     uint64_t code;
     char ns[VIEW_NS_MAX];

@@ -150,6 +150,20 @@ bool relay_describe(const struct relay_member *m, char *ns, size_t size)
     return publishes;
 }
 
+bool relay_takes(const struct relay_member *m, const struct moq_name *ns)
+{
+    const struct relay_sending *s;
+    LIST_FOREACH(s, &m->sendings, of_member)
+    {
+        struct moq_name name;
+        relay_name_of(&s->track->name, &name);
+        name.track = ns->track;
+        if (moq_name_equal(&name, ns))
+            return true;
+    }
+    return false;
+}
+
 /* ---- publishers: tracks ---- */
 
 static struct relay_pulled *add_pulled(struct relay_member *m, uint64_t id)

@@ -61,6 +61,9 @@ void relay_part(struct relay_member *m);
 /* What it publishes, else what of others it watches, as text; "": nothing. Whether it publishes. */
 bool relay_describe(const struct relay_member *m, char *ns, size_t size);
 
+/* It subscribes to some track of others' in that namespace; the name's track does not count. */
+bool relay_takes(const struct relay_member *m, const struct moq_name *ns);
+
 /* As the calls of struct moq_handler; what the session may do has been asked before. */
 /* False: it is no namespace of others; it is not taken. `until_ms`: as it was granted, of
  * access_now_ms(). */

@@ -167,6 +167,15 @@ static void describe_timeline(struct msf_track *out, const char *of)
     out->timescale = 0;
 }
 
+/* Each session's own, made for it alone: no track of the source, and nothing to be relayed. */
+static void describe_session(struct msf_track *out)
+{
+    snprintf(out->name, sizeof out->name, TRACKS_SESSION);
+    snprintf(out->packaging, sizeof out->packaging, TRACKS_SESSION);
+    snprintf(out->role, sizeof out->role, "metrics");
+    out->is_live = true;
+}
+
 void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
                     uint64_t now_ms, struct msf_catalog *out)
 {
@@ -189,4 +198,5 @@ void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, 
         else
             describe_audio(track, info);
     }
+    describe_session(&out->tracks[out->n_tracks++]);
 }

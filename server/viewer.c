@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "log.h"
 #include "relay_thin.h"
+#include "teller.h"
 
 struct asked {               /* a FETCH of what the main loop has not told us about yet */
     struct moq_fetch *fetch; /* NULL: free */
@@ -31,6 +32,7 @@ struct viewer {
     uint64_t publish_until_ms; /* of access_now_ms(); 0: it was never allowed to */
     bool setup, closing;
     struct relay_member relay;
+    struct teller teller;
 };
 
 #define TOKEN_CACHE 8192  /* bytes of tokens that a peer may register */
@@ -190,6 +192,59 @@ static void subscribe_ours(struct viewer *v, struct moq_sending *s, const struct
     leave_if_idle(v, w);
 }
 
+/* ---- what it is told about itself ---- */
+
+static const struct watch *watching(const struct viewer *v, const char *ns)
+{
+    for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++)
+        if (v->watch[i] && strcmp(v->watch[i]->ns, ns) == 0 && !watch_is_idle(v->watch[i]))
+            return v->watch[i];
+    return NULL;
+}
+
+/* It gets something of that namespace, ours or another's. */
+static bool gets(const struct viewer *v, const char *ns)
+{
+    struct moq_name name;
+    return watching(v, ns) ||
+           (moq_name_from_text(&name, ns, "") == 0 && relay_takes(&v->relay, &name));
+}
+
+static bool is_session_track(const struct moq_name *name)
+{
+    return name->track.len == strlen(TRACKS_SESSION) &&
+           memcmp(name->track.bytes, TRACKS_SESSION, name->track.len) == 0;
+}
+
+/* Made here, whoever the namespace is of: what another says of its own session would be wrong. */
+static void subscribe_session(struct viewer *v, struct moq_sending *s, const struct moq_name *name)
+{
+    char ns[VIEW_NS_MAX];
+    if (!moq_namespace_text(name, ns, sizeof ns) || !gets(v, ns))
+        (void)moq_reject(s, MOQ_REQ_DOES_NOT_EXIST, "nothing of that namespace is subscribed to");
+    else
+        teller_subscribe(&v->teller, s, ns);
+}
+
+static void tell_session(struct viewer *v, tvl_time now)
+{
+    const char *ns = teller_due(&v->teller, now);
+    struct snapshot_session is;
+    if (!ns)
+        return;
+    if (!gets(v, ns)) {
+        teller_done(&v->teller, MOQ_DONE_SUBSCRIPTION_ENDED, "nothing is subscribed to any more");
+        return;
+    }
+    const struct watch *w = watching(v, ns);
+    viewer_snapshot(v, now, &is);
+    is.top = -1;
+    is.n_tracks = 0;
+    if (w)
+        watch_snapshot(w, &is);
+    teller_tell(&v->teller, &is, w, &v->way, now);
+}
+
 static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,
                          const struct moq_subscribe_options *o)
 {
@@ -200,7 +255,9 @@ static void on_subscribe(void *user, struct moq_sending *s, const struct moq_nam
         turn_out_if(v, &a);
         return;
     }
-    if (!relay_subscribe(&v->relay, s, name, o, a.until_ms))
+    if (is_session_track(name))
+        subscribe_session(v, s, name);
+    else if (!relay_subscribe(&v->relay, s, name, o, a.until_ms))
         subscribe_ours(v, s, name, a.until_ms);
 }
 
@@ -337,7 +394,8 @@ static void on_cancelled(void *user, struct moq_sending *s)
     struct viewer *v = user;
     struct subscription *sub = moq_sending_user(s);
     if (!sub) {
-        (void)relay_cancelled(&v->relay, s);
+        if (!teller_cancelled(&v->teller, s))
+            (void)relay_cancelled(&v->relay, s);
         return;
     }
     struct watch *w = sub->watch;
@@ -350,6 +408,7 @@ static void forget_all(struct viewer *v)
     for (size_t i = 0; v->asked && i < VIEWER_ASKED_MAX; i++)
         v->asked[i].fetch = NULL;
     past_fini(&v->past);
+    teller_forget(&v->teller);
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
         if (!v->watch[i])
             continue;
@@ -525,11 +584,13 @@ void viewer_on_event(struct viewer *v, const struct tvl_event *ev, tvl_time now)
         connected(v, now);
         break;
     case TVL_EVENT_PATH:
+        teller_hurry(&v->teller);
         for (size_t i = 0; ev->path.state == TVL_PATH_UP && i < VIEWER_WATCHES_MAX; i++)
             if (v->watch[i])
                 watch_path_up(v->watch[i], now);
         break;
     case TVL_EVENT_CONTROLLER:
+        teller_chosen(&v->teller, ev, now);
         log_line(LOG_INFO, "viewer %llu: path %u: %s -> %s: %s", (unsigned long long)viewer_id(v),
                  ev->controller.id, ev->controller.from, ev->controller.to, ev->controller.reason);
         break;
@@ -569,6 +630,8 @@ void viewer_tick(struct viewer *v, tvl_time now)
     v->wire.tvl.now = now;
     moq_session_tick(v->moq, now);
     past_pump(&v->past);
+    if (!v->closing)
+        tell_session(v, now);
     if (v->access && !v->closing && now >= v->checked + CHECK_US)
         check_access(v, now);
 }
@@ -636,12 +699,14 @@ void viewer_free(struct viewer *v)
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++)
         watch_free(v->watch[i]);
     wire_fini(&v->wire);
+    teller_fini(&v->teller);
     free(v->asked);
     free(v);
 }
 
 void viewer_done(struct viewer *v, uint64_t status, const char *reason)
 {
+    teller_done(&v->teller, status, reason);
     for (size_t i = 0; i < VIEWER_WATCHES_MAX; i++) {
         if (!v->watch[i])
             continue;

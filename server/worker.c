@@ -368,6 +368,15 @@ static void read_needs(struct worker *w, const struct letter *l)
         memcpy(f->needed_bps, l->needed_bps, sizeof f->needed_bps);
 }
 
+static void read_live(struct worker *w, const struct letter *l)
+{
+    struct follow *f = find_run(w, l->id);
+    if (!f)
+        return;
+    f->has_live = true;
+    f->live = l->live;
+}
+
 static void read_asked(struct worker *w, const struct letter *asked)
 {
     const struct follow *f = find_run(w, asked->id);
@@ -418,6 +427,9 @@ static void read_letter(struct worker *w, struct letter *l, tvl_time now)
         break;
     case LETTER_NEEDS:
         read_needs(w, l);
+        break;
+    case LETTER_LIVE:
+        read_live(w, l);
         break;
     case LETTER_OVER:
         read_over(w, l);

@@ -343,6 +343,12 @@ uint64_t tvl_conn_id(const struct tvl_conn *conn)
     return conn->id;
 }
 
+size_t tvl_conn_original_id(const struct tvl_conn *conn, uint8_t out[TVL_ORIGINAL_ID_MAX])
+{
+    memcpy(out, conn->original_dcid.b, conn->original_dcid.len);
+    return conn->original_dcid.len;
+}
+
 const char *tvl_conn_alpn(const struct tvl_conn *conn)
 {
     return tvl_tls_conn_alpn(conn->tls);

@@ -119,6 +119,43 @@ def switches(c):
     return rules
 
 
+def both_told(c):
+    told = [p["sender"] for p in c.get("paths")]
+    return len(told) == 2 and all(told) and all(s["rtt_ms"] and s["rate_bps"] for s in told)
+
+
+def layer_why(c, s, t):
+    told = (c.get("sender") or {}).get("layers", [])
+    return next((l["why"] for l in told if (l["s"], l["t"]) == (s, t)), None)
+
+
+def sender(c):
+    """What the server says of its side comes through, path by path and layer by layer."""
+    rules = {"both paths are told": c.wait(lambda: both_told(c), 8)}
+    for name in "wifi", "lte":
+        told = c.path(name)["sender"] or {}
+        print(f"{name}: {told}")
+        rules[f"{name}: controller and why"] = (told.get("cc"), told.get("cc_reason")) == (
+            "copa", "configured")
+        rules[f"{name}: no change of it"] = told.get("cc_from", "") is None
+    rules["they are told apart"] = c.path("wifi")["sender"]["client"] != c.path("lte")["sender"]["client"]
+    rules["what it sends over them"] = c.wait(lambda: sum(
+        p["sender"]["sending_bps"] or 0 for p in c.get("paths") if p["sender"]) > 20000, 5)
+    rules["layers are sent"] = c.wait(lambda: layer_why(c, 0, 0) == "sent", 5)
+    rules["the encoder"] = c.wait(
+        lambda: ((c.get("sender") or {}).get("encoder") or {}).get("fps") is not None, 5)
+    print("sender:", c.get("sender"))
+    c.ask("layers", "s0t1")
+    rules["a layer that is not asked for"] = c.wait(lambda: layer_why(c, 1, 0) == "off", 8)
+    c.ask("layers", "all")
+    rules["asked for again"] = c.wait(lambda: layer_why(c, 1, 0) not in ("off", None), 15)
+    c.ask("path", "wifi", "off")
+    rules["nothing of a path that is off"] = c.wait(lambda: c.path("wifi")["sender"] is None, 3)
+    c.ask("path", "wifi", "on")
+    rules["told again"] = c.wait(lambda: both_told(c), 8)
+    return rules
+
+
 def pause(c):
     rules = {"pause": c.ask("set_property", "pause", True)["error"] == "success"}
     time.sleep(0.5)
@@ -168,7 +205,7 @@ def live_session(folder):
         c = Control(at)
         rules = {"plays": c.wait(lambda: c.get("state") == "playing" and c.get("frames-shown") > 10),
                  "for this user alone": os.stat(at).st_mode & 0o077 == 0}
-        for story in (bad_input, observing, switches, layers, pause):
+        for story in (bad_input, observing, sender, switches, layers, pause):
             rules.update({f"{story.__name__}: {k}": v for k, v in story(c).items()})
         c.get("recorded-bytes")
         rules["events"] = {"layer"} <= {e["event"] for e in c.events}

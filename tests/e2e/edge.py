@@ -80,7 +80,12 @@ def main():
             player.wait(PATIENCE_S)
         shown = {os.path.basename(r): final(r) for _, r in players}
     rules = {"every player shows its pictures": all(s["frames_shown"] >= FRAMES for s in shown.values()),
-             "the base layer is whole": all(s["base_layer_lost"] <= LOST_MAX for s in shown.values())}
+             "the base layer is whole": all(s["base_layer_lost"] <= LOST_MAX for s in shown.values()),
+             "each is told of its own session": all(
+                 p["sender"] and p["sender"]["cc"] and p["sender"]["rtt_ms"]
+                 for s in shown.values() for p in s["paths"]),
+             "and of layers by whose they are": all(
+                 bool((s["sender"] or {}).get("layers")) == ("origin" in name) for name, s in shown.items())}
     print({name: (s["frames_shown"], s["base_layer_lost"], s["startup_ms"]) for name, s in shown.items()})
     bad = [name for name, good in rules.items() if not good]
     for name in bad:

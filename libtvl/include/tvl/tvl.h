@@ -321,6 +321,12 @@ void tvl_conn_set_user(struct tvl_conn *conn, void *user);
 void *tvl_conn_user(const struct tvl_conn *conn);
 /* Number of the connection within its endpoint, from 1; never reused. */
 uint64_t tvl_conn_id(const struct tvl_conn *conn);
+/*
+ * The connection ID that the client chose for the server's first packet (RFC 9000 7.3): both ends
+ * agree on it, so it tells whether two speak of the same connection. Bytes written [8, 20].
+ */
+#define TVL_ORIGINAL_ID_MAX 20
+size_t tvl_conn_original_id(const struct tvl_conn *conn, uint8_t out[TVL_ORIGINAL_ID_MAX]);
 /* The ALPN name agreed on; "" before the handshake. Borrowed until the connection ends. */
 const char *tvl_conn_alpn(const struct tvl_conn *conn);
 /* Subject of the certificate that the peer has shown and that was verified, as RFC 2253 writes it

@@ -30,6 +30,49 @@ static void fill_path(struct osd_path *p, const char *name, float mbps, float di
     }
 }
 
+static void fill_sender_path(struct osd_path *p, const char *cc, const char *from, const char *why)
+{
+    struct sender_path *s = &p->sender;
+    *s = (struct sender_path){ .known = true,
+                               .rate_bps = 1.3 * (double)p->rate_bps,
+                               .rtt_ms = p->rtt_ms + 3,
+                               .loss = 0.012,
+                               .cc_ago_s = 12 };
+    snprintf(s->cc, sizeof s->cc, "%s", cc);
+    snprintf(s->cc_from, sizeof s->cc_from, "%s", from);
+    snprintf(s->cc_reason, sizeof s->cc_reason, "%s", why);
+    for (int i = 0; i < OSD_HISTORY; i++) {
+        p->sender_bps[i] = 1.3f * p->history_bps[i];
+        p->sender_rtt_ms[i] = 1.1f * p->history_rtt_ms[i];
+        p->sender_loss[i] = i % 60 < 9 ? 0.03f : 0.004f;
+    }
+}
+
+static void say(struct sender_view *v, int s, int t, enum sender_why why, double mbps)
+{
+    v->layer[s][t] = (struct sender_layer){ .known = true,
+                                            .why = why,
+                                            .needed_bps = mbps * 1e6,
+                                            .sending_bps = mbps * 3e5,
+                                            .retry_ms = 2100,
+                                            .left_out = 0.13 };
+}
+
+static void fill_sender(struct osd_view *v)
+{
+    v->sender = (struct sender_view){ .known = true, .sure_bps = 1.9e6, .top = 1 };
+    v->sender.encoder = (struct sender_encoder){ .known = true, .speed = 8, .load = 0.62 };
+    say(&v->sender, 0, 0, SENDER_WHY_SENT, 0.3);
+    say(&v->sender, 0, 1, SENDER_WHY_SENT, 0.4);
+    say(&v->sender, 1, 0, SENDER_WHY_SENT, 1.1);
+    say(&v->sender, 1, 1, SENDER_WHY_QUEUE, 1.5);
+    say(&v->sender, 2, 0, SENDER_WHY_RATE, 2.4);
+    say(&v->sender, 2, 1, SENDER_WHY_BELOW, 2.9);
+    fill_sender_path(&v->path[0], "copa", "", "configured");
+    fill_sender_path(&v->path[1], "bbr", "copa",
+                     "random losses of 2.3 %: foretold 0.91 of what there is, copa 0.44");
+}
+
 static void fill(struct osd_view *v)
 {
     *v = (struct osd_view){
@@ -118,8 +161,9 @@ static int save(SDL_Surface *osd, const char *file)
 }
 
 /* What a picture can be about. */
-static const char *const whats[] = { "summary", "delay", "paths", "layers", "help",  "start",
-                                     "outage",  "bar",   "say",   "volume", "guess", NULL };
+static const char *const whats[] = { "summary", "delay",  "paths",     "layers", "help",
+                                     "start",   "outage", "bar",       "say",    "volume",
+                                     "guess",   "sender", "kept-back", "silent", NULL };
 
 static void set(struct osd_view *v, struct osd_face *face, const char *what)
 {
@@ -142,6 +186,14 @@ static void set(struct osd_view *v, struct osd_face *face, const char *what)
                                          .detail = "path wlan0: network is unreachable",
                                          .progress = 0.4,
                                          .dimmed = true };
+    }
+    if (strcmp(what, "sender") == 0 || strcmp(what, "kept-back") == 0) {
+        fill_sender(v);
+        v->page = strcmp(what, "sender") == 0 ? 3 : 4;
+    }
+    if (strcmp(what, "silent") == 0) {
+        v->page = 3;
+        v->sender.silent = true;
     }
     if (strcmp(what, "guess") == 0) {
         v->page = 2;

@@ -99,7 +99,10 @@ static void test_catalog(void **state)
     int len = msf_catalog_write(&written, json, sizeof json);
     assert_true(len > 0);
     assert_int_equal(msf_catalog_read(&c, json, (size_t)len, why, sizeof why), 0);
-    assert_int_equal(c.n_tracks, 7);
+    assert_int_equal(c.n_tracks, 8);
+    assert_string_equal(c.tracks[7].name, "svc-session"); /* no media: each session's own */
+    assert_string_equal(c.tracks[7].packaging, "svc-session");
+    assert_string_equal(c.tracks[7].role, "metrics");
     int top = msf_track_find(&c, "v-s2t1"), base = msf_track_find(&c, "v-s0t0");
     const struct msf_track *s2t1 = &c.tracks[top];
     assert_int_equal(s2t1->n_depends, 2);

@@ -30,6 +30,11 @@ static void test_handshake(void **state)
     assert_true(pair_both_connected(&p));
     assert_string_equal(tvl_conn_alpn(p.conn[0]), "test");
     assert_string_equal(tvl_conn_alpn(p.conn[1]), "test");
+    uint8_t id[2][TVL_ORIGINAL_ID_MAX];
+    const size_t len = tvl_conn_original_id(p.conn[0], id[0]);
+    assert_in_range(len, 8, TVL_ORIGINAL_ID_MAX);
+    assert_int_equal(tvl_conn_original_id(p.conn[1], id[1]), len);
+    assert_memory_equal(id[0], id[1], len);
     tvl_conn_get_stats(p.conn[0], &s);
     assert_true(s.multipath);
     assert_true(s.handshake_time >= 20000 && s.handshake_time < 100000); /* one round trip or two */
