@@ -581,14 +581,6 @@ static void on_done(void *user, struct moq_subscription *sub, uint64_t status, c
     track_over(b, t);
 }
 
-static void on_goaway(void *user, struct moq_bytes uri, uint64_t timeout_ms)
-{
-    struct broadcast *b = user;
-    (void)uri; /* another server is not followed: who is asked stays the user's choice */
-    (void)timeout_ms;
-    b->going_away = true;
-}
-
 static void on_closed(void *user, uint64_t code, const char *reason)
 {
     struct broadcast *b = user;
@@ -607,7 +599,6 @@ static const struct moq_handler moq_handler = {
     .on_object_lost = on_object_lost,
     .on_rejected = on_rejected,
     .on_done = on_done,
-    .on_goaway = on_goaway,
     .on_fetch_object = on_fetch_object,
     .on_fetch_done = on_fetch_done,
     .on_fetch_refused = on_fetch_refused,

@@ -23,6 +23,7 @@ struct broadcast {
     enum snapshot_state state;
     char why[SNAPSHOT_TEXT_MAX];
     bool stopped; /* by order: no viewer starts it */
+    bool halted;
     ev_timer retry, linger, bury;
     unsigned failures;        /* in a row */
     struct feed *feed, *dead; /* dead: freed when its call has returned */
@@ -231,7 +232,7 @@ static void end_run(struct broadcast *b, uint64_t status, const char *reason)
     LIST_FOREACH(listener, &b->listeners, link)
     {
         if (listener->on_over)
-            listener->on_over(listener->user);
+            listener->on_over(listener->user, status, reason);
     }
     b->had_live = feed_stats(b->feed, &b->last_live);
     bury(b);
@@ -327,7 +328,10 @@ static void on_end(void *user, enum feed_end end)
         end_run(b, MOQ_DONE_INTERNAL_ERROR, "the source has failed");
         fail(b, why);
     } else {
-        end_run(b, MOQ_DONE_TRACK_ENDED, "the file is over");
+        if (b->halted)
+            end_run(b, MOQ_DONE_GOING_AWAY, "the server is stopping");
+        else
+            end_run(b, MOQ_DONE_TRACK_ENDED, "the file is over");
         b->state = SOURCE_ENDED;
     }
     b->host->over(b->host->user, b, end);
@@ -508,6 +512,7 @@ void broadcast_halt(struct broadcast *b)
 {
     ev_timer_stop(b->host->loop, &b->retry);
     ev_timer_stop(b->host->loop, &b->linger);
+    b->halted = true;
     if (b->feed)
         feed_stop(b->feed);
 }

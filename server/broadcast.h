@@ -53,7 +53,8 @@ struct broadcast_listener {
     /* A run begins; both are borrowed until on_over. May be NULL. */
     void (*on_run)(void *user, const struct view *view, const struct svc_stream_info *info);
     void (*on_media)(void *user, struct media *m); /* media_ref() to keep it */
-    void (*on_over)(void *user);                   /* the run is over; may be NULL */
+    /* The run is over, with a moq_done_status; may be NULL. */
+    void (*on_over)(void *user, uint64_t status, const char *reason);
     void *user;
 };
 
@@ -71,7 +72,8 @@ void broadcast_set_config(struct broadcast *b, const struct config_source *cfg);
 int broadcast_start(struct broadcast *b);
 /* Ends the run; viewers are told `reason`. It stays idle until broadcast_start. */
 void broadcast_stop(struct broadcast *b, const char *reason);
-/* The feed gives nothing any more, nothing else changes: before the server ends. */
+/* The feed gives nothing any more, nothing else changes: before the server ends. What ends then
+ * goes on elsewhere or later. */
 void broadcast_halt(struct broadcast *b);
 bool broadcast_is_stopped(const struct broadcast *b); /* by broadcast_stop */
 enum snapshot_state broadcast_state(const struct broadcast *b);

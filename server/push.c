@@ -239,7 +239,7 @@ static void on_media(void *user, struct media *m)
     trunk_kick(p->trunk);
 }
 
-static void on_over(void *user)
+static void on_over(void *user, uint64_t status, const char *reason)
 {
     struct push *p = user;
     for (size_t i = 0; i < PUSH_TRACKS_MAX; i++) {
@@ -247,7 +247,7 @@ static void on_over(void *user)
         if (!s || p->sent[i].track < 0)
             continue; /* waits for the next run */
         forget(&p->sent[i]);
-        (void)moq_done(s, MOQ_DONE_TRACK_ENDED, "the broadcast is over");
+        (void)moq_done(s, status, reason);
     }
     hold(p);
     trunk_kick(p->trunk);

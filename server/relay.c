@@ -515,7 +515,8 @@ static void read_offer(struct relay *r, unsigned worker, const struct relay_note
     settle_waits(r);
 }
 
-static void end_publisher(struct relay *r, const struct publisher *by, const char *reason)
+static void end_publisher(struct relay *r, const struct publisher *by, uint64_t status,
+                          const char *reason)
 {
     struct space *s, *next_space;
     struct relay_track *t, *next;
@@ -527,7 +528,7 @@ static void end_publisher(struct relay *r, const struct publisher *by, const cha
     for (t = LIST_FIRST(&r->tracks); t; t = next) {
         next = LIST_NEXT(t, link);
         if (same_publisher(&t->by, by))
-            end_track(r, t, MOQ_DONE_TRACK_ENDED, MOQ_REQ_DOES_NOT_EXIST, reason);
+            end_track(r, t, status, MOQ_REQ_DOES_NOT_EXIST, reason);
     }
 }
 
@@ -572,6 +573,13 @@ void relay_off(struct relay *r, uint64_t id, uint64_t code, const char *reason)
     struct relay_track *t = find_up(r, id);
     if (t)
         end_track(r, t, t->state == TRACK_ON ? code : MOQ_DONE_TRACK_ENDED, code, reason);
+}
+
+void relay_lost(struct relay *r, uint64_t id, const char *reason)
+{
+    struct relay_track *t = find_up(r, id);
+    if (t)
+        end_track(r, t, MOQ_DONE_INTERNAL_ERROR, MOQ_REQ_TIMEOUT, reason);
 }
 
 static void to_cache(struct relay_track *t, struct media *m)
@@ -688,7 +696,7 @@ void relay_read(struct relay *r, unsigned worker, struct relay_note *n)
             remove_space(r, s);
         break;
     case RELAY_GONE:
-        end_publisher(r, &by, "its publisher has gone");
+        end_publisher(r, &by, MOQ_DONE_INTERNAL_ERROR, "its publisher has gone");
         break;
     case RELAY_WANT:
         want(r, worker, &name, wait_ms * 1000);
@@ -714,7 +722,7 @@ int relay_publish(struct relay *r, const struct moq_name *ns, const struct relay
 void relay_unpublish(struct relay *r, const struct relay_local *local, const char *reason)
 {
     const struct publisher by = { .local = local };
-    end_publisher(r, &by, reason);
+    end_publisher(r, &by, MOQ_DONE_TRACK_ENDED, reason);
 }
 
 void relay_list_ours(struct relay *r, const char *ns, bool there)

@@ -53,6 +53,8 @@ void relay_unpublish(struct relay *r, const struct relay_local *local, const cha
 void relay_on(struct relay *r, uint64_t id, const struct moq_location *largest,
               struct moq_bytes properties);
 void relay_off(struct relay *r, uint64_t id, uint64_t code, const char *reason);
+/* Whoever has it cannot be reached: not its end, viewers may ask again. */
+void relay_lost(struct relay *r, uint64_t id, const char *reason);
 void relay_media(struct relay *r, uint64_t id, const struct moq_object *obj);
 void relay_subgroup_end(struct relay *r, uint64_t id, uint64_t group, uint64_t subgroup,
                         bool whole);

@@ -173,31 +173,40 @@ static void halt_sources(struct server *s)
         broadcast_halt(directory_at(s->directory, i));
 }
 
-static void begin_drain(struct server *s, const char *reason, tvl_time patience)
+/* `status` of what ends now: over, or only not here. */
+static void begin_drain(struct server *s, enum moq_done_status status, const char *reason,
+                        tvl_time patience)
 {
     const tvl_time now = clock_now_us();
     s->phase = SERVER_DRAINING;
+    s->why = reason;
     s->busy_at = now;
     s->phase_until = now + patience;
     halt_sources(s);
-    server_post_all(s, LETTER_DONE, 0, MOQ_DONE_TRACK_ENDED, reason);
+    server_post_all(s, LETTER_DONE, 0, status, reason);
     log_line(LOG_INFO, "%s; %u viewers", reason, atomic_load(&s->worker_host.viewers));
+}
+
+static const char stopping[] = "the server is stopping";
+
+static void drain_to_stop(struct server *s)
+{
+    begin_drain(s, MOQ_DONE_GOING_AWAY, stopping, DRAIN_SIGNAL_US);
 }
 
 void server_leave(struct server *s)
 {
-    static const char reason[] = "the server is stopping";
     if (s->phase != SERVER_SERVING)
         return;
     desk_stopping(s->desk, s->cfg->drain_s + (DRAIN_SIGNAL_US + CLOSE_US) / US_PER_S);
     if (s->cfg->drain_s == 0 || atomic_load(&s->worker_host.viewers) == 0) {
-        begin_drain(s, reason, DRAIN_SIGNAL_US);
+        drain_to_stop(s);
         return;
     }
     s->phase = SERVER_LEAVING;
     s->phase_until = clock_now_us() + s->cfg->drain_s * (tvl_time)US_PER_S;
-    server_post_all(s, LETTER_LEAVE, 0, s->cfg->drain_s * UINT64_C(1000), reason);
-    log_line(LOG_INFO, "%s; %u viewers have %u s", reason, atomic_load(&s->worker_host.viewers),
+    server_post_all(s, LETTER_LEAVE, 0, s->cfg->drain_s * UINT64_C(1000), stopping);
+    log_line(LOG_INFO, "%s; %u viewers have %u s", stopping, atomic_load(&s->worker_host.viewers),
              s->cfg->drain_s);
 }
 
@@ -206,14 +215,14 @@ static void begin_close(struct server *s, tvl_time now)
     s->phase = SERVER_CLOSING;
     s->phase_until = now + CLOSE_US;
     report(s, REPORT_FINAL);
-    server_post_all(s, LETTER_CLOSE, 0, MOQ_NO_ERROR, "the broadcast is over");
+    server_post_all(s, LETTER_CLOSE, 0, MOQ_NO_ERROR, s->why);
 }
 
 static void advance_end(struct server *s, tvl_time now)
 {
     const bool alone = atomic_load(&s->worker_host.viewers) == 0;
     if (s->phase == SERVER_LEAVING && (alone || now >= s->phase_until))
-        begin_drain(s, "the server is stopping", DRAIN_SIGNAL_US);
+        drain_to_stop(s);
     if (s->phase == SERVER_DRAINING &&
         (alone || now - s->busy_at >= DRAIN_QUIET_US || now >= s->phase_until))
         begin_close(s, now);
@@ -241,7 +250,8 @@ static void on_over(void *user, struct broadcast *b, enum feed_end end)
     s->source_failed = end == FEED_DAMAGED;
     snprintf(s->failed_why, sizeof s->failed_why, "%s: %s", cfg->input, broadcast_why(b));
     /* The last base units may take as long as they live. */
-    begin_drain(s, end == FEED_END ? "the file is over" : "the file is damaged",
+    begin_drain(s, MOQ_DONE_TRACK_ENDED,
+                end == FEED_END ? "the file is over" : "the file is damaged",
                 cfg->latency_ms * (tvl_time)US_PER_MS * (POLICY_LIVES_MOST + 1));
 }
 

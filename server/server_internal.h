@@ -42,6 +42,7 @@ struct server {
     ev_signal on_term, on_int;
     ev_timer tick, report;
     enum server_phase phase;
+    const char *why;                      /* SERVER_DRAINING and later; static */
     tvl_time began, busy_at, phase_until; /* busy_at: when something was last left to send */
     bool json_failed, source_failed;
     char failed_why[BROADCAST_WHY_MAX];

@@ -273,7 +273,7 @@ static void on_patience(struct ev_loop *loop, ev_timer *timer, int events)
     while (!LIST_EMPTY(&u->pulled)) {
         const uint64_t id = LIST_FIRST(&u->pulled)->id;
         remove_pulled(LIST_FIRST(&u->pulled));
-        relay_off(u->relay, id, MOQ_REQ_TIMEOUT, "its server is not to be reached");
+        relay_lost(u->relay, id, "its server is not to be reached");
     }
     look_for_end(u);
 }

@@ -119,6 +119,30 @@ def server_dies(folder):
     })
 
 
+def server_stops(folder, drain_s):
+    """It is told to, and another one takes its place: not the end of the broadcast."""
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, [*LIVE, "--drain", str(drain_s)])
+        server = stage.serve()
+        player = stage.play("--reconnect", "30")
+        time.sleep(2)
+        server.process.terminate()
+        server.wait(PATIENCE_S)
+        back_s = time.monotonic() - player.started
+        stage.serve()
+        time.sleep(RESUMED_WITHIN_S)
+        alive = player.process.poll() is None
+        report, log = stage.end()
+    after = [t for t in shown_times(report) if t > back_s]
+    print(f"server stopped with --drain {drain_s}, another after {back_s:.1f} s: {len(after)} pictures of it, "
+          f"log {log}, events {report['events'][-4:]}")
+    return exit_code({
+        "the player stays": alive,
+        "pictures go on": len(after) > 30,
+        "one line of log": len(log) == 1,
+    })
+
+
 def all_paths_dead(folder):
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, LIVE)
@@ -235,6 +259,7 @@ def main():
     folder = material.folder("resume")
     seconds = 60 if "--minute" in sys.argv else 6
     stories = (never_there, clock_stepped, server_dies, all_paths_dead,
+               *(lambda where, s=s: server_stops(where, s) for s in (0, 1)),
                lambda where: path_flaps(where, seconds))
     return max(story(os.path.join(folder, str(i))) for i, story in enumerate(stories))
 

@@ -275,6 +275,20 @@ static void a_worker_that_does_not_run_loses_whole_groups(void **state)
     take_down(b);
 }
 
+static void what_a_stopping_server_ends_goes_on(void **state)
+{
+    struct broadcast *b = set_up(&film);
+
+    (void)state;
+    (void)broadcast_start(b);
+    tell(b, LETTER_WANTED, 0, 0);
+    broadcast_halt(b);
+    source.sink.on_end(source.sink.user, FEED_END);
+    assert_int_equal(box[0].last->kind, LETTER_OVER);
+    assert_int_equal(box[0].last->code, MOQ_DONE_GOING_AWAY);
+    take_down(b);
+}
+
 static void an_end_is_told_and_the_next_is_refused(void **state)
 {
     struct broadcast *b = set_up(&film);
@@ -402,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_asks_is_shown_and_gets_all_from_then_on),
         cmocka_unit_test(a_worker_that_does_not_run_loses_whole_groups),
+        cmocka_unit_test(what_a_stopping_server_ends_goes_on),
         cmocka_unit_test(an_end_is_told_and_the_next_is_refused),
         cmocka_unit_test(what_is_on_demand_waits_for_somebody),
         cmocka_unit_test(a_failure_is_one_line_and_an_answer),
