@@ -388,6 +388,7 @@ static int open_core(struct server *s, char *why, size_t why_size)
     s->worker_host.ring = ring_main;
     s->worker_host.user = s;
     s->worker_host.policy_log = s->policy_log;
+    s->worker_host.chooses = s->cfg->transport.objective != TVL_OBJECTIVE_NONE;
     s->worker_host.access = s->port.access = s->access;
     atomic_init(&s->worker_host.viewers_max, s->cfg->viewers_max);
     s->relay = relay_new(&(struct relay_host){ .user = s,

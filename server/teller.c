@@ -181,7 +181,7 @@ static void remember(struct teller_asked *a, const struct snapshot_session *is,
 }
 
 void teller_tell(struct teller *t, const struct snapshot_session *is, const struct watch *w,
-                 const struct watch_way *way, tvl_time now)
+                 const struct watch_way *way, bool chooses, tvl_time now)
 {
     struct teller_asked *a = t->asked;
     struct session_reason reason[SNAPSHOT_PATHS_MAX];
@@ -190,6 +190,9 @@ void teller_tell(struct teller *t, const struct snapshot_session *is, const stru
     tvl_conn_get_stats(way->conn, &stats);
     for (size_t i = 0; i < is->n_paths; i++)
         explain(t, way->conn, &is->path[i], now, &reason[i]);
+    for (size_t i = 0; chooses && i < is->n_paths; i++)
+        if (!*reason[i].text)
+            snprintf(reason[i].text, sizeof reason[i].text, "to begin with; none was chosen yet");
     if (a->told_at && a->run != (w && w->view ? w->view->id : 0))
         a->was.n_tracks = 0; /* they counted something else */
     struct session_view v = { .ns = a->ns,

@@ -36,8 +36,9 @@ void teller_done(struct teller *t, uint64_t status, const char *reason); /* PUBL
 
 /* The namespace that it is to be told about now; NULL: nothing is to be told. */
 const char *teller_due(const struct teller *t, tvl_time now);
-/* Then: `is` is the session now, `w` its watching of that namespace; NULL: it is not ours. */
+/* Then: `is` is the session now, `w` its watching of that namespace; NULL: it is not ours.
+ * `chooses`: the paths' controllers are chosen while they run. */
 void teller_tell(struct teller *t, const struct snapshot_session *is, const struct watch *w,
-                 const struct watch_way *way, tvl_time now);
+                 const struct watch_way *way, bool chooses, tvl_time now);
 
 #endif

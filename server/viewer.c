@@ -242,7 +242,7 @@ static void tell_session(struct viewer *v, tvl_time now)
     is.n_tracks = 0;
     if (w)
         watch_snapshot(w, &is);
-    teller_tell(&v->teller, &is, w, &v->way, now);
+    teller_tell(&v->teller, &is, w, &v->way, v->host->chooses, now);
 }
 
 static void on_subscribe(void *user, struct moq_sending *s, const struct moq_name *name,

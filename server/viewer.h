@@ -21,6 +21,7 @@ struct viewer;
 struct viewer_host { /* the worker, to its viewers */
     void *user;
     FILE *policy_log; /* of what is decided; NULL: none */
+    bool chooses;     /* paths' controllers, while they run */
     struct access *access;
     /* The broadcast of that name as it is followed, asked for if it is not yet. NULL: no memory. */
     struct follow *(*follow)(void *user, const char *ns);

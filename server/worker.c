@@ -641,6 +641,7 @@ struct worker *worker_new(unsigned number, struct worker_host *host)
     w->host = host;
     w->viewer_host = (struct viewer_host){ .user = w,
                                            .policy_log = host->policy_log,
+                                           .chooses = host->chooses,
                                            .access = host->access,
                                            .follow = follow,
                                            .left = left,

@@ -24,6 +24,7 @@ struct worker_host {          /* the server, to its workers; outlives them */
     void (*ring)(void *user); /* from any thread: there is something in it */
     void *user;
     FILE *policy_log;                    /* of what is decided; NULL: none */
+    bool chooses;                        /* paths' controllers, while they run */
     struct access *access;               /* who may do what */
     atomic_uint viewers_max;             /* sessions at once, of all workers */
     atomic_uint viewers;                 /* that are there */

@@ -254,6 +254,32 @@ def disk_full(folder):
     return exit_code(rules)
 
 
+def chosen(folder):
+    """The server chooses controllers while it runs: the player can say which, and why."""
+    at = os.path.join(folder, "socket")
+    knowledge = os.path.join(sys.argv[1], "configs", "knowledge")
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, LIVE + ["--cc", "cubic", "--objective", "video",
+                                               "--knowledge", knowledge])
+        stage.serve()
+        stage.link(["wifi", "lte"])
+        player = stage.play("--control", at, paths=["wifi", "lte"])
+        c = Control(at)
+        def told():
+            return [p["sender"] for p in c.get("paths") if p["sender"] and p["sender"]["cc_from"]]
+        rules = {"both paths' controllers are chosen": c.wait(lambda: len(told()) == 2, 15)}
+        for s in told():
+            print({k: v for k, v in s.items() if k.startswith("cc")})
+        rules["from what to what"] = all(s["cc_from"] == "cubic" != s["cc"] for s in told())
+        rules["why, and when"] = all(
+            s["cc"] in s["cc_reason"] and 0 <= s["cc_ago_s"] < 60 for s in told())
+        c.ask("quit")
+        player.process.wait(PATIENCE_S)
+    report = material.scenario.read_json(stage.report, player)
+    rules["the report has it, too"] = all(p["sender"]["cc_from"] == "cubic" for p in report["paths"])
+    return exit_code(rules)
+
+
 def words():
     """Help, man page and docs name the same keys, commands and properties."""
     root = sys.argv[1]
@@ -280,7 +306,8 @@ def main():
     folder = material.folder("control")
     wrong, record = live_session(os.path.join(folder, "live"))
     return max(wrong, plays_again(os.path.join(folder, "again"), record),
-               disk_full(os.path.join(folder, "full")), words())
+               disk_full(os.path.join(folder, "full")), chosen(os.path.join(folder, "chosen")),
+               words())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from programs import ROOT, ProgramFailed, make_pki  # noqa: E402
 WORK = os.path.join(ROOT, "build", "pictures")
 SECONDS = 14
 LINKS = [scenario.Link("wifi", 7e6, 12), scenario.Link("lte", 5e6, 40)]
-SOURCE = ["--live", "test:1280x720@30", "--layers", "L3T2", "--bitrate", "250,600,1400"]
+SOURCE = ["--live", "test:1280x720@30", "--layers", "L3T2", "--bitrate", "250,600,1400",
+          "--cc", "cubic", "--objective", "video",
+          "--knowledge", os.path.join(ROOT, "configs", "knowledge")]
 PAGES = {"delay": 2, "paths": 3, "layers": 4}
 
 
