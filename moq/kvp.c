@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#define DYNAMIC_GROUPS 0x30 /* track property */
+
 int moq_kvp_read(struct moq_reader *r, struct moq_kvp *kvp)
 {
     if (!r->failed && moq_reader_left(r) == 0)
@@ -48,5 +50,15 @@ bool moq_kvp_has_mandatory(struct moq_bytes b)
     while (moq_kvp_read(&r, &kvp) > 0)
         if (kvp.type >= MOQ_MANDATORY_FIRST && kvp.type <= MOQ_MANDATORY_LAST)
             return true;
+    return false;
+}
+
+bool moq_has_dynamic_groups(struct moq_bytes track_properties)
+{
+    struct moq_reader r = moq_reader_of(track_properties.bytes, track_properties.len);
+    struct moq_kvp pair = { 0 };
+    while (moq_kvp_read(&r, &pair) == 1)
+        if (pair.type == DYNAMIC_GROUPS)
+            return pair.value == 1;
     return false;
 }

@@ -603,6 +603,13 @@ static void read_watched(struct broadcast *b, const struct letter *l)
         encoder_orders_refresh(b->orders, 0, NULL);
 }
 
+/* A key picture for the base; what is above it can be predicted anew from what is below. */
+static void read_anew(struct broadcast *b, const struct letter *l)
+{
+    if (b->orders && l->track < b->tracks.n && b->tracks.track[l->track].kind == TRACK_LAYER)
+        encoder_orders_refresh(b->orders, b->tracks.track[l->track].layer.spatial, NULL);
+}
+
 static void read_best(struct broadcast *b, const struct letter *l)
 {
     b->best[l->worker] = l->best;
@@ -640,6 +647,9 @@ void broadcast_read(struct broadcast *b, const struct letter *l)
         break;
     case LETTER_WATCHED:
         read_watched(b, l);
+        break;
+    case LETTER_ANEW:
+        read_anew(b, l);
         break;
     case LETTER_CROWD:
         b->crowd[l->worker] = l->count;

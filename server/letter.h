@@ -41,6 +41,7 @@ enum letter_kind {
     LETTER_WANTED,  /* somebody asks for ns: LETTER_SHOWN or LETTER_REFUSED follows, now or later */
     LETTER_LEFT,    /* id: nobody there follows it any more */
     LETTER_WATCHED, /* id: somebody has come to track number `track`: not the catalog */
+    LETTER_ANEW,    /* id: somebody there begins track number `track` anew */
     LETTER_CROWD,   /* id: `count` sessions watch it */
     LETTER_MISSED,  /* id: a viewer lacks what follows leans on, in `spatial`; held, if has_held,
                        is what all there hold who have that layer */

@@ -33,6 +33,7 @@ struct relay_track {
     struct publisher by;
     enum track_state state;
     bool offered;                /* by PUBLISH: it stays when nobody follows */
+    uint64_t anew_at;            /* us, a new group was asked for; 0: never */
     uint32_t followers, waiting; /* a bit for each worker */
     bool has_largest;
     struct moq_location largest;
@@ -57,7 +58,7 @@ struct relay {
     LIST_HEAD(, relay_track) tracks;
     LIST_HEAD(, wait) waits;
     size_t n_spaces, n_tracks, n_waits;
-    uint64_t last_id;
+    uint64_t last_id, now; /* us, of the last tick */
     uint64_t objects, bytes;
 };
 
@@ -135,6 +136,27 @@ static void forward(const struct relay *r, const struct relay_track *t, bool on)
     n->id = t->up;
     n->session = t->by.session;
     n->forward = on;
+    post(r, t->by.worker, n);
+}
+
+/* Several workers may ask at once. */
+static void anew(const struct relay *r, struct relay_track *t)
+{
+    const uint64_t group = t->has_largest ? t->largest.group + 1 : 0;
+    if (t->anew_at != 0 && r->now - t->anew_at < RELAY_ANEW_APART_US)
+        return;
+    t->anew_at = r->now;
+    if (t->by.local) {
+        if (t->by.local->anew)
+            t->by.local->anew(t->by.local->user, t->up, group);
+        return;
+    }
+    struct relay_note *n = note_for(RELAY_ANEW, NULL, NULL);
+    if (!n)
+        return;
+    n->id = t->up;
+    n->session = t->by.session;
+    n->number = group;
     post(r, t->by.worker, n);
 }
 
@@ -404,6 +426,7 @@ static void settle_waits(struct relay *r)
 void relay_tick(struct relay *r, uint64_t now_us)
 {
     struct wait *w, *next;
+    r->now = now_us;
     for (w = LIST_FIRST(&r->waits); w; w = next) {
         next = LIST_NEXT(w, link);
         if (w->until == 0)
@@ -654,11 +677,14 @@ void relay_subgroup_end(struct relay *r, uint64_t id, uint64_t group, uint64_t s
 
 static void read_of_track(struct relay *r, unsigned worker, struct relay_note *n)
 {
-    struct relay_track *t = n->kind == RELAY_LEFT ? find_track(r, n->id) : find_up(r, n->id);
+    const bool of_subscribers = n->kind == RELAY_LEFT || n->kind == RELAY_ANEW;
+    struct relay_track *t = of_subscribers ? find_track(r, n->id) : find_up(r, n->id);
     if (!t)
         return;
     if (n->kind == RELAY_LEFT)
         left(r, t, worker);
+    else if (n->kind == RELAY_ANEW)
+        anew(r, t);
     else if (t->by.local || t->by.worker != worker)
         return;
     else if (n->kind == RELAY_ON)

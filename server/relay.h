@@ -34,6 +34,8 @@ struct relay_local {
     void *user;
     void (*pull)(void *user, uint64_t id, const struct moq_name *name);
     void (*drop)(void *user, uint64_t id);
+    /* A group of this number or a later one is wanted. May be NULL. */
+    void (*anew)(void *user, uint64_t id, uint64_t group);
 };
 
 struct relay *relay_new(const struct relay_host *host); /* NULL: no memory */

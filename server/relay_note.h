@@ -23,6 +23,8 @@
     (1u << 20)                      /* bytes of the newest group that are kept for who comes late \
                                      */
 #define RELAY_CACHE_OBJECTS_MAX 512 /* and objects */
+#define RELAY_ANEW_APART_US \
+    1000000 /* between requests for a new group of a track, from a worker and to its publisher */
 
 enum relay_note_kind {
     /* to the main loop */
@@ -32,6 +34,8 @@ enum relay_note_kind {
     RELAY_GONE,     /* session is over: all that it published is */
     RELAY_WANT,     /* `name` is subscribed to there; wait_ms: so long it may wait */
     RELAY_LEFT,     /* track id: nobody there any more */
+    RELAY_ANEW,     /* track id: somebody there lacks what follows leans on. Also to a worker, with
+                       session and number: a group of that number or a later one is wanted */
     RELAY_ON,       /* track id is subscribed to: has_largest, properties */
     RELAY_OFF,      /* track id was refused, or is over: code, reason */
     /* to a worker */

@@ -249,6 +249,11 @@ void relay_read_of_publisher(struct relay_side *side, const struct relay_note *n
     } else if (p && n->kind == RELAY_FORWARD && p->options.forward != n->forward) {
         p->options.forward = n->forward;
         (void)moq_subscription_update(p->sub, &p->options);
+    } else if (p && n->kind == RELAY_ANEW) {
+        struct moq_subscribe_options o = p->options;
+        o.has_new_group = true;
+        o.new_group = n->number;
+        (void)moq_subscription_update(p->sub, &o);
     }
 }
 

@@ -162,18 +162,31 @@ void relay_stream_ended(struct relay_member *m, const struct wire_flight *f, boo
 
 /* ---- objects to subscribers ---- */
 
+/* The publisher may be able to help. */
+static void ask_anew(const struct relay_side *side, struct relay_track *t, uint64_t now)
+{
+    if (!t->dynamic || (t->anew_at != 0 && now - t->anew_at < RELAY_ANEW_APART_US))
+        return;
+    t->anew_at = now;
+    struct relay_note *n = relay_note_new(RELAY_ANEW, NULL, NULL);
+    if (n)
+        n->id = t->id;
+    relay_side_post(side, n);
+}
+
 static void send_one(struct relay_sending *s, const struct moq_object *obj)
 {
-    const struct relay_track *t = s->track;
+    struct relay_track *t = s->track;
     struct relay_member *m = s->member;
     if (!s->accepted || !moq_sending_options(s->sending)->forward)
         return;
     struct relay_thin *thin = m->wire && t->index >= 0 ? thin_of(m, t->layers) : NULL;
     if (m->wire)
         m->wire->tvl.now = clock_now_us();
-    if (thin)
-        relay_thin_offer(thin, m->wire, s->sending, (size_t)t->index, obj);
-    else if (tvl_backlog(s->member->conn, UINT64_MAX) > RELAY_BACKLOG_MAX)
+    if (thin) {
+        if (relay_thin_offer(thin, m->wire, s->sending, (size_t)t->index, obj))
+            ask_anew(m->side, t, m->wire->tvl.now);
+    } else if (tvl_backlog(s->member->conn, UINT64_MAX) > RELAY_BACKLOG_MAX)
         moq_subgroup_end(s->sending, obj->group, obj->subgroup, false);
     else
         (void)moq_object_relay(s->sending, obj, 0); /* what does not fit or is not wanted is lost */
@@ -315,8 +328,11 @@ bool relay_subscribe(struct relay_member *m, struct moq_sending *s, const struct
         moq_reject(s, MOQ_REQ_INTERNAL, "out of memory");
         return true;
     }
-    *sending =
-        (struct relay_sending){ .track = t, .member = m, .sending = s, .until_ms = until_ms };
+    *sending = (struct relay_sending){ .track = t,
+                                       .member = m,
+                                       .sending = s,
+                                       .until_ms = until_ms,
+                                       .forward = moq_sending_options(s)->forward };
     LIST_INSERT_HEAD(&t->sendings, sending, of_track);
     LIST_INSERT_HEAD(&m->sendings, sending, of_member);
     moq_sending_set_user(s, NULL); /* not what viewer.c takes it for */
@@ -343,6 +359,24 @@ bool relay_sending_name(const struct relay_member *m, const struct moq_sending *
     if (sending)
         relay_name_of(&sending->track->name, out);
     return sending != NULL;
+}
+
+/* Forward on again is as good as a new subscription; a new group may be asked for. */
+void relay_updated(struct relay_member *m, const struct moq_sending *sending,
+                   const struct moq_subscribe_options *o)
+{
+    struct relay_sending *s = find_sending(m, sending);
+    struct relay_track *t = s ? s->track : NULL;
+    if (!t || t->id == 0)
+        return;
+    const bool on = o->forward && !s->forward;
+    const bool base = t->index >= 0 &&
+                      t->index == tracks_of_layer(&t->layers->tracks, (struct svc_layer){ 0, 0 });
+    const bool asked = o->has_new_group &&
+                       (o->new_group == 0 || !t->has_largest || t->largest.group < o->new_group);
+    s->forward = o->forward;
+    if ((on && base) || asked)
+        ask_anew(m->side, t, clock_now_us());
 }
 
 void relay_grant(struct relay_member *m, const struct moq_sending *s, uint64_t until_ms)
@@ -394,6 +428,8 @@ static void read_shown(struct relay_side *side, const struct relay_note *n)
     t->largest = n->largest;
     if (relay_keep(&t->properties, n->properties, n->properties_len) < 0)
         log_line(LOG_ERROR, "relay: out of memory");
+    t->dynamic =
+        moq_has_dynamic_groups((struct moq_bytes){ t->properties.bytes, t->properties.len });
     for (s = LIST_FIRST(&t->sendings); s; s = next) {
         next = LIST_NEXT(s, of_track);
         accept_one(s);
@@ -537,6 +573,7 @@ void relay_side_read(struct relay_side *side, const struct relay_note *n)
         [RELAY_PULL] = relay_read_of_publisher,
         [RELAY_FORWARD] = relay_read_of_publisher,
         [RELAY_DROP] = relay_read_of_publisher,
+        [RELAY_ANEW] = relay_read_of_publisher,
         [RELAY_SHOWN] = read_shown,
         [RELAY_REFUSED] = read_refused,
         [RELAY_OURS] = read_ours,

@@ -72,6 +72,8 @@ bool relay_subscribe(struct relay_member *m, struct moq_sending *s, const struct
 /* Granted anew, as far as it goes. The name asked for; false: not the relay's. */
 bool relay_sending_name(const struct relay_member *m, const struct moq_sending *s,
                         struct moq_name *out);
+void relay_updated(struct relay_member *m, const struct moq_sending *s,
+                   const struct moq_subscribe_options *o);
 void relay_grant(struct relay_member *m, const struct moq_sending *s, uint64_t until_ms);
 /* Subscriptions that were granted until now, or less, end: PUBLISH_DONE, MOQ_DONE_UNAUTHORIZED. */
 void relay_expire(struct relay_member *m, uint64_t now_ms);

@@ -20,7 +20,8 @@ struct relay_track { /* that somebody here has subscribed to */
     LIST_HEAD(, relay_sending) sendings;
     struct cached *cache; /* of the newest group; NULL: nothing yet */
     size_t n_cache, cache_bytes;
-    bool catalog;
+    bool catalog, dynamic;       /* dynamic: a new group of it may be asked for */
+    uint64_t anew_at;            /* us, when one was; 0: never */
     struct relay_layers *layers; /* of its namespace's catalog, a reference; NULL: not known */
     int index;                   /* in them; -1: none of them */
 };
@@ -31,7 +32,7 @@ struct relay_sending { /* the user of its moq_sending */
     struct relay_member *member;
     struct moq_sending *sending;
     uint64_t until_ms;
-    bool accepted;
+    bool accepted, forward; /* forward: when it was last heard of */
 };
 
 struct relay_pulled { /* a track of a publisher here; the user of its moq_subscription */

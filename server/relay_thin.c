@@ -145,7 +145,7 @@ static struct policy_order judge(struct relay_thin *t, const struct wire *wire, 
     return sender_judge(&t->sender, NULL, &view, unit);
 }
 
-void relay_thin_offer(struct relay_thin *t, struct wire *wire, struct moq_sending *s, size_t track,
+bool relay_thin_offer(struct relay_thin *t, struct wire *wire, struct moq_sending *s, size_t track,
                       const struct moq_object *obj)
 {
     const struct track *of = &t->layers->tracks.track[track];
@@ -161,17 +161,18 @@ void relay_thin_offer(struct relay_thin *t, struct wire *wire, struct moq_sendin
         order = judge(t, wire, track, &unit);
     if (order.verdict != POLICY_SEND) {
         moq_subgroup_end(s, obj->group, obj->subgroup, false);
-        return;
+        return order.refresh;
     }
     const uint64_t last = wire->last_stream;
     if (moq_object_relay(s, obj, order.lifetime_us) < 0)
-        return; /* before what it asked to begin with, or no stream to be had */
+        return false; /* before what it asked to begin with, or no stream to be had */
     if (judged)
         sender_sent(&t->sender, NULL, &unit, wire->tvl.now);
     if (wire->last_stream == last)
-        return; /* not alone on its stream: its fate is not heard of */
+        return false; /* not alone on its stream: its fate is not heard of */
     t->rank[track] = wire->last_rank;
     wire_note(wire, (uint8_t)(RELAY_THIN_WATCH + t->number), track, judged ? unit.picture : 0);
+    return false;
 }
 
 void relay_thin_ended(struct relay_thin *t, const struct wire_flight *f, bool expired, uint64_t now)

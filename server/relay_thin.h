@@ -43,8 +43,9 @@ struct relay_thin { /* of one session and namespace */
 struct relay_thin *relay_thin_new(struct relay_layers *layers, uint8_t number, uint64_t session);
 void relay_thin_free(struct relay_thin *t); /* NULL allowed */
 
-/* Sends or leaves out an object of track number `track` of the layers. */
-void relay_thin_offer(struct relay_thin *t, struct wire *wire, struct moq_sending *s, size_t track,
+/* Sends or leaves out an object of track number `track` of the layers. True: it was left out as its
+ * session lacks what it leans on; but for that it would have gone. */
+bool relay_thin_offer(struct relay_thin *t, struct wire *wire, struct moq_sending *s, size_t track,
                       const struct moq_object *obj);
 /* A stream of it has ended. */
 void relay_thin_ended(struct relay_thin *t, const struct wire_flight *f, bool expired,

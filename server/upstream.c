@@ -48,13 +48,19 @@ static void remove_pulled(struct pulled *p)
     free(p);
 }
 
+static struct moq_subscribe_options options(void)
+{
+    struct moq_subscribe_options o;
+    moq_subscribe_options_init(&o);
+    o.filter = MOQ_FILTER_NONE; /* who subscribes here has one of his own */
+    return o;
+}
+
 static void subscribe(struct pulled *p)
 {
     struct upstream *u = p->upstream;
-    struct moq_subscribe_options o;
+    const struct moq_subscribe_options o = options();
     struct moq_name name;
-    moq_subscribe_options_init(&o);
-    o.filter = MOQ_FILTER_NONE; /* who subscribes here has one of his own */
     int rc = moq_name_unpack(&name, p->name, p->name_len);
     if (rc == 0)
         rc = moq_subscribe(trunk_moq(u->trunk), &name, &o, p, &p->sub);
@@ -112,6 +118,30 @@ static void pull(void *user, uint64_t id, const struct moq_name *name)
     trunk_want(u->trunk, true);
 }
 
+static struct pulled *find_pulled(const struct upstream *u, uint64_t id)
+{
+    struct pulled *p;
+    LIST_FOREACH(p, &u->pulled, link)
+    {
+        if (p->id == id)
+            break;
+    }
+    return p;
+}
+
+static void anew(void *user, uint64_t id, uint64_t group)
+{
+    const struct upstream *u = user;
+    const struct pulled *p = find_pulled(u, id);
+    if (!p || !p->sub)
+        return;
+    struct moq_subscribe_options o = options();
+    o.has_new_group = true;
+    o.new_group = group;
+    (void)moq_subscription_update(p->sub, &o);
+    trunk_kick(u->trunk);
+}
+
 static void look_for_end(struct upstream *u)
 {
     if (u->n_pulled > 0)
@@ -125,12 +155,7 @@ static void look_for_end(struct upstream *u)
 static void drop(void *user, uint64_t id)
 {
     struct upstream *u = user;
-    struct pulled *p;
-    LIST_FOREACH(p, &u->pulled, link)
-    {
-        if (p->id == id)
-            break;
-    }
+    struct pulled *p = find_pulled(u, id);
     if (!p)
         return;
     if (p->sub) {
@@ -305,7 +330,7 @@ int upstream_new(struct upstream **out, struct ev_loop *loop, struct relay *rela
     u->relay = relay;
     u->n_ns = ns.n_ns;
     u->ns = path + 1;
-    u->local = (struct relay_local){ .user = u, .pull = pull, .drop = drop };
+    u->local = (struct relay_local){ .user = u, .pull = pull, .drop = drop, .anew = anew };
     LIST_INIT(&u->pulled);
     ev_timer_init(&u->patience, on_patience, 0., 0.);
     ev_timer_init(&u->linger, on_linger, 0., 0.);

@@ -268,15 +268,34 @@ void viewer_subscribe_ours(void *user, struct relay_member *m, struct moq_sendin
     subscribe_ours(m->user, s, name, until_ms);
 }
 
+/* Forward on again is as good as a new subscription; a new group may be asked for. */
+static void begin_anew(const struct viewer *v, struct subscription *sub,
+                       const struct moq_subscribe_options *o)
+{
+    const struct watch *w = sub->watch;
+    const bool on = o->forward && !sub->forward;
+    sub->forward = o->forward;
+    if (sub->track < 0 || !w->follow)
+        return;
+    if (on)
+        tell_watched(v, w, sub->track);
+    if (o->has_new_group && (o->new_group == 0 || !w->follow->has_largest[sub->track] ||
+                             w->follow->largest[sub->track].group < o->new_group))
+        v->host->anew(v->host->user, w->follow, (size_t)sub->track);
+}
+
 /* A newer token may come with an update: what it grants lasts longer. */
 static void on_update(void *user, struct moq_sending *s, const struct moq_subscribe_options *o)
 {
     struct viewer *v = user;
-    const struct subscription *sub = moq_sending_user(s);
+    struct subscription *sub = moq_sending_user(s);
     const struct moq_token *tokens;
     struct access_verdict a;
     struct moq_name name;
-    (void)o;
+    if (sub)
+        begin_anew(v, sub, o);
+    else
+        relay_updated(&v->relay, s, o);
     if (moq_tokens(v->moq, &tokens) == 0)
         return;
     if (sub ? moq_name_from_text(&name, sub->watch->ns, "") < 0

@@ -29,6 +29,8 @@ struct viewer_host { /* the worker, to its viewers */
     void (*left)(void *user, struct follow *f);
     /* A session has come to the track, which is not the catalog. */
     void (*watched)(void *user, struct follow *f, size_t track);
+    /* Somebody there asks for a beginning of that track, a layer. */
+    void (*anew)(void *user, struct follow *f, size_t track);
     /* A unit did not reach it, and what follows in its layer leans on it; later ones do. */
     void (*missed)(void *user, const struct watch *w, uint8_t spatial);
     struct relay_side *relay; /* what others publish and subscribe to */

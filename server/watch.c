@@ -193,7 +193,9 @@ static int answer(struct watch *w, struct subscription *sub)
     /* The catalog is constant: whoever asks gets it now, so nothing counts as published before. */
     const struct moq_location *largest =
         !catalog && w->follow->has_largest[track] ? &w->follow->largest[track] : NULL;
-    if (moq_accept(sub->sending, largest, (struct moq_bytes){ 0 }) < 0) {
+    const bool coded = w->view->coded && track_of(w, (size_t)track)->kind == TRACK_LAYER;
+    if (moq_accept(sub->sending, largest, coded ? MOQ_DYNAMIC_GROUPS : (struct moq_bytes){ 0 }) <
+        0) {
         reject(sub, MOQ_REQ_INTERNAL, "cannot accept");
         return -1;
     }
@@ -243,6 +245,7 @@ int watch_subscribe(struct watch *w, struct moq_sending *s, const struct moq_byt
     sub->watch = w;
     sub->sending = s;
     sub->track = -1;
+    sub->forward = moq_sending_options(s)->forward;
     LIST_INSERT_HEAD(&w->subscriptions, sub, link);
     moq_sending_set_user(s, sub);
     return w->follow && w->follow->view ? answer(w, sub) : -1;

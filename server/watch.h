@@ -36,6 +36,7 @@ struct subscription { /* of the peer; the watch's, and its moq_sending's user */
     struct watch *watch;
     struct moq_sending *sending;
     int track;               /* -1: the main loop has not said yet whether there is one */
+    bool forward;            /* when it was last heard of */
     char name[MSF_NAME_MAX]; /* of the track asked for */
 };
 

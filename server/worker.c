@@ -238,6 +238,14 @@ static void watched(void *user, struct follow *f, size_t track)
     post(w, l);
 }
 
+static void anew(void *user, struct follow *f, size_t track)
+{
+    struct letter *l = letter_about(LETTER_ANEW, f);
+    if (l)
+        l->track = (uint8_t)track;
+    post(user, l);
+}
+
 /* What all hold who have `spatial`, and `first`, who has lost it (may be NULL). False: nobody has
  * it. */
 static bool hold_in_common(const struct follow *f, const struct watch *first, uint8_t spatial,
@@ -646,6 +654,7 @@ struct worker *worker_new(unsigned number, struct worker_host *host)
                                            .follow = follow,
                                            .left = left,
                                            .watched = watched,
+                                           .anew = anew,
                                            .missed = missed };
     w->relay = relay_side_new(
         &(struct relay_side_host){ .user = w, .post = post_note, .ours = viewer_subscribe_ours });

@@ -5,6 +5,7 @@ at the relay see what the origin has, layer by layer.
 """
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -17,12 +18,17 @@ LOST_MAX = 5 # base pictures; the machine may be busy
 
 ORIGIN = """sources:
   - {{namespace: demo, kind: file, input: {clip}, loop: true}}
+  - {{namespace: cam1, kind: live, input: "test:320x180@25", encoder: {{bitrate_kbps: [100], layers: L1T1,
+     key_interval_s: 60}}}}
+  - {{namespace: cam2, kind: live, input: "test:320x180@25", encoder: {{bitrate_kbps: [100], layers: L1T1,
+     key_interval_s: 60}}}}
 push:
   - {{namespace: demo, to: "moqt://127.0.0.1:{relay}", ca: {ca}}}
 """
 EDGE = """sources:
   - {{namespace: far/away, kind: upstream, input: "moqt://127.0.0.1:{origin}/demo", ca: {ca},
      on_demand: true}}
+  - {{namespace: far/cam, kind: upstream, input: "moqt://127.0.0.1:{origin}/cam2", ca: {ca}}}
 """
 RELAY = """sources:
   - {namespace: demo, kind: publish}
@@ -60,6 +66,16 @@ def said(folder, name, text):
         return text in f.read()
 
 
+def begin_anew(pki, origin, edge):
+    """Groups that begin when somebody asks again, long before the next would: at the origin, by forward; at the
+    edge, by NEW_GROUP_REQUEST, which goes on to the origin."""
+    visits = [subprocess.Popen([
+        os.path.join(material.BUILD, "tests", "e2e", "visit"), f"port={port}", f"ca={pki['ca.pem']}", f"ns={ns}",
+        "track=v-s0t0", f"again={again}", "hold=4"], stdout=subprocess.PIPE, text=True)
+              for port, ns, again in ((origin, "cam1", "forward"), (edge, "far/cam", "group"))]
+    return [json.loads(v.communicate(timeout=PATIENCE_S)[0]) for v in visits]
+
+
 def main():
     folder, pki = material.folder("edge"), material.pki()
     clip = material.small_clip()
@@ -78,6 +94,7 @@ def main():
                    for at, uri in where.items() for i in range(VIEWERS)]
         for player, _ in players:
             player.wait(PATIENCE_S)
+        asked = begin_anew(pki, origin, edge)
         shown = {os.path.basename(r): final(r) for _, r in players}
     rules = {"every player shows its pictures": all(s["frames_shown"] >= FRAMES for s in shown.values()),
              "the base layer is whole": all(s["base_layer_lost"] <= LOST_MAX for s in shown.values()),
@@ -86,6 +103,9 @@ def main():
                  for s in shown.values() for p in s["paths"]),
              "and of layers by whose they are": all(
                  bool((s["sender"] or {}).get("layers")) == ("origin" in name) for name, s in shown.items())}
+    for where, visit in zip(("origin", "edge"), asked):
+        rules[f"one group more for who asks at the {where}"] = visit["groups"] == 1
+    print(asked)
     print({name: (s["frames_shown"], s["base_layer_lost"], s["startup_ms"]) for name, s in shown.items()})
     bad = [name for name, good in rules.items() if not good]
     for name in bad:

@@ -7,14 +7,17 @@
  *     setup=FILE    token shown in SETUP, as it stands in the file
  *     request=FILE  token shown in the request
  *     publish=1     PUBLISH_NAMESPACE instead of SUBSCRIBE (to its track `catalog`)
+ *     track=NAME    [catalog]
+ *     again=HOW     a second after the first object: `forward` off, and on after another second;
+ *                   `group`: a new group is asked for then
  *     times=N       ask so often, one after the other [1]
  *     hold=S        stay so long after it was accepted [until the first object]
  *     from=ADDRESS  of ours [127.0.0.1]
  *     cert=FILE key=FILE
  *
  * One JSON object: connected, setup (SETUP of the server came), accepted, objects, refused (codes
- * of REQUEST_ERROR), reason, done (status of PUBLISH_DONE, or null), closed (null, or kind and
- * code), seconds until the end.
+ * of REQUEST_ERROR), groups (that began after it was asked for again), reason, done (status of
+ * PUBLISH_DONE, or null), closed (null, or kind and code), seconds until the end.
  */
 #include <ev.h>
 #include <stdio.h>
@@ -31,7 +34,8 @@
 #define TICK_S 0.02
 
 struct options {
-    const char *port, *ca, *ns, *setup, *request, *publish, *times, *hold, *from, *cert, *key;
+    const char *port, *ca, *ns, *setup, *request, *publish, *times, *hold, *from, *cert, *key,
+        *track, *again;
 };
 
 struct visit {
@@ -47,6 +51,11 @@ struct visit {
     unsigned asked, times, objects, accepted;
     json_t *refused, *done, *closed;
     char reason[256];
+    struct moq_subscription *sub;
+    tvl_time first_at;
+    uint64_t group; /* the newest */
+    unsigned groups;
+    int step; /* of `again` */
     bool connected, met, leaving;
 };
 
@@ -67,7 +76,6 @@ static void ask(struct visit *v)
 {
     struct moq_name name;
     struct moq_subscribe_options o;
-    struct moq_subscription *sub;
     struct moq_request *req;
     int result;
     if (v->asked == v->times) {
@@ -75,12 +83,16 @@ static void ask(struct visit *v)
         return;
     }
     v->asked++;
-    if (moq_name_from_text(&name, v->o.ns, v->o.publish ? "" : "catalog") != 0 && !v->o.publish)
+    if (moq_name_from_text(&name, v->o.ns,
+                           v->o.publish ? ""
+                           : v->o.track ? v->o.track
+                                        : "catalog") != 0 &&
+        !v->o.publish)
         leave(v);
     moq_subscribe_options_init(&o);
     o.filter = MOQ_FILTER_LARGEST_OBJECT;
     result = v->o.publish ? moq_request(v->moq, MOQ_REQUEST_PUBLISH_NAMESPACE, &name, NULL, &req)
-                          : moq_subscribe(v->moq, &name, &o, NULL, &sub);
+                          : moq_subscribe(v->moq, &name, &o, NULL, &v->sub);
     if (result < 0)
         note(v, moq_strerror(result)); /* it is being closed: that will be heard of */
 }
@@ -128,8 +140,13 @@ static void on_rejected(void *user, struct moq_subscription *s, uint64_t code, c
 static void on_object(void *user, struct moq_subscription *s, const struct moq_object *obj)
 {
     struct visit *v = user;
-    (void)s, (void)obj;
-    v->objects++;
+    (void)s;
+    if (v->objects++ == 0)
+        v->first_at = tvl_ev_now(v->driver);
+    if (obj->group > v->group) {
+        v->group = obj->group;
+        v->groups += v->step == 2;
+    }
     if (!v->o.hold)
         leave(v);
 }
@@ -197,6 +214,23 @@ static void on_event(void *user, const struct tvl_event *ev)
     }
 }
 
+static void ask_again(struct visit *v)
+{
+    const bool group = strcmp(v->o.again, "group") == 0;
+    struct moq_subscribe_options o;
+    moq_subscribe_options_init(&o);
+    o.filter = MOQ_FILTER_LARGEST_OBJECT;
+    o.forward = v->step == 1;
+    if (group) {
+        o.forward = o.has_new_group = true;
+        o.new_group = v->group + 1;
+        v->step = 1;
+    }
+    if (moq_subscription_update(v->sub, &o) < 0)
+        leave(v);
+    v->step++;
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct visit *v = timer->data;
@@ -204,6 +238,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     v->glue.now = tvl_ev_now(v->driver);
     if (v->moq)
         moq_session_tick(v->moq, v->glue.now);
+    if (v->o.again && v->first_at && v->step < 2 &&
+        v->glue.now >= v->first_at + (tvl_time)(1 + v->step) * 1000000u)
+        ask_again(v);
     if (v->glue.now >= v->ends_at)
         leave(v);
     tvl_ev_kick(v->driver);
@@ -230,7 +267,8 @@ static bool read_options(struct options *o, int argc, char **argv)
     } all[] = { { "port", &o->port },   { "ca", &o->ca },           { "ns", &o->ns },
                 { "setup", &o->setup }, { "request", &o->request }, { "publish", &o->publish },
                 { "times", &o->times }, { "hold", &o->hold },       { "from", &o->from },
-                { "cert", &o->cert },   { "key", &o->key } };
+                { "cert", &o->cert },   { "key", &o->key },         { "track", &o->track },
+                { "again", &o->again } };
     for (int i = 1; i < argc; i++) {
         const size_t len = strcspn(argv[i], "=");
         bool known = false;
@@ -303,11 +341,11 @@ int main(int argc, char **argv)
     ev_run(v.loop, 0);
     const double seconds = (double)(tvl_ev_now(v.driver) - v.began) / 1e6;
     say_goodbye(&v);
-    json_t *out =
-        json_pack("{s:b, s:b, s:i, s:i, s:o, s:s, s:o, s:o, s:f}", "connected", v.connected,
-                  "setup", v.met, "accepted", (int)v.accepted, "objects", (int)v.objects, "refused",
-                  v.refused, "reason", v.reason, "done", v.done ? v.done : json_null(), "closed",
-                  v.closed ? v.closed : json_null(), "seconds", seconds);
+    json_t *out = json_pack("{s:b, s:b, s:i, s:i, s:o, s:i, s:s, s:o, s:o, s:f}", "connected",
+                            v.connected, "setup", v.met, "accepted", (int)v.accepted, "objects",
+                            (int)v.objects, "refused", v.refused, "groups", (int)v.groups, "reason",
+                            v.reason, "done", v.done ? v.done : json_null(), "closed",
+                            v.closed ? v.closed : json_null(), "seconds", seconds);
     char *text = json_dumps(out, JSON_COMPACT | JSON_REAL_PRECISION(6));
     puts(text);
     free(text);

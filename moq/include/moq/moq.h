@@ -450,6 +450,13 @@ int moq_fetch(struct moq_session *s, const struct moq_name *name, const struct m
 
 /* ---- publisher ---- */
 
+/* Track properties that say: NEW_GROUP_REQUEST is heard (DYNAMIC_GROUPS, 1). */
+#define MOQ_DYNAMIC_GROUPS             \
+    (struct moq_bytes)                 \
+    {                                  \
+        (const uint8_t *)"\x30\x01", 2 \
+    }
+bool moq_has_dynamic_groups(struct moq_bytes track_properties); /* they say so */
 int moq_accept(struct moq_sending *s, const struct moq_location *largest /* NULL: none */,
                struct moq_bytes track_properties);
 int moq_reject(struct moq_sending *s, uint64_t code, const char *reason); /* `s` is gone */

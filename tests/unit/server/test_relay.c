@@ -220,6 +220,11 @@ static void s_fetch(void *user, struct moq_fetch *f, const struct moq_name *name
         moq_fetch_reject(f, MOQ_REQ_DOES_NOT_EXIST, "none");
 }
 
+static void s_update(void *user, struct moq_sending *s, const struct moq_subscribe_options *o)
+{
+    relay_updated(&((struct client *)user)->member, s, o);
+}
+
 static const struct moq_handler server_handler = { .on_subscribe = s_subscribe,
                                                    .on_cancelled = s_cancelled,
                                                    .on_publish = s_publish,
@@ -228,6 +233,7 @@ static const struct moq_handler server_handler = { .on_subscribe = s_subscribe,
                                                    .on_object = s_object,
                                                    .on_subgroup_end = s_subgroup_end,
                                                    .on_done = s_done,
+                                                   .on_update = s_update,
                                                    .on_request = s_request,
                                                    .on_request_end = s_request_end,
                                                    .on_fetch = s_fetch };
@@ -257,7 +263,10 @@ static void c_subscribe(void *user, struct moq_sending *s, const struct moq_name
 static void c_update(void *user, struct moq_sending *s, const struct moq_subscribe_options *o)
 {
     (void)s;
-    note(user, "forward %s", o->forward ? "on" : "off");
+    if (o->has_new_group)
+        note(user, "new group %llu", (unsigned long long)o->new_group);
+    else
+        note(user, "forward %s", o->forward ? "on" : "off");
 }
 
 static void c_cancelled(void *user, struct moq_sending *s)
@@ -445,14 +454,19 @@ static int tear_down(void **state)
     return count.tracks == 0 && count.waiting == 0 && count.namespaces == 0 ? 0 : -1;
 }
 
+static void forget_log(int client)
+{
+    w.client[client].len = 0;
+    w.client[client].log[0] = '\0';
+}
+
 static void expect(int client, const char *want)
 {
     struct client *c = &w.client[client];
     settle();
     if (strcmp(c->log, want) != 0)
         fail_msg("client %d was told:\n%swanted:\n%s", client, c->log, want);
-    c->len = 0;
-    c->log[0] = '\0';
+    forget_log(client);
 }
 
 static struct moq_name name_of(const char *ns, const char *track)
@@ -685,8 +699,10 @@ static void subscribe_track(int client, const char *track)
     moq_subscribe_options_init(&o);
     o.filter = MOQ_FILTER_NONE;
     assert_int_equal(moq_subscribe(c->moq, &name, &o, c, &sub), 0);
+    if (strcmp(track, "s0") == 0)
+        c->sub = sub;
     settle();
-    assert_int_equal(moq_accept(w.client[PUB].sending, NULL, (struct moq_bytes){ 0 }), 0);
+    assert_int_equal(moq_accept(w.client[PUB].sending, NULL, MOQ_DYNAMIC_GROUPS), 0);
     settle();
 }
 
@@ -736,10 +752,9 @@ static size_t count_of(const char *log, const char *text)
     return n;
 }
 
-/* What one session gets of both layers when its connection has this rate. */
-static void play_layers(uint64_t rate_bps, uint64_t backlog, size_t *base, size_t *upper)
+/* A session that follows catalog and two layers; `sending` is the publisher's. */
+static void follow_layers(uint64_t rate_bps, struct moq_sending *sending[3])
 {
-    struct moq_sending *sending[3];
     static const char *const tracks[] = { "catalog", "s0", "s1" };
     w.rate_bps = rate_bps;
     w.client[SUB].member.wire = &w.wire;
@@ -752,8 +767,14 @@ static void play_layers(uint64_t rate_bps, uint64_t backlog, size_t *base, size_
         if (i == 0)
             publish_object(PUB, &c);
     }
-    w.client[SUB].len = 0;
-    w.client[SUB].log[0] = '\0';
+    forget_log(SUB);
+}
+
+/* What one session gets of both layers when its connection has this rate. */
+static void play_layers(uint64_t rate_bps, uint64_t backlog, size_t *base, size_t *upper)
+{
+    struct moq_sending *sending[3];
+    follow_layers(rate_bps, sending);
     publish_unit(sending[2], 1, 0); /* before its base: of no use */
     assert_string_equal(w.client[SUB].log, "");
     w.backlog = backlog;
@@ -783,6 +804,48 @@ static void layers_that_do_not_fit_stay_out(void **state)
     assert_in_range(upper, 20, 40); /* a second of grace, then it is over */
 }
 
+/* Whoever lacks what a layer leans on is helped by its publisher: asked once a second. */
+static void a_broken_layer_is_asked_for(void **state)
+{
+    struct moq_sending *sending[3];
+    (void)state;
+    follow_layers(20000000, sending);
+    for (uint64_t picture = 0; picture < 50; picture++, w.now_us += 33000) {
+        publish_unit(sending[1], 0, picture);
+        if (picture == 10)
+            forget_log(PUB); /* what was asked for until here is not of interest */
+        else
+            publish_unit(sending[2], 1, picture);
+    }
+    expect(PUB, "new group 2\nnew group 2\n");
+}
+
+/* A session that wants more again, or says so itself. */
+static void a_subscriber_asks_for_a_new_group(void **state)
+{
+    struct moq_sending *sending[3];
+    struct moq_subscribe_options o;
+    (void)state;
+    follow_layers(20000000, sending);
+    publish_unit(sending[1], 0, 0);
+    forget_log(PUB);
+    moq_subscribe_options_init(&o);
+    o.filter = MOQ_FILTER_NONE;
+    o.has_new_group = true;
+    o.new_group = 1; /* is there */
+    assert_int_equal(moq_subscription_update(w.client[SUB].sub, &o), 0);
+    expect(PUB, "");
+    o.new_group = 2;
+    assert_int_equal(moq_subscription_update(w.client[SUB].sub, &o), 0);
+    expect(PUB, "new group 2\n");
+    w.now_us += 2000000;
+    o.has_new_group = o.forward = false;
+    assert_int_equal(moq_subscription_update(w.client[SUB].sub, &o), 0);
+    o.forward = true;
+    assert_int_equal(moq_subscription_update(w.client[SUB].sub, &o), 0);
+    expect(PUB, "new group 2\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -795,6 +858,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(namespaces_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(layers_that_fit_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(layers_that_do_not_fit_stay_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_broken_layer_is_asked_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_subscriber_asks_for_a_new_group, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
