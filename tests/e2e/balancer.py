@@ -119,12 +119,14 @@ def main():
         return SKIPPED
     import programs
     pki = programs.make_pki(os.path.join(folder, "pki"), ["IP:" + VIP])
-    with Namespace() as space:
-        try:
+    try:
+        with Namespace() as space:
             space.balance(True)
-        except subprocess.CalledProcessError as error:
-            print("skipped: this kernel has no nftables with NAT:", error.stderr.strip())
-            return SKIPPED
+    except subprocess.CalledProcessError as error:
+        print("skipped: no network namespace with nftables and NAT to be had:",
+              str(error.stderr).strip())
+        return SKIPPED
+    with Namespace() as space:
         seen = {}
         for name, by_id in (("by-id", True), ("blind", False)):
             space.balance(by_id)

@@ -315,7 +315,7 @@ static int set_up(void **state)
 {
     (void)state;
     snprintf(allowed, sizeof allowed, "./confine-in-XXXXXX");
-    snprintf(forbidden, sizeof forbidden, "./confine-out-XXXXXX");
+    snprintf(forbidden, sizeof forbidden, "/var/tmp/confine-out-XXXXXX");
     snprintf(recorded, sizeof recorded, "./confine-rec-XXXXXX");
     if (!mkdtemp(allowed) || !mkdtemp(forbidden) || !mkdtemp(recorded))
         return -1;
