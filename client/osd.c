@@ -30,6 +30,9 @@ static void draw_path(const struct pen *pen, const struct osd_path *path, float 
 {
     char text[48];
     const bool live = path->state == TVL_PATH_UP && !path->off;
+    const bool told = path->sender.known; /* what matters is the way to us: the sender knows it */
+    const double rtt_ms = told && path->sender.rtt_ms > 0 ? path->sender.rtt_ms : path->rtt_ms;
+    const double loss = told && path->sender.loss >= 0 ? path->sender.loss : path->loss;
     const float foot = ceiling > 0 ? y + 77 : y + 43;
     draw_name(pen, path, y, c);
     snprintf(text, sizeof text, "%.2f", (double)path->rate_bps / 1e6);
@@ -41,14 +44,14 @@ static void draw_path(const struct pen *pen, const struct osd_path *path, float 
         osd_plot(pen, path->history_bps, osd_scaled(pen, 36, y + 26, 314, 34), ceiling,
                  live ? c : (struct colour){ c.r, c.g, c.b, 120 });
     osd_label(pen, 36, foot, "RTT");
-    if (path->rtt_ms > 0)
-        snprintf(text, sizeof text, path->rtt_ms < 10 ? "%.1f ms" : "%.0f ms", path->rtt_ms);
+    if (rtt_ms > 0)
+        snprintf(text, sizeof text, rtt_ms < 10 ? "%.1f ms" : "%.0f ms", rtt_ms);
     else
         snprintf(text, sizeof text, "\u2013");
     osd_figure(pen, 130, foot, live ? osd_ink : osd_dim, text);
     osd_label(pen, 148, foot, "Loss");
-    snprintf(text, sizeof text, "%.1f %%", 100 * path->loss);
-    const struct colour tone = path->loss > 0.05 ? osd_bad : path->loss > 0.01 ? osd_fair : osd_ink;
+    snprintf(text, sizeof text, "%.1f %%", 100 * loss);
+    const struct colour tone = loss > 0.05 ? osd_bad : loss > 0.01 ? osd_fair : osd_ink;
     osd_figure(pen, 244, foot, live ? tone : osd_dim, text);
     osd_label(pen, 262, foot, "Share");
     snprintf(text, sizeof text, "%.0f %%", 100 * path->share);

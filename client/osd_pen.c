@@ -2,7 +2,6 @@
 #include "osd_pen.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 const struct colour osd_ink = { 236, 240, 245, 255 }, osd_dim = { 164, 173, 188, 255 },
@@ -52,12 +51,13 @@ void osd_label_in(const struct pen *pen, float x, float y, float room, struct co
     const struct text_style s = osd_style(pen, PAINT_SANS, 12, c);
     char cut[OSD_LINE_MAX];
     size_t n = strlen(text) < sizeof cut - 4 ? strlen(text) : sizeof cut - 4;
-    snprintf(cut, sizeof cut, "%.*s", (int)n, text);
+    memcpy(cut, text, n);
+    cut[n] = '\0';
     while (n > 0 && (float)paint_text_width(pen->p, &s, cut) > room * pen->k) {
         n--;
         while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) /* not within a letter */
             n--;
-        snprintf(cut, sizeof cut, "%.*s\u2026", (int)n, text);
+        memcpy(cut + n, "\u2026", sizeof "\u2026");
     }
     osd_text(pen, x, y, &s, cut);
 }
