@@ -75,7 +75,9 @@ class Stage:
     def write(self, sources, more=""):
         with open(self.file, "w", encoding="utf-8") as f:
             f.write(f"cert: server.pem\nkey: server.key\nlisten: 127.0.0.1:{self.port}\nlog_level: info\n"
-                    f"drain_s: 0\n{more}\nsources:{sources}\n")
+                    f"drain_s: 0\n{more}\nsources:{sources}\n"
+                    # The tree may lie in somebody's home, of which only what is named is seen.
+                    f"confine: {{readable: [{os.path.dirname(self.clip.layered)}]}}\n")
 
     def serve(self):
         self.server = self.running.start("svc-server", [program_path("svc-server"), "--config", self.file])
