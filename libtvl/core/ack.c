@@ -77,7 +77,7 @@ void tvl_ack_received(struct tvl_ack *a, const struct tvl_ack_packet *p, tvl_tim
     add(a, p->pn);
     count_ecn(&a->ecn, p->ecn);
     if (p->pn >= expected)
-        a->largest_at = now;
+        a->largest_at = now > p->waited ? now - p->waited : 0;
     if (!p->ack_eliciting)
         return;
     a->owed++;

@@ -44,7 +44,8 @@ struct tvl_ack {
 struct tvl_ack_packet {
     uint64_t pn;
     bool ack_eliciting;
-    uint8_t ecn; /* two bits of the IP header */
+    uint8_t ecn;     /* two bits of the IP header */
+    tvl_time waited; /* us that it had come before it was read: delay of ours */
 };
 
 void tvl_ack_init(struct tvl_ack *a, enum tvl_ack_policy policy);

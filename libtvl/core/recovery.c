@@ -737,6 +737,8 @@ int tvl_recovery_on_ack(struct tvl_recovery *r, const struct tvl_recovery_ack *a
             ack->ack_delay < r->max_ack_delay ? ack->ack_delay : r->max_ack_delay;
 
         sample = now - g.largest_sent_at;
+        if (ack->waited < sample) /* else somebody has set the clock */
+            sample -= ack->waited;
         if (ack->detour && sample < cc->rtt.min)
             sample = cc->rtt.min;
         tvl_rtt_update(&cc->rtt, sample, delay, now);

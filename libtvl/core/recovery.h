@@ -191,6 +191,7 @@ struct tvl_recovery_ack {
     tvl_time ack_delay; /* us, exponent applied; 0 in Initial */
     bool detour;        /* came over another path: a shorter way back than this path's own is no
                            shorter round trip of it */
+    tvl_time waited;    /* us that the frame had come before it was read */
     bool has_ecn;
     struct tvl_ecn_counts ecn;
 };

@@ -61,6 +61,7 @@ static int on_ack(struct incoming *in, uint64_t type, const struct tvl_frame_ack
                      : ack->delay > (delay_max >> exponent) ? delay_max
                                                             : ack->delay << exponent,
         .detour = path != in->path,
+        .waited = in->dgram->waited,
         .has_ecn = type == TVL_FRAME_ACK_ECN || type == TVL_FRAME_PATH_ACK_ECN,
         .ecn = { .ect0 = ack->ect0, .ect1 = ack->ect1, .ce = ack->ce },
     };
@@ -351,7 +352,8 @@ static int take_packet(struct incoming *in)
     if (tvl_keys_present(&conn->read[in->level])) {
         const struct tvl_ack_packet p = { .pn = in->pn,
                                           .ack_eliciting = in->eliciting,
-                                          .ecn = in->dgram->ecn };
+                                          .ecn = in->dgram->ecn,
+                                          .waited = in->dgram->waited };
         tvl_ack_received(&in->space->received, &p, conn->now);
     }
     if (newest && in->non_probing && in->level == TVL_LEVEL_APP && tvl_conn_alive(conn))

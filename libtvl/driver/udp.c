@@ -113,6 +113,7 @@ static void set_wishes(struct tvl_udp *u, int family)
         (void)set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     }
     (void)set_int(u->fd, IPPROTO_UDP, UDP_GRO, 1);
+    (void)set_int(u->fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     u->joins = getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &len) == 0;
     u->timed = setsockopt(u->fd, SOL_SOCKET, SO_TXTIME, &txtime, sizeof txtime) == 0;
 }

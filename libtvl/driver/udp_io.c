@@ -6,11 +6,15 @@
 #include <netinet/udp.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
+
+#define WAITED_MAX 1000000u /* us: longer, and the clock was set meanwhile */
 
 union control {
     max_align_t align;
     uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) +
-                  3 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint64_t))];
+                  3 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint64_t)) +
+                  CMSG_SPACE(sizeof(struct timespec))];
 };
 
 /* ---- in ---- */
@@ -49,6 +53,22 @@ static int int_of(const struct cmsghdr *c)
     return value;
 }
 
+static tvl_time us_of(const struct timespec *t)
+{
+    return (tvl_time)t->tv_sec * 1000000u + (tvl_time)t->tv_nsec / 1000u;
+}
+
+/* When the kernel got it: the way ends there, not where we come to read it. */
+static void note_wait(struct tvl_datagram *d, const struct cmsghdr *c)
+{
+    struct timespec came, now;
+
+    memcpy(&came, CMSG_DATA(c), sizeof came);
+    clock_gettime(CLOCK_REALTIME, &now);
+    const tvl_time waited = us_of(&now) - us_of(&came); /* below 0 it is far too much */
+    d->waited = waited <= WAITED_MAX ? waited : 0;
+}
+
 static void note(struct tvl_datagram *d, const struct cmsghdr *c,
                  const struct sockaddr_storage *bound)
 {
@@ -62,6 +82,8 @@ static void note(struct tvl_datagram *d, const struct cmsghdr *c,
         d->ecn = (uint8_t)(int_of(c) & 3);
     else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
         d->segment = (size_t)int_of(c);
+    else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+        note_wait(d, c);
 }
 
 size_t tvl_udp_read(const struct tvl_udp *u, struct tvl_udp_message in[TVL_UDP_READS])
@@ -87,6 +109,7 @@ size_t tvl_udp_read(const struct tvl_udp *u, struct tvl_udp_message in[TVL_UDP_R
 
         d->local = u->bound;
         d->ecn = 0;
+        d->waited = 0;
         d->len = d->segment = msg[i].msg_len;
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg[i].msg_hdr); c;
              c = CMSG_NXTHDR(&msg[i].msg_hdr, c))

@@ -245,7 +245,9 @@ struct tvl_datagram {
     size_t len;                            /* UDP payload [1, TVL_DATAGRAM_MAX] */
     size_t segment; /* batches: `len` bytes are datagrams of this size, the last may be shorter */
     tvl_time release_at; /* send: not before, us (SO_TXTIME, or at once where there is none) */
-    uint64_t tag; /* send: id of the local socket, as given in tvl_path_config.tag or by recv */
+    uint64_t tag;    /* send: id of the local socket, as given in tvl_path_config.tag or by recv */
+    tvl_time waited; /* recv: us that it had lain here when it was read, which no path is blamed
+                        for; 0: not known */
 };
 
 /*

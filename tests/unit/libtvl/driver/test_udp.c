@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include <errno.h>
@@ -161,6 +162,28 @@ static void local_address(void **state)
     end(&e);
 }
 
+/* What lay unread is known to have. */
+static void waiting_is_told(void **state)
+{
+    const struct timespec pause = { .tv_nsec = 20000000 };
+    static uint8_t bytes[SEGMENT];
+    struct tvl_udp_message m;
+    struct ends e;
+    int error;
+
+    (void)state;
+    begin(&e, "127.0.0.1:0", "127.0.0.1:0");
+    m = message(&e, bytes, 1);
+    assert_int_equal(tvl_udp_write(&e.from, &m, 1, &error), 1);
+    struct pollfd p = { .fd = e.to.fd, .events = POLLIN };
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    (void)nanosleep(&pause, NULL);
+    e.in[0].dgram.waited = 0;
+    assert_int_equal(tvl_udp_read(&e.to, e.in), 1);
+    assert_true(e.in[0].dgram.waited >= 19000); /* us */
+    end(&e);
+}
+
 static void oversized_is_not_ours(void **state)
 {
     static uint8_t bytes[TVL_DATAGRAM_MAX + 1];
@@ -222,9 +245,9 @@ static void too_large_a_segment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_and_joined),        cmocka_unit_test(local_address),
-        cmocka_unit_test(oversized_is_not_ours), cmocka_unit_test(refused_is_told),
-        cmocka_unit_test(too_large_a_segment),
+        cmocka_unit_test(cut_and_joined),  cmocka_unit_test(local_address),
+        cmocka_unit_test(waiting_is_told), cmocka_unit_test(oversized_is_not_ours),
+        cmocka_unit_test(refused_is_told), cmocka_unit_test(too_large_a_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

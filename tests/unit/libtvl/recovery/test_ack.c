@@ -36,33 +36,33 @@ struct due_row {
 #define QUIET false
 #define ASKS true
 static const struct due_row due_rows[] = {
-    { "nothing", TVL_ACK_DELAYED, { { 0, QUIET, 0 } }, 0, TVL_TIME_NEVER },
+    { "nothing", TVL_ACK_DELAYED, { { 0, QUIET, 0, 0 } }, 0, TVL_TIME_NEVER },
     { "only packets that ask for nothing",
       TVL_ACK_DELAYED,
-      { { 0, QUIET, 0 }, { 5, QUIET, 0 } },
+      { { 0, QUIET, 0, 0 }, { 5, QUIET, 0, 0 } },
       2,
       TVL_TIME_NEVER },
-    { "one waits", TVL_ACK_DELAYED, { { 0, ASKS, 0 } }, 1, TVL_ACK_DELAY },
-    { "the second does not", TVL_ACK_DELAYED, { { 0, ASKS, 0 }, { 1, ASKS, 0 } }, 2, 1000 },
+    { "one waits", TVL_ACK_DELAYED, { { 0, ASKS, 0, 0 } }, 1, TVL_ACK_DELAY },
+    { "the second does not", TVL_ACK_DELAYED, { { 0, ASKS, 0, 0 }, { 1, ASKS, 0, 0 } }, 2, 1000 },
     { "the first sets the clock",
       TVL_ACK_DELAYED,
-      { { 0, ASKS, 0 }, { 1, QUIET, 0 } },
+      { { 0, ASKS, 0, 0 }, { 1, QUIET, 0, 0 } },
       2,
       TVL_ACK_DELAY },
-    { "a gap", TVL_ACK_DELAYED, { { 1, ASKS, 0 } }, 1, 0 },
+    { "a gap", TVL_ACK_DELAYED, { { 1, ASKS, 0, 0 } }, 1, 0 },
     { "a gap that a quiet packet left",
       TVL_ACK_DELAYED,
-      { { 0, QUIET, 0 }, { 2, ASKS, 0 } },
+      { { 0, QUIET, 0, 0 }, { 2, ASKS, 0, 0 } },
       2,
       1000 },
     { "a late one",
       TVL_ACK_DELAYED,
-      { { 0, QUIET, 0 }, { 2, QUIET, 0 }, { 1, ASKS, 0 } },
+      { { 0, QUIET, 0, 0 }, { 2, QUIET, 0, 0 }, { 1, ASKS, 0, 0 } },
       3,
       2000 },
-    { "a CE mark", TVL_ACK_DELAYED, { { 0, ASKS, 3 } }, 1, 0 },
-    { "ECT(0) is no mark", TVL_ACK_DELAYED, { { 0, ASKS, 2 } }, 1, TVL_ACK_DELAY },
-    { "Initial and Handshake", TVL_ACK_AT_ONCE, { { 0, ASKS, 0 } }, 1, 0 },
+    { "a CE mark", TVL_ACK_DELAYED, { { 0, ASKS, 3, 0 } }, 1, 0 },
+    { "ECT(0) is no mark", TVL_ACK_DELAYED, { { 0, ASKS, 2, 0 } }, 1, TVL_ACK_DELAY },
+    { "Initial and Handshake", TVL_ACK_AT_ONCE, { { 0, ASKS, 0, 0 } }, 1, 0 },
 };
 
 static void due_at_the_right_time(void **state)
@@ -192,6 +192,20 @@ static void delay_counts_from_the_largest(void **state)
     assert_int_equal(out.range[0].first, 6);
 }
 
+/* It lay unread here: that is our delay, not the path's. */
+static void delay_counts_from_the_coming(void **state)
+{
+    static const struct tvl_ack_packet p = { .pn = 0, .ack_eliciting = true, .waited = 300 };
+    struct tvl_ack a;
+    struct tvl_ack_out out;
+
+    (void)state;
+    tvl_ack_init(&a, TVL_ACK_DELAYED);
+    tvl_ack_received(&a, &p, T0);
+    assert_true(tvl_ack_make(&a, &out, T0 + 1000));
+    assert_int_equal(out.delay, 1300);
+}
+
 static void ecn_marks_are_counted(void **state)
 {
     struct tvl_ack a;
@@ -259,6 +273,7 @@ int main(void)
         cmocka_unit_test(random_orders_agree_with_model),
         cmocka_unit_test(oldest_ranges_go_first),
         cmocka_unit_test(delay_counts_from_the_largest),
+        cmocka_unit_test(delay_counts_from_the_coming),
         cmocka_unit_test(ecn_marks_are_counted),
         cmocka_unit_test(told_ranges_are_forgotten),
         cmocka_unit_test(unanswered_acks_ask_for_a_ping),

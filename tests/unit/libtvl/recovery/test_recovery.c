@@ -221,6 +221,27 @@ static void ack_delay_is_limited_to_the_peers_promise(void **state)
     assert_int_equal(f->cc.rtt.smoothed, (7 * 40 * MS + 55 * MS) / 8); /* 80 - 25 */
 }
 
+static void waiting_here_is_not_the_path(void **state)
+{
+    static const struct {
+        tvl_time waited, sample; /* of 80 ms */
+    } rows[] = { { 0, 80 * MS }, { 30 * MS, 50 * MS }, { 80 * MS, 80 * MS } /* cannot be */ };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture *f = begin();
+        const uint64_t pn = send_data(f);
+        const struct tvl_pn_range range = { pn, pn };
+        const struct tvl_recovery_ack ack = { .range = &range,
+                                              .n_ranges = 1,
+                                              .waited = rows[i].waited };
+
+        f->now += 80 * MS;
+        assert_int_equal(tvl_recovery_on_ack(&f->r, &ack, f->now, NULL), 0);
+        assert_int_equal(f->cc.rtt.latest, rows[i].sample);
+    }
+}
+
 static void no_sample_unless_the_largest_is_new(void **state)
 {
     struct fixture *f = begin();
@@ -833,6 +854,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rtt_follows_the_rfc),
         cmocka_unit_test(ack_delay_is_limited_to_the_peers_promise),
+        cmocka_unit_test(waiting_here_is_not_the_path),
         cmocka_unit_test(no_sample_unless_the_largest_is_new),
         cmocka_unit_test(packet_threshold),
         cmocka_unit_test(time_threshold),
