@@ -11,6 +11,7 @@
 #include <tvl/tvl.h>
 
 #include "live.h"
+#include "shed.h"
 #include "view.h"
 
 struct watch;
@@ -28,6 +29,7 @@ struct follow {
     size_t n_watches;
     uint64_t best; /* session that was the best at the last look; 0: none */
     tvl_time looked_at;
+    struct shed shed;
 };
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 /* After `to` and moved there: `from`. */
 static uint8_t *put(uint8_t *to, struct moq_bytes *from)
 {
@@ -21,6 +23,7 @@ struct media *media_new(uint64_t of, const struct object *object, const struct s
         return NULL;
     atomic_init(&m->refs, 1);
     m->of = of;
+    m->at = clock_now_us();
     m->object = *object;
     m->has_unit = pkt && pkt->kind == SVC_VIDEO;
     m->unit = m->has_unit ? pkt->unit : (struct svc_unit){ 0 };

@@ -17,6 +17,7 @@ struct media {
     bool has_unit;        /* false: sound, or what is not ours to understand */
     struct svc_unit unit; /* bytes as object.moq.payload */
     int64_t pts;          /* us, media time */
+    uint64_t at;          /* us, clock.h: when it was made */
     bool end_of_picture;  /* the last unit of its picture */
     uint8_t bytes[];
 };

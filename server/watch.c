@@ -326,7 +326,7 @@ static uint64_t backlog(const struct watch *w, size_t track)
 }
 
 static struct policy_order judge(struct watch *w, size_t track, const struct svc_unit *unit,
-                                 tvl_time now)
+                                 uint64_t budget_us, tvl_time now)
 {
     struct tvl_conn_stats stats;
     tvl_conn_get_stats(w->way->conn, &stats);
@@ -339,7 +339,7 @@ static struct policy_order judge(struct watch *w, size_t track, const struct svc
                                       .rate_bps = stats.rate_bps,
                                       .sure_bps = stats.sure_bps,
                                       .backlog_bytes = backlog(w, track),
-                                      .budget_us = w->view->latency_us,
+                                      .budget_us = budget_us,
                                       .needed_bps = w->follow->needed_bps[track],
                                       .above_bps = above,
                                       .loss_ppm = (uint32_t)(stats.loss * 1e6) };
@@ -379,10 +379,11 @@ void watch_offer(struct watch *w, const struct media *m, tvl_time now)
     if (unit && !base && !policy_begun(&w->sender.policy))
         return; /* still before its first key picture */
     w->way->wire->tvl.now = now;
-    struct policy_order order = { .lifetime_us = policy_sound_lifetime(w->view->latency_us),
+    const uint64_t budget_us = shed_budget(now - m->at, w->view->latency_us);
+    struct policy_order order = { .lifetime_us = policy_sound_lifetime(budget_us),
                                   .protection = POLICY_RESCUE };
     if (unit)
-        order = judge(w, track, unit, now);
+        order = judge(w, track, unit, budget_us, now);
     protect(w, track, order.protection);
     if (order.refresh && unit->layer.spatial < w->missed)
         w->missed = unit->layer.spatial;

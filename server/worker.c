@@ -246,6 +246,14 @@ static void anew(void *user, struct follow *f, size_t track)
     post(user, l);
 }
 
+/* Where pictures are encoded live; a film has its own when it has them. */
+static void ask_for_key(struct worker *w, struct follow *f)
+{
+    const int base = tracks_of_layer(&f->view->tracks, (struct svc_layer){ 0, 0 });
+    if (base >= 0 && f->view->coded)
+        anew(w, f, (size_t)base);
+}
+
 /* What all hold who have `spatial`, and `first`, who has lost it (may be NULL). False: nobody has
  * it. */
 static bool hold_in_common(const struct follow *f, const struct watch *first, uint8_t spatial,
@@ -333,13 +341,48 @@ static void read_over(struct worker *w, const struct letter *l)
         end_follow(f, l);
 }
 
+/* The worker does not keep up, and `m` is left out. */
+static void leave_out(struct worker *w, struct follow *f, const struct media *m, tvl_time now)
+{
+    const uint64_t age = now - m->at;
+    w->gone.units_offered += f->n_watches;
+    w->gone.units_dropped_queue += f->n_watches;
+    if (f->shed.began == now)
+        log_line(LOG_WARN, "%s: worker %u does not keep up, %llu ms: layers are left out", f->ns,
+                 w->number, (unsigned long long)(age / 1000));
+    if (m->has_unit && m->end_of_picture && shed_wants_key(&f->shed, age, f->view->latency_us))
+        ask_for_key(w, f);
+}
+
+/* Without what is left out. How many there are then. */
+static size_t thin_out(struct worker *w, struct follow *f, struct media **m, size_t n, tvl_time now)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct svc_unit *unit = m[i]->has_unit ? &m[i]->unit : NULL;
+        if (shed_leaves_out(&f->shed, unit, now - m[i]->at, f->view->latency_us, now))
+            leave_out(w, f, m[i], now);
+        else
+            m[kept++] = m[i];
+    }
+    return kept;
+}
+
 /* All `n` are of one run. A viewer's objects go into common packets. */
-static void offer_media(struct worker *w, struct media *const *m, size_t n, tvl_time now)
+static void offer_media(struct worker *w, struct media **m, size_t n, tvl_time now)
 {
     struct follow *f = find_run(w, m[0]->of);
     struct watch *watch;
     size_t offered = 0;
     if (!f)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const struct object *o = &m[i]->object;
+        f->largest[o->track] = (struct moq_location){ o->moq.group, o->moq.object };
+        f->has_largest[o->track] = true;
+    }
+    n = thin_out(w, f, m, n, now);
+    if (n == 0)
         return;
     LIST_FOREACH(watch, &f->watches, link)
     {
@@ -347,11 +390,6 @@ static void offer_media(struct worker *w, struct media *const *m, size_t n, tvl_
             watch_offer(watch, m[i], now);
         if (++offered % SEND_AFTER == 0)
             tvl_ev_send(w->driver);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct object *o = &m[i]->object;
-        f->largest[o->track] = (struct moq_location){ o->moq.group, o->moq.object };
-        f->has_largest[o->track] = true;
     }
 }
 
@@ -543,10 +581,23 @@ static bool has_room(struct worker *w)
     return true;
 }
 
+/* Its viewers get less than they want as it is. */
+static bool is_saturated(const struct worker *w, tvl_time now)
+{
+    const struct follow *f;
+    LIST_FOREACH(f, &w->follows, link)
+    {
+        if (shed_is_saturated(&f->shed, now))
+            return true;
+    }
+    return false;
+}
+
 static void accept_viewer(struct worker *w, struct tvl_conn *conn, tvl_time now)
 {
     struct worker_host *h = w->host;
-    const bool room = atomic_fetch_add(&h->viewers, 1) < atomic_load(&h->viewers_max);
+    const bool room =
+        atomic_fetch_add(&h->viewers, 1) < atomic_load(&h->viewers_max) && !is_saturated(w, now);
     struct viewer *v = NULL;
     if (w->closed || !room || !has_room(w) ||
         viewer_new(&v, &w->viewer_host, atomic_fetch_add(&h->total, 1) + 1, conn, now) < 0) {
