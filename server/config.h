@@ -23,6 +23,14 @@ enum config_source_kind {
     CONFIG_PUBLISH,  /* a MoQT client that pushes its tracks to us */
 };
 
+enum config_sound_packet { /* ms */
+                           CONFIG_SOUND_AUTO,
+                           CONFIG_SOUND_10,
+                           CONFIG_SOUND_20,
+                           CONFIG_SOUND_40,
+                           CONFIG_SOUND_60,
+};
+
 struct config_encoder {
     const char *codec, *layers;            /* "av1", "L3T2" */
     uint32_t bitrate_bps[SVC_SPATIAL_MAX]; /* of each spatial layer on top of those below */
@@ -30,6 +38,7 @@ struct config_encoder {
     uint32_t fps_num, fps_den;             /* 0: the input's */
     double key_interval_s;                 /* (0, 3600] */
     uint8_t speed, threads;                /* [7, 10], [1, 16] */
+    enum config_sound_packet sound_packet; /* how much sound goes together */
     bool low_latency;                      /* nothing waits for company: for delays below 100 ms */
 };
 

@@ -31,6 +31,10 @@ static const struct config_key encoder_keys[] = {
       .doc = "7 is best, 10 fastest; used while nothing is short." },
     { "threads", KEY_U8, AT(config_encoder, threads), .min = 1, .max = 16, .fallback = "2",
       .doc = "Of the encoder, at most." },
+    { "sound_packet_ms", KEY_CHOICE, AT(config_encoder, sound_packet),
+      .names = CHOICE("auto", "10", "20", "40", "60"), .fallback = "auto", .unit = "ms",
+      .doc = "How much sound goes together: longer costs less to send, and delays. auto: 60 where "
+             "latency_ms is 400 or more, else 20; 10 with low_latency." },
     { "low_latency", KEY_FLAG, AT(config_encoder, low_latency), .fallback = "false",
       .doc = "Nothing waits for company: for delays below 100 ms." },
     END };

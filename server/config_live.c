@@ -9,6 +9,7 @@
 #include "source.h"
 
 #define TEXT_MAX 64
+#define LONG_SOUND_LATENCY_MS 400 /* from there on 60 ms of sound go together */
 
 static const char test[] = "test";
 
@@ -50,11 +51,28 @@ const char *config_input_file(const struct config_source *s)
     return other ? NULL : s->input;
 }
 
+/* Sound is little, and a packet of it costs as much as a picture's; but what it waits for company
+ * it is late. */
+static uint32_t sound_packet_us(const struct config_source *s)
+{
+    static const uint32_t us[] = { [CONFIG_SOUND_10] = 10000,
+                                   [CONFIG_SOUND_20] = 20000,
+                                   [CONFIG_SOUND_40] = 40000,
+                                   [CONFIG_SOUND_60] = 60000 };
+    enum config_sound_packet is = s->encoder.sound_packet;
+    if (is == CONFIG_SOUND_AUTO && s->encoder.low_latency)
+        is = CONFIG_SOUND_10;
+    else if (is == CONFIG_SOUND_AUTO)
+        is = s->latency_ms >= LONG_SOUND_LATENCY_MS ? CONFIG_SOUND_60 : CONFIG_SOUND_20;
+    return us[is];
+}
+
 int config_live(struct live_config *out, const struct config_source *s, char *why, size_t why_size)
 {
     const struct config_encoder *e = &s->encoder;
     const char *layers = e->layers;
-    *out = (struct live_config){ .key_interval_s = e->key_interval_s };
+    *out = (struct live_config){ .key_interval_s = e->key_interval_s,
+                                 .sound_packet_us = sound_packet_us(s) };
     svc_encoder_config_init(&out->encoder);
     struct live_input_config *in = &out->input;
     if (!s->input || !s->input[0] ||

@@ -14,8 +14,7 @@
 #include "log.h"
 #include "nudge.h"
 
-#define OPUS_FRAME (LIVE_RATE / 50) /* 20 ms */
-#define OPUS_FRAME_US 20000
+#define OPUS_FRAME_MAX (LIVE_RATE * 60 / 1000) /* samples of a packet's channel: 60 ms */
 #define OPUS_PACKET_MAX 1500
 #define OPUS_BPS_PER_CHANNEL 48000
 #define SPEED_MAX 10
@@ -124,20 +123,21 @@ static bool wait_until(struct live *l, uint64_t at)
 /* All that has been heard in full by `pts`. */
 static void put_sound(struct live *l, uint64_t pts)
 {
-    int16_t samples[OPUS_FRAME * 2];
+    int16_t samples[OPUS_FRAME_MAX * 2];
     uint8_t bytes[OPUS_PACKET_MAX];
+    const size_t frame = (size_t)l->cfg.sound_packet_us * LIVE_RATE / US;
     const size_t channels = l->info.audio_channels;
 
-    while (l->opus && (l->n_sound + 1) * OPUS_FRAME_US <= pts) {
-        const uint64_t at = l->zero + l->n_sound * OPUS_FRAME_US;
-        const size_t got = live_input_sound(l->input, at, samples, OPUS_FRAME);
+    while (l->opus && (l->n_sound + 1) * l->cfg.sound_packet_us <= pts) {
+        const uint64_t at = l->zero + l->n_sound * l->cfg.sound_packet_us;
+        const size_t got = live_input_sound(l->input, at, samples, frame);
 
-        memset(samples + got * channels, 0, (OPUS_FRAME - got) * channels * sizeof *samples);
-        const int len = opus_encode(l->opus, samples, OPUS_FRAME, bytes, sizeof bytes);
+        memset(samples + got * channels, 0, (frame - got) * channels * sizeof *samples);
+        const int len = opus_encode(l->opus, samples, (int)frame, bytes, sizeof bytes);
         const struct svc_packet pkt = { .kind = SVC_AUDIO,
                                         .audio = bytes,
                                         .audio_len = len > 0 ? (size_t)len : 0,
-                                        .pts = (int64_t)(l->n_sound++ * OPUS_FRAME_US) };
+                                        .pts = (int64_t)(l->n_sound++ * l->cfg.sound_packet_us) };
         if (len > 0 && hand_over(l, &pkt) < 0)
             return;
         ev_async_send(l->sink.loop, &l->handed); /* it does not wait for the picture to be coded */
@@ -297,11 +297,11 @@ static bool await_turn(struct live *l, uint64_t *due)
     const bool captured = live_input_capture_stats(l->input, NULL);
 
     *due = l->zero + pts_of(l, l->n_pictures);
-    while (l->opus && !captured && l->zero + (l->n_sound + 1) * OPUS_FRAME_US < *due) {
+    while (l->opus && !captured && l->zero + (l->n_sound + 1) * l->cfg.sound_packet_us < *due) {
         /* a packet of sound is full before that */
-        if (!wait_until(l, l->zero + (l->n_sound + 1) * OPUS_FRAME_US))
+        if (!wait_until(l, l->zero + (l->n_sound + 1) * l->cfg.sound_packet_us))
             return false;
-        put_sound(l, (l->n_sound + 1) * OPUS_FRAME_US);
+        put_sound(l, (l->n_sound + 1) * l->cfg.sound_packet_us);
     }
     if (!wait_until(l, *due))
         return false;

@@ -27,6 +27,7 @@ struct live_config {
     struct live_input_config input;
     struct svc_encoder_config encoder; /* width, height and rate of pictures are the input's */
     double key_interval_s;             /* 0: encoder.key_interval, in pictures */
+    uint32_t sound_packet_us;          /* 10, 20, 40 or 60 ms of sound go together */
 };
 
 struct live_stats {

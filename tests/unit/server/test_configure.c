@@ -177,6 +177,35 @@ static void test_live_values(void **state)
     config_fini(&c);
 }
 
+/* As long as the delay allows, unless it is said. */
+static void test_sound_packets(void **state)
+{
+    static const struct {
+        enum config_sound_packet packet;
+        uint32_t latency_ms;
+        bool low;
+        uint32_t us;
+    } sound[] = {
+        { CONFIG_SOUND_AUTO, 400, false, 60000 }, { CONFIG_SOUND_AUTO, 399, false, 20000 },
+        { CONFIG_SOUND_AUTO, 400, true, 10000 },  { CONFIG_SOUND_10, 400, false, 10000 },
+        { CONFIG_SOUND_20, 400, false, 20000 },   { CONFIG_SOUND_40, 50, false, 40000 },
+        { CONFIG_SOUND_60, 50, true, 60000 },
+    };
+    char why[1024];
+    (void)state;
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
+        const struct config_source s = { .kind = CONFIG_LIVE,
+                                         .input = "test",
+                                         .latency_ms = sound[i].latency_ms,
+                                         .encoder = { .codec = "av1",
+                                                      .sound_packet = sound[i].packet,
+                                                      .low_latency = sound[i].low } };
+        struct live_config live;
+        assert_int_equal(config_live(&live, &s, why, sizeof why), 0);
+        assert_int_equal(live.sound_packet_us, sound[i].us);
+    }
+}
+
 /* ---- files ---- */
 
 #define PAIR "cert: c\nkey: k\n"
@@ -319,9 +348,10 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_live_values),  cmocka_unit_test(test_files),
-        cmocka_unit_test(test_all_problems), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_rows),        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_live_values), cmocka_unit_test(test_sound_packets),
+        cmocka_unit_test(test_files),       cmocka_unit_test(test_all_problems),
+        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
