@@ -112,7 +112,7 @@ def brought(report, number):
         for line in file:
             for viewer in json.loads(line)["viewers"]:
                 if viewer["id"] == number:
-                    base = next(t for t in viewer["tracks"] if t["name"] == "v-s0t0")
+                    base = next((t for t in viewer["tracks"] if t["name"] == "v-s0t0"), base)
     return base["sent"] if base and base["sent"] == base["offered"] and not base["expired"] else None
 
 
