@@ -11,13 +11,13 @@ import sys
 import time
 
 import material
+import fake_clock
 import programs
 from clip import program_path
 from live_report import exit_code
 
 PATIENCE_S = 40
 FILE_BLOCKS = 600       # of 512 bytes: files may not grow beyond
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 STEPS = ("+3600", "-7200", "+0")
 CONFIG = """listen: 127.0.0.1:{port}
 cert: {folder}/server.pem
@@ -136,19 +136,11 @@ def cut_file(stage, clip, viewer):
 
 def clock(folder, pki):
     """Server and viewer where the clock of the day steps by hours."""
-    with open(program_path("svc-server"), "rb") as file:
-        sanitized = b"__asan_init" in file.read() # its runtime has to come first
-    if sanitized or not os.path.exists(FAKETIME):
-        print("clock: skipped, libfaketime is not there or cannot be")
+    if not fake_clock.possible(program_path("svc-server")):
+        print("clock: skipped, there is no fake one to be had")
         return {}
-    stamp = os.path.join(folder, "clock")
-    def step(offset):
-        with open(stamp, "w", encoding="ascii") as file:
-            file.write(offset + "\n")
-    step("+0")
-    fake = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": stamp, "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    words = [shutil.which("env"), *(f"{k}={v}" for k, v in fake.items())]
+    steps = fake_clock.FakeClock(folder)
+    words = steps.words()
     port = programs.free_udp_ports(1)[0]
     report = os.path.join(folder, "clock.json")
     with programs.Programs(folder) as running:
@@ -161,7 +153,7 @@ def clock(folder, pki):
             f"moqt://127.0.0.1:{port}/demo"])
         time.sleep(3)
         for offset in STEPS:
-            step(offset)
+            steps.step(offset)
             time.sleep(1.5)
         player.process.terminate()
         player.wait(PATIENCE_S)

@@ -12,6 +12,7 @@ import sys
 import time
 
 import material
+import fake_clock
 import analysis
 import programs
 from clip import program_path
@@ -54,12 +55,12 @@ class Stage:
             programs.wait_for_udp(vlink, port)
         return vlink
 
-    def play(self, *options, paths=()):
+    def play(self, *options, paths=(), before=()):
         self.report = os.path.join(self.folder, "player.json")
         if os.path.exists(self.report):
             os.remove(self.report)
         self.player = self.running.start("svc-player", [
-            program_path("svc-player"), "--ca", self.pki["ca.pem"], "--headless", "--json",
+            *before, program_path("svc-player"), "--ca", self.pki["ca.pem"], "--headless", "--json",
             self.report, *options,
             *(word for name, port in zip(paths, self.link_ports) for word in (
                 "--path", f"local=127.0.0.1,to=127.0.0.1:{port},name={name}")),
@@ -192,43 +193,25 @@ def path_flaps(folder, seconds):
     })
 
 
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-
-
 def clock_stepped(folder):
     """The wall clock goes a day on while it plays, and two back and two on while the server is away:
     neither is noticed."""
-    if not os.path.exists(FAKETIME):
-        print("no libfaketime: the clock is not stepped")
+    if not fake_clock.possible(program_path("svc-player")):
+        print("no fake clock to be had: it is not stepped")
         return 0
-    os.makedirs(folder, exist_ok=True)
-    offset = os.path.join(folder, "offset")
-
-    def step(text):
-        with open(offset + ".new", "w", encoding="ascii") as f:
-            f.write(text)
-        os.rename(offset + ".new", offset)
-
-    step("+0")
+    clock = fake_clock.FakeClock(folder)
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, LIVE)
         server = stage.serve()
-        faked = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": offset, "FAKETIME_NO_CACHE": "1",
-                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        os.environ.update(faked)
-        try:
-            stage.play("--reconnect", "30")
-        finally:
-            for name in faked:
-                del os.environ[name]
+        stage.play("--reconnect", "30", before=clock.words())
         time.sleep(2)
-        step("+1d")
+        clock.step("+1d")
         time.sleep(1.5)
         away_s = time.monotonic() - stage.player.started
         server.process.kill()
         for text in ("-1d", "+1d"):
             time.sleep(1)
-            step(text)
+            clock.step(text)
         stage.serve()
         time.sleep(RESUMED_WITHIN_S)
         report, log = stage.end()
