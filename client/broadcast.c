@@ -59,12 +59,18 @@ struct broadcast {
 
 /* ---- ends ---- */
 
-static void fault(struct broadcast *b, enum broadcast_fault what, const char *why)
+static void fault_for_now(struct broadcast *b, enum broadcast_fault what, const char *why,
+                          double later_s)
 {
     if (b->over || b->closing)
         return;
     b->over = true;
-    b->cfg.handler->on_fault(b->cfg.user, what, why);
+    b->cfg.handler->on_fault(b->cfg.user, what, why, later_s);
+}
+
+static void fault(struct broadcast *b, enum broadcast_fault what, const char *why)
+{
+    fault_for_now(b, what, why, -1);
 }
 
 static void track_over(struct broadcast *b, struct track *t)
@@ -538,12 +544,14 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
     struct broadcast *b = user;
     struct track *t = moq_subscription_user(sub);
     char line[LINE_MAX_BYTES];
+    uint64_t after_ms;
     snprintf(line, sizeof line, "the server refuses \"%.100s\" track %s: %.200s (0x%llx)",
              b->cfg.uri->ns, t->name, *reason ? reason : "no reason given",
              (unsigned long long)code);
+    const double later_s = moq_subscription_may_retry(sub, &after_ms) ? (double)after_ms / 1e3 : -1;
     if (t == &b->catalog_track) {
         t->sub = NULL;
-        fault(b, BROADCAST_REFUSED, line);
+        fault_for_now(b, BROADCAST_REFUSED, line, later_s);
         return;
     }
     if (t == &b->session_track) {
@@ -553,7 +561,7 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
     }
     log_text(LOG_LEVEL_WARN, "%s", line);
     if (t->kind == SVC_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
-        fault(b, BROADCAST_REFUSED, line);
+        fault_for_now(b, BROADCAST_REFUSED, line, later_s);
     track_over(b, t);
 }
 

@@ -31,7 +31,9 @@ struct broadcast_handler { /* all required; `user` is the one given to broadcast
     void (*on_live)(void *user, const char *why);
     void (*on_end)(void *user); /* every track has ended */
     /* At most once; nothing comes after it. Free it later, not inside. */
-    void (*on_fault)(void *user, enum broadcast_fault fault, const char *why);
+    /* `later_s`: the server wants to be asked again then, not earlier; negative: it said nothing.
+     */
+    void (*on_fault)(void *user, enum broadcast_fault fault, const char *why, double later_s);
 };
 
 struct broadcast_times {                        /* us, as `now` of broadcast_event; 0: not yet */

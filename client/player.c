@@ -458,7 +458,7 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
     double fps = 0;
     uint32_t latency_ms = p->cfg.args->latency_ms;
     const bool again = p->evidence.n_spatial > 0;
-    if (again)
+    if (again || p->suspended) /* it may have been interrupted before the first one */
         player_resume(p);
     memset(p->offered, 0, sizeof p->offered);
     p->sender = (struct sender_view){ .known = false };

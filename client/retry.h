@@ -10,7 +10,8 @@
 
 #define RETRY_FIRST_S 0.5
 #define RETRY_MOST_S 5.0
-#define RETRY_JITTER 0.25 /* of the wait, either way */
+#define RETRY_ASKED_MOST_S 300.0 /* a server that asks for more patience gets this */
+#define RETRY_JITTER 0.25        /* of the wait, either way */
 
 struct retry { /* zero is a fresh one, but give it a seed */
     unsigned failed;

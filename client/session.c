@@ -122,7 +122,9 @@ static void end_try(struct session *s, const struct tvl_conn *won)
 
 static void wait_for_retry(struct session *s)
 {
-    s->retry_at = session_now(s) + retry_wait(&s->retry);
+    const double wait_s = retry_wait(&s->retry);
+    s->retry_at = session_now(s) + (wait_s > s->later_s ? wait_s : s->later_s);
+    s->later_s = -1;
     if (!s->conn)
         enter(s, SESSION_WAITING);
 }
@@ -330,10 +332,11 @@ static void on_end(void *user)
     ended(user);
 }
 
-static void on_fault(void *user, enum broadcast_fault fault, const char *why)
+static void on_fault(void *user, enum broadcast_fault fault, const char *why, double later_s)
 {
     struct session *s = user;
     s->fault = true;
+    s->later_s = later_s < RETRY_ASKED_MOST_S ? later_s : RETRY_ASKED_MOST_S;
     s->fault_kind = fault;
     snprintf(s->reason, sizeof s->reason, "%s", why);
 }
@@ -532,8 +535,8 @@ static void see_to_fault(struct session *s)
     if (!s->fault)
         return;
     s->fault = false;
-    bool in_vain =
-        s->fault_kind == BROADCAST_WRONG || (s->fault_kind == BROADCAST_REFUSED && !s->played);
+    bool in_vain = s->fault_kind == BROADCAST_WRONG ||
+                   (s->fault_kind == BROADCAST_REFUSED && !s->played && s->later_s < 0);
     if (in_vain)
         fail(s, 1, s->reason);
     else

@@ -53,6 +53,7 @@ struct session {
     double heard_at;
     bool fault; /* the broadcast's, to be seen to outside of its calls */
     enum broadcast_fault fault_kind;
+    double later_s; /* the server asked for so much patience; negative: it did not */
     char reason[SESSION_REASON_MAX]; /* why the last try failed or the connection broke */
 
     struct svc_layer top; /* asked for */

@@ -224,16 +224,29 @@ out:
     return rc;
 }
 
-int moq_reject(struct moq_sending *sd, uint64_t code, const char *reason)
+static int reject(struct moq_sending *sd, const struct moq_msg_request_error *error)
 {
     struct moq_session *s = sd->session;
     if (sd->state != SENDING_PENDING)
         return MOQ_ERR_STATE;
     moq_session_enter(s);
-    moq_request_refuse(s, sd->request, code, reason);
+    moq_request_error(s, sd->request, error);
     moq_sending_bury(sd);
     moq_session_leave(s);
     return 0;
+}
+
+int moq_reject(struct moq_sending *sd, uint64_t code, const char *reason)
+{
+    return reject(sd,
+                  &(struct moq_msg_request_error){ .code = code, .reason = moq_bytes_of(reason) });
+}
+
+int moq_reject_for_now(struct moq_sending *sd, uint64_t code, const char *reason, uint64_t retry_ms)
+{
+    return reject(sd, &(struct moq_msg_request_error){ .code = code,
+                                                       .retry_ms_plus_1 = retry_ms + 1,
+                                                       .reason = moq_bytes_of(reason) });
 }
 
 void moq_sending_set_user(struct moq_sending *sd, void *user)

@@ -237,11 +237,17 @@ void moq_request_ok(struct moq_session *s, struct moq_stream *st)
     moq_session_send(s, st->id, &(struct moq_message){ .type = MOQ_MSG_REQUEST_OK }, false);
 }
 
+void moq_request_error(struct moq_session *s, struct moq_stream *st,
+                       const struct moq_msg_request_error *error)
+{
+    const struct moq_message m = { .type = MOQ_MSG_REQUEST_ERROR, .request_error = *error };
+    moq_session_send(s, st->id, &m, true);
+    moq_stream_drain(s, st);
+}
+
 void moq_request_refuse(struct moq_session *s, struct moq_stream *st, uint64_t code,
                         const char *reason)
 {
-    struct moq_message m = { .type = MOQ_MSG_REQUEST_ERROR,
-                             .request_error = { .code = code, .reason = moq_bytes_of(reason) } };
-    moq_session_send(s, st->id, &m, true);
-    moq_stream_drain(s, st);
+    const struct moq_msg_request_error error = { .code = code, .reason = moq_bytes_of(reason) };
+    moq_request_error(s, st, &error);
 }

@@ -101,6 +101,7 @@ struct moq_subscription {
     struct moq_subscribe_options options; /* as last sent */
     struct moq_subscribe_options wanted;  /* for after SUBSCRIBE_OK */
     bool update_wanted;
+    uint64_t retry_ms_plus_1;                  /* refused: as REQUEST_ERROR says */
     unsigned updates_unanswered, updates_owed; /* ours; the publisher's before the answer */
     void *user;
     uint64_t alias;
@@ -317,6 +318,8 @@ void moq_sending_free(struct moq_sending *sd);
 /* Gone for everybody, once the stack is unwound. */
 void moq_sending_bury(struct moq_sending *sd);
 /* REQUEST_ERROR and the end of our side. */
+void moq_request_error(struct moq_session *s, struct moq_stream *st,
+                       const struct moq_msg_request_error *error);
 void moq_request_refuse(struct moq_session *s, struct moq_stream *st, uint64_t code,
                         const char *reason);
 

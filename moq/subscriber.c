@@ -183,6 +183,12 @@ static int send_update(struct moq_subscription *sub)
     return 0;
 }
 
+bool moq_subscription_may_retry(const struct moq_subscription *sub, uint64_t *after_ms)
+{
+    *after_ms = sub->retry_ms_plus_1 > 0 ? sub->retry_ms_plus_1 - 1 : 0;
+    return sub->retry_ms_plus_1 > 0;
+}
+
 int moq_subscription_update(struct moq_subscription *sub, const struct moq_subscribe_options *o)
 {
     struct moq_session *s = sub->session;
@@ -357,6 +363,7 @@ static void on_request_error(struct moq_subscription *sub, const struct moq_msg_
         return;
     }
     sub->reason = moq_reason_keep(m->reason);
+    sub->retry_ms_plus_1 = m->retry_ms_plus_1;
     end_request(sub);
     reject(sub, m->code, sub->reason);
 }

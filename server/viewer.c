@@ -251,7 +251,10 @@ static void on_subscribe(void *user, struct moq_sending *s, const struct moq_nam
     struct viewer *v = user;
     struct access_verdict a;
     if (!may_watch(v, name, &a)) {
-        (void)moq_reject(s, a.request_code, a.reason);
+        if (a.retry_ms)
+            (void)moq_reject_for_now(s, a.request_code, a.reason, a.retry_ms);
+        else
+            (void)moq_reject(s, a.request_code, a.reason);
         turn_out_if(v, &a);
         return;
     }

@@ -21,6 +21,7 @@ CERTIFICATE_REQUIRED = 0x100 + 116  # TLS alert
 DONE_UNAUTHORIZED = 0x1
 LEEWAY_S = 30  # TOKEN_LEEWAY_S
 STRIKES = 16  # ACCESS_STRIKES_MAX
+RETRY_S = 5  # RETRY_LOAD_MS
 failures = []
 
 
@@ -167,6 +168,13 @@ def limits(bench):
     time.sleep(1.5)
     v = bench.visit("live/garden", setup=token)
     check("the third session of a token: EXCESSIVE_LOAD", v["refused"] == [EXCESSIVE_LOAD], v)
+    began = time.monotonic()
+    played = subprocess.run([program_path("svc-player"), "--headless", "--ca", bench.pki["ca.pem"], "--token", token,
+                             "--frames", "5", "--reconnect", "30", f"moqt://127.0.0.1:{bench.port}/live/garden"],
+                            capture_output=True, text=True, timeout=60, check=False)
+    took_s = time.monotonic() - began
+    check("a player that is told when to come again does, not earlier", played.returncode == 0 and took_s >= RETRY_S,
+          (played.returncode, took_s, played.stderr))
     for t in stay:
         t.join()
     check("the two before it see no effect", all(g["objects"] > 0 and not g["closed"] for g in got), got)

@@ -431,6 +431,8 @@ size_t moq_session_requests(const struct moq_session *s);
 
 int moq_subscribe(struct moq_session *s, const struct moq_name *name,
                   const struct moq_subscribe_options *o, void *user, struct moq_subscription **out);
+/* Inside on_rejected: it may be asked for again in *after_ms or later. */
+bool moq_subscription_may_retry(const struct moq_subscription *s, uint64_t *after_ms);
 int moq_subscription_update(struct moq_subscription *s, const struct moq_subscribe_options *o);
 /* Cancel: STOP_SENDING and RESET_STREAM on the request; `s` is gone. */
 void moq_unsubscribe(struct moq_subscription *s);
@@ -460,6 +462,8 @@ bool moq_has_dynamic_groups(struct moq_bytes track_properties); /* they say so *
 int moq_accept(struct moq_sending *s, const struct moq_location *largest /* NULL: none */,
                struct moq_bytes track_properties);
 int moq_reject(struct moq_sending *s, uint64_t code, const char *reason); /* `s` is gone */
+/* The same, but it may be asked again in `retry_ms` or later. */
+int moq_reject_for_now(struct moq_sending *s, uint64_t code, const char *reason, uint64_t retry_ms);
 void moq_sending_set_user(struct moq_sending *s, void *user);
 void *moq_sending_user(const struct moq_sending *s);
 const struct moq_subscribe_options *moq_sending_options(const struct moq_sending *s);

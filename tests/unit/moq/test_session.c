@@ -22,7 +22,7 @@ struct side {
     struct pipe *pipe;
     struct moq_session *session;
     int setups, closed, subscribes, updates, cancelled, subscribed, rejected, done, goaways;
-    uint64_t closed_code, rejected_code, done_status;
+    uint64_t closed_code, rejected_code, done_status, retry_ms;
     char text[128];              /* last reason, path or authority */
     struct moq_sending *sending; /* last */
     struct moq_subscribe_options options;
@@ -102,6 +102,8 @@ static void on_rejected(void *user, struct moq_subscription *s, uint64_t code, c
     assert_ptr_equal(moq_subscription_user(s), w);
     w->rejected++;
     w->rejected_code = code;
+    if (!moq_subscription_may_retry(s, &w->retry_ms))
+        w->retry_ms = UINT64_MAX;
     snprintf(w->text, sizeof w->text, "%s", reason);
 }
 
@@ -403,8 +405,13 @@ static void rejected(void **state)
         pipe_run(&w.pipe);
         subscribe(&w);
         pipe_run(&w.pipe);
-        assert_int_equal(moq_reject(w.server.sending, MOQ_REQ_DOES_NOT_EXIST, "no\nsuch"), 0);
+        const bool now = seed % 2 == 0;
+        assert_int_equal(
+            now ? moq_reject_for_now(w.server.sending, MOQ_REQ_DOES_NOT_EXIST, "no\nsuch", seed - 2)
+                : moq_reject(w.server.sending, MOQ_REQ_DOES_NOT_EXIST, "no\nsuch"),
+            0);
         pipe_run(&w.pipe);
+        assert_true(w.client.retry_ms == (now ? seed - 2 : UINT64_MAX));
         assert_int_equal(w.client.rejected, 1);
         assert_int_equal(w.client.rejected_code, MOQ_REQ_DOES_NOT_EXIST);
         assert_string_equal(w.client.text, "no?such");
