@@ -112,7 +112,7 @@ def main():
     print(coded, seen["frames_shown"], piped, heard["frames_shown"], heard["audio_packets"])
     rules = {
         "the viewer went on through the loss": seen["frames_shown"] > 60 and seen["units_refused"] == 0,
-        "sound came": seen["audio_packets"] > 100 and heard["audio_packets"] > 50,
+        "sound came": seen["audio_packets"] > 30 and heard["audio_packets"] > 15,
         "the encoder lived": coded["restarts"] == 0 and coded["errors"] == 0,
         "the pipeline was seen": heard["frames_shown"] > 20 and piped["capture"]["signal"],
         "no such element": refused(pki, "gst:nosuchelement"),
