@@ -70,19 +70,27 @@ static void served(struct encoder_orders *o, unsigned spatial, uint64_t now_us)
     o->next.has_held = false;
 }
 
+/* Whoever comes just after a key picture of the broadcast's own rhythm need not wait long; but many
+ * who come one by one get one a second. */
+static bool waits(const struct encoder_orders *o, unsigned spatial, uint64_t now_us)
+{
+    const uint64_t last = o->refreshed_at[spatial];
+    const uint64_t apart = spatial == 0 ? ENCODER_KEY_AFTER_US : ENCODER_REFRESH_APART_US;
+
+    return (last && now_us - last < apart) ||
+           (spatial == 0 && o->asked_at && now_us - o->asked_at < ENCODER_KEY_APART_US);
+}
+
 struct encoder_order encoder_orders_take(struct encoder_orders *o, uint64_t now_us)
 {
     pthread_mutex_lock(&o->lock);
     struct encoder_order out = o->next;
 
-    if (out.refresh >= 0) {
-        const uint64_t apart = out.refresh == 0 ? ENCODER_KEY_APART_US : ENCODER_REFRESH_APART_US;
-        const uint64_t last = o->refreshed_at[out.refresh];
-
-        if (last && now_us - last < apart)
-            out.refresh = -1; /* it waits */
-        else
-            served(o, (unsigned)out.refresh, now_us);
+    if (out.refresh >= 0 && waits(o, (unsigned)out.refresh, now_us)) {
+        out.refresh = -1;
+    } else if (out.refresh >= 0) {
+        o->asked_at = out.refresh == 0 ? now_us : o->asked_at;
+        served(o, (unsigned)out.refresh, now_us);
     }
     o->next.rates_changed = false;
     for (unsigned s = 0; s < SVC_SPATIAL_MAX; s++)

@@ -13,6 +13,7 @@
 #include <svc/svc.h>
 
 #define ENCODER_KEY_APART_US 1000000    /* between key pictures that were asked for */
+#define ENCODER_KEY_AFTER_US 250000     /* and after any other one */
 #define ENCODER_REFRESH_APART_US 500000 /* between refreshes of a layer */
 
 struct encoder_order { /* what the next picture is to be */
@@ -29,6 +30,7 @@ struct encoder_orders {
     uint8_t n_spatial;                      /* as opened */
     struct encoder_order next;              /* refresh: the lowest asked for */
     uint64_t refreshed_at[SVC_SPATIAL_MAX]; /* us; 0: never */
+    uint64_t asked_at;                      /* when a key picture was made as asked for; likewise */
 };
 
 /* 0, or -1. */

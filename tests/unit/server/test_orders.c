@@ -83,6 +83,17 @@ static void a_key_picture_serves_all(void **state)
     assert_int_equal(encoder_orders_take(&o, NOW + 1000).refresh, -1);
     encoder_orders_keyed(&o, NOW + 2000);
     assert_int_equal(encoder_orders_take(&o, NOW + 20 * ENCODER_KEY_APART_US).refresh, -1);
+    /* Soon after one that nobody asked for there may be another, and then none for longer. */
+    const uint64_t own = NOW + 20 * ENCODER_KEY_APART_US;
+    encoder_orders_keyed(&o, own);
+    encoder_orders_refresh(&o, 0, NULL);
+    assert_int_equal(encoder_orders_take(&o, own + ENCODER_KEY_AFTER_US - 1).refresh, -1);
+    assert_int_equal(encoder_orders_take(&o, own + ENCODER_KEY_AFTER_US).refresh, 0);
+    encoder_orders_keyed(&o, own + ENCODER_KEY_AFTER_US);
+    encoder_orders_refresh(&o, 0, NULL);
+    assert_int_equal(encoder_orders_take(&o, own + ENCODER_KEY_APART_US).refresh, -1);
+    assert_int_equal(
+        encoder_orders_take(&o, own + ENCODER_KEY_AFTER_US + ENCODER_KEY_APART_US).refresh, 0);
     encoder_orders_fini(&o);
 }
 
