@@ -58,8 +58,6 @@ void app_draw_overlay(struct app *a);
 int app_obey(struct app *a, const struct command *c, char *why, size_t why_size);
 /* A property of docs/player-control.md, a new reference; NULL: there is none of that name. */
 struct json_t *app_property(struct app *a, const char *name);
-/* Names of all, NULL after the last. */
-const char *app_property_name(size_t i);
 /* Status into the view, and what has changed to the control socket. Every METER_PERIOD_US. */
 void app_tell(struct app *a);
 extern const struct control_handler app_control_handler;

@@ -73,11 +73,6 @@ struct reading {
     size_t why_size;
 };
 
-const char *control_command_name(size_t i)
-{
-    return i < sizeof forms / sizeof forms[0] ? forms[i].name : NULL;
-}
-
 static int wrong(const struct reading *r, const char *what)
 {
     snprintf(r->why, r->why_size, "%s: %s", json_string_value(json_array_get(r->args, 0)), what);

@@ -37,7 +37,4 @@ struct control_request {
 int control_request_read(struct control_request *out, const char *line, size_t len, char *why,
                          size_t why_size);
 
-/* Names of the commands, for the documentation's check; NULL after the last. */
-const char *control_command_name(size_t i);
-
 #endif

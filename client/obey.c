@@ -300,11 +300,6 @@ static const char *const properties[] = {
     [P_VERSION] = "version",
 };
 
-const char *app_property_name(size_t i)
-{
-    return i < sizeof properties / sizeof properties[0] ? properties[i] : NULL;
-}
-
 static json_t *status_property(const struct app *a, enum property p)
 {
     struct session_status s;

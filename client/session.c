@@ -772,11 +772,6 @@ void session_ask_sender(struct session *s, bool ask)
         broadcast_ask_sender(s->broadcast, ask);
 }
 
-bool session_closed(const struct session *s)
-{
-    return s->closed || !s->conn;
-}
-
 tvl_time session_connect_time(const struct session *s)
 {
     return s->connect_time;

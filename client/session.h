@@ -97,9 +97,8 @@ void session_get_status(const struct session *s, struct session_status *out);
  * is missing or cannot be read; 2: no path can be opened) with one line in `why`. */
 int session_new(struct session **out, const struct session_config *cfg, char *why, size_t why_size);
 void session_free(struct session *s);
-/* Say goodbye; let the loop run a moment afterwards, until session_closed. */
+/* Say goodbye; let the loop run a moment afterwards. */
 void session_close(struct session *s);
-bool session_closed(const struct session *s);
 
 /* From now on ask for the layers up to `top` of those of the plan; begins with all. What is not
  * asked for stays subscribed and is not sent. */

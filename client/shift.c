@@ -251,11 +251,6 @@ void shift_stop(struct shift *s)
     stop_fetches(s);
 }
 
-bool shift_runs(const struct shift *s)
-{
-    return s->state != IDLE;
-}
-
 bool shift_window(const struct shift *s, int64_t *from_us, int64_t *to_us)
 {
     if (s->line.n == 0)

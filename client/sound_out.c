@@ -24,7 +24,6 @@ struct sound_out {
     int64_t asked_us;    /* when it last asked, smoothed */
     int64_t began_us;    /* the clock that plays: when it asked for the first time ... */
     uint64_t asked;      /* ... and how often since */
-    uint64_t underruns;
 };
 
 static int64_t clock_us(void)
@@ -55,7 +54,6 @@ static void pull(struct sound_out *o, int16_t *to, size_t frames)
                channels * sizeof *to);
     if (to)
         memset(to + got * channels, 0, (frames - got) * channels * sizeof *to);
-    o->underruns += got < frames && o->n > 0;
     o->head = (o->head + got) % o->cap;
     o->n -= got;
 }
@@ -177,12 +175,4 @@ void sound_out_clear(struct sound_out *o)
     lock(o);
     o->n = 0;
     unlock(o);
-}
-
-uint64_t sound_out_underruns(struct sound_out *o)
-{
-    lock(o);
-    const uint64_t n = o->underruns;
-    unlock(o);
-    return n;
 }

@@ -30,7 +30,5 @@ void sound_out_write(struct sound_out *o, const int16_t *samples, size_t frames,
  * two of its buffers, as SDL has it: one that plays and one that waits. */
 int64_t sound_out_delay(struct sound_out *o, int64_t now_us);
 void sound_out_clear(struct sound_out *o);
-/* Times the card asked and the queue was empty, after it had been filled. */
-uint64_t sound_out_underruns(struct sound_out *o);
 
 #endif

@@ -226,11 +226,6 @@ void moq_session_leave(struct moq_session *s)
         empty_graveyard(s);
 }
 
-bool moq_session_is_open(const struct moq_session *s)
-{
-    return s->state == SESSION_OPEN;
-}
-
 static void shut(struct moq_session *s, uint64_t code, const char *reason)
 {
     s->state = SESSION_CLOSED;

@@ -243,7 +243,6 @@ void moq_session_enter(struct moq_session *s);
 void moq_session_leave(struct moq_session *s);
 /* The peer broke a rule (or we cannot go on): close, tell the handler. */
 void moq_session_fail(struct moq_session *s, uint64_t code, const char *reason);
-bool moq_session_is_open(const struct moq_session *s);
 /* Encode and send; a failure ends the session. 0 or negative. */
 int moq_session_send(struct moq_session *s, uint64_t stream, const struct moq_message *m, bool fin);
 /* Take what a stream holds and `len` bytes more; the rest is kept. */

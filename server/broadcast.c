@@ -302,7 +302,7 @@ static void on_packet(void *user, const struct svc_packet *pkt)
     b->bytes += obj.moq.payload.len;
     keep(b, m, pkt->pts);
     if (b->recorder)
-        recorder_put(b->recorder, pkt);
+        recorder_put(b->recorder, m);
     LIST_FOREACH(listener, &b->listeners, link)
     {
         listener->on_media(listener->user, m);
@@ -715,11 +715,6 @@ void broadcast_free(struct broadcast *b)
     window_unref(b->window);
     view_unref(b->view);
     free(b);
-}
-
-const char *broadcast_ns(const struct broadcast *b)
-{
-    return b->cfg->ns;
 }
 
 const struct config_source *broadcast_config(const struct broadcast *b)

@@ -62,7 +62,6 @@ struct broadcast_listener {
 struct broadcast *broadcast_new(struct broadcast_host *host, const struct config_source *cfg);
 void broadcast_free(struct broadcast *b); /* NULL allowed; workers are not told */
 
-const char *broadcast_ns(const struct broadcast *b);
 const struct config_source *broadcast_config(const struct broadcast *b);
 /* The same words at another place: what runs goes on. */
 void broadcast_set_config(struct broadcast *b, const struct config_source *cfg);

@@ -9,6 +9,7 @@
 
 #include "capture_clock.h"
 #include "capture_reader.h"
+#include "clock.h"
 #include "log.h"
 #include "nudge.h"
 #include "source.h"
@@ -56,13 +57,6 @@ struct capture {
     int64_t sound_at; /* when the first frame is to be heard */
     struct capture_stats stats;
 };
-
-static int64_t clock_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * US + ts.tv_nsec / 1000;
-}
 
 static bool is_device(const char *input)
 {
@@ -188,7 +182,7 @@ void capture_sound(struct capture *c, uint64_t at_us, int16_t *out, size_t n)
 static void take(struct line *l, const struct capture_item *item)
 {
     struct capture *c = l->capture;
-    const int64_t now = clock_us();
+    const int64_t now = (int64_t)clock_now_us();
     bool anew;
     const int64_t at = capture_clock_play(&l->clock, item->pts, now, &anew);
 
@@ -219,12 +213,12 @@ static int asked_to_stop(void *user)
 static void wait_to_retry(struct line *l)
 {
     struct capture *c = l->capture;
-    const int64_t at = clock_us() + (int64_t)l->retry_us;
+    const int64_t at = (int64_t)clock_now_us() + (int64_t)l->retry_us;
     const struct timespec ts = { .tv_sec = at / US, .tv_nsec = (long)(at % US * 1000) };
 
     pthread_mutex_lock(&c->lock);
     c->stats.losses++;
-    while (!c->stopping && clock_us() < at)
+    while (!c->stopping && (int64_t)clock_now_us() < at)
         pthread_cond_timedwait(&c->moved, &c->lock, &ts);
     pthread_mutex_unlock(&c->lock);
     l->retry_us = l->retry_us * 2 < CAPTURE_RETRY_MAX_US ? l->retry_us * 2 : CAPTURE_RETRY_MAX_US;
@@ -288,7 +282,7 @@ void capture_await(struct capture *c, uint64_t until_us)
 {
     pthread_mutex_lock(&c->lock);
     for (;;) {
-        const int64_t now = clock_us();
+        const int64_t now = (int64_t)clock_now_us();
         int64_t until = (int64_t)until_us;
 
         if (due(c, now) || now >= until || c->stopping)
@@ -331,7 +325,7 @@ static void dim(struct capture *c)
 void capture_picture(struct capture *c, const struct svc_image_buffer *to)
 {
     pthread_mutex_lock(&c->lock);
-    const int64_t now = clock_us();
+    const int64_t now = (int64_t)clock_now_us();
     advance(c, now);
     c->stats.signal = now - c->given_at <= CAPTURE_LOST_US;
     if (!c->stats.signal)
@@ -412,7 +406,7 @@ static int start(struct capture *c)
     c->samples = calloc(CAPTURE_SOUND_MAX * 2, sizeof *c->samples);
     if (!c->samples || make_picture(c, &c->last) < 0)
         return -1;
-    c->given_at = clock_us();
+    c->given_at = (int64_t)clock_now_us();
     for (size_t i = 0; i < c->n_lines; i++) {
         c->line[i].runs = nudge_start(&c->line[i].thread, run, &c->line[i]) == 0;
         if (!c->line[i].runs)

@@ -105,11 +105,6 @@ static const struct list_order orders[] = {
     { NULL, NULL },
 };
 
-const char *list_order_name(size_t i)
-{
-    return orders[i].name;
-}
-
 /* ---- query ---- */
 
 void list_query_init(struct list_query *q)

@@ -29,7 +29,4 @@ struct list_page {
 int list_page(const struct list_query *q, const struct control_view *v, struct list_page *out);
 void list_page_fini(struct list_page *p);
 
-/* Names that "sort" takes, in order; NULL after the last. */
-const char *list_order_name(size_t i);
-
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
+
 struct feed_file {
     struct feed feed;
     struct feed_sink sink;
@@ -16,13 +18,6 @@ struct feed_file {
     bool started;
     int64_t zero; /* clock, us, of pts 0 */
 };
-
-static int64_t clock_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 /* 1: s->next is there. 0: the end. -1: damaged beyond hope. */
 static int read_ahead(struct feed_file *s)
@@ -60,7 +55,7 @@ static bool skip_to(struct feed_file *s, int64_t at_us)
 
 static void arm(struct feed_file *s)
 {
-    int64_t wait = s->zero + s->next.pts - clock_us();
+    int64_t wait = s->zero + s->next.pts - (int64_t)clock_now_us();
     ev_now_update(s->sink.loop);
     ev_timer_set(&s->timer, wait > 0 ? (double)wait / 1e6 : 0., 0.);
     ev_timer_start(s->sink.loop, &s->timer);
@@ -72,7 +67,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     int left = 1;
     (void)loop;
     (void)events;
-    int64_t now = clock_us();
+    int64_t now = (int64_t)clock_now_us();
     if (s->zero + s->next.pts + FEED_LATE_MAX_US < now)
         s->zero = now - s->next.pts;
     for (int i = 0; i < FEED_BURST_MAX && s->zero + s->next.pts <= now; i++) {
@@ -104,7 +99,7 @@ static void file_start(struct feed *f, uint64_t delay_us)
     if (s->started)
         return;
     s->started = true;
-    s->zero = clock_us() + (int64_t)delay_us - s->next.pts;
+    s->zero = (int64_t)clock_now_us() + (int64_t)delay_us - s->next.pts;
     arm(s);
 }
 

@@ -11,6 +11,7 @@
 #include <svc/pace.h>
 #include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "nudge.h"
 
@@ -59,13 +60,6 @@ struct live {
     unsigned left_out_row, errors_row;
 };
 
-static uint64_t clock_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * US + (uint64_t)ts.tv_nsec / 1000;
-}
-
 static uint64_t pts_of(const struct live *l, uint64_t picture)
 {
     return picture * US * l->info.fps_den / l->info.fps_num;
@@ -111,7 +105,7 @@ static bool wait_until(struct live *l, uint64_t at)
     const struct timespec ts = { .tv_sec = (time_t)(at / US), .tv_nsec = (long)(at % US * 1000) };
 
     pthread_mutex_lock(&l->lock);
-    while (!l->stopping && clock_us() < at)
+    while (!l->stopping && clock_now_us() < at)
         pthread_cond_timedwait(&l->moved, &l->lock, &ts);
     const bool stop = l->stopping;
     pthread_mutex_unlock(&l->lock);
@@ -159,7 +153,7 @@ static void obey_pace(struct live *l)
 /* What viewers need, within what pace allows. */
 static void obey_orders(struct live *l)
 {
-    const struct encoder_order o = encoder_orders_take(&l->orders, clock_us());
+    const struct encoder_order o = encoder_orders_take(&l->orders, clock_now_us());
     const uint8_t most = l->paced ? svc_pace_orders(&l->pace).n_spatial : l->info.n_spatial;
 
     (void)svc_encoder_set_top(l->encoder, o.n_spatial < most ? o.n_spatial : most);
@@ -199,7 +193,7 @@ static void account(struct live *l, const struct svc_unit *units, int n, uint64_
     s->load = svc_pace_load(&l->pace);
     s->late_us = late_us;
     s->late_max_us = late_us > s->late_max_us ? late_us : s->late_max_us;
-    s->took_us = clock_us() - l->zero - pts_of(l, l->n_pictures);
+    s->took_us = clock_now_us() - l->zero - pts_of(l, l->n_pictures);
     s->captures = live_input_capture_stats(l->input, &s->capture);
     pthread_mutex_unlock(&l->lock);
 }
@@ -233,7 +227,7 @@ static int code(struct live *l, struct svc_unit *units, int64_t captured)
             break;
     }
     if (n > 0 && units[0].key)
-        encoder_orders_keyed(&l->orders, clock_us());
+        encoder_orders_keyed(&l->orders, clock_now_us());
     return n;
 }
 
@@ -241,7 +235,7 @@ static int code(struct live *l, struct svc_unit *units, int64_t captured)
 static int put_picture(struct live *l, uint64_t late_us)
 {
     struct svc_unit units[SVC_SPATIAL_MAX];
-    const uint64_t from = clock_us();
+    const uint64_t from = clock_now_us();
 
     obey_orders(l);
     const bool skips = svc_encoder_skips(l->encoder);
@@ -252,7 +246,7 @@ static int put_picture(struct live *l, uint64_t late_us)
         return got;
     /* a drawn picture is taken when the drawing of it begins, any other when it has been read */
     const int n = code(l, units, l->drawn ? began : wall_clock_us());
-    const uint64_t now = clock_us();
+    const uint64_t now = clock_now_us();
 
     l->errors_row = n < 0 ? l->errors_row + 1 : 0;
     if (l->paced && n >= 0 && svc_pace_picture(&l->pace, now, skips ? 0 : now - from, late_us))
@@ -278,7 +272,7 @@ static uint64_t period_us(const struct live *l)
 
 static int next(struct live *l, uint64_t due)
 {
-    const uint64_t late_us = clock_us() - due;
+    const uint64_t late_us = clock_now_us() - due;
     const uint64_t period = period_us(l);
 
     if (late_us > LIVE_CLOCK_LATE_US)
@@ -308,7 +302,7 @@ static bool await_turn(struct live *l, uint64_t *due)
     if (captured) { /* it is late only from its coming on */
         const uint64_t over = *due + period_us(l);
         live_input_await(l->input, over);
-        const uint64_t now = clock_us();
+        const uint64_t now = clock_now_us();
         *due = now < over ? now : over;
     }
     return true;
@@ -432,7 +426,7 @@ static void live_start(struct feed *f, uint64_t delay_us)
 
     pthread_mutex_lock(&l->lock);
     if (!l->begun)
-        l->zero = clock_us() + delay_us;
+        l->zero = clock_now_us() + delay_us;
     l->begun = true;
     pthread_cond_broadcast(&l->moved);
     pthread_mutex_unlock(&l->lock);

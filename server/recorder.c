@@ -11,13 +11,13 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "clock.h"
 #include "log.h"
 
 #define NAMES_MAX 10000 /* of one path that are there already */
 
 struct item {
-    struct svc_packet pkt; /* bytes follow the item */
-    size_t len;
+    struct media *media; /* a reference */
     struct item *next;
 };
 
@@ -42,13 +42,6 @@ struct recorder {
     size_t n_picture;
 };
 
-static uint64_t clock_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 /* ---- names ---- */
 
 /* A name that is free: 0, or -1. */
@@ -67,6 +60,27 @@ static int make_name(const char *pattern, char out[RECORDER_PATH_MAX])
     for (int n = 2; access(out, F_OK) == 0 && n < NAMES_MAX; n++)
         snprintf(out, RECORDER_PATH_MAX, "%.*s-%d%s", stem, name, n, name + stem);
     return access(out, F_OK) == 0 ? -1 : 0;
+}
+
+static size_t length(const struct media *m)
+{
+    return m->object.moq.payload.len;
+}
+
+/* NULL: no memory. */
+static struct item *make_item(struct media *m)
+{
+    struct item *item = malloc(sizeof *item);
+
+    if (item)
+        *item = (struct item){ .media = media_ref(m) };
+    return item;
+}
+
+static void free_item(struct item *item)
+{
+    media_unref(item->media);
+    free(item);
 }
 
 /* ---- the thread ---- */
@@ -91,7 +105,7 @@ static void fail(struct recorder *r, const char *what)
              RECORDER_RETRY_US / 1000000);
     svc_writer_free(r->writer); /* what is on the disk plays */
     r->writer = NULL;
-    r->retry_at = clock_us() + RECORDER_RETRY_US;
+    r->retry_at = clock_now_us() + RECORDER_RETRY_US;
     pthread_mutex_lock(&r->lock);
     r->stats.writes = false;
     r->stats.failures++;
@@ -106,7 +120,7 @@ static void begin_file(struct recorder *r, int64_t pts)
         svc_writer_open(&r->writer, path, &r->info, why, sizeof why) < 0) {
         log_line(LOG_ERROR, "recording: %s; again in %d s", why, RECORDER_RETRY_US / 1000000);
         r->writer = NULL;
-        r->retry_at = clock_us() + RECORDER_RETRY_US;
+        r->retry_at = clock_now_us() + RECORDER_RETRY_US;
         pthread_mutex_lock(&r->lock);
         r->stats.failures++;
         pthread_mutex_unlock(&r->lock);
@@ -126,7 +140,7 @@ static void forget_picture(struct recorder *r)
     struct item *item, *next;
 
     LL_FOREACH_SAFE(r->picture, item, next)
-    free(item);
+    free_item(item);
     r->picture = NULL;
     r->n_picture = 0;
 }
@@ -139,8 +153,8 @@ static void write_picture(struct recorder *r)
     const struct item *item;
 
     LL_FOREACH(r->picture, item)
-    units[n++] = item->pkt.unit;
-    if (!r->writer && units[0].key && clock_us() >= r->retry_at)
+    units[n++] = item->media->unit;
+    if (!r->writer && units[0].key && clock_now_us() >= r->retry_at)
         begin_file(r, units[0].pts);
     for (size_t i = 0; i < n; i++)
         units[i].pts -= r->zero;
@@ -153,19 +167,21 @@ static void write_picture(struct recorder *r)
 /* Takes the item over. */
 static void write_item(struct recorder *r, struct item *item)
 {
-    if (item->pkt.kind == SVC_VIDEO) {
-        if (r->n_picture > 0 && r->picture->pkt.unit.picture != item->pkt.unit.picture)
+    const struct svc_packet pkt = media_packet(item->media);
+
+    if (pkt.kind == SVC_VIDEO) {
+        if (r->n_picture > 0 && r->picture->media->unit.picture != pkt.unit.picture)
             write_picture(r); /* its end did not come */
         LL_APPEND(r->picture, item);
-        if (++r->n_picture == SVC_SPATIAL_MAX || item->pkt.end_of_picture)
+        if (++r->n_picture == SVC_SPATIAL_MAX || pkt.end_of_picture)
             write_picture(r);
         return;
     }
     errno = 0;
-    if (r->writer && item->pkt.pts >= r->zero &&
-        svc_writer_audio(r->writer, item->pkt.audio, item->len, item->pkt.pts - r->zero) < 0)
+    if (r->writer && pkt.pts >= r->zero &&
+        svc_writer_audio(r->writer, pkt.audio, pkt.audio_len, pkt.pts - r->zero) < 0)
         fail(r, errno ? strerror(errno) : "it cannot be written");
-    free(item);
+    free_item(item);
 }
 
 static void *run(void *arg)
@@ -179,8 +195,8 @@ static void *run(void *arg)
         struct item *item = r->queue;
         if (item) {
             LL_DELETE(r->queue, item);
-            r->queued -= item->len;
-            r->stats.bytes += r->stats.writes ? item->len : 0;
+            r->queued -= length(item->media);
+            r->stats.bytes += r->stats.writes ? length(item->media) : 0;
         }
         pthread_mutex_unlock(&r->lock);
         if (!item)
@@ -194,27 +210,9 @@ static void *run(void *arg)
 
 /* ---- the putter ---- */
 
-static struct item *copy(const struct svc_packet *pkt)
+void recorder_put(struct recorder *r, struct media *m)
 {
-    const bool video = pkt->kind == SVC_VIDEO;
-    const size_t len = video ? pkt->unit.len : pkt->audio_len;
-    struct item *item = malloc(sizeof *item + len);
-
-    if (!item)
-        return NULL;
-    *item = (struct item){ .pkt = *pkt, .len = len };
-    uint8_t *bytes = (uint8_t *)(item + 1);
-    memcpy(bytes, video ? pkt->unit.bytes : pkt->audio, len);
-    if (video)
-        item->pkt.unit.bytes = bytes;
-    else
-        item->pkt.audio = bytes;
-    return item;
-}
-
-void recorder_put(struct recorder *r, const struct svc_packet *pkt)
-{
-    const size_t len = pkt->kind == SVC_VIDEO ? pkt->unit.len : pkt->audio_len;
+    const size_t len = length(m);
 
     pthread_mutex_lock(&r->lock);
     const bool full = r->queued + len > RECORDER_QUEUE_BYTES_MAX;
@@ -224,9 +222,9 @@ void recorder_put(struct recorder *r, const struct svc_packet *pkt)
                  r->path);
     if (full)
         r->skipping = true;
-    else if (pkt->kind == SVC_VIDEO && pkt->unit.key && pkt->unit.layer.spatial == 0)
+    else if (m->has_unit && m->unit.key && m->unit.layer.spatial == 0)
         r->skipping = false;
-    struct item *item = r->skipping ? NULL : copy(pkt);
+    struct item *item = r->skipping ? NULL : make_item(m);
     pthread_mutex_lock(&r->lock);
     if (item) {
         LL_APPEND(r->queue, item);

@@ -7,7 +7,7 @@
 #ifndef SERVER_RECORDER_H
 #define SERVER_RECORDER_H
 
-#include <svc/svc.h>
+#include "media.h"
 
 #define RECORDER_QUEUE_BYTES_MAX (32u << 20)
 #define RECORDER_RETRY_US 30000000
@@ -30,8 +30,8 @@ struct recorder;
  */
 int recorder_new(struct recorder **out, const char *path, const struct svc_stream_info *info,
                  char *why, size_t why_size);
-/* Never waits; copies. */
-void recorder_put(struct recorder *r, const struct svc_packet *pkt);
+/* Never waits; takes a reference of its own. */
+void recorder_put(struct recorder *r, struct media *m);
 void recorder_get_stats(struct recorder *r, struct recorder_stats *out);
 /* Writes what is queued, finishes the file. */
 void recorder_free(struct recorder *r);

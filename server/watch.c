@@ -475,13 +475,6 @@ static uint32_t queue_us(const struct watch *w, uint64_t rate_bps)
     return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
-uint32_t watch_queue_us(const struct watch *w)
-{
-    struct tvl_conn_stats stats;
-    tvl_conn_get_stats(w->way->conn, &stats);
-    return queue_us(w, stats.sure_bps);
-}
-
 void watch_summary(const struct watch *w, tvl_time now, struct supplier_viewer *out)
 {
     struct tvl_conn_stats stats;

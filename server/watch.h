@@ -117,8 +117,6 @@ int watch_top(const struct watch *w); /* highest spatial layer going well, -1: n
 const struct svc_tracker *watch_holds(const struct watch *w);
 /* For the supplier; takes 0: it takes no layer. */
 void watch_summary(const struct watch *w, tvl_time now, struct supplier_viewer *out);
-/* How long what is queued for it takes. */
-uint32_t watch_queue_us(const struct watch *w);
 /* Its tracks, and what is known of the broadcast as a whole. */
 void watch_snapshot(const struct watch *w, struct snapshot_session *out);
 

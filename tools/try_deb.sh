@@ -9,7 +9,9 @@ base=${SVC_DEBIAN_BASE:-$out/base}
 [ "$(id -u)" = 0 ] || { echo "try_deb: needs root" >&2; exit 1; }
 if [ ! -e "$base/etc/debian_version" ]; then
     rm -rf "$base"
-    debootstrap --variant=minbase bookworm "$base" http://deb.debian.org/debian >"$out/debootstrap.log"
+    # From where this machine has its packages.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1)
+    debootstrap --variant=minbase bookworm "$base" "$mirror" >"$out/debootstrap.log"
 fi
 
 # In a mount namespace of its own: nothing is left behind.

@@ -99,10 +99,10 @@ int recorder_new(struct recorder **out, const char *path, const struct svc_strea
     return -1;
 }
 
-void recorder_put(struct recorder *r, const struct svc_packet *pkt)
+void recorder_put(struct recorder *r, struct media *m)
 {
     (void)r;
-    (void)pkt;
+    (void)m;
 }
 
 void recorder_get_stats(struct recorder *r, struct recorder_stats *out)

@@ -122,6 +122,18 @@ static struct found play(const char *path)
     return f;
 }
 
+static void put(struct recorder *r, const struct svc_packet *pkt)
+{
+    const bool video = pkt->kind == SVC_VIDEO;
+    const struct object object = { .moq.payload = { video ? pkt->unit.bytes : pkt->audio,
+                                                    video ? pkt->unit.len : pkt->audio_len } };
+    struct media *m = media_new(1, &object, pkt);
+
+    assert_non_null(m);
+    recorder_put(r, m);
+    media_unref(m);
+}
+
 static struct recorder *make(const char *name)
 {
     struct recorder *r;
@@ -148,7 +160,7 @@ static void from_the_first_key_picture(void **state)
 
     (void)state;
     for (size_t i = 3; i < n_packets; i++) /* the key picture at the beginning is missed */
-        recorder_put(r, &packet[i]);
+        put(r, &packet[i]);
     recorder_free(r);
     const struct found f = play_and_delete("a.mkv");
     assert_int_equal(f.pictures, PICTURES - KEYS);
@@ -165,7 +177,7 @@ static void nothing_is_written_over(void **state)
     for (int i = 0; i < 3; i++) {
         struct recorder *r = make("b.mkv");
         for (size_t k = 0; k < n_packets; k++)
-            recorder_put(r, &packet[k]);
+            put(r, &packet[k]);
         recorder_free(r);
     }
     assert_int_equal(play_and_delete("b.mkv").pictures, PICTURES);
@@ -191,7 +203,7 @@ static void disk_full(void **state)
             for (size_t k = 0; k < pkt.unit.deps.n_reads; k++)
                 pkt.unit.deps.reads[k].picture += (uint64_t)again * PICTURES;
             pkt.unit.pts = pkt.pts += (int64_t)again * PICTURES * PERIOD_US;
-            recorder_put(r, &pkt);
+            put(r, &pkt);
         }
     while (recorder_get_stats(r, &s), s.failures == 0)
         usleep(1000);
