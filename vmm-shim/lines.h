@@ -4,13 +4,14 @@
  *
  *     vmm_lines_ask(l, {"do": "exec", ...}) ──► {"id": 7, "do": "exec", ...}
  *     VMM_PART, as often as it comes        ◄── {"id": 7, "out": "text"}
- *     VMM_DONE or VMM_FAILED, once          ◄── {"id": 7, "ok": {...}}  or  {"id": 7, "error": "why"}
+ *     VMM_DONE or VMM_FAILED, once          ◄── {"id": 7, "ok": {...}}  or  {"id": 7, "error":
+ * "why"}
  *
- * Of a line that comes: with "do" it is a request of the other side (on_call); else with the "id" of
- * an open request of ours it is an answer, which ends the request unless it has "out", "err", "out64"
- * or "err64" (a part), and fails it when it has "error" (a text, or QMP's {"desc": text}); everything
- * else is a message (on_message): greetings, events, answers to what was given up.
- * All in the thread of the loop. Any function may be called from any callback, vmm_lines_free() too.
+ * Of a line that comes: with "do" it is a request of the other side (on_call); else with the "id"
+ * of an open request of ours it is an answer, which ends the request unless it has "out", "err",
+ * "out64" or "err64" (a part), and fails it when it has "error" (a text, or QMP's {"desc": text});
+ * everything else is a message (on_message): greetings, events, answers to what was given up. All
+ * in the thread of the loop. Any function may be called from any callback, vmm_lines_free() too.
  */
 #ifndef VMM_LINES_H
 #define VMM_LINES_H
@@ -19,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VMM_LINE_MAX (1u << 20)        /* bytes of a line that comes in; a longer one ends the channel */
+#define VMM_LINE_MAX (1u << 20) /* bytes of a line that comes in; a longer one ends the channel */
 #define VMM_LINES_QUEUE_MAX (4u << 20) /* bytes that wait for the other side to read */
 #define VMM_LINES_ASKS_MAX 256         /* open requests of ours */
 #define VMM_LINES_CALLS_MAX 64         /* open requests of theirs; more are refused */
@@ -31,8 +32,8 @@ struct vmm_call;
 enum vmm_answer { VMM_PART, VMM_DONE, VMM_FAILED };
 
 /*
- * What comes to a request. `m`: the whole line, borrowed; NULL when VMM_FAILED without an answer (no
- * answer in time, channel closed). `why`: of VMM_FAILED, one line; else "". After VMM_DONE or
+ * What comes to a request. `m`: the whole line, borrowed; NULL when VMM_FAILED without an answer
+ * (no answer in time, channel closed). `why`: of VMM_FAILED, one line; else "". After VMM_DONE or
  * VMM_FAILED nothing more comes; one of them always comes, also when the channel is freed, unless
  * vmm_lines_forget() was called.
  */
@@ -65,7 +66,8 @@ void vmm_lines_finish(struct vmm_lines *l);
 /* Sends an object as it is; takes it. 0, or -1: closed, or the queue is full (nothing is sent). */
 int vmm_lines_send(struct vmm_lines *l, json_t *m);
 /* Sends an object with an "id" of ours; takes it. `timeout_s`: at most this long to the first part,
- * between parts, and to the end; 0: for ever. The id, or 0: nothing was sent, `fn` is not called. */
+ * between parts, and to the end; 0: for ever. The id, or 0: nothing was sent, `fn` is not called.
+ */
 uint64_t vmm_lines_ask(struct vmm_lines *l, json_t *m, double timeout_s, vmm_answer_fn *fn,
                        void *user);
 /* `fn` of this request is not called any more. An unknown id is allowed. */
