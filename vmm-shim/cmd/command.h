@@ -13,7 +13,7 @@
 enum vmm_exit {
     VMM_EXIT_OK = 0,
     VMM_EXIT_FAILED = 1,  /* said why on standard error, one line "vmm-shim NAME: why" */
-    VMM_EXIT_USAGE = 2,   /* the line makes no sense: an unknown option, a word missing */
+    VMM_EXIT_USAGE = 64,  /* the line makes no sense: an unknown option, a word missing */
     VMM_EXIT_NOTHING = 3, /* asked for something that is not there: no slice, no node, no link */
     VMM_EXIT_SHIM = 125,  /* `exec`, `up`: vmm-shim failed, not the node's command */
 };
