@@ -167,10 +167,10 @@ int vmm_pki_make(const struct vmm_topology *t, const char *folder, char *why, si
 {
     struct authority a = { 0 };
     errno = 0;
-    int result = make_authority(&a, t->name) == 0 &&
-                         write_certificate(folder, NULL, "ca.pem", a.cert) == 0
-                     ? 0
-                     : -1;
+    int result =
+        make_authority(&a, t->name) == 0 && write_certificate(folder, NULL, "ca.pem", a.cert) == 0
+            ? 0
+            : -1;
     for (size_t i = 0; result == 0 && i < t->n_nodes; i++)
         result = make_node(&a, t, i, folder);
     if (result < 0)
