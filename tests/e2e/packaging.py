@@ -17,7 +17,7 @@ import material
 PREFIX = "usr/local"
 EXPOSURE_MAX = 12 # tenths of systemd's 0 to 10, where 10 is unsafe
 PROGRAMS = ["svc-server", "svc-player", "svc-encode", "svc-info", "svc-cut", "svc-compare", "svc-load", "svc-token",
-            "vlink", "tvl-explain", "qlog-explain"]
+            "vlink", "tvl-echo", "tvl-explain", "qlog-explain"]
 
 
 def run(*command, **more):

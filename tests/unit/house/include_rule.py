@@ -15,8 +15,8 @@ import tempfile
 # The most specific room first. A room always sees itself.
 ROOMS = [
     "libtvl/include", "libtvl/core", "libtvl/cc", "libtvl/sched", "libtvl/driver",
-    "moq/include", "moq", "svc/include", "svc", "server", "client", "load", "gst", "vmm-shim", "media",
-    "tests",
+    "moq/include", "moq", "svc/include", "svc", "server", "client", "echo", "load", "gst",
+    "vmm-shim/metal", "vmm-shim", "media", "tests",
 ]
 
 PUBLIC = ["libtvl/include", "moq/include", "svc/include"]
@@ -33,7 +33,9 @@ RULES = {
     "server": PUBLIC + ["svc/tools", "media"],
     "client": PUBLIC + ["media"],
     "load": PUBLIC + ["client/path_spec.h", "client/subscription.h", "client/uri.h"],
+    "echo": ["libtvl/include", "client/path_spec.h"],
     "gst": PUBLIC,
+    "vmm-shim/metal": ["libtvl/include", "echo"],
     "vmm-shim": [],
     "media": ["svc/include", "svc/tools"],
     "tests": ["*"],
@@ -137,7 +139,13 @@ PLANTED = {
     "server/peek.c": ('#include "libtvl/core/conn.h"\n', True),
     "client/server.c": ('#include "../server/policy.h"\n', True),
     "server/policy.h": ("", False),
+    "echo/good.c": ("#include <tvl/tvl.h>\n", False),
+    "echo/moq.c": ("#include <moq/moq.h>\n", True),
+    "echo/send.h": ("", False),
     "vmm-shim/tvl.c": ("#include <tvl/tvl.h>\n", True),
+    "vmm-shim/echo.c": ('#include "echo/send.h"\n', True),
+    "vmm-shim/metal/good.c": ('#include <tvl/tvl.h>\n#include "echo/send.h"\n', False),
+    "vmm-shim/metal/driver.c": ('#include "libtvl/driver/driver.h"\n', True),
     "vmm-shim/lost.c": ('#include "nowhere.h"\n', True),
     "tests/unit/any.c": ('#include "core/conn.h"\n', False),
 }
