@@ -6,13 +6,14 @@
  *   what the host has ────────────────────┘
  *
  * Pure. Rules:
- *   real time   per CPU: FIFO shares of those pinned there, with the even part of the unpinned and
- * of all DEADLINE bandwidth, at most `real_time_ppm`; the host keeps the rest groups      where
- * FIFO is bounded by groups, the kernel gives a group its share on every CPU: all FIFO shares
- * together at most `real_time_ppm` CPUs        real time and quotas together at most all CPUs; a
- * quota of one node no more than that memory      all claims at most 90 % of the host's; new ones
- * at most what is available impossible  DEADLINE pinned, CPUs that the host does not have, an empty
- * budget
+ *   possible    DEADLINE is not pinned; CPUs are there; budgets are not empty, nor more than may be
+ *   real time   on each CPU: FIFO shares of those pinned to it, spread evenly over the CPUs they
+ *               have, at most `real_time_ppm`; FIFO and DEADLINE together at most that of all CPUs.
+ *               The rest is the host's and the other guests'
+ *   groups      where FIFO is bounded by groups, the kernel gives a group its share on every CPU:
+ *               all those shares together at most `real_time_ppm`
+ *   CPUs        real time and the quotas of the others together at most all CPUs
+ *   memory      all claims at most 90 % of the host's; new ones at most what is available
  */
 #ifndef VMM_ADMIT_H
 #define VMM_ADMIT_H
@@ -21,6 +22,7 @@
 
 #define VMM_PPM 1000000u    /* a whole CPU */
 #define VMM_CLAIMS_MAX 1024 /* of all slices */
+#define VMM_FIFO_PPM_MAX 800000u
 #define VMM_QEMU_BYTES                                                          \
     (96u << 20) /* QEMU beside the guest's memory, with a translation buffer of \
                    32 MiB (measured: 60 to 90) */
@@ -45,15 +47,25 @@ struct vmm_host {
     uint64_t memory_bytes, available_bytes; /* 0: not known, not checked */
 };
 
-/* The claim of node `n`; guests with FIFO and no bound of their own get an equal part of what
- * `real_time_ppm` there is, of `sharers` such nodes in the slice [1, 33]. */
-struct vmm_claim vmm_claim_of(const char *slice, const struct vmm_node *n, uint32_t real_time_ppm,
-                              unsigned sharers);
-struct vmm_claim vmm_claim_of_network(const char *slice, const struct vmm_real_time *rt,
-                                      uint32_t real_time_ppm, unsigned sharers);
+/*
+ * Claims of the topology's nodes, and of its network when that asks for a policy, in this order
+ * (namespaces have none; claim i is of node index[i], VMM_NODES_MAX: the network). FIFO with
+ * neither budget nor quota gets an equal part of what the others of its slice leave of
+ * `real_time_ppm`, at most VMM_FIFO_PPM_MAX. Count; `out` and `index` have room for VMM_NODES_MAX
+ * + 1.
+ */
+size_t vmm_claims_of(const struct vmm_topology *t, uint32_t real_time_ppm, struct vmm_claim *out,
+                     size_t *index);
 
 /* `held`: of slices that run (those of the new one's slice left out by the caller). */
+/* What the group of a FIFO node needs on each CPU so that all its threads have their share. */
+uint32_t vmm_claim_group_ppm(const struct vmm_claim *c, const struct vmm_host *host);
+
+/* How many CPUs a mask has. */
+unsigned vmm_cpus_count(uint64_t cpus);
+
+/* Nothing is refused that held claims alone break: only what new ones bring. */
 int vmm_admit(const struct vmm_host *host, const struct vmm_claim *held, size_t n_held,
-              const struct vmm_claim *new_, size_t n_new, char *why, size_t why_size);
+              const struct vmm_claim *fresh, size_t n_fresh, char *why, size_t why_size);
 
 #endif

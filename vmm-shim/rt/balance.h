@@ -1,10 +1,11 @@
 /*
  * balance.h - which CPU a pinned guest runs on: worst fit by demand.
  *
- * Pure. The largest demand is placed first, on that of its CPUs where the least is; nodes with
- * real-time policies before all others, and apart from each other as long as there are CPUs. Who
- * has named his CPUs keeps them. A later call moves a guest only when the busiest CPU gets less by
- * at least VMM_BALANCE_GAIN_PPM: a move costs caches and, for moments, lateness.
+ * Pure. At most VMM_NODES_MAX + 1 own claims. The largest demand is placed first, on that of its
+ * CPUs where the least is; nodes with real-time policies before all others, and apart from each
+ * other as long as there are CPUs. Who has named his CPUs keeps them. A later call moves a guest
+ * only when the busiest CPU gets less by at least VMM_BALANCE_GAIN_PPM: a move costs caches and,
+ * for moments, lateness.
  */
 #ifndef VMM_BALANCE_H
 #define VMM_BALANCE_H

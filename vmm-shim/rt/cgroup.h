@@ -52,6 +52,8 @@ int vmm_cgroup_remove(struct vmm_cgroup *c, const char *name, char *why, size_t 
 
 /* Whether FIFO threads can be bounded here: the kernel asks for it in groups of version 1. */
 bool vmm_cgroup_has_rt(const struct vmm_cgroup *c);
+/* Limit of memory of the group that the keeper itself is in; 0: none. */
+uint64_t vmm_cgroup_memory_limit(const struct vmm_cgroup *c);
 /* Removes what a keeper that was killed left: the groups of `slice`. 0 also when there are none. */
 int vmm_cgroup_clear(const char *slice, const struct vmm_cgroup_host *host, char *why,
                      size_t why_size);

@@ -31,8 +31,9 @@ struct vmm_sched {
 };
 
 enum vmm_role {
-    VMM_ROLE_MAIN,   /* QEMU's main loop, and its helpers */
+    VMM_ROLE_MAIN,   /* QEMU's main loop */
     VMM_ROLE_VCPU,   /* runs guest code */
+    VMM_ROLE_HELPER, /* another thread of QEMU: plain, where the others may run */
     VMM_ROLE_THREAD, /* of a confined process or of the network */
 };
 
@@ -60,7 +61,7 @@ struct vmm_thread {
 int vmm_sched_threads(pid_t pid, bool guest, const pid_t *vcpus, size_t n_vcpus,
                       struct vmm_thread *out, size_t max);
 
-/* User and system time of a process with all its threads, ns; 0: gone. */
+/* User and system time of a process and its children that live, all threads, ns; 0: gone. */
 uint64_t vmm_sched_cpu_time_ns(pid_t pid);
 
 #endif
