@@ -129,7 +129,7 @@ static int not_found(const struct search *s, const struct place *p, const char *
 int vmm_find_program(const char *name, char *out, size_t size, char *why, size_t why_size)
 {
     static const char *const rooms[] = {
-        "server",       "client",         "load",           "moq", "svc/tools", "media", "tools",
+        "server",       "client",         "load",           "moq", "svc", "echo", "media", "tools",
         "vmm-shim/cmd", "vmm-shim/vlink", "vmm-shim/metal", NULL
     };
     struct search s = { "program", name, X_OK, out, size };

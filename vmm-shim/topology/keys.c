@@ -60,8 +60,8 @@ static const struct vmm_key node[] = {
       .takes = "a name as ip netns shows it, or an absolute path", .doc = "Which one. Required." },
     { "interface", VMM_OWN, .set = vmm_set_interface, .takes = "tap or veth",
       .kinds = PROCESS | NAMESPACE, .unset = "tap", .doc = "What its ends of links are." },
-    { "files", VMM_OWN, .set = vmm_set_files, .takes = "a list of files", .kinds = GUEST,
-      .doc = "Files of the host that the guest gets. Programs bring the libraries they need. A "
+    { "files", VMM_OWN, .set = vmm_set_files, .takes = "a list of files", .kinds = RUNS,
+      .doc = "Files of the host that the node gets. Programs bring the libraries they need. A "
              "text alone is from, with the usual to." },
     { "disk", VMM_FLAG, NODE(disk), .kinds = GUEST, .unset = "false",
       .doc = "The files come on a read-only disk and not in the initramfs, which takes as much "
@@ -91,7 +91,7 @@ static const struct vmm_key file[] = {
           "On the host, relative to the topology file; program:NAME and media:NAME are a program "
           "and a clip of this project. Required." },
     { "to", VMM_OWN, .set = vmm_set_to, .takes = "an absolute path of a file, without .. in it",
-      .unset = "/bin/NAME of programs, /media/NAME of clips, else /NAME", .doc = "In the guest." },
+      .unset = "/bin/NAME of programs, /media/NAME of clips, else /NAME", .doc = "In the node." },
     { 0 },
 };
 const struct vmm_section vmm_file_keys = { "of a file", file };

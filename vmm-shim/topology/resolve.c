@@ -11,7 +11,7 @@
 
 #include "topology/find.h"
 
-#define MEDIA_FOLDER "/media" /* of guests */
+#define MEDIA_FOLDER "/media" /* of nodes */
 
 struct resolver {
     struct vmm_topology *t;
@@ -72,9 +72,8 @@ static int replace_word(const struct resolver *r, const struct vmm_node *n, char
     return 0;
 }
 
-/* A clip that a guest's command names comes with the guest, once. */
-static int bring_clip(const struct resolver *r, struct vmm_node *n, const char *from,
-                      const char *to)
+/* What a node's command names comes with the node, once. */
+static int bring(const struct resolver *r, struct vmm_node *n, const char *from, const char *to)
 {
     for (size_t i = 0; i < n->n_files; i++)
         if (strcmp(n->file[i].to, to) == 0)
@@ -92,10 +91,9 @@ static int resolve_word(const struct resolver *r, struct vmm_node *n, size_t i)
 {
     char **word = &n->run[i], path[VMM_PATH_MAX], to[VMM_PATH_MAX], of[64];
     const char *program = behind(*word, "program:"), *media = behind(*word, "media:");
-    bool guest = n->kind == VMM_GUEST;
     if (!program && !media)
         return 0;
-    if (guest && program && i == 0)
+    if (n->kind == VMM_GUEST && program && i == 0)
         return replace_word(r, n, word, program);
     if (strlen(*word) >= sizeof path)
         return fail(r, n->line, "node %s: run: a word is too long", n->name);
@@ -103,10 +101,12 @@ static int resolve_word(const struct resolver *r, struct vmm_node *n, size_t i)
     snprintf(of, sizeof of, "node %s: run", n->name);
     if (find(r, path, sizeof path, n->line, of) < 0)
         return -1;
-    if (!guest || program)
-        return replace_word(r, n, word, path);
-    snprintf(to, sizeof to, MEDIA_FOLDER "/%s", media);
-    return bring_clip(r, n, path, to) < 0 ? -1 : replace_word(r, n, word, to);
+    snprintf(to, sizeof to, "%s", path);
+    if (media)
+        snprintf(to, sizeof to, MEDIA_FOLDER "/%.512s", media);
+    if (!behind(to, "/usr/") && bring(r, n, path, to) < 0)
+        return -1;
+    return replace_word(r, n, word, to);
 }
 
 static int resolve_node(const struct resolver *r, struct vmm_node *n)

@@ -4,10 +4,10 @@
  * Apart from vmm_topology_read(), which opens nothing: a file can be checked where the programs are
  * not. After this every `file.from`, trace and packet program is an absolute path of a file that
  * exists, and in `run`
- *     program:NAME   as first word: of a process the program's path, of a guest NAME (its small
- *                    build for guests is the image's to find); elsewhere its path
- *     media:NAME     of a process the clip's path; of a guest /media/NAME, and the clip is among
- *                    its files
+ *     program:NAME   as first word: of a guest NAME (its small build for guests is the image's to
+ *                    find); of a process, and elsewhere, its path, and unless that is below /usr
+ * the program is among the process's files, at the same path media:NAME     /media/NAME, and the
+ * clip is among the node's files
  */
 #ifndef VMM_RESOLVE_H
 #define VMM_RESOLVE_H

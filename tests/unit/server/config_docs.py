@@ -45,6 +45,8 @@ def wrongs():
     if text_of(MAN) != man:
         yield f"{MAN} is not what the table says; renew it: config_docs.py {PROGRAM} {ROOT} --write"
     for path in sorted(glob.glob(os.path.join(ROOT, "configs", "*.yaml"))):
+        if re.search(r"^(nodes|links|systems):", text_of(path), re.M):
+            continue  # vmm-shim's
         said = run("--load", path)
         if said.returncode:
             yield f"{path}: {said.stdout}"

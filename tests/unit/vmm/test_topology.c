@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "topology/resolve.h"
@@ -529,15 +530,19 @@ static void test_names_and_merging(void **state)
 static void test_resolve(void **state)
 {
     (void)state;
-    char why[VMM_WHY_MAX], path[300], of[64];
+    char why[VMM_WHY_MAX], path[300], program[300], of[64];
     setenv("VMM_SHIM_MEDIA", folder, 1);
-    setenv("VMM_SHIM_PATH", "/nowhere:/bin", 1);
+    setenv("VMM_SHIM_PATH", folder, 1);
     snprintf(path, sizeof path, "%s/clip.ivf", folder);
     fclose(fopen(path, "w"));
+    snprintf(program, sizeof program, "%s/own", folder);
+    fclose(fopen(program, "w"));
+    chmod(program, 0755);
     struct vmm_topology *t =
         read_good("nodes:\n"
                   "  g: {run: [program:svc-server, --input, media:clip.ivf, media:clip.ivf]}\n"
-                  "  p: {kind: process, run: [program:sh, media:clip.ivf, plain]}\n"
+                  "  p: {kind: process, run: [program:own, media:clip.ivf, plain]}\n"
+                  "  q: {kind: process, run: program:env}\n"
                   "  f: {files: [program:sh, media:clip.ivf]}\n"
                   "links: {l: {between: [g, p], down: {trace: clip.ivf}}}\n");
     if (vmm_topology_resolve(t, why, sizeof why) < 0)
@@ -547,10 +552,18 @@ static void test_resolve(void **state)
     assert_string_equal(t->node[0].run[3], "/media/clip.ivf");
     assert_int_equal(t->node[0].n_files, 1);
     assert_string_equal(t->node[0].file[0].from, path);
-    assert_int_equal(t->node[1].run[0][0], '/');
-    assert_string_equal(t->node[1].run[1], path);
-    assert_string_equal(t->node[1].run[2], "plain");
-    assert_int_equal(t->node[2].file[0].from[0], '/');
+    const struct vmm_node *n = &t->node[1];
+    assert_string_equal(n->run[0], program);
+    assert_string_equal(n->run[1], "/media/clip.ivf");
+    assert_string_equal(n->run[2], "plain");
+    assert_int_equal(n->n_files, 2);
+    assert_string_equal(n->file[0].from, program);
+    assert_string_equal(n->file[0].to, program);
+    assert_string_equal(n->file[1].from, path);
+    assert_int_equal(t->node[2].n_files, 0);
+    assert_memory_equal(t->node[2].run[0], "/usr/", 5);
+    assert_string_equal(t->node[3].file[0].to, "/bin/sh");
+    assert_int_equal(t->node[3].file[0].from[0], '/');
     vmm_topology_free(t);
     static const char *const missing[][2] = {
         { "nodes: {a: {files: [media:other.ivf]}}\n", ":1: node a: no clip other.ivf in "
@@ -576,6 +589,7 @@ static void test_resolve(void **state)
         vmm_topology_free(t);
     }
     unlink(path);
+    unlink(program);
 }
 
 int main(void)
