@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -49,6 +50,7 @@ struct vmm_lines {
     const struct vmm_lines_handler *handler;
     void *user;
     int fd;
+    int carried; /* goes along with the next bytes, -1: none */
     ev_io in, out;
     ev_timer timer; /* the earliest `due` */
     uint64_t last_id;
@@ -91,6 +93,7 @@ int vmm_lines_new(struct vmm_lines **out, struct ev_loop *loop, int fd,
     }
     l->loop = loop;
     l->fd = fd;
+    l->carried = -1;
     l->handler = handler;
     l->user = user;
     ev_io_init(&l->in, on_in, fd, EV_READ);
@@ -156,7 +159,9 @@ void vmm_lines_free(struct vmm_lines *l)
     watch_nothing(l);
     if (l->fd >= 0)
         close(l->fd);
-    l->fd = -1;
+    if (l->carried >= 0)
+        close(l->carried);
+    l->fd = l->carried = -1;
     l->closed = l->freed = true;
     end_all(l, "the channel was closed here");
     leave(l);
@@ -222,18 +227,55 @@ size_t vmm_lines_queued(const struct vmm_lines *l)
     return l->queue_len - l->queue_at;
 }
 
-/* Sockets must not raise SIGPIPE; devices know no send(). */
-static ssize_t put(int fd, const void *data, size_t len)
+int vmm_lines_carry(struct vmm_lines *l, int fd)
 {
-    const ssize_t n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (l->carried >= 0)
+        close(l->carried);
+    l->carried = l->closed ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return l->carried < 0 ? -1 : 0;
+}
 
-    return n < 0 && errno == ENOTSOCK ? write(fd, data, len) : n;
+static ssize_t put_with_descriptor(struct vmm_lines *l, const void *data, size_t len)
+{
+    struct iovec part = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } room = { 0 };
+    struct msghdr m = { .msg_iov = &part,
+                        .msg_iovlen = 1,
+                        .msg_control = room.bytes,
+                        .msg_controllen = sizeof room.bytes };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    ssize_t n;
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &l->carried, sizeof(int));
+    n = sendmsg(l->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) {
+        close(l->carried);
+        l->carried = -1;
+    }
+    return n;
+}
+
+/* Sockets must not raise SIGPIPE; devices know no send(). */
+static ssize_t put(struct vmm_lines *l, const void *data, size_t len)
+{
+    ssize_t n;
+
+    if (l->carried >= 0)
+        return put_with_descriptor(l, data, len);
+    n = send(l->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 && errno == ENOTSOCK ? write(l->fd, data, len) : n;
 }
 
 static void write_some(struct vmm_lines *l)
 {
     while (l->queue_at < l->queue_len) {
-        const ssize_t n = put(l->fd, l->queue + l->queue_at, l->queue_len - l->queue_at);
+        const ssize_t n = put(l, l->queue + l->queue_at, l->queue_len - l->queue_at);
 
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             ev_io_start(l->loop, &l->out);
@@ -671,6 +713,62 @@ static void on_in(struct ev_loop *loop, ev_io *w, int events)
     if (l->broken && !l->closed)
         tell_closed(l);
     leave(l);
+}
+
+/* ---- a side that has moved ---- */
+
+int vmm_lines_expect(struct vmm_lines *l, uint64_t id, vmm_answer_fn *fn, void *user)
+{
+    struct ask *a = l->closed || l->n_asks >= VMM_LINES_ASKS_MAX ? NULL : calloc(1, sizeof *a);
+
+    if (!a)
+        return -1;
+    *a = (struct ask){ .next = l->asks, .id = id, .fn = fn, .user = user };
+    l->asks = a;
+    l->n_asks++;
+    if (l->last_id < id)
+        l->last_id = id;
+    return 0;
+}
+
+/* What has half come, before what has come here. */
+static void take_half_line(struct vmm_lines *l, struct vmm_lines *from)
+{
+    char *both = realloc(from->line, from->line_len + l->line_len + READ_STEP);
+
+    if (!both)
+        return;
+    if (l->line_len)
+        memcpy(both + from->line_len, l->line, l->line_len);
+    free(l->line);
+    l->line = both;
+    l->line_len += from->line_len;
+    l->line_room = l->line_len + READ_STEP;
+    l->searched = 0;
+    from->line = NULL;
+    from->line_len = from->line_room = from->searched = 0;
+}
+
+void vmm_lines_adopt(struct vmm_lines *l, struct vmm_lines *from)
+{
+    enter(from);
+    while (!from->broken && !from->closed && !from->paused && read_some(from))
+        ;
+    if (l->last_id < from->last_id)
+        l->last_id = from->last_id;
+    while (from->asks) {
+        struct ask *a = from->asks;
+
+        from->asks = a->next;
+        a->next = l->asks;
+        l->asks = a;
+    }
+    l->n_asks += from->n_asks;
+    from->n_asks = 0;
+    if (from->line_len)
+        take_half_line(l, from);
+    leave(from);
+    set_timer(l);
 }
 
 /* ---- connecting ---- */

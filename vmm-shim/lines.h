@@ -70,8 +70,19 @@ int vmm_lines_send(struct vmm_lines *l, json_t *m);
  */
 uint64_t vmm_lines_ask(struct vmm_lines *l, json_t *m, double timeout_s, vmm_answer_fn *fn,
                        void *user);
+/* A copy of `fd` goes along with the next bytes (SCM_RIGHTS; QMP's getfd). 0 or -1. */
+int vmm_lines_carry(struct vmm_lines *l, int fd);
 /* `fn` of this request is not called any more. An unknown id is allowed. */
 void vmm_lines_forget(struct vmm_lines *l, uint64_t id);
+
+/*
+ * The other side has moved here: what is open on `from`, and the line that has half come there, go
+ * on here; what is still to be read there is read first. Ids given here afterwards are above those
+ * of `from`; call it before anything has been asked or read here (vmm_lines_pause()).
+ */
+void vmm_lines_adopt(struct vmm_lines *l, struct vmm_lines *from);
+/* Answers to `id`, which was asked by somebody before us, go to `fn`. 0, or -1: too many. */
+int vmm_lines_expect(struct vmm_lines *l, uint64_t id, vmm_answer_fn *fn, void *user);
 
 /* Bytes that wait to be written. */
 size_t vmm_lines_queued(const struct vmm_lines *l);

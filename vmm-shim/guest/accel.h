@@ -57,7 +57,7 @@ void vmm_accel_failed(const char *root, const char *why);
 
 /*
  * Frequency of the counter that guests see as their time stamp counter under TCG (the host's), in
- * kHz; measured in about 40 ms the first time in this process. 0: not known. Linux on microvm needs
+ * kHz; measured in about 40 ms. 0: not known. Linux on microvm needs
  * it: without, some boots stop ("could not calculate TSC khz").
  */
 uint32_t vmm_accel_tsc_khz(void);

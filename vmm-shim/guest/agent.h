@@ -32,6 +32,22 @@ int vmm_agent_new(struct vmm_agent **out, struct ev_loop *loop, const char *path
 void vmm_agent_free(struct vmm_agent *a);
 bool vmm_agent_is_ready(const struct vmm_agent *a);
 
+/*
+ * Of a guest that a state moves into: connects, and neither asks nor listens until the state has
+ * come. Then one of: vmm_agent_adopt(), the open requests of the guest that it was go on here (the
+ * programs in it have not noticed); vmm_agent_release(), without. on_ready comes as ever.
+ */
+int vmm_agent_new_held(struct vmm_agent **out, struct ev_loop *loop, const char *path,
+                       const struct vmm_agent_handler *handler, void *user, char *why,
+                       size_t why_size);
+void vmm_agent_adopt(struct vmm_agent *a, struct vmm_agent *from);
+void vmm_agent_release(struct vmm_agent *a);
+/* Keeps the open requests of a guest that is suspended, to be adopted by the one that it will be.
+ * NULL: no memory. To be freed. */
+struct vmm_agent *vmm_agent_park(struct vmm_agent *from);
+/* Answers to a request that another keeper made. As vmm_lines_expect(). */
+int vmm_agent_expect(struct vmm_agent *a, uint64_t id, vmm_answer_fn *fn, void *user);
+
 /* As vmm_lines_ask(); `m` is an object with "do", taken. 0: it does not answer now. */
 uint64_t vmm_agent_ask(struct vmm_agent *a, json_t *m, double timeout_s, vmm_answer_fn *fn,
                        void *user);

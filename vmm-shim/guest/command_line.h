@@ -9,7 +9,11 @@
 
 #define VMM_SOCKET_MAX 108 /* bytes of a socket's path with NUL */
 #define VMM_WORDS_MAX 192  /* of QEMU's line */
-#define VMM_RAM_FD 3       /* the descriptor that QEMU has its guest's RAM in */
+
+/* Descriptors that QEMU is given: files may be where its user cannot walk to. Those that a guest
+ * has not are /dev/null. */
+enum vmm_guest_fd { VMM_FD_RAM = 3, VMM_FD_KERNEL, VMM_FD_INITRD, VMM_FD_DISK };
+#define VMM_GUEST_FDS 4
 
 struct vmm_guest_nic {
     char link[VMM_NAME_MAX];

@@ -10,6 +10,8 @@
 
 #include "lines.h"
 
+#include <stdbool.h>
+
 struct vmm_qmp;
 
 /* Each may be NULL. Any function may be called within, vmm_qmp_free() too. */

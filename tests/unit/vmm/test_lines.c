@@ -410,6 +410,58 @@ static void test_finish(void **state)
     free(big);
 }
 
+/* A descriptor goes along with a request. */
+static void test_carry(void **state)
+{
+    struct pair *p = *state;
+    char data[100], room[CMSG_SPACE(sizeof(int))];
+    struct iovec part = { data, sizeof data };
+    struct msghdr m = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room
+    };
+    int fd;
+
+    assert_int_equal(vmm_lines_carry(p->b.l, p->raw), 0);
+    assert_int_equal(vmm_lines_send(p->b.l, json_object()), 0);
+    assert_int_equal(recvmsg(p->raw, &m, MSG_DONTWAIT), 3);
+    assert_non_null(CMSG_FIRSTHDR(&m));
+    assert_int_equal(CMSG_FIRSTHDR(&m)->cmsg_type, SCM_RIGHTS);
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof fd);
+    assert_int_equal(close(fd), 0);
+}
+
+/* The other side moves in the middle of an answer, in the middle of a line. */
+static void test_adopt(void **state)
+{
+    struct pair *p = *state;
+    struct vmm_lines *new;
+    int fd[2];
+    char why[200];
+
+    vmm_lines_ask(p->b.l, json_pack("{s:s}", "do", "exec"), 0, on_answer, &p->b);
+    feed(p, "{\"id\":1,\"out\":\"one\"}\n{\"id\":1,\"o");
+    assert_int_equal(write(p->raw, "ut\":\"t", 6), 6); /* not yet read when it moves */
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    assert_int_equal(vmm_lines_new(&new, p->loop, fd[1], &handler, &p->b, why, sizeof why), 0);
+    vmm_lines_pause(new);
+    assert_int_equal(write(fd[0], "wo\"}\n{\"id\":1,\"exit\":0}\n", 23), 23);
+    turn(p);
+    vmm_lines_adopt(new, p->b.l);
+    vmm_lines_free(p->b.l);
+    p->b.l = new;
+    vmm_lines_resume(new);
+    assert_true(vmm_lines_ask(new, json_object(), 0, on_answer, &p->b) == 2);
+    turn(p);
+    assert_string_equal(p->b.log,
+                        "part({\"id\":1,\"out\":\"one\"}) part({\"id\":1,\"out\":\"two\"}) "
+                        "done({\"exit\":0,\"id\":1}) ");
+    vmm_lines_expect(new, 40, on_answer, &p->b);
+    assert_int_equal(write(fd[0], "{\"id\":40,\"ok\":{}}\n", 19), 19);
+    turn(p);
+    assert_non_null(strstr(p->b.log, "done({\"id\":40,\"ok\":{}})"));
+    close(fd[0]);
+}
+
 /* ---- the door ---- */
 
 static void on_guest(void *user, int fd)
@@ -476,6 +528,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_many_asks, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_paused, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_finish, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_carry, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_adopt, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_door, setup, teardown),
     };
 
