@@ -245,17 +245,62 @@ static void advance(struct vlink_dir *d, vlink_time now)
         d->opportunity = vlink_trace_after(d->cfg.trace, now - d->start);
 }
 
-uint64_t vlink_dir_wait(const struct vlink_dir *d, vlink_time now)
+/* Bytes that wait, what has gone of the head not counted. */
+static uint64_t left_bytes(const struct vlink_dir *d)
 {
     if (d->queue_n == 0)
         return 0;
-    uint64_t behind = d->queue_bytes - d->queue[d->queue_head].cost;
+    return d->queue_bytes - d->queue[d->queue_head].cost + d->head_left;
+}
+
+uint64_t vlink_dir_wait_behind(const struct vlink_dir *d, vlink_time now, uint64_t bytes)
+{
+    if (d->queue_n == 0 && bytes == 0)
+        return 0;
     vlink_time begin;
-    if (d->cfg.trace)
-        begin = opportunity_at(d, d->opportunity + (d->head_left + behind) / VLINK_TRACE_BYTES);
-    else
-        begin = d->finish + serialise_ns(behind, d->cfg.rate_bps);
+    if (d->cfg.trace) {
+        uint64_t next =
+            d->queue_n ? d->opportunity : vlink_trace_after(d->cfg.trace, now - d->start);
+        begin = opportunity_at(d, next + (left_bytes(d) + bytes) / VLINK_TRACE_BYTES);
+    } else if (d->queue_n > 0) {
+        uint64_t behind = d->queue_bytes - d->queue[d->queue_head].cost;
+        begin = d->finish + serialise_ns(behind + bytes, d->cfg.rate_bps);
+    } else {
+        begin = now + serialise_ns(bytes, d->cfg.rate_bps);
+    }
     return begin > now ? begin - now : 0;
+}
+
+uint64_t vlink_dir_wait(const struct vlink_dir *d, vlink_time now)
+{
+    return vlink_dir_wait_behind(d, now, 0);
+}
+
+bool vlink_dir_hungry(const struct vlink_dir *d)
+{
+    if (d->queue_n == 0 || !d->cfg.trace)
+        return d->queue_n == 0;
+    /* Opportunities of one millisecond are served together. */
+    uint64_t left = left_bytes(d);
+    vlink_time at = opportunity_at(d, d->opportunity);
+    for (uint64_t k = d->opportunity; opportunity_at(d, k) == at; k++) {
+        if (left < VLINK_TRACE_BYTES)
+            return true;
+        left -= VLINK_TRACE_BYTES;
+    }
+    return false;
+}
+
+vlink_time vlink_dir_event(const struct vlink_dir *d)
+{
+    if (d->queue_n == 0)
+        return VLINK_NEVER;
+    return d->cfg.trace ? opportunity_at(d, d->opportunity) : d->finish;
+}
+
+void vlink_dir_advance(struct vlink_dir *d, vlink_time now)
+{
+    advance(d, now);
 }
 
 static bool queue_is_full(const struct vlink_dir *d, vlink_time now, uint32_t cost)
@@ -350,16 +395,34 @@ static void lose_all(struct vlink_dir *d, vlink_time now)
     d->last_at = now;
 }
 
+/* The head goes on with what is left of it under the new rate or trace. */
+static void carry_head_over(struct vlink_dir *d, vlink_time now, const struct vlink_config *old)
+{
+    const struct vlink_config *c = &d->cfg;
+    if (c->trace != old->trace) {
+        if (!old->trace && old->rate_bps)
+            d->head_left =
+                (uint32_t)scale(d->finish - now, old->rate_bps, (uint64_t)NS_PER_S * BITS);
+        d->head_left = d->head_left ? d->head_left : 1;
+        d->finish = now + serialise_ns(d->head_left, c->rate_bps);
+    } else if (!c->trace && c->rate_bps != old->rate_bps) {
+        d->finish = c->rate_bps ? now + scale(d->finish - now, old->rate_bps, c->rate_bps) : now;
+    }
+}
+
 void vlink_dir_configure(struct vlink_dir *d, vlink_time now, const struct vlink_config *cfg)
 {
-    assert(cfg->trace == d->cfg.trace);
     advance(d, now);
-    uint64_t old_bps = d->cfg.rate_bps;
+    struct vlink_config old = d->cfg;
     d->cfg = *cfg;
     if (cfg->down)
         lose_all(d, now);
-    if (d->queue_n > 0 && !cfg->trace && cfg->rate_bps != old_bps)
-        d->finish = cfg->rate_bps ? now + scale(d->finish - now, old_bps, cfg->rate_bps) : now;
+    if (cfg->trace && cfg->trace != old.trace) {
+        d->start = now;
+        d->opportunity = vlink_trace_after(cfg->trace, 0);
+    }
+    if (d->queue_n > 0)
+        carry_head_over(d, now, &old);
     advance(d, now);
 }
 

@@ -99,7 +99,8 @@ vlink_time vlink_dir_next(const struct vlink_dir *d);
 
 /*
  * New settings from `now` on. A packet that is being serialised goes on at the new rate; going down
- * loses what is queued and under way. The trace cannot be changed.
+ * loses what is queued and under way. Another trace starts at its beginning at `now`; the one
+ * before is no longer borrowed.
  */
 void vlink_dir_configure(struct vlink_dir *d, vlink_time now, const struct vlink_config *cfg);
 
@@ -110,5 +111,18 @@ uint64_t
 vlink_dir_queue_bytes(const struct vlink_dir *d); /* with overhead; the one being sent too */
 /* How long a packet that came at `now` would wait before its first bit leaves, ns. */
 uint64_t vlink_dir_wait(const struct vlink_dir *d, vlink_time now);
+
+/*
+ * For a caller with a queue of its own before the bottleneck (share.h). It pushes while the
+ * serialiser is hungry, advances to the serialiser's next event, and so on until `now`; it may push
+ * with the time of that event though it looks later, so that its own lateness costs no capacity.
+ */
+/* What waits does not last until the serialiser's next event has been served. */
+bool vlink_dir_hungry(const struct vlink_dir *d);
+/* That event: the head has left, or the next opportunity. VLINK_NEVER: nothing waits. */
+vlink_time vlink_dir_event(const struct vlink_dir *d);
+void vlink_dir_advance(struct vlink_dir *d, vlink_time now);
+/* As vlink_dir_wait, were `bytes` more (with overhead) to come before. */
+uint64_t vlink_dir_wait_behind(const struct vlink_dir *d, vlink_time now, uint64_t bytes);
 
 #endif

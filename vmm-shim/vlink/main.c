@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#include "frames.h"
 #include "options.h"
 #include "run.h"
 
@@ -18,7 +19,8 @@ int main(int argc, char **argv)
     enum vlink_options_result parsed = vlink_options_parse(o, argc, argv, why, sizeof why);
     if (parsed == VLINK_OPTIONS_BAD)
         code = EX_USAGE;
-    else if (parsed == VLINK_OPTIONS_RUN && vlink_run(o, why, sizeof why) < 0)
+    else if (parsed == VLINK_OPTIONS_RUN &&
+             (o->frames ? vlink_frames_run(o, why, sizeof why) : vlink_run(o, why, sizeof why)) < 0)
         code = EXIT_FAILURE;
     if (code != EXIT_SUCCESS)
         fprintf(stderr, "vlink: %s\n", why);

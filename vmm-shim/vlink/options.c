@@ -8,7 +8,9 @@
 
 static const char help[] =
     "usage: vlink --link name=NAME,listen=ADDR:PORT,to=ADDR:PORT[,KEY=VALUE]... [OPTION]...\n"
-    "Emulate network links between UDP ports, without privilege.\n"
+    "       vlink --frames --control-socket PATH [--seed N]\n"
+    "Emulate network links between UDP ports, or between Ethernet ports of virtual machines and\n"
+    "network namespaces, without privilege.\n"
     "\n"
     "  --link SPEC         a link; repeat for several. Keys: name, listen, to, rate, trace, "
     "delay,\n"
@@ -22,6 +24,8 @@ static const char help[] =
     "  --duration TIME     stop after TIME (a bare number: seconds)\n"
     "  --stats FILE[:INTERVAL]  statistics as JSON lines at the end, and every INTERVAL; - is\n"
     "                      standard output\n"
+    "  --frames            Ethernet links, added and changed over the control socket\n"
+    "  --control-socket PATH  unix socket for requests, a line of JSON each\n"
     "  --help, --version\n"
     "\n"
     "Prints \"vlink: ready\" when the ports are bound. See vlink(1).\n";
@@ -100,12 +104,28 @@ static int parse_at(struct vlink_options *o, const char *v, char *why, size_t wh
     return 0;
 }
 
+static int parse_socket(struct vlink_options *o, const char *v, char *why, size_t why_size)
+{
+    size_t len = strlen(v);
+    if (len == 0 || len >= sizeof o->control_socket) {
+        snprintf(why, why_size, "--control-socket takes a path");
+        return -1;
+    }
+    memcpy(o->control_socket, v, len + 1);
+    return 0;
+}
+
 static const struct option {
     const char *name;
     int (*parse)(struct vlink_options *o, const char *value, char *why, size_t why_size);
 } with_value[] = {
-    { "--link", parse_link },         { "--at", parse_at },       { "--seed", parse_seed },
-    { "--duration", parse_duration }, { "--stats", parse_stats }, { NULL, NULL },
+    { "--link", parse_link },
+    { "--at", parse_at },
+    { "--seed", parse_seed },
+    { "--duration", parse_duration },
+    { "--stats", parse_stats },
+    { "--control-socket", parse_socket },
+    { NULL, NULL },
 };
 
 /* The option at argv[*i], "--x V" or "--x=V". 1: it was one; 0: unknown; -1. */
@@ -149,6 +169,33 @@ static int check_changes(const struct vlink_options *o, char *why, size_t why_si
     return 0;
 }
 
+static int check_frames(const struct vlink_options *o, char *why, size_t why_size)
+{
+    if (!o->control_socket[0]) {
+        snprintf(why, why_size, "--frames needs --control-socket PATH");
+        return -1;
+    }
+    if (o->n_links || o->schedule.n || o->control || o->start_on_traffic || o->stats[0] ||
+        o->duration_ns) {
+        snprintf(why, why_size, "--frames goes with --control-socket and --seed only");
+        return -1;
+    }
+    return 0;
+}
+
+static int check_relay(const struct vlink_options *o, char *why, size_t why_size)
+{
+    if (o->control_socket[0]) {
+        snprintf(why, why_size, "--control-socket goes with --frames");
+        return -1;
+    }
+    if (o->n_links == 0) {
+        snprintf(why, why_size, "no --link; try --help");
+        return -1;
+    }
+    return check_changes(o, why, why_size);
+}
+
 enum vlink_options_result vlink_options_parse(struct vlink_options *out, int argc, char **argv,
                                               char *why, size_t why_size)
 {
@@ -165,16 +212,15 @@ enum vlink_options_result vlink_options_parse(struct vlink_options *out, int arg
         }
         if (strcmp(argv[i], "--control") == 0)
             out->control = true;
+        else if (strcmp(argv[i], "--frames") == 0)
+            out->frames = true;
         else if (strcmp(argv[i], "--start-on-traffic") == 0)
             out->start_on_traffic = true;
         else if (parse_valued(out, argc, argv, &i, why, why_size) <= 0)
             return VLINK_OPTIONS_BAD;
     }
-    if (out->n_links == 0) {
-        snprintf(why, why_size, "no --link; try --help");
-        return VLINK_OPTIONS_BAD;
-    }
-    return check_changes(out, why, why_size) < 0 ? VLINK_OPTIONS_BAD : VLINK_OPTIONS_RUN;
+    int bad = out->frames ? check_frames(out, why, why_size) : check_relay(out, why, why_size);
+    return bad < 0 ? VLINK_OPTIONS_BAD : VLINK_OPTIONS_RUN;
 }
 
 int vlink_options_find(const struct vlink_options *o, const char *name)

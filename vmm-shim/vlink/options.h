@@ -13,6 +13,8 @@ struct vlink_options {
     char stats[VLINK_TEXT_MAX]; /* "": none, "-": standard output */
     uint64_t stats_interval_ns; /* 0: only at the end */
     bool start_on_traffic, control;
+    bool frames;                         /* Ethernet links instead, by the control socket */
+    char control_socket[VLINK_TEXT_MAX]; /* with frames */
 };
 
 enum vlink_options_result { VLINK_OPTIONS_RUN, VLINK_OPTIONS_DONE, VLINK_OPTIONS_BAD };

@@ -11,7 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 struct packet {
@@ -50,13 +49,6 @@ struct vlink_io {
     struct sockaddr_storage from[VLINK_BATCH];
     uint8_t bytes[VLINK_BATCH][VLINK_DATAGRAM_MAX];
 };
-
-vlink_time vlink_clock(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (vlink_time)ts.tv_sec * 1000000000u + (vlink_time)ts.tv_nsec;
-}
 
 struct vlink_io *vlink_io_new(int epoll_fd)
 {
@@ -103,28 +95,12 @@ static int resolve(const char *text, int flags, struct sockaddr_storage *addr, s
     return 0;
 }
 
-/* Bursts must wait in our queue, not be lost in the kernel's; the privileged way first. */
-static void enlarge_buffers(int fd)
-{
-    int size = VLINK_SOCKET_BUFFER;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
 static int udp_socket(int family)
 {
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0)
-        enlarge_buffers(fd);
+        vlink_enlarge_buffers(fd, VLINK_SOCKET_BUFFER);
     return fd;
-}
-
-static int watch(struct vlink_io *io, struct vlink_source *source)
-{
-    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = source };
-    return epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, source->fd, &ev);
 }
 
 /* ---- clients ---- */
@@ -146,7 +122,7 @@ static int client_open(struct client *c, const struct sockaddr_storage *addr, so
         return -1;
     c->source = (struct vlink_source){ .fd = fd, .ready = client_ready };
     if (connect(fd, (const struct sockaddr *)&r->target, r->target_len) < 0 ||
-        watch(r->io, &c->source) < 0) {
+        vlink_source_watch(r->io->epoll_fd, &c->source) < 0) {
         client_close(c);
         return -1;
     }
@@ -312,7 +288,7 @@ static int open_listen(struct vlink_relay *r, const struct vlink_spec *spec, cha
     int fd = udp_socket(addr.ss_family);
     r->source = (struct vlink_source){ .fd = fd, .ready = listen_ready };
     if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, len) < 0 ||
-        watch(r->io, &r->source) < 0) {
+        vlink_source_watch(r->io->epoll_fd, &r->source) < 0) {
         snprintf(why, why_size, "cannot listen on %.128s: %s", spec->listen, strerror(errno));
         return -1;
     }

@@ -12,6 +12,7 @@
 #define VLINK_RELAY_H
 
 #include "dir.h"
+#include "source.h"
 #include "spec.h"
 
 #define VLINK_CLIENTS_MAX 64     /* clients of one link; then the longest silent one gives way */
@@ -19,12 +20,6 @@
 #define VLINK_BATCH 32           /* datagrams a system call */
 #define VLINK_BATCHES_MAX 8      /* system calls a wake-up and socket, so that all get their turn */
 #define VLINK_SOCKET_BUFFER (8 << 20) /* bytes wished of the kernel */
-
-/* What epoll's data.ptr points to. */
-struct vlink_source {
-    int fd;
-    void (*ready)(struct vlink_source *s);
-};
 
 struct vlink_io; /* the receive buffers, shared by all relays of a loop */
 struct vlink_io *vlink_io_new(int epoll_fd);
@@ -62,7 +57,5 @@ const struct vlink_relay_counts *vlink_relay_counts(const struct vlink_relay *r)
 size_t vlink_relay_clients(const struct vlink_relay *r);
 /* "ADDRESS:PORT" it is bound to, into `text`. */
 void vlink_relay_address(const struct vlink_relay *r, char *text, size_t size);
-
-vlink_time vlink_clock(void); /* CLOCK_MONOTONIC, ns */
 
 #endif

@@ -15,16 +15,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "relay.h"
 #include "stats.h"
+#include "trace_file.h"
 
 #define EVENTS_MAX 64
 #define LINE_ROOM 512 /* bytes of one control line */
-#define TRACE_FILE_MAX (64u << 20)
 
 struct loop {
     struct vlink_options *o;
@@ -223,36 +222,6 @@ static void turn(struct loop *l)
 
 /* ---- set-up ---- */
 
-static int read_trace(struct vlink_trace *out, const char *path, char *why, size_t why_size)
-{
-    int result = -1;
-    char detail[VLINK_WHY_MAX], *text = NULL;
-    FILE *file = fopen(path, "r");
-    struct stat st;
-    if (!file || fstat(fileno(file), &st) < 0 || !S_ISREG(st.st_mode)) {
-        snprintf(why, why_size, "%.128s: %s", path, file ? "not a file" : strerror(errno));
-        goto close_file;
-    }
-    if (st.st_size > TRACE_FILE_MAX) {
-        snprintf(why, why_size, "%.128s: larger than %u MiB", path, TRACE_FILE_MAX >> 20);
-        goto close_file;
-    }
-    size_t size = (size_t)st.st_size;
-    text = malloc(size + 1);
-    if (!text || fread(text, 1, size, file) != size) {
-        snprintf(why, why_size, "%.128s: cannot be read", path);
-        goto close_file;
-    }
-    result = vlink_trace_parse(out, text, size, detail, sizeof detail);
-    if (result < 0)
-        snprintf(why, why_size, "%.96s: %.128s", path, detail);
-close_file:
-    free(text);
-    if (file)
-        fclose(file);
-    return result;
-}
-
 static int open_links(struct loop *l, char *why, size_t why_size)
 {
     for (size_t i = 0; i < l->o->n_links; i++) {
@@ -261,7 +230,7 @@ static int open_links(struct loop *l, char *why, size_t why_size)
         for (unsigned way = 0; way < VLINK_WAYS; way++) {
             if (!s->trace[way][0])
                 continue;
-            if (read_trace(&l->trace[i][way], s->trace[way], why, why_size) < 0)
+            if (vlink_trace_read(&l->trace[i][way], s->trace[way], why, why_size) < 0)
                 return -1;
             traces[way] = &l->trace[i][way];
         }

@@ -1,0 +1,14 @@
+/* net_link.h - a link with its sockets, as net.c and view.c see it. */
+#ifndef VLINK_NET_LINK_H
+#define VLINK_NET_LINK_H
+
+#include "link.h"
+#include "port.h"
+
+struct net_link {
+    struct vlink_link *link;
+    struct vlink_port *port[VLINK_PORTS_MAX]; /* by its place in the link */
+    char trace[VLINK_WAYS][1024];             /* file of the trace in use, "": none */
+};
+
+#endif

@@ -1,0 +1,354 @@
+/* port.c - see port.h. */
+#include "port.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "interface.h"
+
+const char *const vlink_port_kind_names[VLINK_PORT_KINDS] = { "unix", "tap", "veth" };
+
+struct vlink_port_io {
+    int epoll_fd;
+    struct mmsghdr msg[VLINK_PORT_BATCH];
+    struct iovec iov[VLINK_PORT_BATCH];
+    uint8_t bytes[VLINK_PORT_BATCH][VLINK_FRAME_MAX + 1];
+};
+
+struct vlink_port {
+    struct vlink_source source; /* first */
+    struct vlink_exit exit;
+    struct vlink_port_io *io;
+    struct vlink_link *link;
+    unsigned place;
+    enum vlink_port_kind kind;
+    struct sockaddr_un local, remote; /* VLINK_PORT_UNIX */
+    struct vlink_frame *queue[VLINK_PORT_QUEUE];
+    size_t head, n;
+    vlink_time retry_at, retry_ns; /* 0: no need */
+    struct vlink_port_io_counts counts;
+};
+
+struct vlink_port_io *vlink_port_io_new(int epoll_fd)
+{
+    struct vlink_port_io *io = calloc(1, sizeof *io);
+    if (io)
+        io->epoll_fd = epoll_fd;
+    return io;
+}
+
+void vlink_port_io_free(struct vlink_port_io *io)
+{
+    free(io);
+}
+
+/* ---- in ---- */
+
+static void take_in(struct vlink_port *p, const uint8_t *bytes, size_t len, vlink_time now)
+{
+    if (len > VLINK_FRAME_MAX) {
+        p->counts.oversize++;
+        return;
+    }
+    struct vlink_frame *f = vlink_frame_new(bytes, len);
+    if (f)
+        vlink_link_port_in(p->link, p->place, f, now);
+}
+
+/* How many came; the kernel's buffers may hold more when it is VLINK_PORT_BATCH. */
+static unsigned receive_socket(struct vlink_port *p)
+{
+    struct vlink_port_io *io = p->io;
+    for (unsigned i = 0; i < VLINK_PORT_BATCH; i++) {
+        io->iov[i] = (struct iovec){ .iov_base = io->bytes[i], .iov_len = sizeof io->bytes[i] };
+        io->msg[i].msg_hdr = (struct msghdr){ .msg_iov = &io->iov[i], .msg_iovlen = 1 };
+    }
+    int n = recvmmsg(p->source.fd, io->msg, VLINK_PORT_BATCH, MSG_DONTWAIT, NULL);
+    vlink_time now = vlink_clock();
+    for (int i = 0; i < n; i++)
+        take_in(p, io->bytes[i], io->msg[i].msg_len, now);
+    return n > 0 ? (unsigned)n : 0;
+}
+
+static unsigned receive_tap(struct vlink_port *p)
+{
+    unsigned n = 0;
+    for (; n < VLINK_PORT_BATCH; n++) {
+        ssize_t len = read(p->source.fd, p->io->bytes[0], sizeof p->io->bytes[0]);
+        if (len <= 0)
+            break;
+        take_in(p, p->io->bytes[0], (size_t)len, vlink_clock());
+    }
+    return n;
+}
+
+static void port_ready(struct vlink_source *s)
+{
+    struct vlink_port *p = (struct vlink_port *)s;
+    for (unsigned batch = 0; batch < VLINK_PORT_BATCHES; batch++) {
+        unsigned n = p->kind == VLINK_PORT_TAP ? receive_tap(p) : receive_socket(p);
+        if (n < VLINK_PORT_BATCH)
+            return;
+    }
+}
+
+/* ---- out ---- */
+
+static void pop(struct vlink_port *p)
+{
+    vlink_frame_unref(p->queue[p->head]);
+    p->head = (p->head + 1) % VLINK_PORT_QUEUE;
+    p->n--;
+}
+
+/* Up to a batch from the queue's head; how many went, or -1 and errno. */
+static int send_batch(struct vlink_port *p)
+{
+    struct mmsghdr msg[VLINK_PORT_BATCH];
+    struct iovec iov[VLINK_PORT_BATCH];
+    unsigned n = p->n < VLINK_PORT_BATCH ? (unsigned)p->n : VLINK_PORT_BATCH;
+    if (p->kind == VLINK_PORT_TAP) {
+        const struct vlink_frame *f = p->queue[p->head];
+        return write(p->source.fd, f->bytes, f->len) < 0 ? -1 : 1;
+    }
+    memset(msg, 0, n * sizeof *msg);
+    for (unsigned i = 0; i < n; i++) {
+        struct vlink_frame *f = p->queue[(p->head + i) % VLINK_PORT_QUEUE];
+        iov[i] = (struct iovec){ .iov_base = f->bytes, .iov_len = f->len };
+        msg[i].msg_hdr.msg_iov = &iov[i];
+        msg[i].msg_hdr.msg_iovlen = 1;
+        if (p->kind == VLINK_PORT_UNIX) {
+            msg[i].msg_hdr.msg_name = &p->remote;
+            msg[i].msg_hdr.msg_namelen = sizeof p->remote;
+        }
+    }
+    return sendmmsg(p->source.fd, msg, n, MSG_DONTWAIT);
+}
+
+/* The head could not be sent. False: it waits for room. */
+static bool give_up_head(struct vlink_port *p, int error, vlink_time now)
+{
+    if (error == EAGAIN || error == ENOBUFS) {
+        uint64_t doubled = p->retry_ns ? 2 * p->retry_ns : VLINK_RETRY_FIRST_NS;
+        p->retry_ns = doubled < VLINK_RETRY_LAST_NS ? doubled : VLINK_RETRY_LAST_NS;
+        p->retry_at = now + p->retry_ns;
+        return false;
+    }
+    if (error == ECONNREFUSED || error == ENOENT || error == ENOTCONN || error == ENETDOWN)
+        p->counts.no_peer++;
+    else
+        p->counts.failed++;
+    pop(p);
+    return true;
+}
+
+vlink_time vlink_port_flush(struct vlink_port *p, vlink_time now)
+{
+    if (p->n > 0 && now < p->retry_at)
+        return p->retry_at;
+    p->retry_at = 0;
+    while (p->n > 0) {
+        int sent = send_batch(p);
+        if (sent > 0)
+            p->retry_ns = 0;
+        for (int i = 0; i < sent; i++)
+            pop(p);
+        if (sent <= 0 && errno != EINTR && !give_up_head(p, errno, now))
+            return p->retry_at;
+    }
+    return VLINK_NEVER;
+}
+
+static void port_send(struct vlink_exit *e, struct vlink_frame *f, vlink_time now)
+{
+    struct vlink_port *p = (struct vlink_port *)((char *)e - offsetof(struct vlink_port, exit));
+    if (p->n == VLINK_PORT_QUEUE)
+        vlink_port_flush(p, now);
+    if (p->n == VLINK_PORT_QUEUE) {
+        p->counts.no_room++;
+        return;
+    }
+    p->queue[(p->head + p->n++) % VLINK_PORT_QUEUE] = vlink_frame_ref(f);
+}
+
+/* ---- unix sockets ---- */
+
+int vlink_unix_address(struct sockaddr_un *out, const char *path, char *why, size_t why_size)
+{
+    *out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof out->sun_path) {
+        snprintf(why, why_size, "\"%.120s\": a socket's path has 1 to %zu bytes", path,
+                 sizeof out->sun_path - 1);
+        return -1;
+    }
+    memcpy(out->sun_path, path, len);
+    return 0;
+}
+
+int vlink_unix_clear(const char *path, char *why, size_t why_size)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return 0; /* bind will say */
+    if (S_ISSOCK(st.st_mode) && unlink(path) == 0)
+        return 0;
+    snprintf(why, why_size, "%.108s: %s", path,
+             S_ISSOCK(st.st_mode) ? strerror(errno) : "there is a file that is not a socket");
+    return -1;
+}
+
+int vlink_unix_own(const char *path, const char *user, char *why, size_t why_size)
+{
+    if (chmod(path, 0600) < 0) {
+        snprintf(why, why_size, "%.108s: %s", path, strerror(errno));
+        return -1;
+    }
+    if (!user[0])
+        return 0;
+    char *end;
+    unsigned long number = strtoul(user, &end, 10);
+    uid_t uid = (uid_t)number;
+    if (*end) {
+        const struct passwd *pw = getpwnam(user);
+        if (!pw) {
+            snprintf(why, why_size, "there is no user \"%.31s\"", user);
+            return -1;
+        }
+        uid = pw->pw_uid;
+    }
+    if (chown(path, uid, (gid_t)-1) < 0) {
+        snprintf(why, why_size, "%.108s: cannot be given to user %.31s: %s", path, user,
+                 strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+static int bind_unix(struct vlink_port *p, const struct vlink_unix_place *place, char *why,
+                     size_t why_size)
+{
+    struct sockaddr_un local;
+    if (vlink_unix_address(&local, place->local, why, why_size) < 0 ||
+        vlink_unix_address(&p->remote, place->remote, why, why_size) < 0 ||
+        vlink_unix_clear(place->local, why, why_size) < 0)
+        return -1;
+    p->source.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (p->source.fd < 0 || bind(p->source.fd, (const struct sockaddr *)&local, sizeof local) < 0) {
+        snprintf(why, why_size, "cannot bind %.108s: %s", place->local, strerror(errno));
+        return -1;
+    }
+    p->local = local; /* ours to remove */
+    return vlink_unix_own(place->local, place->user, why, why_size);
+}
+
+/* ---- life ---- */
+
+static struct vlink_port *new_port(struct vlink_port_io *io, enum vlink_port_kind kind)
+{
+    struct vlink_port *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->source = (struct vlink_source){ .fd = -1, .ready = port_ready };
+    p->exit.send = port_send;
+    p->io = io;
+    p->kind = kind;
+    return p;
+}
+
+static int join(struct vlink_port *p, struct vlink_link *l, const char *name, enum vlink_way side,
+                char *why, size_t why_size)
+{
+    if (p->kind != VLINK_PORT_TAP)
+        vlink_enlarge_buffers(p->source.fd, VLINK_PORT_BUFFER);
+    int place = vlink_link_port_add(l, name, side, &p->exit, why, why_size);
+    if (place < 0)
+        return -1;
+    p->link = l;
+    p->place = (unsigned)place;
+    if (vlink_source_watch(p->io->epoll_fd, &p->source) < 0) {
+        snprintf(why, why_size, "port %s cannot be waited for: %s", name, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+int vlink_port_open_unix(struct vlink_port **out, struct vlink_port_io *io, struct vlink_link *l,
+                         const char *name, enum vlink_way side,
+                         const struct vlink_unix_place *place, char *why, size_t why_size)
+{
+    struct vlink_port *p = new_port(io, VLINK_PORT_UNIX);
+    if (!p) {
+        snprintf(why, why_size, "out of memory");
+        return -1;
+    }
+    if (bind_unix(p, place, why, why_size) < 0 || join(p, l, name, side, why, why_size) < 0) {
+        vlink_port_close(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}
+
+int vlink_port_open_interface(struct vlink_port **out, struct vlink_port_io *io,
+                              struct vlink_link *l, const char *name, enum vlink_way side,
+                              enum vlink_port_kind kind, const struct vlink_interface_place *place,
+                              char *why, size_t why_size)
+{
+    struct vlink_port *p = new_port(io, kind);
+    if (!p) {
+        snprintf(why, why_size, "out of memory");
+        return -1;
+    }
+    p->source.fd = vlink_interface_open(kind, place, why, why_size);
+    if (p->source.fd < 0 || join(p, l, name, side, why, why_size) < 0) {
+        vlink_port_close(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}
+
+void vlink_port_close(struct vlink_port *p)
+{
+    if (!p)
+        return;
+    if (p->link)
+        vlink_link_port_remove(p->link, p->place);
+    while (p->n > 0)
+        pop(p);
+    if (p->source.fd >= 0)
+        close(p->source.fd);
+    if (p->local.sun_path[0])
+        unlink(p->local.sun_path);
+    free(p);
+}
+
+unsigned vlink_port_place(const struct vlink_port *p)
+{
+    return p->place;
+}
+
+enum vlink_port_kind vlink_port_kind(const struct vlink_port *p)
+{
+    return p->kind;
+}
+
+const struct vlink_port_io_counts *vlink_port_io_counts(const struct vlink_port *p)
+{
+    return &p->counts;
+}
+
+size_t vlink_port_waiting(const struct vlink_port *p)
+{
+    return p->n;
+}
