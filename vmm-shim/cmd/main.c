@@ -9,6 +9,7 @@
 
 static const struct vmm_command *const commands[] = {
     /* In the order of --help, one a line: many add to it. */
+    &vmm_command_image,
     &vmm_command_ps,
     NULL,
 };

@@ -42,6 +42,9 @@ struct vmm_image_kernel {
 
 int vmm_image_kernel(const char *system, struct vmm_image_kernel *out, char *why, size_t why_size);
 
+/* The next call for this system fetches the newest kernel again; what guests run now stays. */
+int vmm_image_forget(const char *system, char *why, size_t why_size);
+
 /* The part that all nodes of a system have: modules in their order, and the agent as /init. */
 struct vmm_image_base {
     char path[VMM_PATH_MAX]; /* a cpio archive (newc), uncompressed; of the cache: do not write */
@@ -74,8 +77,9 @@ struct vmm_image_node {
     struct vmm_image_kernel kernel;
     char initrd[VMM_PATH_MAX]; /* "" of metal */
     /*
-     * "": none. Else a read-only file system for the guest's first virtio-blk device (the caller
-     * adds it: if=none,format=raw,readonly=on); the agent mounts it over the root.
+     * "": none. Else a read-only file system (ISO 9660) for the guest's first virtio-blk device
+     * (the caller adds it: if=none,format=raw,readonly=on); the agent mounts it on /disk, where the
+     * node's files are links to.
      */
     char disk[VMM_PATH_MAX];
     uint64_t initrd_bytes, disk_bytes;

@@ -1,0 +1,31 @@
+/*
+ * network.h - the guest's NICs: found by MAC address, given address and MTU, set up; names of the
+ * others; what tells a switch that the guest is here now.
+ */
+#ifndef AGENT_NETWORK_H
+#define AGENT_NETWORK_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#define NETWORK_NICS_MAX 32
+
+struct network {
+    struct nic {
+        char interface[16], link[32], address[16];
+        uint8_t mac[6];
+        uint32_t ip; /* network byte order */
+    } nic[NETWORK_NICS_MAX];
+    size_t n;
+};
+
+/* By guest.json. What fails is noted on the console; the others are set up all the same. */
+void network_up(struct network *n, const json_t *guest);
+/* Loopback, host name, /etc/hosts. */
+void network_names(const json_t *guest);
+/* A gratuitous ARP request (RFC 5227 section 3) on each NIC. -1: on none. */
+int network_announce(const struct network *n);
+/* [{"interface", "link", "mac", "address", "rx_bytes", ...}] */
+json_t *network_stats(const struct network *n);
+
+#endif

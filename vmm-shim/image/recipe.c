@@ -1,0 +1,84 @@
+/* recipe.c - see recipe.h. A new system of the distribution is a row here. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "image/recipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "image/image.h"
+
+#define MIB (1024 * 1024)
+
+/* In both: buses first, then devices. virtio_pci only where there is such a bus (not on microvm).
+ */
+#define VIRTIO_MODULES                                                        \
+    { "virtio_mmio", RECIPE_ALWAYS }, { "virtio_pci", RECIPE_PCI },           \
+        { "virtio_net", RECIPE_ALWAYS }, { "virtio_console", RECIPE_ALWAYS }, \
+        { "virtio_blk", RECIPE_DISK },                                        \
+    {                                                                         \
+        "isofs", RECIPE_DISK                                                  \
+    }
+
+#define AMD64_APPEND "console=ttyS0 quiet panic=-1 reboot=t"
+
+const struct recipe recipes[] = {
+    { .system = "cloud",
+      .arch = "amd64",
+      .package = "linux-image-cloud-amd64",
+      .image = "vmlinuz",
+      .vmlinux = true,
+      .module = { VIRTIO_MODULES },
+      .append = AMD64_APPEND,
+      .memory_least_bytes = 96 * MIB },
+    { .system = "rt",
+      .arch = "amd64",
+      .package = "linux-image-rt-amd64",
+      .image = "vmlinuz",
+      .vmlinux = true,
+      .module = { VIRTIO_MODULES },
+      .append = AMD64_APPEND,
+      .memory_least_bytes = 112 * MIB },
+    { .system = "arm64",
+      .arch = "arm64",
+      .package = "linux-image-cloud-arm64",
+      .image = "vmlinuz",
+      .module = { VIRTIO_MODULES },
+      .append = "console=ttyAMA0 quiet panic=-1",
+      .memory_least_bytes = 96 * MIB },
+    { .system = "metal",
+      .arch = "amd64",
+      .program = "metal.elf",
+      .append = "",
+      .memory_least_bytes = 2 * MIB },
+    { .system = NULL },
+};
+
+#define N_SYSTEMS (sizeof(recipes) / sizeof(recipes[0]) - 1)
+
+const char *const *vmm_image_systems(void)
+{
+    static const char *const names[] = { "cloud", "rt", "arm64", "metal", NULL };
+
+    _Static_assert(sizeof(names) / sizeof(names[0]) == N_SYSTEMS + 1, "one name a recipe");
+    return names;
+}
+
+const struct recipe *recipe_find(const char *system, char *why, size_t why_size)
+{
+    for (const struct recipe *r = recipes; r->system; r++)
+        if (strcmp(r->system, system) == 0)
+            return r;
+    int n = snprintf(why, why_size, "no system is called '%s'; there are:", system);
+    for (const struct recipe *r = recipes; r->system && n > 0 && (size_t)n < why_size; r++)
+        n += snprintf(why + n, why_size - (size_t)n, "%s %s", r == recipes ? "" : ",", r->system);
+    return NULL;
+}
+
+const char *recipe_when_name(enum recipe_when when)
+{
+    static const char *const names[] = { "always", "pci", "disk" };
+
+    return names[when];
+}
