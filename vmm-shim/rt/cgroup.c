@@ -95,9 +95,11 @@ static int make_path(const struct vmm_cgroup *c, enum vmm_controller i, const ch
     return node ? make_group(c, i, slice, group, true, why, why_size) : 0;
 }
 
-/* Removes an empty group; its processes may need a moment to end. */
+/* Removes an empty group; its processes may need a moment to end. Its real-time share goes first:
+ * the kernel counts a removed group's for some time after. */
 static int remove_group(const char *group, int tries)
 {
+    vmm_group_write(group, "cpu.rt_runtime_us", "0");
     struct timespec wait = { .tv_nsec = GONE_WAIT_NS };
     while (rmdir(group) < 0) {
         if (errno == ENOENT)
@@ -105,6 +107,7 @@ static int remove_group(const char *group, int tries)
         if (errno != EBUSY || --tries <= 0)
             return -1;
         nanosleep(&wait, NULL);
+        vmm_group_write(group, "cpu.rt_runtime_us", "0");
     }
     return 0;
 }
@@ -283,6 +286,8 @@ static int set_rt(struct vmm_cgroup *c, int node, const char *group, const struc
              was = c->node[node].rt_ppm;
     if (!vmm_cgroup_has_rt(c) || (ppm == 0 && was == 0))
         return 0; /* not bounded here; who asks for it looks first */
+    if (ppm > was)
+        open_rt(c);
     if (set_slice_rt(c, node, ppm > was ? ppm : was, why, why_size) < 0)
         return -1;
     if (write_rt(group, budget_us, period_us, why, why_size) < 0) {
@@ -397,7 +402,8 @@ int vmm_cgroup_close(struct vmm_cgroup *c, char *why, size_t why_size)
         if (remove_group(path, GONE_TRIES) < 0)
             result = fail(path, NULL, why, why_size);
         path_of(&c->h[i], NULL, NULL, path, sizeof path);
-        rmdir(path); /* stays while another slice is in it */
+        if (remove_group(path, 1) < 0 && i == VMM_CPU) /* another slice is in it */
+            open_rt(c);
     }
     free(c);
     return result;
@@ -451,7 +457,7 @@ int vmm_cgroup_clear(const char *slice, const struct vmm_cgroup_host *host, char
             if (clear_slice(path, why, why_size) < 0)
                 result = -1;
             path_of(&at, NULL, NULL, path, sizeof path);
-            rmdir(path);
+            remove_group(path, 1); /* stays while another slice is in it */
         }
     }
     return result;
