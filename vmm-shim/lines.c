@@ -410,6 +410,11 @@ uint64_t vmm_lines_ask(struct vmm_lines *l, json_t *m, double timeout_s, vmm_ans
     return id;
 }
 
+void vmm_lines_ignore(void *user, enum vmm_answer kind, json_t *m, const char *why)
+{
+    (void)user, (void)kind, (void)m, (void)why;
+}
+
 static struct ask *take_ask(struct vmm_lines *l, uint64_t id)
 {
     for (struct ask **at = &l->asks; *at; at = &(*at)->next) {

@@ -39,6 +39,9 @@ enum vmm_answer { VMM_PART, VMM_DONE, VMM_FAILED };
  */
 typedef void vmm_answer_fn(void *user, enum vmm_answer kind, json_t *m, const char *why);
 
+/* For requests whose answer nobody waits for. */
+vmm_answer_fn vmm_lines_ignore;
+
 /* Each may be NULL. `m` is borrowed. */
 struct vmm_lines_handler {
     /* The other side asks `m`. `call` is ours until it is ended (vmm_call_ok(), vmm_call_error()),

@@ -44,6 +44,7 @@ struct vmm_guest_handler {
 };
 
 /*
+ * `loop` is libev's default loop, the only one that hears of children.
  * Starts QEMU in config.folder, which is made for config.user. `ram` is a descriptor of the guest's
  * RAM (of vmm_guest_ram() of another guest, duplicated), or -1: new. `root`: where verdicts on KVM
  * are kept, NULL: nowhere; given, KVM that fails is tried again with TCG. Copies `config`;
