@@ -42,6 +42,12 @@ int vmm_option_value(int argc, char **argv, int *i, const char *name, const char
 
 /* One a line: many add to it. */
 extern const struct vmm_command vmm_command_image;
+extern const struct vmm_command vmm_command_up;
+extern const struct vmm_command vmm_command_down;
 extern const struct vmm_command vmm_command_ps;
+extern const struct vmm_command vmm_command_exec;
+extern const struct vmm_command vmm_command_logs;
+extern const struct vmm_command vmm_command_link;
+extern const struct vmm_command vmm_command_stats;
 
 #endif

@@ -7,12 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* In the order of --help, one a line: many add to it. */
+/* clang-format off */
 static const struct vmm_command *const commands[] = {
-    /* In the order of --help, one a line: many add to it. */
     &vmm_command_image,
+    &vmm_command_down,
     &vmm_command_ps,
+    &vmm_command_exec,
+    &vmm_command_logs,
+    &vmm_command_link,
+    &vmm_command_stats,
     NULL,
 };
+/* clang-format on */
 
 int vmm_complain(int code, const char *format, ...)
 {

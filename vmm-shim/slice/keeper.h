@@ -55,20 +55,51 @@ enum vmm_member_state {
     VMM_MEMBER_DEAD,      /* ended by itself */
 };
 
-struct vmm_guest; /* guest/guest.h */
+const char *vmm_member_state_name(enum vmm_member_state state);
+
+struct vmm_guest;    /* guest/guest.h */
+struct vmm_process;  /* process/process.h */
+struct vmm_confined; /* of slice/ */
 
 struct vmm_member {
+    struct vmm_keeper *keeper;
     const struct vmm_node *node;
     size_t index; /* in the topology */
     enum vmm_member_state state;
-    struct vmm_guest *guest; /* NULL: no guest, or not started. move/ swaps it */
-    pid_t pid;               /* of QEMU or of the confined process, 0: none */
-    int exit_code;           /* DONE: of its command, 128 + N by signal N */
-    char why[VMM_WHY_MAX];   /* DEAD: what was seen */
+    struct vmm_guest *guest; /* NULL: none, or not started. move/ swaps it by vmm_member_swap() */
+    struct vmm_process *process; /* NULL: none */
+    struct vmm_confined *confined;
+    pid_t pid;             /* of QEMU or of the confined process, 0: none */
+    int exit_code;         /* DONE: of its command, 128 + N by signal N */
+    char why[VMM_WHY_MAX]; /* DEAD: what was seen */
+    char kernel[128];      /* what its agent said of itself */
+    int output;            /* descriptor of output.log */
+    uint64_t exec_id;      /* of the agent, while its command runs */
+    bool moving;           /* QEMU's end or a lost agent is expected: move/ sets it */
 };
 
 /* By name; NULL: there is none. */
 struct vmm_member *vmm_keeper_member(struct vmm_keeper *k, const char *name);
 struct vmm_member *vmm_keeper_member_at(struct vmm_keeper *k, size_t index); /* < n_nodes */
+/* The same for a request's "node"; NULL: `call` has been answered. */
+struct vmm_member *vmm_keeper_asked(struct vmm_keeper *k, struct vmm_call *call, json_t *args);
+
+/* Answers that something is not there: as vmm_call_error(), and the command exits with 3. */
+void vmm_keeper_not_there(struct vmm_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * `g` is the member's guest from now on; the one before is the caller's to free (or is NULL). Its
+ * handler becomes the keeper's, policies are set on it. Its command, if one runs, goes on: it lives
+ * in the guest. NULL: it has none now (suspended).
+ */
+void vmm_member_swap(struct vmm_member *m, struct vmm_guest *g);
+void vmm_member_state_set(struct vmm_member *m, enum vmm_member_state state);
+
+struct vmm_network;
+struct vmm_rt;
+struct vmm_network *vmm_keeper_network(struct vmm_keeper *k); /* slice/network.h */
+struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k);           /* NULL: not open */
+const char *vmm_keeper_root(const struct vmm_keeper *k);      /* folder of all slices */
 
 #endif

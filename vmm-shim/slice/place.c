@@ -133,6 +133,15 @@ static bool still_named(int fd, const char *path)
            ours.st_dev == named.st_dev;
 }
 
+int vmm_place_hold(const char *slice, int lock, char *why, size_t why_size)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(lock, 0) == 0 && pwrite(lock, text, (size_t)n, 0) == n)
+        return 0;
+    return fail(why, why_size, "cannot write the lock of slice %s: %s", slice, strerror(errno));
+}
+
 int vmm_place_lock(const char *slice, pid_t *holder, char *why, size_t why_size)
 {
     char path[PATH_BYTES];
@@ -153,13 +162,10 @@ int vmm_place_lock(const char *slice, pid_t *holder, char *why, size_t why_size)
             close(fd);
             continue;
         }
-        char text[24];
-        int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-        if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n)
+        if (vmm_place_hold(slice, fd, why, why_size) == 0)
             return fd;
-        int error = errno;
         close(fd);
-        return fail(why, why_size, "cannot write %s: %s", path, strerror(error));
+        return -1;
     }
     return fail(why, why_size, "slice %s comes and goes; try again", slice);
 }

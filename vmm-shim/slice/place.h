@@ -24,6 +24,8 @@ int vmm_place_in(const char *slice, const char *what, char *path, size_t size, c
 /* Takes the slice's lock: a descriptor (closed on exec) that holds it until it is closed; -1 and
  * `why` when somebody else holds it. *holder: their pid, if known. */
 int vmm_place_lock(const char *slice, pid_t *holder, char *why, size_t why_size);
+/* A child of who took the lock, who lets go of it, says that it is the holder. 0 or -1. */
+int vmm_place_hold(const char *slice, int lock, char *why, size_t why_size);
 /* Gives it back and removes its file: the last thing a keeper does. lock < 0: nothing. */
 void vmm_place_unlock(const char *slice, int lock);
 /* Whether a keeper lives; *pid is its, where not NULL. */

@@ -1,0 +1,18 @@
+/*
+ * confined.h - nodes that are confined processes of the host (process/process.h), as members.
+ */
+#ifndef VMM_CONFINED_H
+#define VMM_CONFINED_H
+
+#include "slice/keeper.h"
+
+/* Builds it and gives its interfaces to the network; READY when that has them. */
+void vmm_confined_start(struct vmm_member *m);
+void vmm_confined_go(struct vmm_member *m); /* its command */
+void vmm_confined_stop(struct vmm_member *m);
+void vmm_confined_free(struct vmm_member *m);
+
+/* `exec`: another command in the same confinement; answers `call`. */
+void vmm_confined_exec(struct vmm_member *m, struct vmm_call *call, char *const *argv);
+
+#endif

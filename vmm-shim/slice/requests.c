@@ -1,0 +1,14 @@
+/*
+ * requests.c - the table of what a keeper can be asked. One a line: many add to it.
+ */
+#include "slice/keeper.h"
+
+extern const struct vmm_request_kind vmm_request_start, vmm_request_down;          /* keeper.c */
+extern const struct vmm_request_kind vmm_request_ps, vmm_request_stats;            /* show.c */
+extern const struct vmm_request_kind vmm_request_exec;                             /* exec.c */
+extern const struct vmm_request_kind vmm_request_link_set, vmm_request_link_state; /* change.c */
+
+const struct vmm_request_kind *const vmm_request_kinds[] = {
+    &vmm_request_start, &vmm_request_down,     &vmm_request_ps,         &vmm_request_stats,
+    &vmm_request_exec,  &vmm_request_link_set, &vmm_request_link_state, NULL,
+};
