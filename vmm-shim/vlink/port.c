@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +16,19 @@
 
 #include "interface.h"
 
+#define VLAN_BYTES 4u
+
 const char *const vlink_port_kind_names[VLINK_PORT_KINDS] = { "unix", "tap", "veth" };
 
 struct vlink_port_io {
     int epoll_fd;
     struct mmsghdr msg[VLINK_PORT_BATCH];
     struct iovec iov[VLINK_PORT_BATCH];
-    uint8_t bytes[VLINK_PORT_BATCH][VLINK_FRAME_MAX + 1];
+    struct control {
+        _Alignas(struct cmsghdr) uint8_t room[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    } control[VLINK_PORT_BATCH];
+    /* A VLAN tag that the kernel took off goes back in: room for it in front. */
+    uint8_t bytes[VLINK_PORT_BATCH][VLAN_BYTES + VLINK_FRAME_MAX + 1];
 };
 
 struct vlink_port {
@@ -64,18 +71,50 @@ static void take_in(struct vlink_port *p, const uint8_t *bytes, size_t len, vlin
         vlink_link_port_in(p->link, p->place, f, now);
 }
 
+/* A packet socket's kernel took the tag off: back in, in front of what is read. */
+static size_t restore_tag(uint8_t *frame, struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        struct tpacket_auxdata aux;
+        if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+            continue;
+        memcpy(&aux, CMSG_DATA(c), sizeof aux);
+        if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
+            return 0;
+        unsigned type = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid : 0x8100u;
+        memmove(frame - VLAN_BYTES, frame, 12); /* the addresses */
+        frame[8] = (uint8_t)(type >> 8);
+        frame[9] = (uint8_t)type;
+        frame[10] = (uint8_t)(aux.tp_vlan_tci >> 8);
+        frame[11] = (uint8_t)aux.tp_vlan_tci;
+        return VLAN_BYTES;
+    }
+    return 0;
+}
+
 /* How many came; the kernel's buffers may hold more when it is VLINK_PORT_BATCH. */
 static unsigned receive_socket(struct vlink_port *p)
 {
     struct vlink_port_io *io = p->io;
+    bool packet = p->kind == VLINK_PORT_VETH;
     for (unsigned i = 0; i < VLINK_PORT_BATCH; i++) {
-        io->iov[i] = (struct iovec){ .iov_base = io->bytes[i], .iov_len = sizeof io->bytes[i] };
-        io->msg[i].msg_hdr = (struct msghdr){ .msg_iov = &io->iov[i], .msg_iovlen = 1 };
+        io->iov[i] = (struct iovec){ .iov_base = io->bytes[i] + VLAN_BYTES,
+                                     .iov_len = sizeof io->bytes[i] - VLAN_BYTES };
+        io->msg[i].msg_hdr =
+            (struct msghdr){ .msg_iov = &io->iov[i],
+                             .msg_iovlen = 1,
+                             .msg_control = packet ? io->control[i].room : NULL,
+                             .msg_controllen = packet ? sizeof io->control[i].room : 0 };
     }
     int n = recvmmsg(p->source.fd, io->msg, VLINK_PORT_BATCH, MSG_DONTWAIT, NULL);
     vlink_time now = vlink_clock();
-    for (int i = 0; i < n; i++)
-        take_in(p, io->bytes[i], io->msg[i].msg_len, now);
+    for (int i = 0; i < n; i++) {
+        uint8_t *frame = io->bytes[i] + VLAN_BYTES;
+        size_t tag = packet && io->msg[i].msg_len >= VLINK_FRAME_MIN
+                         ? restore_tag(frame, &io->msg[i].msg_hdr)
+                         : 0;
+        take_in(p, frame - tag, io->msg[i].msg_len + tag, now);
+    }
     return n > 0 ? (unsigned)n : 0;
 }
 
