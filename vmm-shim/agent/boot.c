@@ -34,6 +34,8 @@ void boot_mounts(void)
     };
 
     umask(022);
+    if (chmod("/", 0755) < 0) /* the kernel makes it as wide as /tmp */
+        note("/: %s", strerror(errno));
     for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
         mkdir(mounts[i].at, 0755);
         if (mount(mounts[i].type, mounts[i].at, mounts[i].type, mounts[i].flags,

@@ -76,6 +76,14 @@ static bool has(const struct closure *c, const char *to)
     return false;
 }
 
+static bool is_loader(const struct closure *c, const char *name)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->item[i].loader && strcmp(strrchr(c->item[i].to, '/') + 1, name) == 0)
+            return true;
+    return false;
+}
+
 static int append(struct closure *c, const char *from, const char *to, char *why, size_t why_size)
 {
     if (c->n == CLOSURE_MAX) {
@@ -91,6 +99,7 @@ static int append(struct closure *c, const char *from, const char *to, char *why
         c->item = more;
     }
     struct closure_item *item = &c->item[c->n];
+    item->loader = false;
     if (snprintf(item->from, sizeof(item->from), "%s", from) >= (int)sizeof(item->from) ||
         snprintf(item->to, sizeof(item->to), "%s", to) >= (int)sizeof(item->to)) {
         snprintf(why, why_size, "%.80s...: the path is too long", from);
@@ -239,7 +248,7 @@ static int add_library(struct closure *c, const struct asker *who, const char *n
         snprintf(why, why_size, "%s needs a library with too long a name", who->path);
         return -1;
     }
-    if (has(c, to))
+    if (has(c, to) || is_loader(c, name))
         return 0;
     if (path)
         snprintf(from, sizeof(from), "%s", name);
@@ -266,7 +275,10 @@ static int add_interpreter(struct closure *c, const struct asker *who, const str
         snprintf(why, why_size, "%s needs the loader %s, which is not on this host", who->path, to);
         return -1;
     }
-    return append(c, from, to, why, why_size);
+    if (append(c, from, to, why, why_size) < 0)
+        return -1;
+    c->item[c->n - 1].loader = true;
+    return 0;
 }
 
 /* "#!/bin/sh -e": the interpreter comes with what it needs. */

@@ -16,6 +16,7 @@
 
 struct closure_item {
     char from[VMM_PATH_MAX], to[VMM_PATH_MAX];
+    bool loader; /* runs programs; libraries that name it mean the one that runs */
 };
 
 struct closure {
