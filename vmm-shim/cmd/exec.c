@@ -29,7 +29,7 @@ static int ask(const char *slice, const char *node, char **argv, int argc, json_
                                         "argv", words, "env", env, "input", input),
                               &more, why, sizeof why);
     if (!ok)
-        return vmm_complain(more.exit_code == VMM_EXIT_NOTHING ? VMM_EXIT_NOTHING : VMM_EXIT_SHIM,
+        return vmm_complain(more.exit_code == VMM_EXIT_FAILED ? VMM_EXIT_SHIM : more.exit_code,
                             "%s", why);
     int code = (int)json_integer_value(json_object_get(ok, "exit"));
     json_decref(ok);

@@ -37,6 +37,7 @@ static void ask(struct vmm_keeper *k, struct vmm_call *call, json_t *args, const
 {
     json_t *request = json_copy(args);
     json_object_del(request, "id");
+    json_object_del(request, "state");
     json_object_set_new(request, "do", json_string(what));
     if (vmm_network_ask(k->network, request, on_answer, call) < 0)
         vmm_call_error(call, "the network of the slice does not run yet");

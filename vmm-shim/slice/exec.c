@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_RUN 127 /* exit code of what cannot be run */
+
 struct exec {
     struct vmm_keeper *keeper;
     struct vmm_member *member;
@@ -50,8 +52,12 @@ static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *w
             pass_on(e, m);
         return;
     }
-    if (kind == VMM_FAILED)
-        vmm_call_error(e->call, "%s: %s", e->member->node->name, why);
+    char text[VMM_WHY_MAX];
+    snprintf(text, sizeof text, "%s: %s", e->member->node->name, why);
+    if (kind == VMM_FAILED && m) /* the agent could not run it: as a shell says that */
+        vmm_call_end(e->call, json_pack("{s:s, s:i}", "error", text, "exit", NOT_RUN));
+    else if (kind == VMM_FAILED)
+        vmm_call_error(e->call, "%s", text);
     else
         vmm_call_ok(e->call, json_pack("{s:i}", "exit", vmm_member_exit_code(m)));
     end(e);
