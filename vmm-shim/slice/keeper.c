@@ -47,9 +47,9 @@ const char *vmm_keeper_root(const struct vmm_keeper *k)
     return k->root;
 }
 
-struct vmm_network *vmm_keeper_network(struct vmm_keeper *k)
+struct vmm_lines *vmm_keeper_network(struct vmm_keeper *k)
 {
-    return k->network;
+    return k->network ? vmm_network_lines(k->network) : NULL;
 }
 
 struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k)

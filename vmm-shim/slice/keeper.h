@@ -66,7 +66,7 @@ struct vmm_member {
     const struct vmm_node *node;
     size_t index; /* in the topology */
     enum vmm_member_state state;
-    struct vmm_guest *guest; /* NULL: none, or not started. move/ swaps it by vmm_member_swap() */
+    struct vmm_guest *guest; /* NULL: none, or not started. move/ changes it: vmm_keeper_moved() */
     struct vmm_process *process; /* NULL: none */
     struct vmm_confined *confined;
     pid_t pid;             /* of QEMU or of the confined process, 0: none */
@@ -89,17 +89,18 @@ void vmm_keeper_not_there(struct vmm_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * `g` is the member's guest from now on; the one before is the caller's to free (or is NULL). Its
- * handler becomes the keeper's, policies are set on it. Its command, if one runs, goes on: it lives
- * in the guest. NULL: it has none now (suspended).
+ * `g` is the member's guest from now on; the one before is the caller's to free. Its handler
+ * becomes the keeper's, policies are set on it; state and command stay what they are: they live in
+ * the guest. Who suspends sets `guest` NULL, `pid` 0 and the state, after vmm_rt_stopped().
  */
-void vmm_member_swap(struct vmm_member *m, struct vmm_guest *g);
+void vmm_keeper_moved(struct vmm_keeper *k, struct vmm_member *m, struct vmm_guest *g);
 void vmm_member_state_set(struct vmm_member *m, enum vmm_member_state state);
 
-struct vmm_network;
+struct vmm_lines;
 struct vmm_rt;
-struct vmm_network *vmm_keeper_network(struct vmm_keeper *k); /* slice/network.h */
-struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k);           /* NULL: not open */
-const char *vmm_keeper_root(const struct vmm_keeper *k);      /* folder of all slices */
+/* The control channel of the slice's vlink, for vmm_lines_ask(); NULL: it is not there. */
+struct vmm_lines *vmm_keeper_network(struct vmm_keeper *k);
+struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k);      /* NULL: not open */
+const char *vmm_keeper_root(const struct vmm_keeper *k); /* folder of all slices */
 
 #endif

@@ -3,7 +3,7 @@
  *
  *     NONE ─► STARTING ─► READY ─► RUNNING ─► DONE        DEAD from anywhere: ended by itself
  *
- * A guest's command lives in the guest: what QEMU process that is may change (vmm_member_swap).
+ * A guest's command lives in the guest: what QEMU process that is may change (vmm_keeper_moved).
  */
 #include "guest/guest.h"
 #include "rt/rt.h"
@@ -282,18 +282,14 @@ static const struct vmm_guest_handler handler = {
     .on_running = on_running, .on_ready = on_ready, .on_ended = on_ended, .on_note = on_note
 };
 
-void vmm_member_swap(struct vmm_member *m, struct vmm_guest *g)
+void vmm_keeper_moved(struct vmm_keeper *k, struct vmm_member *m, struct vmm_guest *g)
 {
     char why[VMM_WHY_MAX];
     m->guest = g;
-    m->pid = g ? vmm_guest_pid(g) : 0;
-    if (!g) {
-        vmm_rt_stopped(m->keeper->rt, m->index);
-        return;
-    }
+    m->pid = vmm_guest_pid(g);
     vmm_guest_set_handler(g, &handler, m);
-    if (vmm_rt_started(m->keeper->rt, m->index, m->pid, why, sizeof why) < 0)
-        vmm_keeper_say(m->keeper, "%s: %s", m->node->name, why);
+    if (vmm_rt_started(k->rt, m->index, m->pid, why, sizeof why) < 0)
+        vmm_keeper_say(k, "%s: %s", m->node->name, why);
     else
         apply_policy(m); /* says what it cannot do: better a guest without it than none */
 }

@@ -302,6 +302,11 @@ int vmm_network_ask(struct vmm_network *n, json_t *request, vmm_answer_fn *fn, v
     return -1;
 }
 
+struct vmm_lines *vmm_network_lines(struct vmm_network *n)
+{
+    return n->failed ? NULL : n->lines;
+}
+
 void vmm_network_stop(struct vmm_network *n)
 {
     n->stopping = true;

@@ -36,6 +36,8 @@ pid_t vmm_network_pid(const struct vmm_network *n); /* 0: has ended */
 /* Asks vlink (takes `request`); `fn` gets its one answer. 0, or -1: it is not there (no answer). */
 int vmm_network_ask(struct vmm_network *n, json_t *request, vmm_answer_fn *fn, void *user);
 
+struct vmm_lines *vmm_network_lines(struct vmm_network *n); /* NULL: not there */
+
 /* The request that gives guest `node` its port on link `link`. */
 json_t *vmm_network_port(const struct vmm_topology *t, const char *folder, size_t link,
                          size_t node);
