@@ -48,6 +48,7 @@ extern const struct vmm_command vmm_command_ps;
 extern const struct vmm_command vmm_command_exec;
 extern const struct vmm_command vmm_command_logs;
 extern const struct vmm_command vmm_command_link;
+extern const struct vmm_command vmm_command_match;
 extern const struct vmm_command vmm_command_stats;
 
 #endif

@@ -91,7 +91,9 @@ static const struct vmm_key file[] = {
           "On the host, relative to the topology file; program:NAME and media:NAME are a program "
           "and a clip of this project. Required." },
     { "to", VMM_OWN, .set = vmm_set_to, .takes = "an absolute path of a file, without .. in it",
-      .unset = "/bin/NAME of programs, /media/NAME of clips, else /NAME", .doc = "In the node." },
+      .unset = "/bin/NAME of program:NAME, /media/NAME of media:NAME, an absolute name as it is, "
+               "else /NAME",
+      .doc = "In the node." },
     { 0 },
 };
 const struct vmm_section vmm_file_keys = { "of a file", file };

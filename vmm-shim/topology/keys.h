@@ -18,6 +18,7 @@ enum vmm_type {              /* what lies at `offset`, and how it is written */
                 VMM_PERCENT, /* uint32_t, [min, max]: "50%" */
                 VMM_CHOICE,  /* int: index in `names` */
                 VMM_NAME,    /* char[VMM_NAME_MAX] */
+                VMM_LABEL,   /* char[max], with NUL; a text of people */
                 VMM_KEYS,    /* a struct with the keys of `section` */
                 VMM_OWN,     /* what `set` makes of it; `takes` says what that is */
 };
@@ -60,11 +61,14 @@ struct vmm_reader {
 
 #define VMM_READER_TEXT 200 /* bytes of what a key takes, in words */
 
-/* Says "NAME:LINE: OF: ..." and returns -1; OF only if there is one. */
+/* Says "NAME:LINE: OF: ..." and returns -1; without what there is none of. */
 __attribute__((format(printf, 3, 4))) int vmm_reader_fail(struct vmm_reader *r, int line,
                                                           const char *format, ...);
 /* What a key takes, in words: "a time [100us, 4s]". */
 const char *vmm_key_takes(const struct vmm_key *k, char out[VMM_READER_TEXT]);
+/* One value from a text, "wake_latency" and "1ms". 0; -1 and "KEY takes ..." in `why`. */
+int vmm_key_set(const struct vmm_section *s, void *base, const char *key, const char *value,
+                char *why, size_t why_size);
 /* All items of `map` into the struct at `base`. 0 or -1. */
 int vmm_read_keys(struct vmm_reader *r, const struct vmm_section *s, void *base,
                   const struct vmm_yaml *map, int line);

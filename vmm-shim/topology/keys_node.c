@@ -140,13 +140,12 @@ int vmm_set_to(struct vmm_reader *r, void *base, const struct vmm_yaml_item *ite
     return 0;
 }
 
-/* Where a file goes that has no `to`. */
-static int default_to(struct vmm_file *f)
+/* Where a file goes that has no `to`. `text`: its name as written. */
+static int default_to(struct vmm_file *f, const char *text)
 {
-    const char *folder = is_own(f->from, "program:") ? "/bin"
-                         : is_own(f->from, "media:") ? "/media"
-                                                     : "";
-    int n = snprintf(f->to, sizeof f->to, "%s/%s", folder, base_name(f->from));
+    const char *folder = is_own(text, "program:") ? "/bin" : is_own(text, "media:") ? "/media" : "";
+    int n = text[0] == '/' ? snprintf(f->to, sizeof f->to, "%s", text)
+                           : snprintf(f->to, sizeof f->to, "%s/%s", folder, base_name(f->from));
     return n > 0 && (size_t)n < sizeof f->to ? 0 : -1;
 }
 
@@ -166,7 +165,8 @@ static int read_file(struct vmm_reader *r, struct vmm_node *n, const struct vmm_
     }
     if (!f->from[0])
         return vmm_reader_fail(r, item->line, "from is missing: which file of the host?");
-    if (!f->to[0] && default_to(f) < 0)
+    const struct vmm_yaml_item *from = vmm_yaml_get(item->value, "from");
+    if (!f->to[0] && default_to(f, from ? from->value->text : item->value->text) < 0)
         return vmm_reader_fail(r, item->line, "the file's name is too long");
     for (size_t i = 0; i < n->n_files; i++)
         if (strcmp(n->file[i].to, f->to) == 0)

@@ -14,8 +14,10 @@ static const char *const kind_names[] = { "guests", "processes", "namespaces" };
 
 int vmm_reader_fail(struct vmm_reader *r, int line, const char *format, ...)
 {
-    int n =
-        snprintf(r->why, r->why_size, "%s:%d: %s%s", r->name, line, r->of, r->of[0] ? ": " : "");
+    int n = 0;
+    if (r->name)
+        n = snprintf(r->why, r->why_size, "%s:%d: %s%s", r->name, line, r->of,
+                     r->of[0] ? ": " : "");
     if (n < 0 || (size_t)n >= r->why_size)
         return -1;
     va_list args;
@@ -68,6 +70,9 @@ const char *vmm_key_takes(const struct vmm_key *k, char out[VMM_READER_TEXT])
         return join(k->names, out, VMM_READER_TEXT);
     case VMM_NAME:
         return "a name of at most 15 of a-z, 0-9 and -";
+    case VMM_LABEL:
+        snprintf(out, VMM_READER_TEXT, "a text of 1 to %.0f bytes", k->max - 1);
+        return out;
     case VMM_KEYS:
     case VMM_OWN:
         break;
@@ -124,6 +129,11 @@ static int set_text(const struct vmm_key *k, void *field, const char *text)
         return vmm_parse_flag(text, field);
     case VMM_NAME:
         if (!vmm_is_name(text))
+            return -1;
+        strcpy(field, text);
+        return 0;
+    case VMM_LABEL:
+        if (!*text || strlen(text) >= (size_t)k->max)
             return -1;
         strcpy(field, text);
         return 0;
@@ -231,6 +241,18 @@ int vmm_read_keys(struct vmm_reader *r, const struct vmm_section *s, void *base,
             return -1;
     }
     return 0;
+}
+
+int vmm_key_set(const struct vmm_section *s, void *base, const char *key, const char *value,
+                char *why, size_t why_size)
+{
+    struct vmm_reader r = { .why = why, .why_size = why_size };
+    const struct vmm_yaml text = {
+        .kind = VMM_YAML_TEXT, .line = 1, .quoted = true, .text = value
+    };
+    struct vmm_yaml_item item = { key, 1, &text };
+    const struct vmm_yaml map = { .kind = VMM_YAML_MAP, .line = 1, .item = &item, .n = 1 };
+    return vmm_read_keys(&r, s, base, &map, 1);
 }
 
 int vmm_reader_path(const struct vmm_reader *r, const char *text, char *out, size_t size)

@@ -384,7 +384,7 @@ static void test_nodes(void **state)
     assert_string_equal(n->file[0].to, "/media/clip.ivf");
     assert_string_equal(n->file[1].to, "/bin/svc-server");
     assert_string_equal(n->file[2].from, "/etc/hostname");
-    assert_string_equal(n->file[2].to, "/hostname");
+    assert_string_equal(n->file[2].to, "/etc/hostname");
     snprintf(path, sizeof path, "%s/a/b.txt", folder);
     assert_string_equal(n->file[3].from, path);
     assert_string_equal(n->file[3].to, "/c/d");

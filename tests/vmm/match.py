@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+"""match.py - `vmm-shim match`: four needs have four answers with their reasons, a file's nodes likewise; what
+cannot be is said in a line. No guest is started; figures of this host are left aside."""
+import json
+import os
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+import lib  # noqa: E402
+
+FOUR = {"wake_latency=1ms": "rt", "boot=500ms": "metal", "arch=arm64": "arm64", "files=true": "cloud"}
+
+cache = tempfile.TemporaryDirectory()
+os.environ["VMM_SHIM_CACHE"] = cache.name
+
+for need, system in FOUR.items():
+    said = lib.run("match", "--need", need)
+    lib.check(said.returncode == 0 and said.stdout.startswith(system + ": ") and said.stdout.count("\n") == 1,
+              f"{need} gets {system}", said)
+    told = json.loads(lib.run("match", "--need", need, "--json").stdout)
+    lib.check(told["chosen"] == system and told["sentence"] + "\n" == said.stdout and len(told["candidates"]) == 4
+              and [c["fits"] for c in told["candidates"] if c["system"] == system] == [True],
+              f"{need} as JSON", told)
+
+said = lib.run("match", "--need", "wake_latency=1us", "--need", "files=true")
+lib.check(said.returncode == 1 and said.stdout == "" and said.stderr.count("\n") == 1
+          and "none satisfies; nearest is rt: wake p99" in said.stderr, "none, and what is nearest", said)
+
+said = lib.run("match", "--need", "boot=500ms", "--program", "svc-server")
+lib.check(said.returncode == 1 and "none satisfies" in said.stderr, "the program counts", said)
+
+for line, word in (((), ""), (("--need", "boot=fast"), "boot takes a time"), (("--need", "boots=1s"), "did you mean boot?"),
+                   (("--need",), "takes KEY=VALUE"), (("--quick",), "not understood"),
+                   (("x.yaml", "--need", "boot=1s"), "leave out --need")):
+    said = lib.run("match", *line)
+    lib.check(said.returncode == (64 if line else 0) and word in said.stderr, f"match {' '.join(line)}", said)
+
+said = lib.run("match", os.path.join(lib.ROOT, "configs", "four-systems.yaml"))
+lib.check(said.returncode == 0 and [line.split()[:2] for line in said.stdout.splitlines()] ==
+          [[n, n + ":"] for n in ("metal", "rt", "arm64", "cloud")], "nodes of a file", said)
+
+with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+    f.write("nodes:\n  a: {need: {boot: 1s}, run: program:tvl-echo}\n  b: {system: clout}\n")
+    f.flush()
+    said = lib.run("match", f.name)
+    lib.check(said.returncode == 1 and said.stdout.split()[:2] == ["a", "metal:"]
+              and f"{f.name}:3: node b: no system \"clout\" (did you mean cloud?)" in said.stderr,
+              "a need and a mistake in a file", said)
