@@ -66,12 +66,17 @@ def run(*args, timeout=UP_S, **more):
                           timeout=timeout, **{"stdin": subprocess.DEVNULL, **more})
 
 
-def check(good, what, *evidence):
-    """Ends the test when `good` is false; says what was looked at."""
+def need(good, what, *evidence):
+    """Ends the test when `good` is false."""
     if not good:
-        print("FAILED:", what, *evidence, sep="\n  ")
+        print("FAILED:", what, *evidence, sep="\n  ", flush=True)
         sys.exit(1)
-    print("ok:", what)
+
+
+def check(good, what, *evidence):
+    """The same, and says what was looked at."""
+    need(good, what, *evidence)
+    print("ok:", what, flush=True)
 
 
 def wait_for(true, what, seconds=60, every=0.05):
@@ -81,7 +86,7 @@ def wait_for(true, what, seconds=60, every=0.05):
         value = true()
         if value:
             return value
-        check(time.monotonic() < end, f"{what} within {seconds} s")
+        need(time.monotonic() < end, f"{what} within {seconds} s")
         time.sleep(every)
 
 
@@ -124,7 +129,7 @@ def namespaces():
 def left_behind(slice_name):
     """What is still there of a slice that is down: a list of descriptions, [] is right."""
     left = [f"process {pid}: {line}" for pid, line in processes().items() if f"/{slice_name}" in line]
-    left += [f"file {n}" for n in os.listdir(folder()) if n.strip(".").split(".")[0] == slice_name]
+    left += [f"file {n}" for n in os.listdir(folder()) if n in (slice_name, f".{slice_name}.lock")]
     left += [f"control group {g}" for g in control_groups(slice_name)]
     try:
         with open("/proc/net/unix", encoding="ascii") as f:
@@ -187,7 +192,7 @@ class Slice:
 
     def json(self, *args):
         done = self.shim(*args, "--json")
-        check(done.returncode == 0, "vmm-shim " + " ".join(map(str, args)), done.stderr)
+        need(done.returncode == 0, "vmm-shim " + " ".join(map(str, args)), done.stderr)
         return json.loads(done.stdout)
 
     def node(self, name):

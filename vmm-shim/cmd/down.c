@@ -25,10 +25,7 @@ static int take_down(const char *slice)
             return vmm_complain(VMM_EXIT_FAILED, "%s", why);
         return VMM_EXIT_OK;
     }
-    json_t *ok = vmm_ask(slice, json_pack("{s:s}", "do", "down"), why, sizeof why);
-    json_decref(ok);
-    /* It may have gone by itself between our look and our question. */
-    if (ok || (!vmm_place_alive(slice, NULL) && stat(path, &s) < 0))
+    if (vmm_ask_down(slice, why, sizeof why) == 0)
         return VMM_EXIT_OK;
     return vmm_complain(VMM_EXIT_FAILED, "%s: %s", slice, why);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct words {
-    const char *slice, *link, *node, *way;
+    const char *what, *slice, *link, *node, *way;
     const char *setting[64];
     size_t n_settings;
     int json;
@@ -102,7 +102,7 @@ static int show(const struct words *w)
 
 static int take_words(struct words *w, int argc, char **argv)
 {
-    for (int i = 2; i < argc; i++) {
+    for (int i = 1; i < argc; i++) {
         if (vmm_option_value(argc, argv, &i, "--slice", &w->slice) ||
             vmm_option_value(argc, argv, &i, "--node", &w->node) ||
             vmm_option_value(argc, argv, &i, "--way", &w->way))
@@ -111,6 +111,8 @@ static int take_words(struct words *w, int argc, char **argv)
             w->json = 1;
         else if (argv[i][0] == '-')
             return vmm_complain(VMM_EXIT_USAGE, "link: '%s' is not understood; --help", argv[i]);
+        else if (!w->what)
+            w->what = argv[i];
         else if (!w->link)
             w->link = argv[i];
         else if (w->n_settings < sizeof w->setting / sizeof w->setting[0])
@@ -122,8 +124,8 @@ static int take_words(struct words *w, int argc, char **argv)
 static int run(int argc, char **argv)
 {
     struct words w = { 0 };
-    const char *what = argc > 1 ? argv[1] : "";
     int code = take_words(&w, argc, argv);
+    const char *what = w.what ? w.what : "";
     if (code != VMM_EXIT_OK)
         return code;
     if (strcmp(what, "show") == 0)

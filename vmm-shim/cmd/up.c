@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define VARIABLES_MAX 64
@@ -32,6 +33,7 @@ struct up {
     struct vmm_launch *launch;
     char folder[VMM_PATH_MAX], root[VMM_PATH_MAX], why[VMM_WHY_MAX];
     int lock;
+    pid_t keeper;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -125,6 +127,7 @@ static int start_keeper(struct up *u)
         close(told[0]);
         _exit(vmm_keeper_run(&config, told[1]));
     }
+    u->keeper = pid;
     close(told[1]);
     ssize_t n = pid < 0 ? -1 : read(told[0], u->why, sizeof u->why - 1);
     close(told[0]);
@@ -163,6 +166,8 @@ static int play(struct up *u)
     json_t *request = json_pack("{s:s, s:s, s:b}", "do", "start", "until",
                                 u->detach ? "ready" : "result", "once", u->once);
     json_t *ok = vmm_ask_with(slice, request, &more, u->why, sizeof u->why);
+    if (!ok && !vmm_place_alive(slice, NULL)) /* it has only to exit */
+        waitpid(u->keeper, NULL, 0);
     if (!ok && more.signal)
         return vmm_complain(128 + more.signal, "%s: taken down", slice);
     if (!ok)
@@ -171,7 +176,8 @@ static int play(struct up *u)
     int result = code && !u->detach ? (int)json_integer_value(code) : VMM_EXIT_OK;
     json_decref(ok);
     if (u->once) {
-        json_decref(vmm_ask(slice, json_pack("{s:s}", "do", "down"), u->why, sizeof u->why));
+        vmm_ask_down(slice, u->why, sizeof u->why);
+        waitpid(u->keeper, NULL, 0);
         return result;
     }
     if (!u->quiet)

@@ -9,14 +9,17 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PATH_BYTES 1024
+#define ENDS_MS 5000      /* a keeper that has cleared all away only has to exit */
 #define INPUT_BYTES 16384 /* read of standard input at once */
 #define INPUT_WAITING_MAX                                                  \
     (256 << 10) /* bytes that the keeper has not read, before we read more \
@@ -236,4 +239,24 @@ json_t *vmm_ask(const char *slice, json_t *request, char *why, size_t why_size)
 {
     struct vmm_ask_more more = { 0 };
     return vmm_ask_with(slice, request, &more, why, why_size);
+}
+
+int vmm_ask_down(const char *slice, char *why, size_t why_size)
+{
+    pid_t keeper;
+    if (!vmm_place_alive(slice, &keeper)) {
+        snprintf(why, why_size, "no slice %s runs", slice);
+        return -1;
+    }
+    struct pollfd ends = { .fd = (int)syscall(SYS_pidfd_open, keeper, 0), .events = POLLIN };
+    struct vmm_ask_more more = { .quiet = true };
+    json_t *ok = vmm_ask_with(slice, json_pack("{s:s}", "do", "down"), &more, why, why_size);
+    /* It may have been going down by itself, and gone before it read our question. */
+    if (ends.fd >= 0 && (ok || !vmm_place_alive(slice, NULL)))
+        poll(&ends, 1, ENDS_MS);
+    if (ends.fd >= 0)
+        close(ends.fd);
+    int result = ok || !vmm_place_alive(slice, NULL) ? 0 : -1;
+    json_decref(ok);
+    return result;
 }

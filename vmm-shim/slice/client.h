@@ -35,6 +35,9 @@ struct vmm_ask_more {
 json_t *vmm_ask_with(const char *slice, json_t *request, struct vmm_ask_more *more, char *why,
                      size_t why_size);
 
+/* Says "down" and waits until all is cleared away and the keeper has ended. 0, or -1 and `why`. */
+int vmm_ask_down(const char *slice, char *why, size_t why_size);
+
 /* The slice that is meant when none is named: the only one that runs. 0, or -1 and `why`. */
 int vmm_ask_only(char *slice, size_t size, char *why, size_t why_size);
 

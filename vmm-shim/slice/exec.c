@@ -27,6 +27,13 @@ struct exec {
     bool gone;
 };
 
+/* NULL: it does not answer now. */
+static struct vmm_agent *agent_of(const struct vmm_member *m)
+{
+    struct vmm_agent *a = m->guest ? vmm_guest_agent(m->guest) : NULL;
+    return a && vmm_agent_is_ready(a) ? a : NULL;
+}
+
 static void end(struct exec *e)
 {
     vmm_keeper_on_input(e->keeper, e->call, NULL, NULL);
@@ -73,8 +80,9 @@ static void ignore_answer(void *user, enum vmm_answer kind, json_t *m, const cha
 
 static void send_signal(struct exec *e, int number)
 {
-    if (e->member->guest)
-        vmm_agent_ask(vmm_guest_agent(e->member->guest),
+    struct vmm_agent *agent = agent_of(e->member);
+    if (agent)
+        vmm_agent_ask(agent,
                       json_pack("{s:s, s:s, s:i}", "do", "kill", "name", e->name, "signal", number),
                       5, ignore_answer, NULL);
 }
@@ -92,10 +100,10 @@ static void on_input(void *user, json_t *line)
     json_t *number = json_object_get(line, "signal");
     if (json_is_integer(number)) {
         send_signal(e, (int)json_integer_value(number));
-    } else if (e->member->guest) {
+    } else if (agent_of(e->member)) {
         json_t *copy = json_copy(line);
         json_object_del(copy, "id");
-        vmm_agent_tell(vmm_guest_agent(e->member->guest), e->id, copy);
+        vmm_agent_tell(agent_of(e->member), e->id, copy);
     }
 }
 
@@ -127,7 +135,7 @@ static void begin_exec(struct vmm_keeper *k, struct vmm_call *call, json_t *args
         vmm_confined_exec(m, call, (char *const *)(uintptr_t)argv);
         return;
     }
-    if (!m->guest || !vmm_agent_is_ready(vmm_guest_agent(m->guest))) {
+    if (!agent_of(m)) {
         vmm_call_error(call, "%s does not answer now (%s%s%s)", m->node->name,
                        m->node->kind == VMM_NAMESPACE ? "a namespace of the host; ip netns exec"
                                                       : vmm_member_state_name(m->state),
@@ -145,7 +153,7 @@ static void begin_exec(struct vmm_keeper *k, struct vmm_call *call, json_t *args
                                          .env = env[0] ? env : NULL,
                                          .name = e->name,
                                          .stdin_ = json_is_true(json_object_get(args, "input")) };
-    e->id = vmm_agent_exec(vmm_guest_agent(m->guest), &exec, on_answer, e);
+    e->id = vmm_agent_exec(agent_of(m), &exec, on_answer, e);
     if (!e->id) {
         vmm_call_error(call, "%s does not take the command: its agent is busy", m->node->name);
         free(e);
