@@ -44,7 +44,7 @@ static const struct vmm_key node[] = {
     { "kind", VMM_CHOICE, NODE(kind), .names = kinds, .unset = "guest",
       .doc = "guest: a virtual machine. process: a confined process of the host in a network "
              "namespace of its own. namespace: a network namespace of the host that exists, in "
-             "which nothing is started. The latter two take root." },
+             "which nothing is started. The last takes root." },
     { "system", VMM_NAME, NODE(system), .kinds = GUEST, .unset = "cloud, or what need asks for",
       .doc =
           "The guest's operating system: cloud, rt, arm64 or metal; vmm-shim match lists them." },
