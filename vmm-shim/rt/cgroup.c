@@ -409,6 +409,19 @@ int vmm_cgroup_close(struct vmm_cgroup *c, char *why, size_t why_size)
     return result;
 }
 
+void vmm_cgroup_follow(pid_t pid)
+{
+    struct vmm_hierarchy h[VMM_CONTROLLERS];
+    char self[64], ignored[VMM_WHY_MAX];
+    snprintf(self, sizeof self, "/proc/%d/cgroup", pid);
+    const struct vmm_cgroup_host host = { .self = self };
+    if (vmm_hierarchy_find(h, &host, ignored, sizeof ignored) < 0)
+        return;
+    for (int i = 0; i < VMM_CONTROLLERS; i++)
+        if (h[i].version && strstr(h[i].base, "/" OURS "/"))
+            vmm_group_write(h[i].base, "cgroup.procs", "0"); /* 0: the caller */
+}
+
 uint64_t vmm_cgroup_memory_limit(const struct vmm_cgroup *c)
 {
     char text[64];

@@ -52,6 +52,9 @@ int vmm_cgroup_remove(struct vmm_cgroup *c, const char *name, char *why, size_t 
 
 /* Whether FIFO threads can be bounded here: the kernel asks for it in groups of version 1. */
 bool vmm_cgroup_has_rt(const struct vmm_cgroup *c);
+/* Moves the calling process into the groups of ours that `pid` is in; best effort, as far as it
+ * may. */
+void vmm_cgroup_follow(pid_t pid);
 /* Limit of memory of the group that the keeper itself is in; 0: none. */
 uint64_t vmm_cgroup_memory_limit(const struct vmm_cgroup *c);
 /* Removes what a keeper that was killed left: the groups of `slice`. 0 also when there are none. */
