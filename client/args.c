@@ -9,6 +9,8 @@
 
 const char args_help[] =
     "usage: svc-player moqt://HOST[:PORT]/NAMESPACE [option]...\n"
+    "       svc-player --take-over [ADDRESS:]PORT [option]...\n"
+    "       svc-player --hand-over ADDRESS:PORT#CODE --control SOCKET\n"
     "\n"
     "Plays a layered broadcast over all given network paths at once.\n"
     "\n"
@@ -37,6 +39,12 @@ const char args_help[] =
     "  --no-audio           do not ask for the sound\n"
     "  --record FILE        write what arrives as a layered file: .mkv, .webm, .mp4, .ivf, .obu\n"
     "  --control SOCKET     take commands there, JSON lines: docs/player-control.md\n"
+    "  --take-over PLACE    wait at PORT, ADDRESS:PORT or [ADDRESS]:PORT for what another player "
+    "plays,\n"
+    "                       and go on with it; shows where it is and a code; PORT 0: any\n"
+    "  --hand-over TARGET   the player at --control SOCKET gives what it plays to the one at "
+    "TARGET,\n"
+    "                       HOST:PORT#CODE as that one shows it; without #CODE it is asked for\n"
     "  --json FILE          write a report when playing ends\n"
     "  --dump-timing FILE   a CSV row per shown picture: when it was captured, came, was decoded "
     "and\n"
@@ -65,6 +73,8 @@ enum option_id {
     OPT_PATH = 256,
     OPT_CONTROL,
     OPT_FRAMES,
+    OPT_HAND_OVER,
+    OPT_TAKE_OVER,
     OPT_RECONNECT,
     OPT_RECORD,
     OPT_CA,
@@ -101,6 +111,8 @@ static const struct option options[] = {
     { "path", required_argument, NULL, OPT_PATH },
     { "control", required_argument, NULL, OPT_CONTROL },
     { "frames", required_argument, NULL, OPT_FRAMES },
+    { "hand-over", required_argument, NULL, OPT_HAND_OVER },
+    { "take-over", required_argument, NULL, OPT_TAKE_OVER },
     { "reconnect", required_argument, NULL, OPT_RECONNECT },
     { "record", required_argument, NULL, OPT_RECORD },
     { "ca", required_argument, NULL, OPT_CA },
@@ -368,6 +380,10 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_text(&a->control_socket, value, "control", r);
     case OPT_FRAMES:
         return take_frames(a, value, r);
+    case OPT_HAND_OVER:
+        return take_text(&a->hand_over, value, "hand-over", r);
+    case OPT_TAKE_OVER:
+        return take_text(&a->take_over, value, "take-over", r);
     case OPT_RECONNECT:
         return take_reconnect(a, value, r);
     case OPT_RECORD:
@@ -457,9 +473,22 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
         *out = a;
         return ARGS_REPLAY;
     }
-    if (argc - optind != 1 || a.replay_file) {
+    if (a.hand_over && a.control_socket && argc == optind && !a.take_over) {
+        *out = a;
+        return ARGS_HAND_OVER;
+    }
+    const int wanted = a.take_over ? 0 : 1;
+    if (argc - optind != wanted || a.replay_file || a.hand_over) {
         if (a.replay_file)
             snprintf(why, why_size, "--replay-policy plays no broadcast");
+        else if (a.hand_over)
+            snprintf(why, why_size,
+                     a.control_socket
+                         ? "--hand-over plays no broadcast"
+                         : "--hand-over: which player? give the --control SOCKET that it "
+                           "was started with");
+        else if (a.take_over)
+            snprintf(why, why_size, "--take-over: the other player says which broadcast");
         else if (argc == optind)
             snprintf(why, why_size, "which broadcast? give moqt://HOST/NAMESPACE");
         else
@@ -471,7 +500,7 @@ enum args_result args_parse(struct args *out, int argc, char **argv, char *why, 
         snprintf(why, why_size, "--cert and --key go together");
         return ARGS_WRONG;
     }
-    if (uri_parse(&a.uri, argv[optind], why, why_size))
+    if (wanted && uri_parse(&a.uri, argv[optind], why, why_size))
         return ARGS_WRONG;
     if (!a.reconnect_given)
         a.reconnect_s = a.headless ? ARGS_RECONNECT_HEADLESS_S : -1;

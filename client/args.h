@@ -28,7 +28,9 @@ struct args {
     size_t n_paths;
     const char *ca_file, *json_file, *keylog_file, *qlog_dir; /* of argv; NULL: not given */
     const char *cert_file, *key_file;                         /* likewise; both or none */
-    const char *token;                    /* a file's name or the token itself, likewise */
+    const char *token;      /* a file's name or the token itself, likewise */
+    const char *token_text; /* the token itself, never a file's name; not of argv; NULL: none */
+    const char *hand_over, *take_over;    /* of argv; NULL: not given */
     const char *policy_log, *replay_file; /* likewise */
     const char *cc, *sched;               /* likewise */
     struct args_screenshot screenshots[ARGS_SCREENSHOTS_MAX];
@@ -53,7 +55,7 @@ struct args {
     bool headless, no_audio, fullscreen, mute;
 };
 
-enum args_result { ARGS_RUN, ARGS_REPLAY, ARGS_HELP, ARGS_VERSION, ARGS_WRONG };
+enum args_result { ARGS_RUN, ARGS_REPLAY, ARGS_HAND_OVER, ARGS_HELP, ARGS_VERSION, ARGS_WRONG };
 
 /* ARGS_WRONG: one line in `why`. `argv` must outlive `out`. */
 enum args_result args_parse(struct args *out, int argc, char **argv, char *why, size_t why_size);

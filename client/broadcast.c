@@ -174,6 +174,8 @@ static void take_catalog(struct broadcast *b, const struct moq_object *obj)
     b->cfg.handler->on_catalog(b->cfg.user, &b->catalog, &plan);
     subscribe_tracks(b, &plan);
     open_shift(b);
+    if (b->cfg.start && b->shift && broadcast_seek(b, b->cfg.start_pts) != 0)
+        log_text(LOG_LEVEL_INFO, "the place to begin at cannot be asked for");
     broadcast_ask_sender(b, b->cfg.ask_sender);
 }
 
@@ -281,7 +283,7 @@ static void deliver(struct broadcast *b, const struct track *t, const struct moq
         b->cfg.handler->on_sound(b->cfg.user, obj->payload.bytes, obj->payload.len, pts);
         return;
     }
-    if (!b->shifted) {
+    if (!b->shifted && pts > b->live_pts) { /* the last of the past may still come */
         b->live_pts = pts;
         b->live_at = b->now;
     }
@@ -303,7 +305,7 @@ static void on_object(void *user, struct moq_subscription *sub, const struct moq
         return;
     }
     if (b->tail && is_base(t) && obj->object == 0)
-        shift_live_key(b->shift);
+        shift_live_key(b->shift, obj->group);
     if (b->shifted && (!b->tail || t->kind == SVC_VIDEO))
         return; /* on its way when the past was asked for; or not to be decoded before a key picture
                  */

@@ -46,7 +46,9 @@ struct broadcast_config {
     struct moq_bytes token; /* to show, copied; no bytes: none */
     struct svc_layer top;   /* to begin with, see broadcast_ask */
     bool paused;            /* likewise, see broadcast_pause */
-    bool ask_sender;        /* likewise, see broadcast_ask_sender */
+    bool start;             /* begin at start_pts, us, where the server keeps that; else live */
+    int64_t start_pts;
+    bool ask_sender; /* likewise, see broadcast_ask_sender */
     const struct broadcast_handler *handler;
     void *user;
 };

@@ -25,6 +25,7 @@ enum command_kind {
     COMMAND_PATH_BACKUP,     /* the same: used only when no other path lives */
     COMMAND_LAYERS,          /* text: "s1t2", the highest to ask for; "all"; or empty: value spatial
                                 layers more than now */
+    COMMAND_HAND_OVER,       /* text: ADDRESS:PORT#CODE; empty: what the clipboard has */
 };
 
 enum command_how { COMMAND_OFF, COMMAND_ON, COMMAND_TOGGLE, COMMAND_SET, COMMAND_ADD };

@@ -94,7 +94,7 @@ static void check_time(struct app *a)
 {
     double played = seconds_played(a);
     double waited = (double)(player_clock() - a->began) / 1e6;
-    if (a->args.duration_s <= 0)
+    if (a->args.duration_s <= 0 || take_over_waits(a))
         return;
     if (played >= a->args.duration_s) {
         app_leave(a, EXIT_DONE);
@@ -115,8 +115,10 @@ static void on_measure(struct ev_loop *loop, ev_timer *timer, int events)
         return; /* paths that were closed by us are no news: the report has them as they were */
     if (a->screen)
         screen_size(a->screen, &width, &height);
-    joint_measure(a->session, a->player, width, height);
-    app_tell(a);
+    if (a->session) {
+        joint_measure(a->session, a->player, width, height);
+        app_tell(a);
+    }
     if (a->screen && !a->args.headless) {
         app_draw_overlay(a);
         screen_render(a->screen);
@@ -191,12 +193,16 @@ static void on_restart(void *user)
 
 static void on_network(void *user)
 {
-    session_network_changed(((struct app *)user)->session);
+    struct app *a = user;
+    if (a->session)
+        session_network_changed(a->session);
 }
 
 static void on_end(void *user)
 {
     struct app *a = user;
+    if (take_over_failed(a, "the broadcast is over"))
+        return;
     control_event(a->control, "end", NULL);
     player_no_more(a->player);
 }
@@ -204,6 +210,8 @@ static void on_end(void *user)
 static void on_failed(void *user, int exit_code, const char *why)
 {
     on_note(user, why);
+    if (take_over_failed(user, why))
+        return;
     log_text(LOG_LEVEL_ERROR, "%s", why);
     control_event(((struct app *)user)->control, "failed", json_pack("{s:s}", "reason", why));
     app_leave(user, exit_code);
@@ -211,7 +219,8 @@ static void on_failed(void *user, int exit_code, const char *why)
 
 static void on_finished(void *user)
 {
-    app_leave(user, EXIT_DONE);
+    if (!take_over_failed(user, "the broadcast is over"))
+        app_leave(user, EXIT_DONE);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
@@ -256,7 +265,8 @@ static int open_screen(struct app *a, char *why, size_t why_size)
                                        .title = title };
     if (a->args.headless && a->args.n_screenshots == 0 && !a->args.timing_file)
         return 0;
-    snprintf(title, sizeof title, "%.180s \u2013 svc-player", a->args.uri.ns);
+    snprintf(title, sizeof title, a->args.take_over ? "svc-player" : "%.180s \u2013 svc-player",
+             a->args.uri.ns);
     return screen_new(&a->screen, &cfg, why, why_size);
 }
 
@@ -278,8 +288,7 @@ static int open_player(struct app *a, char *why, size_t why_size)
     return 0;
 }
 
-/* 0, or the exit code. */
-static int open_session(struct app *a, char *why, size_t why_size)
+int app_open_session(struct app *a, const struct session_start *start, char *why, size_t why_size)
 {
     struct session_config cfg = { .loop = a->loop,
                                   .args = &a->args,
@@ -292,6 +301,8 @@ static int open_session(struct app *a, char *why, size_t why_size)
                                             .max_pixels = DECODER_PIXELS_MAX,
                                             .audio = !a->args.no_audio } };
     struct path_spec found[ARGS_PATHS_MAX];
+    if (start)
+        cfg.start = *start;
     cfg.paths = a->args.paths;
     cfg.n_paths = a->args.n_paths;
     if (cfg.n_paths == 0) {
@@ -301,6 +312,18 @@ static int open_session(struct app *a, char *why, size_t why_size)
         cfg.find_paths = interfaces_find;
     }
     return session_new(&a->session, &cfg, why, why_size);
+}
+
+int app_begin_again(struct app *a, char *why, size_t why_size)
+{
+    if (a->session)
+        session_close(a->session);
+    session_free(a->session);
+    player_free(a->player);
+    a->session = NULL;
+    a->player = NULL;
+    a->paused = false;
+    return open_player(a, why, why_size);
 }
 
 static void start_timers(struct app *a)
@@ -345,6 +368,8 @@ static void write_report(struct app *a)
     tvl_time connect = a->session ? session_connect_time(a->session) : 0;
     t.connect_ms = connect ? (double)connect / 1e3 : -1;
     put_startup(a, &t);
+    t.handed_over_to = a->handed_over_to;
+    t.taken_over_from = a->taken_over_from;
     if (report_write(a->report, &t, a->args.json_file, why, sizeof why) != 0) {
         log_text(LOG_LEVEL_ERROR, "%s", why);
         a->exit_code = a->exit_code ? a->exit_code : EXIT_FAILED;
@@ -388,6 +413,8 @@ static int open_outputs(struct app *a, char *why, size_t why_size)
 /* What was written on the way is finished. */
 static void end_outputs(struct app *a)
 {
+    hand_over_free(a);
+    take_over_free(a);
     if (recording_end(a->recording) != 0)
         a->exit_code = a->exit_code ? a->exit_code : EXIT_FAILED;
     recording_free(a->recording);
@@ -413,7 +440,8 @@ static int play(struct app *a)
         snprintf(why, sizeof why, "cannot write %s: %s", a->args.policy_log, strerror(errno));
     else if (open_outputs(a, why, sizeof why) == 0 && open_screen(a, why, sizeof why) == 0 &&
              open_player(a, why, sizeof why) == 0)
-        code = open_session(a, why, sizeof why);
+        code = a->args.take_over ? (take_over_new(a, why, sizeof why) == 0 ? 0 : EXIT_FAILED)
+                                 : app_open_session(a, NULL, why, sizeof why);
     if (code != 0) {
         log_text(LOG_LEVEL_ERROR, "%s", why);
         a->exit_code = code;
@@ -430,6 +458,8 @@ static int play(struct app *a)
     player_free(a->player);
     screen_free(a->screen);
     report_free(a->report);
+    json_decref(a->handed_over_to);
+    json_decref(a->taken_over_from);
     return a->exit_code;
 }
 
@@ -459,6 +489,8 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     case ARGS_REPLAY:
         return replay(app.args.replay_file);
+    case ARGS_HAND_OVER:
+        return hand_command(app.args.hand_over, app.args.control_socket);
     case ARGS_WRONG:
         fprintf(stderr, "svc-player: %s (see --help)\n", why);
         return EXIT_USAGE;

@@ -166,9 +166,37 @@ static int limit_layers(struct app *a, const struct command *c, char *why, size_
     return 0;
 }
 
+/* To the player whose address and code the command has, or the clipboard. */
+static int hand_over(struct app *a, const struct command *c, char *why, size_t why_size)
+{
+    char target[COMMAND_TEXT_MAX];
+
+    snprintf(target, sizeof target, "%s", c->text);
+    if (!c->text[0] && (!a->screen || !screen_clipboard(a->screen, target, sizeof target)))
+        return wrong(why, why_size, "to which player? ADDRESS:PORT#CODE, as it shows");
+    if (hand_over_begin(a, target, why, why_size) != 0) {
+        say(a, "%s", why);
+        return -1;
+    }
+    say(a, "%s", "handing over\u2026");
+    return 0;
+}
+
+/* Of the session, and it is not there yet: --take-over. */
+static bool needs_session(enum command_kind kind)
+{
+    return kind == COMMAND_PAUSE || kind == COMMAND_SEEK || kind == COMMAND_LIVE ||
+           kind == COMMAND_PATH || kind == COMMAND_PATH_BACKUP;
+}
+
 int app_obey(struct app *a, const struct command *c, char *why, size_t why_size)
 {
     struct osd_view *view = player_view(a->player);
+
+    if (take_over_waits(a) && needs_session(c->kind))
+        return wrong(why, why_size, "another player's session is waited for");
+    if (c->kind == COMMAND_PAUSE || c->kind == COMMAND_SEEK || c->kind == COMMAND_LIVE)
+        hand_over_cancel(a, "it is used here again");
 
     switch (c->kind) {
     case COMMAND_NONE:
@@ -204,6 +232,8 @@ int app_obey(struct app *a, const struct command *c, char *why, size_t why_size)
         return use_path(a, c, why, why_size);
     case COMMAND_LAYERS:
         return limit_layers(a, c, why, why_size);
+    case COMMAND_HAND_OVER:
+        return hand_over(a, c, why, why_size);
     }
     return 0;
 }
@@ -305,6 +335,11 @@ static json_t *status_property(const struct app *a, enum property p)
     struct session_status s;
     char text[sizeof a->message];
 
+    if (!a->session)
+        return p == P_STATE    ? json_string("taking-over")
+               : p == P_STATUS ? json_string(a->message)
+               : p == P_REASON ? json_string("")
+                               : json_null();
     session_get_status(a->session, &s);
     switch (p) {
     case P_STATE:

@@ -132,9 +132,11 @@ static void show(struct player *p, int64_t now)
 {
     struct playout_view v = look(p);
     int64_t next_due = playout_due(&p->clock, playout_next_pts(&p->clock, &v));
-    if (v.has_next && now > next_due) { /* this machine is too slow: catch up */
-        p->frames_skipped++;
-        p->evidence.too_slow++;
+    const bool seen = p->place.catching && (p->waiting.picture.pts < p->place.pts_us ||
+                                            (now > next_due && player_catches_up(p, now)));
+    if (seen || (v.has_next && now > next_due)) { /* this machine is too slow: catch up */
+        p->frames_skipped += !p->place.catching;
+        p->evidence.too_slow += !p->place.catching;
     } else {
         struct svc_image *img = &p->waiting.picture.image;
         if (img->matrix == SVC_MATRIX_UNKNOWN)
@@ -283,7 +285,7 @@ static void take_turn(struct player *p, int64_t pts)
         p->waiting.at = at;
         if (p->clock.low && p->waiting.due > at.decoded)
             p->waiting.due = p->sound ? earlier(p->waiting.due) : at.decoded;
-    } else if (p->layers.counting &&
+    } else if (p->layers.counting && !p->place.catching &&
                p->layers.subscribed[0][layers_temporal(&p->layers, pic, number)]) {
         p->frames_skipped++;
     }
@@ -313,6 +315,11 @@ static void run(struct player *p)
 {
     if (p->suspended)
         return;
+    const int64_t past_until = player_awaits_past(p, player_clock());
+    if (past_until > 0) {
+        arm(p, past_until);
+        return;
+    }
     for (int i = 0; i < TURNS_MAX && p->clock.started && !p->finished; i++) {
         int64_t now = player_clock();
         if (p->waiting.is) {
@@ -573,12 +580,12 @@ void player_unit(struct player *p, const struct svc_unit *unit)
     if (!p->clock.started) {
         if (!unit->key)
             return;
-        playout_start(&p->clock, unit->picture, unit->pts, now);
-        p->preview.at = now + PLAYER_PREVIEW_US;
+        player_start_clock(p, unit, now);
         picture_window_forget_before(&p->window, unit->picture);
-    } else if (unit->layer.spatial == 0) {
+    } else if (unit->layer.spatial == 0 && !player_catches_up(p, now)) {
         shifted = judge_delay(p, unit, now);
     }
+    player_see_past(p, unit, now);
     int64_t margin = playout_due(&p->clock, unit->pts) - p->margin_us - now;
     /* passed by number but not by time, as the sender left time out without numbers */
     if (margin > 0 && unit->picture < p->clock.next && unit->picture > p->last_decoded)
@@ -611,7 +618,8 @@ void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts
     if (!p->clock.started || !p->clock.low)
         return;
     const int64_t now = player_clock();
-    judge_sound(p, pts, now);
+    if (!player_catches_up(p, now))
+        judge_sound(p, pts, now);
     if (p->first_shown_us)
         sound_run(p->sound, playout_media_now(&p->clock, now), now);
 }

@@ -23,6 +23,10 @@
 #define PLAYER_SD_HEIGHT_MAX 576     /* no taller, and of no named matrix: BT.601, else BT.709 */
 #define PLAYER_SPREAD_MAX_US 50000   /* low latency: layers are waited for behind the base ... */
 #define PLAYER_SPREAD_MARGIN_US 5000 /* ... and so much longer than they needed lately */
+#define PLAYER_MOMENTS 128           /* pictures of which it is known when they were shown */
+#define PLAYER_BURST_US 40000 /* without any of the past: what is to be had of it has come ... */
+#define PLAYER_BURST_MAX_US 800000 /* ... and then it is not waited for any more */
+#define PLAYER_CATCH_UP_US 1500000 /* of taking a place over: what comes late has a reason */
 #define PLAYER_LEAD_US 25000 /* low latency: a picture is shown ahead of its sound by no more */
 
 struct ev_loop;
@@ -59,6 +63,24 @@ void player_no_more(struct player *p); /* the last unit has come */
  */
 void player_suspend(struct player *p);
 void player_resume(struct player *p);
+/*
+ * Instead of a latency after the first key picture that comes, play on the time line of another
+ * player: the picture of `pts_us` is due at `at_us` (player_clock), and what is before it is
+ * decoded and not shown. at_us 0: it is shown once it is there. Before the first unit.
+ */
+void player_take_place(struct player *p, int64_t pts_us, int64_t at_us);
+struct player_moment { /* a picture on the screen */
+    uint64_t picture;
+    int64_t pts_us, at_us; /* at_us: player_clock */
+};
+/* What is shown, and when it was due. False: nothing yet. */
+bool player_place(const struct player *p, struct player_moment *out);
+/* The picture shown first, of the last PLAYER_MOMENTS, that is behind `pts_us` and after `at_us`.
+ * False: none. */
+bool player_shown_after(const struct player *p, int64_t pts_us, int64_t at_us,
+                        struct player_moment *out);
+/* The last one that was shown. False: none. */
+bool player_last_shown(const struct player *p, struct player_moment *out);
 /* Nothing is shown, heard or counted any more; what is known can still be asked for. */
 void player_stop(struct player *p);
 
@@ -75,6 +97,9 @@ bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc
 /* Never ask for a layer above it, whatever the rest says; and what of that the broadcast has. */
 void player_set_limit(struct player *p, struct svc_layer top);
 struct svc_layer player_limit(const struct player *p);
+/* The limit as it was given, and what was asked for last, both without a look at what the broadcast
+ * has. Result: a limit was given. */
+bool player_wish(const struct player *p, struct svc_layer *limit, struct svc_layer *asked);
 struct osd_view *player_view(struct player *p);
 /* Wall time of the first shown picture, us; 0: none yet. */
 int64_t player_first_shown(const struct player *p);

@@ -51,6 +51,13 @@ struct player {
         bool is;           /* `picture` is held, for the turn if nothing more comes of it */
         struct svc_picture picture;
     } preview;
+    struct place {         /* taken over from another player */
+        bool is, catching; /* since its clock started nothing was shown in its turn */
+        int64_t pts_us, at_us, began_us;
+        int64_t past_us; /* the last unit came that is before what is due */
+    } place;
+    struct player_moment moment[PLAYER_MOMENTS]; /* a ring */
+    uint64_t moments;
     uint64_t last_picture, last_decoded;
     int64_t spread_us;
     int64_t came_us; /* the last unit of the video */
@@ -75,6 +82,15 @@ void player_note(const struct player *p, const char *what);
 int64_t player_wall_us(void);
 /* The waiting picture was handed to the screen at `due` and is seen at `now`. */
 void player_account_shown(struct player *p, int64_t due, int64_t now);
+/* The clock starts with `unit`. */
+void player_start_clock(struct player *p, const struct svc_unit *unit, int64_t now);
+/* A unit has come. */
+void player_see_past(struct player *p, const struct svc_unit *unit, int64_t now);
+/* The past is still coming, and is decoded once all its layers are there: until when; 0: it is not.
+ */
+int64_t player_awaits_past(struct player *p, int64_t now);
+/* What comes now may be late: the time line is another's, and this one is catching up with it. */
+bool player_catches_up(const struct player *p, int64_t now);
 /* Which of the offered layers count as asked for. */
 void player_count_asked(struct player *p);
 

@@ -75,11 +75,98 @@ static double account_delay(struct player *p, int64_t due, int64_t now)
     return (double)(now - (p->view.delay.has_capture ? at->captured : at->arrived)) / 1e3;
 }
 
+/* ---- places ---- */
+
+void player_take_place(struct player *p, int64_t pts_us, int64_t at_us)
+{
+    p->place = (struct place){ .is = true, .pts_us = pts_us, .at_us = at_us };
+}
+
+void player_start_clock(struct player *p, const struct svc_unit *unit, int64_t now)
+{
+    playout_start(&p->clock, unit->picture, unit->pts, now);
+    if (!p->place.is) {
+        p->preview.at = now + PLAYER_PREVIEW_US;
+        return;
+    }
+    const int64_t at = p->place.at_us ? p->place.at_us : now + p->clock.latency_us;
+    p->clock.offset_us = at - p->place.pts_us;
+    p->place.is = false; /* the next start is one like any other */
+    p->place.catching = true;
+    p->place.began_us = p->place.past_us = now;
+}
+
+void player_see_past(struct player *p, const struct svc_unit *unit, int64_t now)
+{
+    const bool still = p->place.at_us == 0;
+
+    if (p->place.catching &&
+        (still ? unit->pts <= p->place.pts_us : playout_due(&p->clock, unit->pts) < now))
+        p->place.past_us = now;
+}
+
+int64_t player_awaits_past(struct player *p, int64_t now)
+{
+    const int64_t most = p->place.began_us + PLAYER_BURST_MAX_US;
+    int64_t until = p->place.past_us + PLAYER_BURST_US;
+
+    if (!p->place.catching || p->place.past_us == 0)
+        return 0;
+    until = until < most ? until : most;
+    if (now < until)
+        return until;
+    if (p->place.at_us == 0) /* a still one: now that it is there */
+        p->clock.offset_us = now + p->margin_us - p->place.pts_us;
+    p->place.past_us = 0;
+    return 0;
+}
+
+bool player_catches_up(const struct player *p, int64_t now)
+{
+    return p->place.catching && now - p->place.began_us < PLAYER_CATCH_UP_US;
+}
+
+bool player_place(const struct player *p, struct player_moment *out)
+{
+    if (!player_last_shown(p, out))
+        return false;
+    if (p->clock.started)
+        out->at_us = playout_due(&p->clock, out->pts_us);
+    return true;
+}
+
+bool player_last_shown(const struct player *p, struct player_moment *out)
+{
+    if (p->moments > 0)
+        *out = p->moment[(p->moments - 1) % PLAYER_MOMENTS];
+    return p->moments > 0;
+}
+
+bool player_shown_after(const struct player *p, int64_t pts_us, int64_t at_us,
+                        struct player_moment *out)
+{
+    const uint64_t known = p->moments < PLAYER_MOMENTS ? p->moments : PLAYER_MOMENTS;
+
+    for (uint64_t i = p->moments - known; i < p->moments; i++) {
+        const struct player_moment *m = &p->moment[i % PLAYER_MOMENTS];
+        if (m->pts_us <= pts_us || m->at_us <= at_us)
+            continue;
+        *out = *m;
+        return true;
+    }
+    return false;
+}
+
 void player_account_shown(struct player *p, int64_t due, int64_t now)
 {
     const struct svc_picture *pic = &p->waiting.picture;
     if (!p->first_shown_us)
         p->first_shown_us = now;
+    if (p->place.catching)
+        demand_next(&p->evidence, now); /* what catching up cost says nothing */
+    p->place.catching = false;
+    p->moment[p->moments++ % PLAYER_MOMENTS] =
+        (struct player_moment){ .picture = pic->picture, .pts_us = pic->pts, .at_us = now };
     int64_t stall = playout_shown(&p->clock, now);
     p->frames_shown++;
     p->last_picture = pic->picture;
@@ -174,6 +261,15 @@ void player_measure(struct player *p, const struct session_path *path, size_t n_
         report_add_sample(p->cfg.report, &row);
 }
 
+bool player_wish(const struct player *p, struct svc_layer *limit, struct svc_layer *asked)
+{
+    const struct svc_layer all = { SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
+
+    *limit = p->limited ? p->limit : all;
+    *asked = p->asked_any ? p->asked : all;
+    return p->limited;
+}
+
 void player_set_limit(struct player *p, struct svc_layer top)
 {
     p->limit = top;
@@ -199,7 +295,7 @@ bool player_demand(struct player *p, uint32_t width, uint32_t height, struct svc
     struct demand_decision d;
     char what[96];
     int64_t now = player_clock();
-    if (!p->clock.started || p->stopped || p->no_more || p->suspended)
+    if (!p->clock.started || p->stopped || p->no_more || p->suspended || p->place.catching)
         return false;
     in->elapsed_us = (uint32_t)(now - in->now_us);
     in->now_us = now;

@@ -274,6 +274,10 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
     json_object_set_new(root, "av_skew_ms_max", measured(t->av_skew_ms_max));
     set_percentiles(root, &r->shown, t->delay && t->delay->has_capture);
     json_object_set_new(root, "sender", t->sender ? sender_view_json(t->sender) : json_null());
+    if (t->handed_over_to)
+        json_object_set(root, "handed_over_to", t->handed_over_to);
+    if (t->taken_over_from)
+        json_object_set(root, "taken_over_from", t->taken_over_from);
     if (t->delay && t->delay->any)
         json_object_set_new(root, "delay", json_delay(t->delay));
     return root;

@@ -14,6 +14,8 @@
 #define REPORT_ROWS_MAX 1000000 /* of each kind: nine hours of pictures at 30 per second */
 #define REPORT_EVENTS_MAX 10000
 
+struct json_t;
+
 struct report_shown {
     uint64_t picture;
     int64_t pts_us;
@@ -63,8 +65,9 @@ struct report_totals { /* negative: never happened */
     const struct delay *delay;         /* NULL, or where the time goes; borrowed for the write */
     size_t n_paths;
     struct report_path path[TVL_PATHS_MAX];
-    const struct layers *layers;      /* borrowed for the write */
-    const struct sender_view *sender; /* likewise; NULL: not asked */
+    const struct layers *layers;                     /* borrowed for the write */
+    const struct sender_view *sender;                /* likewise; NULL: not asked */
+    struct json_t *handed_over_to, *taken_over_from; /* likewise; NULL: it was not */
 };
 
 struct report;
@@ -76,7 +79,6 @@ void report_add_sample(struct report *r, const struct report_sample *row);
 void report_add_stall(struct report *r, double at_s, double ms);
 void report_add_event(struct report *r, double t_s, const char *what);
 
-struct json_t;
 /* The whole as a JSON object that the caller owns; NULL: no memory. */
 struct json_t *report_json(const struct report *r, const struct report_totals *t);
 /* The same into a file, replaced as a whole. 0, or -1 with one line in `why`. */

@@ -414,3 +414,18 @@ int screen_save(struct screen *s, const char *file, char *why, size_t why_size)
     }
     return shot_begin(&s->saving, file, pixels, all.w, all.h, SHOT_SMALL, why, why_size);
 }
+
+bool screen_clipboard(const struct screen *s, char *out, size_t cap)
+{
+    char *text = s->window ? SDL_GetClipboardText() : NULL;
+    const char *from = text ? text + strspn(text, " \t\r\n") : "";
+    const size_t len = strcspn(from, " \t\r\n");
+    const bool fits = len > 0 && len < cap;
+
+    if (fits) {
+        memcpy(out, from, len);
+        out[len] = '\0';
+    }
+    SDL_free(text);
+    return fits;
+}

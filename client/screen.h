@@ -24,6 +24,8 @@ int screen_new(struct screen **out, const struct screen_config *cfg, char *why, 
 void screen_free(struct screen *s);
 /* Pixels that pictures may fill; 0x0: not known. */
 void screen_size(const struct screen *s, uint32_t *width, uint32_t *height);
+/* What text the clipboard has, without what surrounds it. False: none, or no window. */
+bool screen_clipboard(const struct screen *s, char *out, size_t cap);
 /* Take a picture over; it is seen from the next screen_render on. */
 int screen_show(struct screen *s, const struct svc_image *img);
 /* Draw the display anew: what `view` says is wanted (NULL: nothing), and what the screen has to say

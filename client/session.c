@@ -30,7 +30,6 @@
 #define KEEPALIVE_US 500000     /* of silence on a path, then it is asked for a sign of life */
 #define RESUME_NEXT_PATH_S 0.25 /* as SESSION_NEXT_PATH_S, when a picture waits to go on */
 #define TRY_S 3.0               /* one try, where further ones follow */
-#define SHIFT_LEAST_US 2000000  /* nearer to what is live it is live */
 #define RESOLVE_EVERY 4         /* tries: the server's name is asked for again */
 
 static void lost(struct session *s, const char *why);
@@ -410,6 +409,15 @@ static int begin_broadcast(struct session *s)
                                     .handler = &broadcast_handler,
                                     .user = s };
     char token[CREDENTIAL_TOKEN_MAX + 1], why[100];
+    const struct session_start *start = &s->cfg.start;
+    if (start->is && !s->played) {
+        const int64_t since = start->moves ? (int64_t)tvl_ev_now(s->driver) - start->at_us : 0;
+        cfg.start = true;
+        cfg.start_pts = start->pts_us + (since > 0 ? since : 0);
+    }
+    if (s->cfg.args->token_text)
+        cfg.token = (struct moq_bytes){ (const uint8_t *)s->cfg.args->token_text,
+                                        strlen(s->cfg.args->token_text) };
     if (s->cfg.args->token) {
         const int len = credential_token(s->cfg.args->token, token, why, sizeof why);
         if (len < 0)
@@ -775,115 +783,6 @@ void session_ask_sender(struct session *s, bool ask)
 tvl_time session_connect_time(const struct session *s)
 {
     return s->connect_time;
-}
-
-/* ---- pause and places ---- */
-
-static void restart(struct session *s)
-{
-    if (s->cfg.handler->on_restart)
-        s->cfg.handler->on_restart(s->cfg.user);
-}
-
-int session_pause(struct session *s)
-{
-    if (s->paused)
-        return 0;
-    s->paused = true;
-    if (s->broadcast)
-        broadcast_pause(s->broadcast, true);
-    tvl_ev_kick(s->driver);
-    return 0;
-}
-
-/* How far behind live we are, us; 0: live, or not known. */
-static int64_t behind_us(const struct session *s)
-{
-    int64_t oldest, live;
-    if (s->position == 0 || !broadcast_reach(s->broadcast, &oldest, &live) || live <= s->position)
-        return 0;
-    return live - s->position;
-}
-
-static int go_to(struct session *s, int64_t pts_us)
-{
-    s->paused = false;
-    restart(s);
-    if (!s->broadcast)
-        return 0;
-    int result = broadcast_seek(s->broadcast, pts_us);
-    broadcast_pause(s->broadcast, false);
-    tvl_ev_kick(s->driver);
-    return result;
-}
-
-int session_resume(struct session *s)
-{
-    if (!s->paused)
-        return 0;
-    if (broadcast_has_window(s->broadcast) && behind_us(s) > SHIFT_LEAST_US)
-        return go_to(s, s->position);
-    return session_live(s);
-}
-
-int session_seek(struct session *s, double by_s, char *why, size_t why_size)
-{
-    int64_t oldest, live, wish = s->position + (int64_t)(by_s * 1e6);
-    if (!broadcast_has_window(s->broadcast)) {
-        snprintf(why, why_size, "the server keeps nothing of this broadcast to go back to");
-        return -1;
-    }
-    if (s->position == 0 || !broadcast_reach(s->broadcast, &oldest, &live)) {
-        snprintf(why, why_size, "it is not known yet how far back the server goes");
-        return -1;
-    }
-    if (wish >= live - SHIFT_LEAST_US)
-        return session_live(s);
-    return go_to(s, wish > oldest ? wish : oldest);
-}
-
-int session_live(struct session *s)
-{
-    s->paused = false;
-    restart(s);
-    if (s->broadcast) {
-        broadcast_live(s->broadcast);
-        broadcast_pause(s->broadcast, false);
-    }
-    tvl_ev_kick(s->driver);
-    return 0;
-}
-
-void session_set_position(struct session *s, int64_t pts_us)
-{
-    s->position = pts_us;
-    if (s->broadcast)
-        broadcast_set_position(s->broadcast, pts_us);
-}
-
-/* ---- status ---- */
-
-void session_get_status(const struct session *s, struct session_status *out)
-{
-    double now = session_now(s), since = s->connected ? s->outage_began : s->began;
-    bool limited = s->cfg.reconnect_s > 0 && s->state != SESSION_PLAYING && since > 0;
-    *out = (struct session_status){ .state = s->state,
-                                    .resuming = s->played,
-                                    .attempt = s->tries + !s->trying,
-                                    .since_s = now - s->state_since,
-                                    .paused = s->paused,
-                                    .give_up_in_s =
-                                        limited ? s->cfg.reconnect_s - (now - since) : -1 };
-    if (s->state == SESSION_WAITING && s->retry_at > now)
-        out->retry_in_s = s->retry_at - now;
-    int64_t oldest, live;
-    out->has_window = broadcast_has_window(s->broadcast);
-    if (broadcast_reach(s->broadcast, &oldest, &live)) {
-        out->window_s = (double)(live - oldest) / 1e6;
-        out->behind_s = behind_us(s) > SHIFT_LEAST_US ? (double)behind_us(s) / 1e6 : 0;
-    }
-    snprintf(out->reason, sizeof out->reason, "%s", s->reason);
-    session_path_names(s, out->paths, sizeof out->paths);
 }
 
 const struct session_times *session_times(const struct session *s)

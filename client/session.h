@@ -51,6 +51,12 @@ struct session_config {
     double reconnect_s; /* go on trying so long without a connection; negative: for ever; 0: one try
                            to connect, and a connection that breaks is the end */
     struct subscription_wish wish;
+    /* Begin at a place instead of with what is live, where the server keeps it: media time `pts_us`
+     * at `at_us` (CLOCK_MONOTONIC), which goes on with time where `moves`. */
+    struct session_start {
+        bool is, moves;
+        int64_t pts_us, at_us;
+    } start;
     bool patient; /* go on trying also where not even a first packet can be sent */
     /* Where paths were found: finds them again before each further try. NULL: they stay as they
      * are. */
@@ -124,6 +130,13 @@ size_t session_paths(const struct session *s, struct session_path *out, size_t c
 enum session_path_use { SESSION_PATH_OFF, SESSION_PATH_ON, SESSION_PATH_BACKUP };
 int session_path_set(struct session *s, const char *name, enum session_path_use use, char *why,
                      size_t why_size);
+struct session_path_wish { /* of a path by its name */
+    char name[PATH_SPEC_NAME_MAX];
+    bool off, backup;
+};
+/* What was asked for so far, by options and calls, where it is not the plain use of a path. Result:
+ * how many. */
+size_t session_path_wishes(const struct session *s, struct session_path_wish *out, size_t cap);
 /* An interface or a route came: whoever waits for a try tries now. */
 void session_network_changed(struct session *s);
 /*

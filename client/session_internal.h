@@ -1,6 +1,6 @@
 /*
- * session_internal.h - what session.c (tries, connections) and session_paths.c (the paths of one)
- * share.
+ * session_internal.h - what session.c (tries, connections), session_paths.c (the paths of one) and
+ * session_place.c (where in the broadcast) share.
  */
 #ifndef CLIENT_SESSION_INTERNAL_H
 #define CLIENT_SESSION_INTERNAL_H
@@ -21,11 +21,6 @@ struct way { /* one --path option, or a path that was found */
     uint32_t path_id;         /* of the session's connection, the latest attempt */
     double retry_at;          /* loop time; 0: no retry is due */
     unsigned retries;
-};
-
-struct path_use { /* what was asked for by session_path_set; holds over reconnections */
-    char name[PATH_SPEC_NAME_MAX];
-    bool off, backup;
 };
 
 struct session {
@@ -58,8 +53,9 @@ struct session {
 
     struct svc_layer top; /* asked for */
     bool paused, ask_sender;
-    int64_t position; /* media time that is shown, us */
-    struct path_use use[2 * ARGS_PATHS_MAX];
+    int64_t position;                                 /* media time that is shown, us */
+    struct session_path_wish use[2 * ARGS_PATHS_MAX]; /* by session_path_set; holds over
+                                                         reconnections */
     size_t n_uses;
     ev_timer tick;
     tvl_time connect_time; /* of the first connection */

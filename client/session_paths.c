@@ -12,23 +12,23 @@
 /* ---- switches of paths ---- */
 
 /* What was asked for of the path of that name; NULL: nothing. */
-static struct path_use *use_of(const struct session *s, const char *name)
+static struct session_path_wish *use_of(const struct session *s, const char *name)
 {
     for (size_t i = 0; i < s->n_uses; i++)
         if (strcmp(s->use[i].name, name) == 0)
-            return (struct path_use *)&s->use[i];
+            return (struct session_path_wish *)&s->use[i];
     return NULL;
 }
 
 bool session_path_is_off(const struct session *s, const char *name)
 {
-    const struct path_use *u = use_of(s, name);
+    const struct session_path_wish *u = use_of(s, name);
     return u && u->off;
 }
 
 static bool is_backup(const struct session *s, const struct path_spec *spec)
 {
-    const struct path_use *u = use_of(s, spec->name);
+    const struct session_path_wish *u = use_of(s, spec->name);
     return u ? u->backup : spec->backup;
 }
 
@@ -222,7 +222,7 @@ static bool is_known(const struct session *s, const char *name)
 }
 
 /* Makes one way as it is wanted now. */
-static void use_way(struct session *s, struct way *w, const struct path_use *u)
+static void use_way(struct session *s, struct way *w, const struct session_path_wish *u)
 {
     tvl_time now = tvl_ev_now(s->driver);
     if (u->off && w->attempt) {
@@ -247,7 +247,7 @@ static void use_way(struct session *s, struct way *w, const struct path_use *u)
 int session_path_set(struct session *s, const char *name, enum session_path_use use, char *why,
                      size_t why_size)
 {
-    struct path_use *u = use_of(s, name);
+    struct session_path_wish *u = use_of(s, name);
     if (!is_known(s, name)) {
         snprintf(why, why_size, "there is no path \"%.40s\"", name);
         return -1;
@@ -280,4 +280,19 @@ int session_path_set(struct session *s, const char *name, enum session_path_use 
         (void)follow_interfaces(s);
     tvl_ev_kick(s->driver);
     return 0;
+}
+
+size_t session_path_wishes(const struct session *s, struct session_path_wish *out, size_t cap)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_uses && n < cap; i++)
+        if (s->use[i].off || s->use[i].backup)
+            out[n++] = s->use[i];
+    for (size_t i = 0; i < s->n_ways && n < cap; i++)
+        if (s->way[i].spec.backup && !use_of(s, s->way[i].spec.name)) {
+            out[n] = (struct session_path_wish){ .backup = true };
+            memcpy(out[n++].name, s->way[i].spec.name, sizeof out->name);
+        }
+    return n;
 }

@@ -18,9 +18,10 @@ struct lane { /* one track */
     struct moq_fetch *fetch; /* under way; NULL: none */
     struct held *first, **last;
     struct moq_location next; /* behind the last object that came */
+    bool done;                /* LAST: the last of it was asked for */
 };
 
-enum state { IDLE, LOOKING, STRETCH, TAIL };
+enum state { IDLE, LOOKING, STRETCH, TAIL, LAST };
 
 struct shift {
     struct moq_session *moq;
@@ -35,7 +36,9 @@ struct shift {
     int64_t target; /* LOOKING: media time that is wanted */
     int64_t newest; /* of what was received of the base */
     uint64_t group; /* of the stretch, its first */
-    bool is_last;   /* the newest group: nothing says yet where it ends */
+    uint64_t live; /* LAST: the group that is live is sent by itself; up to it the past is wanted */
+    bool is_last;  /* the newest group: nothing says yet where it ends */
+    bool joins;    /* no place was wished for: whatever comes first will do */
     uint64_t asked_at, looked_at, now;
     size_t held_bytes;
 };
@@ -90,7 +93,8 @@ static void give_out(struct shift *s, int64_t until)
         if (!l->first)
             l->last = &l->first;
         s->held_bytes -= h->obj.payload.len;
-        s->handler->on_object(s->user, (size_t)(l - s->lane), &h->obj);
+        if (s->state != LAST || l->track.sound || h->obj.group < s->live)
+            s->handler->on_object(s->user, (size_t)(l - s->lane), &h->obj);
         free(h);
     }
 }
@@ -217,6 +221,29 @@ static void go_on(struct shift *s)
         ask_for_stretch(s, i);
 }
 
+/* LAST: what the lane has not had of the groups before the live one. False: that is asked for. */
+static bool is_done(struct shift *s, struct lane *l)
+{
+    if (l->fetch)
+        return false;
+    if (l->done || l->track.sound || l->next.group < s->group || l->next.group >= s->live)
+        return true;
+    l->done = true; /* afterwards */
+    return fetch(s, l->track.name, l->next, s->live - 1, l->track.priority, &l->fetch) != 0;
+}
+
+/* LAST: it is over once each lane has what was before the live group. */
+static void end_past(struct shift *s)
+{
+    bool done = true;
+
+    give_out(s, INT64_MAX);
+    for (size_t i = 0; i < s->n && s->state == LAST; i++)
+        done = is_done(s, &s->lane[i]) && done;
+    if (done && s->state == LAST)
+        s->state = IDLE;
+}
+
 static bool is_asking(const struct shift *s)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -234,6 +261,7 @@ int shift_seek(struct shift *s, int64_t pts_us)
         s->lane[i].next = (struct moq_location){ 0 };
     s->state = LOOKING;
     s->target = s->newest = pts_us;
+    s->joins = pts_us == INT64_MAX;
     if (s->line.n > 0 && !s->look && !s->look_sound && s->now - s->looked_at < LOOK_AGAIN_US) {
         go_on(s); /* it was asked a moment ago */
         return s->state == IDLE ? MOQ_ERR_STATE : 0;
@@ -265,12 +293,17 @@ void shift_tick(struct shift *s, int64_t position_us, uint64_t now)
     s->now = now;
     if (s->state == IDLE || s->state == LOOKING)
         return;
+    if (s->state == LAST) {
+        end_past(s);
+        return;
+    }
     if (position_us < s->target)
         position_us = s->target; /* nothing of the new place is shown yet */
     give_out(s, position_us + SHIFT_AHEAD_US);
     if (s->state == IDLE || is_asking(s))
         return;
-    if (s->state == TAIL && now - s->asked_at >= SHIFT_TAIL_US)
+    const bool near = s->newest - position_us < SHIFT_NEAR_US;
+    if (s->state == TAIL && now - s->asked_at >= (near ? SHIFT_TAIL_NEAR_US : SHIFT_TAIL_US))
         ask_for_more(s);
     if (s->state == STRETCH && s->newest < position_us + 2 * SHIFT_AHEAD_US) {
         go_on(s);
@@ -279,12 +312,22 @@ void shift_tick(struct shift *s, int64_t position_us, uint64_t now)
     }
 }
 
-void shift_live_key(struct shift *s)
+void shift_live_key(struct shift *s, uint64_t group)
 {
-    if (s->state == IDLE)
+    if (s->state == IDLE || s->state == LAST)
         return;
-    give_out(s, INT64_MAX); /* all of it is before what is live */
-    shift_stop(s);
+    const bool nothing = s->state == LOOKING || s->lane[s->base].next.group < s->group;
+    if (nothing && !s->joins)
+        return; /* that place was wished for */
+    if (nothing) {
+        shift_stop(s);
+    } else {
+        s->state = LAST;
+        s->live = group;
+        for (size_t i = 0; i < s->n; i++)
+            s->lane[i].done = false;
+        end_past(s); /* what has come is before what is live */
+    }
     s->handler->on_over(s->user);
 }
 
@@ -306,6 +349,8 @@ void shift_on_object(struct shift *s, struct moq_fetch *f, const struct moq_obje
         if (l->track.base && pts > s->newest)
             s->newest = pts;
     }
+    if (s->state == LAST)
+        give_out(s, INT64_MAX);
 }
 
 /* True: it was one of the timelines. */
@@ -324,6 +369,8 @@ void shift_on_done(struct shift *s, struct moq_fetch *f)
 {
     if (forget(s, f) && !s->look && !s->look_sound)
         go_on(s);
+    if (s->state == LAST)
+        end_past(s);
 }
 
 void shift_on_refused(struct shift *s, struct moq_fetch *f, uint64_t code, const char *reason)
@@ -331,6 +378,10 @@ void shift_on_refused(struct shift *s, struct moq_fetch *f, uint64_t code, const
     const bool base = s->n > 0 && s->lane[s->base].fetch == f, looked = f == s->look;
     char why[160];
     forget(s, f);
+    if (s->state == LAST) {
+        end_past(s);
+        return;
+    }
     if (code == MOQ_REQ_INVALID_RANGE && !looked)
         return; /* nothing there, or nothing yet */
     if (!base && !looked) {

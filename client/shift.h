@@ -2,7 +2,7 @@
  * shift.h - playing a broadcast's past: FETCHes of its tracks from the server's window, a stretch
  * from one key picture to the next at a time, given out at the pace of the playhead. Near the end
  * the live tracks take over at their next key picture; up to there the rest of the last group is
- * fetched as it grows.
+ * fetched as it grows, and what is missing before that picture when it has come.
  *
  *     seek --timeline--> stretch --near its end--> next stretch ... --the newest--> tail --live
  * key--> over
@@ -18,10 +18,12 @@
 #include <stdbool.h>
 
 #define SHIFT_AHEAD_US 4000000 /* given out so long before its time */
-#define SHIFT_HELD_BYTES_MAX                                                         \
-    (64u << 20)              /* of what waits for that; then it is given out earlier \
-                              */
-#define SHIFT_TAIL_US 400000 /* the newest group is asked for again after so long */
+#define SHIFT_HELD_BYTES_MAX                                                              \
+    (64u << 20)                   /* of what waits for that; then it is given out earlier \
+                                   */
+#define SHIFT_TAIL_US 400000      /* the newest group is asked for again after so long */
+#define SHIFT_NEAR_US 1000000     /* of what is there not more is left to show: ... */
+#define SHIFT_TAIL_NEAR_US 100000 /* ... so soon */
 #define SHIFT_TRACKS_MAX MSF_TRACKS_MAX
 
 struct shift_track {
@@ -62,8 +64,9 @@ bool shift_window(const struct shift *s, int64_t *from_us, int64_t *to_us);
 
 /* Often: `position_us` is the media time that is shown, `now` any monotonic clock, us. */
 void shift_tick(struct shift *s, int64_t position_us, uint64_t now);
-/* The live base track has begun a group. */
-void shift_live_key(struct shift *s);
+/* The live base track has begun that group: on_over; what of the groups before it is still on its
+ * way, or was not asked for yet, is given out all the same. */
+void shift_live_key(struct shift *s, uint64_t group);
 /* Of the moq session's handler. */
 void shift_on_object(struct shift *s, struct moq_fetch *f, const struct moq_object *obj);
 void shift_on_done(struct shift *s, struct moq_fetch *f);
