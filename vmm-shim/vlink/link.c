@@ -11,10 +11,13 @@
 #include "limit.h"
 #include "macs.h"
 
-/* What a child has on its way to the parent's bottleneck and not yet through it. */
-#define WINDOW_NS 2000000u
-#define WINDOW_MIN 3028u /* two frames of the usual size */
+/* What a child has on its way to the parent's bottleneck and not yet through it: as little as keeps
+ * the bottleneck busy, so that what waits waits in the child's own fair queue. */
+#define WINDOW_NS 2000000u /* at the parent's rate: to begin with, and at least */
+#define WINDOW_MIN 3028u   /* two frames of the usual size */
 #define WINDOW_MAX 262144u
+#define WINDOW_NS_MAX 40000000u
+#define WINDOW_CALM 256u /* credits until a window that grew has gone back by two thirds */
 
 struct port {
     struct vlink_exit *exit; /* NULL: the place is free */
@@ -26,7 +29,7 @@ struct port {
 };
 
 struct tenant {
-    char name[VLINK_NAME_MAX];
+    char name[VLINK_TENANT_NAME_MAX];
     uint32_t weight, generation;
     struct vlink_exit *exit; /* NULL of the link's own */
     uint64_t credit[VLINK_WAYS], held[VLINK_WAYS];
@@ -40,6 +43,7 @@ struct way {
     struct vlink_dir *serve, *air;
     vlink_time served;       /* the serialiser's time: of its last event */
     uint64_t sent, credited; /* bytes given to the parent's link, and let go on by it */
+    uint64_t window;         /* the most that may be between the two */
     struct vlink_flow flow;
 };
 
@@ -224,14 +228,27 @@ static void leave_serialiser(struct vlink_link *l, struct way *w, vlink_time now
     }
 }
 
+static uint64_t window_of(const struct way *w, uint64_t ns)
+{
+    uint64_t bytes = w->limit.rate_bps ? w->limit.rate_bps / 8 * ns / 1000000000u : WINDOW_MAX;
+    return bytes < WINDOW_MIN ? WINDOW_MIN : bytes > WINDOW_MAX ? WINDOW_MAX : bytes;
+}
+
 static bool may_send(const struct vlink_link *l, const struct way *w)
 {
-    if (!l->is_child)
-        return true;
-    uint64_t window =
-        w->limit.rate_bps ? w->limit.rate_bps / 8 * WINDOW_NS / 1000000000u : WINDOW_MAX;
-    window = window < WINDOW_MIN ? WINDOW_MIN : window > WINDOW_MAX ? WINDOW_MAX : window;
-    return w->sent - w->credited < window;
+    return !l->is_child || w->sent - w->credited < w->window;
+}
+
+/* Credit came for all that was sent while more waits: the parent's bottleneck was about to stand
+ * idle, so the way to it takes longer than the window. */
+static void size_window(struct way *w, uint64_t total)
+{
+    uint64_t least = window_of(w, WINDOW_NS), most = window_of(w, WINDOW_NS_MAX);
+    if (total == w->sent && vlink_share_packets_all(w->share) > 0)
+        w->window += w->window / 2;
+    else if (w->window > least)
+        w->window -= (w->window - least) / WINDOW_CALM;
+    w->window = w->window < least ? least : w->window > most ? most : w->window;
 }
 
 /* Keeps the serialiser busy until `now`, event by event: see vlink_dir_hungry. */
@@ -525,6 +542,7 @@ void vlink_link_set_limit(struct vlink_link *l, const struct vlink_limit limit[V
 {
     for (enum vlink_way way = VLINK_UP; way < VLINK_WAYS; way++) {
         l->way[way].limit = limit[way];
+        l->way[way].window = window_of(&l->way[way], WINDOW_NS);
         apply(l, &l->way[way], now);
     }
 }
@@ -534,6 +552,7 @@ void vlink_link_credit(struct vlink_link *l, enum vlink_way way, uint64_t total,
     struct way *w = &l->way[way];
     if (total - w->credited > w->sent - w->credited)
         return; /* more than was sent, or less than before: nonsense */
+    size_window(w, total);
     w->credited = total;
     run_way(l, w, now);
 }

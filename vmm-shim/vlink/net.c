@@ -10,9 +10,9 @@
 #include "view.h"
 
 struct vlink_net {
-    int epoll_fd;
     uint64_t seed;
     struct vlink_port_io *io;
+    struct vlink_peer_io *peer_io;
     struct net_link link[VLINK_LINKS_MAX]; /* `link.link` NULL: the place is free */
 };
 
@@ -65,7 +65,7 @@ static void drop_trace(const struct vlink_trace *t)
 struct draft {
     struct vlink_way_config config[VLINK_WAYS];
     const struct vlink_trace *before[VLINK_WAYS]; /* the link's */
-    char trace[VLINK_WAYS][1024];
+    char trace[VLINK_WAYS][VLINK_VALUE_MAX];
     bool rate_said[VLINK_WAYS], trace_said[VLINK_WAYS];
 };
 
@@ -178,10 +178,44 @@ static int configure(struct net_link *l, const struct vlink_request *r, char *wh
 
 static void close_link(struct net_link *l)
 {
+    vlink_upstream_close(l->upstream);
+    vlink_tenants_close(l->tenants);
     for (unsigned i = 0; i < VLINK_PORTS_MAX; i++)
         vlink_port_close(l->port[i]);
     vlink_link_free(l->link);
+    vlink_program_free(l->program);
     memset(l, 0, sizeof *l);
+}
+
+static int attach_to(struct vlink_net *n, struct net_link *l, const struct vlink_parent *parent,
+                     char *why, size_t why_size)
+{
+    char detail[VLINK_WHY_MAX];
+    for (const struct net_link *own = n->link; own < n->link + VLINK_LINKS_MAX; own++) {
+        if (own->tenants && strcmp(vlink_tenants_path(own->tenants), parent->socket) == 0) {
+            snprintf(why, why_size, "%s: the parent's link is one of this same slice",
+                     vlink_link_name(l->link));
+            return -1;
+        }
+    }
+    if (vlink_upstream_open(&l->upstream, n->peer_io, l->link, parent, detail, sizeof detail) == 0)
+        return 0;
+    snprintf(why, why_size, "%s: %s", vlink_link_name(l->link), detail);
+    return -1;
+}
+
+static int change_program(const struct vlink_net *n, struct net_link *l,
+                          const struct vlink_request *r, char *why, size_t why_size)
+{
+    struct vlink_program *fresh = NULL;
+    const char *name = vlink_link_name(l->link);
+    if (r->program[0] && vlink_program_load(&fresh, r->program, name, r->argument, seed_of(n, name),
+                                            why, why_size) < 0)
+        return -1;
+    vlink_link_set_filter(l->link, vlink_program_filter(fresh));
+    vlink_program_free(l->program);
+    l->program = fresh;
+    return 0;
 }
 
 static int add_link(struct vlink_net *n, const struct vlink_request *r, char *why, size_t why_size)
@@ -203,7 +237,11 @@ static int add_link(struct vlink_net *n, const struct vlink_request *r, char *wh
         snprintf(why, why_size, "out of memory");
         return -1;
     }
-    if (configure(l, r, why, why_size) == 0)
+    if (configure(l, r, why, why_size) == 0 &&
+        (!r->parent.socket[0] || attach_to(n, l, &r->parent, why, why_size) == 0) &&
+        (!r->has_program || change_program(n, l, r, why, why_size) == 0) &&
+        (!r->tenants[0] ||
+         vlink_tenants_open(&l->tenants, n->peer_io, l->link, r->tenants, why, why_size) == 0))
         return 0;
     close_link(l);
     return -1;
@@ -239,6 +277,12 @@ static int remove_one(struct vlink_net *n, const struct vlink_request *r, char *
     struct net_link *l = need(n, r->link, why, why_size);
     if (!l)
         return -1;
+    if (r->tenant[0]) {
+        if (l->tenants && vlink_tenants_remove(l->tenants, r->tenant) > 0)
+            return 0;
+        snprintf(why, why_size, "link %s has no child slice %s", r->link, r->tenant);
+        return -1;
+    }
     if (!r->port[0]) {
         close_link(l);
         return 0;
@@ -291,12 +335,22 @@ static json_t *stats(struct vlink_net *n, const struct vlink_request *r, char *w
     return json_pack("{s:f, s:o}", "t_ms", (double)vlink_clock() / 1e6, "links", links);
 }
 
-static int not_yet(struct vlink_net *n, const struct vlink_request *r, char *why, size_t why_size)
+static int attach(struct vlink_net *n, const struct vlink_request *r, char *why, size_t why_size)
 {
-    (void)n;
-    (void)r;
-    snprintf(why, why_size, "not here yet");
-    return -1;
+    struct net_link *l = need(n, r->link, why, why_size);
+    if (!l)
+        return -1;
+    if (l->upstream) {
+        snprintf(why, why_size, "link %s has a parent already", r->link);
+        return -1;
+    }
+    return attach_to(n, l, &r->parent, why, why_size);
+}
+
+static int program(struct vlink_net *n, const struct vlink_request *r, char *why, size_t why_size)
+{
+    struct net_link *l = need(n, r->link, why, why_size);
+    return l ? change_program(n, l, r, why, why_size) : -1;
 }
 
 json_t *vlink_net_obey(struct vlink_net *n, const struct vlink_request *r, char *why,
@@ -307,7 +361,7 @@ json_t *vlink_net_obey(struct vlink_net *n, const struct vlink_request *r, char 
         [VLINK_DO_ADD_LINK] = add_link, [VLINK_DO_ADD_PORT] = add_port,
         [VLINK_DO_REMOVE] = remove_one, [VLINK_DO_SET] = set,
         [VLINK_DO_UP] = set_state,      [VLINK_DO_DOWN] = set_state,
-        [VLINK_DO_ATTACH] = not_yet,    [VLINK_DO_PROGRAM] = not_yet,
+        [VLINK_DO_ATTACH] = attach,     [VLINK_DO_PROGRAM] = program,
     };
     if (r->what == VLINK_DO_STATS)
         return stats(n, r, why, why_size);
@@ -316,6 +370,27 @@ json_t *vlink_net_obey(struct vlink_net *n, const struct vlink_request *r, char 
 
 /* ---- time ---- */
 
+/* What left the link's stages goes to sockets. When this link wants another turn. */
+static vlink_time flush(struct net_link *l, vlink_time now)
+{
+    vlink_time next = VLINK_NEVER, at;
+    if (l->upstream) {
+        at = vlink_upstream_run(l->upstream, now);
+        next = at < next ? at : next;
+    }
+    if (l->tenants) {
+        uint32_t depth = l->upstream ? vlink_upstream_depth(l->upstream) : 0;
+        at = vlink_tenants_run(l->tenants, depth, now);
+        next = at < next ? at : next;
+    }
+    for (unsigned i = 0; i < VLINK_PORTS_MAX; i++) {
+        at = l->port[i] ? vlink_port_flush(l->port[i], now) : VLINK_NEVER;
+        next = at < next ? at : next;
+    }
+    at = vlink_link_next(l->link);
+    return at < next ? at : next;
+}
+
 vlink_time vlink_net_run(struct vlink_net *n)
 {
     vlink_time now = vlink_clock(), next = VLINK_NEVER;
@@ -323,14 +398,8 @@ vlink_time vlink_net_run(struct vlink_net *n)
         if (!l->link)
             continue;
         vlink_link_run(l->link, now);
-        vlink_time at = vlink_link_next(l->link);
+        vlink_time at = flush(l, now);
         next = at < next ? at : next;
-    }
-    for (struct net_link *l = n->link; l < n->link + VLINK_LINKS_MAX; l++) {
-        for (unsigned i = 0; l->link && i < VLINK_PORTS_MAX; i++) {
-            vlink_time at = l->port[i] ? vlink_port_flush(l->port[i], now) : VLINK_NEVER;
-            next = at < next ? at : next;
-        }
     }
     return next;
 }
@@ -342,12 +411,12 @@ struct vlink_net *vlink_net_new(int epoll_fd, uint64_t seed)
     struct vlink_net *n = calloc(1, sizeof *n);
     if (!n)
         return NULL;
-    n->epoll_fd = epoll_fd;
     n->seed = seed;
     n->io = vlink_port_io_new(epoll_fd);
-    if (n->io)
+    n->peer_io = vlink_peer_io_new(epoll_fd);
+    if (n->io && n->peer_io)
         return n;
-    free(n);
+    vlink_net_free(n);
     return NULL;
 }
 
@@ -359,5 +428,6 @@ void vlink_net_free(struct vlink_net *n)
         if (l->link)
             close_link(l);
     vlink_port_io_free(n->io);
+    vlink_peer_io_free(n->peer_io);
     free(n);
 }

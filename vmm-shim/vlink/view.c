@@ -2,6 +2,8 @@
  * are of the last 10 to 20 s. Units are in the names. */
 #include "view.h"
 
+#include <string.h>
+
 static json_t *number(uint64_t n)
 {
     return json_integer((json_int_t)n);
@@ -84,7 +86,10 @@ static json_t *tenant_of(const struct net_link *n, unsigned place)
     if (!vlink_link_tenant_view(n->link, place, &v))
         return NULL;
     json_t *o = json_object();
-    json_object_set_new(o, "slice", place == VLINK_OWN ? json_null() : json_string(v.name));
+    const char *slash = strchr(v.name, '/');
+    size_t len = slash ? (size_t)(slash - v.name) : 0;
+    json_object_set_new(o, "slice", slash ? json_stringn(v.name, len) : json_null());
+    json_object_set_new(o, "link", slash ? json_string(slash + 1) : json_null());
     put(o, "weight", v.weight);
     for (enum vlink_way way = VLINK_UP; way < VLINK_WAYS; way++) {
         json_t *flow = json_object();
@@ -94,6 +99,14 @@ static json_t *tenant_of(const struct net_link *n, unsigned place)
         json_object_set_new(o, way == VLINK_UP ? "up" : "down", flow);
     }
     return o;
+}
+
+static json_t *parent_of(const struct vlink_upstream *u)
+{
+    const struct vlink_parent *p = vlink_upstream_parent(u);
+    return json_pack("{s:s, s:s, s:i, s:b, s:i}", "socket", p->socket, "slice", p->slice, "weight",
+                     (int)p->weight, "connected", vlink_upstream_connected(u), "depth",
+                     (int)vlink_upstream_depth(u));
 }
 
 json_t *vlink_view_link(const struct net_link *n)
@@ -115,5 +128,11 @@ json_t *vlink_view_link(const struct net_link *n)
     json_object_set_new(o, "down", way_of(n, VLINK_DOWN));
     json_object_set_new(o, "ports", ports);
     json_object_set_new(o, "tenants", tenants);
+    if (n->tenants)
+        json_object_set_new(o, "door", json_string(vlink_tenants_path(n->tenants)));
+    if (n->upstream)
+        json_object_set_new(o, "parent", parent_of(n->upstream));
+    if (n->program)
+        json_object_set_new(o, "program", json_string(vlink_program_path(n->program)));
     return o;
 }
