@@ -42,7 +42,7 @@ const struct key keys[] = {
     { "=", "=", false, COMMAND_LAYERS, COMMAND_ADD, 1, "a layer more at most" },
     { "+", "+", false, COMMAND_LAYERS, COMMAND_ADD, 1, "a layer more at most" },
     { "O", "O", false, COMMAND_HAND_OVER, COMMAND_SET, 0,
-      "hand over to the player whose address and code are in the clipboard" },
+      "hand over to whom the clipboard names" },
     { "H", "H", false, COMMAND_HELP, COMMAND_TOGGLE, 0, "this list" },
     { "?", "?", false, COMMAND_HELP, COMMAND_TOGGLE, 0, "this list" },
     { "/", "/", false, COMMAND_HELP, COMMAND_TOGGLE, 0, "this list" }, /* '?' without Shift */
