@@ -41,8 +41,7 @@ const struct key keys[] = {
     { "-", "-", false, COMMAND_LAYERS, COMMAND_ADD, -1, "a layer less at most" },
     { "=", "=", false, COMMAND_LAYERS, COMMAND_ADD, 1, "a layer more at most" },
     { "+", "+", false, COMMAND_LAYERS, COMMAND_ADD, 1, "a layer more at most" },
-    { "O", "O", false, COMMAND_HAND_OVER, COMMAND_SET, 0,
-      "hand over to whom the clipboard names" },
+    { "O", "O", false, COMMAND_HAND_OVER, COMMAND_SET, 0, "hand over to whom the clipboard names" },
     { "H", "H", false, COMMAND_HELP, COMMAND_TOGGLE, 0, "this list" },
     { "?", "?", false, COMMAND_HELP, COMMAND_TOGGLE, 0, "this list" },
     { "/", "/", false, COMMAND_HELP, COMMAND_TOGGLE, 0, "this list" }, /* '?' without Shift */

@@ -12,6 +12,8 @@
 
 #define VOLUME_MAX 130 /* percent */
 
+static const char used_here[] = "it is used here again"; /* why a hand-over is given up */
+
 /* ---- commands ---- */
 
 static void say(struct app *a, const char *format, const char *what)
@@ -91,6 +93,7 @@ static int set_paused(struct app *a, const struct command *c)
     if (wish == a->paused)
         return 0;
     a->paused = wish;
+    hand_over_cancel(a, used_here);
     if (wish)
         player_suspend(a->player);
     return wish ? session_pause(a->session) : session_resume(a->session);
@@ -99,12 +102,14 @@ static int set_paused(struct app *a, const struct command *c)
 static int go_live(struct app *a)
 {
     a->paused = false;
+    hand_over_cancel(a, used_here);
     return session_live(a->session);
 }
 
 static int seek(struct app *a, const struct command *c, char *why, size_t why_size)
 {
     if (session_seek(a->session, c->value, why, why_size) == 0) {
+        hand_over_cancel(a, used_here);
         a->paused = false;
         return 0;
     }
@@ -195,8 +200,6 @@ int app_obey(struct app *a, const struct command *c, char *why, size_t why_size)
 
     if (take_over_waits(a) && needs_session(c->kind))
         return wrong(why, why_size, "another player's session is waited for");
-    if (c->kind == COMMAND_PAUSE || c->kind == COMMAND_SEEK || c->kind == COMMAND_LIVE)
-        hand_over_cancel(a, "it is used here again");
 
     switch (c->kind) {
     case COMMAND_NONE:
