@@ -11,6 +11,7 @@
 /* clang-format off */
 static const struct vmm_command *const commands[] = {
     &vmm_command_image,
+    &vmm_command_up,
     &vmm_command_down,
     &vmm_command_ps,
     &vmm_command_exec,

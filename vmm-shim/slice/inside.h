@@ -59,7 +59,8 @@ struct vmm_keeper {
     ev_timer rt_tick, limit;
     ev_signal term, interrupt;
     struct vmm_member member[VMM_NODES_MAX];
-    bool commands_begun;
+    bool all_begun; /* also those that wait for the others */
+    ev_timer others_limit;
     unsigned exec_count;
 };
 
@@ -87,7 +88,8 @@ void vmm_members_start(struct vmm_keeper *k);
 void vmm_members_stop(struct vmm_keeper *k); /* vmm_keeper_check_end() when each has ended */
 bool vmm_members_all_gone(const struct vmm_keeper *k);
 void vmm_members_free(struct vmm_keeper *k);
-/* Commands of nodes that are ready: all that are not `after_all`, then the others. */
+/* Commands: all that are not `after_all`, and when each of those has said something or a second has
+ * passed, the others. */
 void vmm_members_run(struct vmm_keeper *k);
 
 #endif

@@ -169,6 +169,7 @@ void vmm_keeper_stop(struct vmm_keeper *k, const char *format, ...)
     vmm_keeper_enter(k, VMM_PHASE_STOPPING);
     ev_timer_stop(k->loop, &k->limit);
     ev_timer_stop(k->loop, &k->rt_tick);
+    ev_timer_stop(k->loop, &k->others_limit);
     vmm_members_stop(k);
     vmm_keeper_check_end(k);
 }

@@ -74,6 +74,7 @@ struct vmm_member {
     char why[VMM_WHY_MAX]; /* DEAD: what was seen */
     char kernel[128];      /* what its agent said of itself */
     int output;            /* descriptor of output.log */
+    bool spoke;            /* its command has printed something */
     uint64_t exec_id;      /* of the agent, while its command runs */
     bool moving;           /* QEMU's end or a lost agent is expected: move/ sets it */
 };

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define STOP_PATIENCE_S 2.0   /* for a guest to power off before it is killed */
+#define OTHERS_BEGIN_S 1.0    /* after this, who says nothing is taken to have begun */
 #define OUTPUT_MAX (64 << 20) /* bytes of output.log; what comes after that is dropped */
 
 const char *vmm_member_state_name(enum vmm_member_state state)
@@ -55,6 +56,8 @@ struct vmm_member *vmm_keeper_asked(struct vmm_keeper *k, struct vmm_call *call,
                          name ? name : "", names);
     return NULL;
 }
+
+static void run_rest_if_all_spoke(struct vmm_keeper *k);
 
 static void check_all_ready(struct vmm_keeper *k)
 {
@@ -117,6 +120,7 @@ void vmm_member_done(struct vmm_member *m, int code)
     vmm_keeper_say(k, "%s: %s has ended with %d", m->node->name, m->node->run[0], code);
     if (m->node->result)
         vmm_keeper_enter(k, VMM_PHASE_RESULT);
+    run_rest_if_all_spoke(k);
 }
 
 /* A part of its command's output: into output.log, and to who waits for a result. */
@@ -132,6 +136,8 @@ void vmm_member_output(struct vmm_member *m, json_t *part)
     }
     if (m->node->result)
         vmm_keeper_show(m->keeper, part);
+    m->spoke = true;
+    run_rest_if_all_spoke(m->keeper);
 }
 
 int vmm_member_exit_code(json_t *m)
@@ -191,14 +197,49 @@ static void run_command(struct vmm_member *m)
         vmm_confined_go(m);
 }
 
+static void run_those(struct vmm_keeper *k, bool after_all)
+{
+    for (size_t i = 0; i < k->topology->n_nodes; i++) {
+        struct vmm_member *m = &k->member[i];
+        if (m->node->n_run && m->node->after_all == after_all && m->state == VMM_MEMBER_READY)
+            run_command(m);
+    }
+}
+
+static void run_rest(struct vmm_keeper *k)
+{
+    ev_timer_stop(k->loop, &k->others_limit);
+    if (k->all_begun || k->phase >= VMM_PHASE_STOPPING)
+        return;
+    k->all_begun = true;
+    run_those(k, true);
+}
+
+/* A server that was started and says nothing yet may not listen yet. */
+static void run_rest_if_all_spoke(struct vmm_keeper *k)
+{
+    if (k->phase < VMM_PHASE_READY || k->all_begun)
+        return;
+    for (size_t i = 0; i < k->topology->n_nodes; i++)
+        if (k->member[i].state == VMM_MEMBER_RUNNING && !k->member[i].spoke)
+            return;
+    run_rest(k);
+}
+
+static void on_others_limit(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)events;
+    run_rest(w->data);
+}
+
 void vmm_members_run(struct vmm_keeper *k)
 {
-    for (int after = 0; after < 2; after++)
-        for (size_t i = 0; i < k->topology->n_nodes; i++) {
-            struct vmm_member *m = &k->member[i];
-            if (m->node->n_run && m->node->after_all == after && m->state == VMM_MEMBER_READY)
-                run_command(m);
-        }
+    run_those(k, false);
+    ev_timer_init(&k->others_limit, on_others_limit, OTHERS_BEGIN_S, 0);
+    k->others_limit.data = k;
+    ev_timer_start(k->loop, &k->others_limit);
+    run_rest_if_all_spoke(k);
 }
 
 /* A guest's threads are there: they get their policy. */
