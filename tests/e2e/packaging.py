@@ -43,7 +43,8 @@ def missing(root):
     wanted += [f"share/zsh/site-functions/_{p}" for p in PROGRAMS if p != "qlog-explain"]
     wanted += ["lib/systemd/system/svc-server.service",
                "lib/sysusers.d/svc-server.conf", "lib/sysctl.d/50-svc-server.conf",
-               "share/doc/svc-suite/examples/svc-server.yaml"]
+               "share/doc/svc-suite/examples/svc-server.yaml", "share/doc/svc-suite/examples/traces/lte-fading.mm",
+               "share/svc-suite/media/small.ivf"]
     return [w for w in wanted if not os.path.exists(os.path.join(root, w))]
 
 
@@ -140,6 +141,14 @@ def dependency_rules():
     yield f"debian/control lacks {sorted(needed - declared)}", needed <= declared
 
 
+def slice_rules(root):
+    """An installed vmm-shim reads the installed examples, with what is known of systems."""
+    for name in ("two-path", "four-systems", "real-time", "slice-a"):
+        done = run(os.path.join(root, "bin/vmm-shim"), "match",
+                   os.path.join(root, "share/doc/svc-suite/examples", name + ".yaml"))
+        yield f"installed {name}.yaml: {done.stderr}", done.returncode == 0 and done.stdout
+
+
 def main():
     root = install(os.path.join(material.folder("packaging"), "root"))
     unit = os.path.join(root, "lib/systemd/system/svc-server.service")
@@ -147,7 +156,8 @@ def main():
     rules = [(f"installed: {lacks} missing", not lacks),
              (f"exposed: {exposed} tenths", exposed is None or exposed <= EXPOSURE_MAX)]
     os.chdir(material.ROOT)
-    rules += [*completion_rules(root), *page_rules(root), *dependency_rules(), *call_rules(unit)]
+    rules += [*completion_rules(root), *page_rules(root), *dependency_rules(), *call_rules(unit),
+              *slice_rules(root)]
     for rule, holds in rules:
         if not holds:
             print("WRONG:", rule)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LEVELS_MAX 5 /* folders between an executable and the root of its build tree */
+#define LEVELS_MAX 3 /* folders between an executable and the root of its build tree */
 
 /* Where the executable is, and the tree that it was built in, if it is still there. */
 struct place {

@@ -197,7 +197,7 @@ static int build_list(struct builder *b, unsigned depth, struct made *out)
     if (!node)
         return -1;
     for (;;) {
-        struct made made;
+        struct made made = { 0 };
         if (next_event(b) < 0)
             return -1;
         if (b->event.type == YAML_SEQUENCE_END_EVENT)
@@ -266,7 +266,7 @@ static int build_map(struct builder *b, unsigned depth, struct made *out)
         return -1;
     for (;;) {
         struct vmm_yaml_item item;
-        struct made made;
+        struct made made = { 0 };
         bool is_merge = false;
         if (next_event(b) < 0)
             return -1;
@@ -323,7 +323,7 @@ static int build(struct builder *b, unsigned depth, struct made *out)
 
 static int build_document(struct builder *b)
 {
-    struct made made;
+    struct made made = { 0 };
     do { /* start of the stream, then of the document */
         if (next_event(b) < 0)
             return -1;
