@@ -49,6 +49,7 @@ extern const struct vmm_command vmm_command_exec;
 extern const struct vmm_command vmm_command_logs;
 extern const struct vmm_command vmm_command_link;
 extern const struct vmm_command vmm_command_match;
+extern const struct vmm_command vmm_command_rt;
 extern const struct vmm_command vmm_command_stats;
 
 #endif

@@ -18,6 +18,7 @@ static const struct vmm_command *const commands[] = {
     &vmm_command_logs,
     &vmm_command_link,
     &vmm_command_match,
+    &vmm_command_rt,
     &vmm_command_stats,
     NULL,
 };

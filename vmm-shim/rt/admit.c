@@ -48,7 +48,7 @@ static uint32_t fifo_asked(const struct vmm_real_time *rt, const struct vmm_shar
 
 static struct vmm_claim claim_of(const char *slice, const char *node,
                                  const struct vmm_real_time *rt, const struct vmm_share *share,
-                                 unsigned threads)
+                                 unsigned threads, bool guest)
 {
     struct vmm_claim c = { .policy = rt->policy, .threads = threads ? threads : 1 };
     snprintf(c.slice, sizeof c.slice, "%s", slice);
@@ -62,7 +62,7 @@ static struct vmm_claim claim_of(const char *slice, const char *node,
     } else if (rt->policy == VMM_POLICY_DEADLINE) {
         struct vmm_sched loop = vmm_sched_plan(rt, VMM_ROLE_MAIN, 0);
         c.real_time_ppm = c.threads * ratio_ppm(rt->budget_ns, rt->period_ns);
-        if (c.real_time_ppm)
+        if (c.real_time_ppm && guest) /* QEMU's main loop */
             c.real_time_ppm += ratio_ppm(loop.budget_ns, loop.period_ns);
         c.demand_ppm = c.real_time_ppm;
     }
@@ -109,12 +109,13 @@ size_t vmm_claims_of(const struct vmm_topology *t, uint32_t real_time_ppm, struc
         if (node->kind == VMM_NAMESPACE)
             continue;
         unsigned threads = node->kind == VMM_GUEST ? node->vcpus : 1;
-        out[n] = claim_of(t->name, node->name, &node->real_time, &node->share, threads);
+        out[n] = claim_of(t->name, node->name, &node->real_time, &node->share, threads,
+                          node->kind == VMM_GUEST);
         out[n].memory_bytes = memory_of(node);
         index[n++] = i;
     }
     if (t->network.policy != VMM_POLICY_NONE) {
-        out[n] = claim_of(t->name, "network", &t->network, &none, 1);
+        out[n] = claim_of(t->name, "network", &t->network, &none, 1, false);
         index[n++] = VMM_NODES_MAX;
     }
     divide(out, n, real_time_ppm);

@@ -86,6 +86,10 @@ static void make_claims(struct vmm_rt *r)
     for (size_t i = 0; i < r->n_claims; i++) {
         struct vmm_claim *c = &r->claim[i];
         r->index[i] = index[i] == VMM_NODES_MAX ? t->n_nodes : index[i];
+        if (r->index[i] == t->n_nodes && r->member[t->n_nodes].share.cpus) {
+            c->cpus = r->member[t->n_nodes].share.cpus; /* of `rt set`: no key of the topology */
+            c->chosen = false;
+        }
         for (size_t k = 0; k < n_before; k++)
             if (strcmp(before[k].node, c->node) == 0 && c->chosen && before[k].chosen &&
                 before[k].threads == c->threads)
@@ -274,6 +278,20 @@ static bool has_ended(pid_t pid, pid_t tid)
     return access(path, F_OK) < 0;
 }
 
+/* Of a process that is no guest one thread is under DEADLINE: each more would take its bandwidth
+ * again. The network's own; a confined process's command, the first child of its init. 0: none yet.
+ */
+static pid_t deadline_thread(const struct vmm_rt *r, size_t i, const struct vmm_thread *t, int n)
+{
+    pid_t init = r->member[i].pid;
+    if (i == r->t->n_nodes)
+        return init;
+    for (int k = 0; k < n; k++)
+        if (t[k].tid == t[k].process && t[k].tid != init)
+            return t[k].tid;
+    return 0;
+}
+
 static int apply_threads(struct vmm_rt *r, size_t i, char *why, size_t why_size)
 {
     struct member *m = &r->member[i];
@@ -288,6 +306,11 @@ static int apply_threads(struct vmm_rt *r, size_t i, char *why, size_t why_size)
     if (m->rt.policy == VMM_POLICY_FIFO && !r->host.rt_groups &&
         bound_by_rttime(m, why, why_size) < 0)
         return -1;
+    if (m->rt.policy == VMM_POLICY_DEADLINE && !m->guest) {
+        pid_t only = deadline_thread(r, i, thread, n);
+        for (int k = 0; k < n; k++)
+            thread[k].role = thread[k].tid == only ? VMM_ROLE_THREAD : VMM_ROLE_HELPER;
+    }
     /* The main loop before the vCPUs: never may one of them stand above it. */
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < n; k++) {
@@ -372,6 +395,15 @@ int vmm_rt_set(struct vmm_rt *r, size_t node, const char *words, char *why, size
     return -1;
 }
 
+/* Threads that a process has made since: guests' vCPUs are known, a process's are not. */
+static void renew(struct vmm_rt *r, size_t i)
+{
+    const struct member *m = &r->member[i];
+    char ignored[VMM_WHY_MAX];
+    if (m->pid && m->applied && !m->guest && m->rt.policy != VMM_POLICY_NONE)
+        apply_threads(r, i, ignored, sizeof ignored);
+}
+
 /* Measured since the last look; half of it counts, as pictures come in bursts. */
 static bool measure(struct vmm_rt *r, size_t i)
 {
@@ -402,8 +434,10 @@ int vmm_rt_tick(struct vmm_rt *r)
     uint64_t was[MEMBERS_MAX];
     int moved = 0;
     for (size_t i = 0; i <= r->t->n_nodes; i++)
-        if (r->member[i].pid)
+        if (r->member[i].pid) {
+            renew(r, i);
             news |= measure(r, i);
+        }
     if (!news)
         return 0;
     for (size_t i = 0; i < r->n_claims; i++)

@@ -265,7 +265,7 @@ static size_t add_tasks(pid_t pid, struct vmm_thread *out, size_t max)
     size_t have = 0;
     for (int i = 0; i < n && have < max; i++) {
         struct vmm_thread *t = &out[have++];
-        *t = (struct vmm_thread){ .tid = tid[i], .role = VMM_ROLE_THREAD };
+        *t = (struct vmm_thread){ .tid = tid[i], .role = VMM_ROLE_THREAD, .process = pid };
         read_line(pid, tid[i], "comm", t->name, sizeof t->name);
     }
     return have;

@@ -51,6 +51,7 @@ struct vmm_thread {
     pid_t tid;
     enum vmm_role role;
     char name[VMM_THREAD_NAME_MAX];
+    pid_t process;
 };
 
 /*

@@ -265,21 +265,24 @@ static void deadline_stays(void **state)
     node(t, "n", VMM_POLICY_NONE);
     struct vmm_rt *r = must_open(t);
     pid_t child = child_that(false);
-    must_start(r, 0, child);
-    assert_int_equal(
-        vmm_rt_set(r, 0, "policy=deadline,budget=2ms,period=40ms,pin=0", why, sizeof why), -1);
+    must_start(r, VMM_RT_NETWORK, child);
+    assert_int_equal(vmm_rt_set(r, VMM_RT_NETWORK, "policy=deadline,budget=2ms,period=40ms,cpus=0",
+                                why, sizeof why),
+                     -1);
     assert_says(why, "DEADLINE cannot be pinned");
-    if (vmm_rt_set(r, 0, "policy=deadline,budget=2ms,period=40ms", why, sizeof why) < 0)
+    if (vmm_rt_set(r, VMM_RT_NETWORK, "policy=deadline,budget=2ms,period=40ms", why, sizeof why) <
+        0)
         fail_msg("%s", why);
-    json_t *j = vmm_rt_report(r, 0), *th = json_array_get(json_object_get(j, "threads"), 0);
+    json_t *j = vmm_rt_report(r, VMM_RT_NETWORK),
+           *th = json_array_get(json_object_get(j, "threads"), 0);
     assert_string_equal(json_string_value(json_object_get(th, "policy")), "deadline");
     assert_true(json_real_value(json_object_get(th, "budget_ms")) == 2.0);
     json_decref(j);
-    assert_int_equal(vmm_rt_set(r, 0, "policy=none", why, sizeof why), -1);
+    assert_int_equal(vmm_rt_set(r, VMM_RT_NETWORK, "policy=none", why, sizeof why), -1);
     assert_says(why, "stay so until they end");
     end(child);
-    vmm_rt_stopped(r, 0);
-    assert_int_equal(vmm_rt_set(r, 0, "policy=none", why, sizeof why), 0);
+    vmm_rt_stopped(r, VMM_RT_NETWORK);
+    assert_int_equal(vmm_rt_set(r, VMM_RT_NETWORK, "policy=none", why, sizeof why), 0);
     vmm_rt_close(r);
     free(t);
 }
