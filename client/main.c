@@ -6,11 +6,11 @@
 #include "joint.h"
 #include "keys.h"
 #include "log.h"
+#include "quiet.h"
 #include "version.h"
 
 #include <ev.h>
 #include <jansson.h>
-#include <libavutil/log.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -499,7 +499,7 @@ int main(int argc, char **argv)
     }
     log_set_level(app.args.log);
     signal(SIGPIPE, SIG_IGN);
-    av_log_set_level(AV_LOG_QUIET); /* what its parts have to say we say */
-    signal(SIGXFSZ, SIG_IGN);       /* a file that may grow no more is an error like a full disk */
+    quiet_libraries();
+    signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error like a full disk */
     return play(&app);
 }

@@ -7,10 +7,8 @@
 #include "log.h"
 #include "sound_out.h"
 #include "sound_plan.h"
+#include "sound_stretch.h"
 
-#include <libavutil/channel_layout.h>
-#include <libavutil/opt.h>
-#include <libswresample/swresample.h>
 #include <opus/opus.h>
 
 #include <math.h>
@@ -34,8 +32,8 @@ struct sound {
     struct sound_config cfg;
     OpusDecoder *opus;
     struct sound_out *out;
-    struct SwrContext *swr; /* NULL: there is none, sound is played as it is */
-    struct packet *packets; /* by rising pts */
+    struct sound_stretch *stretch; /* NULL: there is none, sound is played as it is */
+    struct packet *packets;        /* by rising pts */
     size_t n;
     bool started;
     int64_t next_us, frame_us, concealed_us;
@@ -45,19 +43,6 @@ struct sound {
     double speed, more; /* more: samples that are still to be put in, less than one */
     int16_t samples[SAMPLES_MAX * 2], stretched[STRETCHED_MAX * 2];
 };
-
-/* One that is at work at speed 1 too, so that nothing is heard of its being switched on. */
-static void open_resampler(struct sound *s)
-{
-    AVChannelLayout layout;
-    av_channel_layout_default(&layout, s->cfg.channels);
-    if (swr_alloc_set_opts2(&s->swr, &layout, AV_SAMPLE_FMT_S16, (int)s->cfg.rate, &layout,
-                            AV_SAMPLE_FMT_S16, (int)s->cfg.rate, 0, NULL) < 0)
-        return;
-    av_opt_set_int(s->swr, "flags", SWR_FLAG_RESAMPLE, 0);
-    if (swr_init(s->swr) < 0)
-        swr_free(&s->swr);
-}
 
 int sound_new(struct sound **out, const struct sound_config *cfg, char *why, size_t why_size)
 {
@@ -80,7 +65,7 @@ int sound_new(struct sound **out, const struct sound_config *cfg, char *why, siz
     }
     s->cfg = *cfg;
     s->speed = 1;
-    open_resampler(s);
+    s->stretch = sound_stretch_new(cfg->rate, cfg->channels);
     s->frame_us = 20000;
     s->volume = 100;
     *out = s;
@@ -92,7 +77,7 @@ void sound_free(struct sound *s)
     if (!s)
         return;
     sound_out_free(s->out);
-    swr_free(&s->swr);
+    sound_stretch_free(s->stretch);
     if (s->opus)
         opus_decoder_destroy(s->opus);
     free(s->packets);
@@ -125,7 +110,7 @@ static void drop_first(struct sound *s)
 /* How long until what would be queued now is heard. */
 static int64_t queued_us(struct sound *s, int64_t now)
 {
-    const int64_t inside = s->swr ? swr_get_delay(s->swr, 1000000) : 0;
+    const int64_t inside = s->stretch ? sound_stretch_delay(s->stretch) : 0;
     return sound_out_delay(s->out, now) + inside;
 }
 
@@ -141,17 +126,15 @@ static void set_loudness(struct sound *s, size_t n)
 
 static void queue_samples(struct sound *s, int frames, int64_t now)
 {
-    const uint8_t *in = (const uint8_t *)s->samples;
-    uint8_t *out = (uint8_t *)s->stretched;
-    const int most = frames + frames / 8;
     set_loudness(s, (size_t)frames * s->cfg.channels);
-    if (s->swr) {
+    if (s->stretch) {
         s->more += (1 / s->speed - 1) * frames; /* and what was too little for a sample before */
         const int more = (int)lround(s->more);
         s->more -= more;
-        if (swr_set_compensation(s->swr, more, frames + more) >= 0) {
-            const int got = swr_convert(s->swr, &out, most, &in, frames);
-            sound_out_write(s->out, s->stretched, got > 0 ? (size_t)got : 0, now);
+        const int got = sound_stretch_run(s->stretch, s->samples, frames, more, s->stretched,
+                                          frames + frames / 8);
+        if (got >= 0) {
+            sound_out_write(s->out, s->stretched, (size_t)got, now);
             return;
         }
     }

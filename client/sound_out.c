@@ -1,9 +1,7 @@
-/* sound_out.c - see sound_out.h. The card's thread calls on_card; the device's lock is the lock. */
+/* sound_out.c - see sound_out.h. The card's thread calls on_card; the card's lock is the lock. */
 #include "sound_out.h"
 
-#include "log.h"
-
-#include <SDL.h>
+#include "sound_card.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +13,7 @@
 
 struct sound_out {
     struct sound_out_config cfg;
-    SDL_AudioDeviceID device; /* 0: the clock plays */
+    struct sound_card *card; /* NULL: the clock plays */
     int64_t period_us;
     size_t period; /* samples of each channel */
     int16_t *ring;
@@ -31,18 +29,6 @@ static int64_t clock_us(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void lock(const struct sound_out *o)
-{
-    if (o->device)
-        SDL_LockAudioDevice(o->device);
-}
-
-static void unlock(const struct sound_out *o)
-{
-    if (o->device)
-        SDL_UnlockAudioDevice(o->device);
 }
 
 /* The card takes `frames`; `to` may be NULL. */
@@ -66,11 +52,10 @@ static void note_time(struct sound_out *o, int64_t now, int64_t period_us)
     o->running = true;
 }
 
-static void on_card(void *user, uint8_t *stream, int len)
+static void on_card(void *user, int16_t *samples, size_t frames)
 {
     struct sound_out *o = user;
-    const size_t frames = (size_t)len / (o->cfg.channels * sizeof(int16_t));
-    pull(o, (int16_t *)(void *)stream, frames);
+    pull(o, samples, frames);
     note_time(o, clock_us(), (int64_t)frames * 1000000 / o->cfg.rate);
 }
 
@@ -83,7 +68,7 @@ static int64_t asked_at(const struct sound_out *o, uint64_t n)
 /* No card: what it would have asked for until now. */
 static void play_by_clock(struct sound_out *o, int64_t now)
 {
-    if (o->device)
+    if (o->card)
         return;
     if (!o->running || now - o->asked_us > SOUND_OUT_QUEUE_US) {
         o->began_us = o->asked_us = now;
@@ -94,28 +79,6 @@ static void play_by_clock(struct sound_out *o, int64_t now)
         o->asked_us = next;
         pull(o, NULL, o->period);
     }
-}
-
-static void open_card(struct sound_out *o)
-{
-    SDL_AudioSpec got, want = { .freq = (int)o->cfg.rate,
-                                .format = AUDIO_S16SYS,
-                                .channels = o->cfg.channels,
-                                .samples = (uint16_t)o->period,
-                                .callback = on_card,
-                                .userdata = o };
-    if (SDL_InitSubSystem(SDL_INIT_AUDIO) != 0) {
-        log_text(LOG_LEVEL_WARN, "no sound: %s", SDL_GetError());
-        return;
-    }
-    o->device = SDL_OpenAudioDevice(NULL, 0, &want, &got, SDL_AUDIO_ALLOW_SAMPLES_CHANGE);
-    if (!o->device) {
-        log_text(LOG_LEVEL_WARN, "no sound: %s", SDL_GetError());
-        return;
-    }
-    o->period = got.samples;
-    o->period_us = (int64_t)o->period * 1000000 / o->cfg.rate;
-    SDL_PauseAudioDevice(o->device, 0);
 }
 
 struct sound_out *sound_out_new(const struct sound_out_config *cfg)
@@ -131,9 +94,10 @@ struct sound_out *sound_out_new(const struct sound_out_config *cfg)
     o->cfg = *cfg;
     o->cap = cap;
     o->period = cfg->quick ? PERIOD_QUICK : PERIOD;
-    o->period_us = (int64_t)o->period * 1000000 / cfg->rate;
     if (cfg->device)
-        open_card(o);
+        o->card = sound_card_open(cfg->rate, cfg->channels, &o->period, on_card, o);
+    o->period_us = (int64_t)o->period * 1000000 / cfg->rate;
+    sound_card_start(o->card);
     return o;
 }
 
@@ -141,8 +105,7 @@ void sound_out_free(struct sound_out *o)
 {
     if (!o)
         return;
-    if (o->device)
-        SDL_CloseAudioDevice(o->device);
+    sound_card_close(o->card);
     free(o->ring);
     free(o);
 }
@@ -151,20 +114,20 @@ void sound_out_write(struct sound_out *o, const int16_t *samples, size_t frames,
 {
     const size_t channels = o->cfg.channels;
     play_by_clock(o, now_us);
-    lock(o);
+    sound_card_lock(o->card);
     for (size_t i = 0; i < frames && o->n < o->cap; i++, o->n++)
         memcpy(o->ring + (o->head + o->n) % o->cap * channels, samples + i * channels,
                channels * sizeof *samples);
-    unlock(o);
+    sound_card_unlock(o->card);
 }
 
 int64_t sound_out_delay(struct sound_out *o, int64_t now_us)
 {
     play_by_clock(o, now_us);
-    lock(o);
+    sound_card_lock(o->card);
     const int64_t asked = o->running ? o->asked_us : now_us;
     const int64_t queue = (int64_t)o->n * 1000000 / o->cfg.rate;
-    unlock(o);
+    sound_card_unlock(o->card);
     /* what it took last has been heard two periods after it asked */
     const int64_t card = asked + 2 * o->period_us - now_us;
     return (card > 0 ? card : 0) + queue + o->cfg.extra_us;
@@ -172,7 +135,7 @@ int64_t sound_out_delay(struct sound_out *o, int64_t now_us)
 
 void sound_out_clear(struct sound_out *o)
 {
-    lock(o);
+    sound_card_lock(o->card);
     o->n = 0;
-    unlock(o);
+    sound_card_unlock(o->card);
 }

@@ -1,5 +1,5 @@
 /*
- * codec.h - what a codec library has to give: one table per backend, all listed in codec.c.
+ * codec.h - what a codec library has to give: one table per backend, all listed in codecs.c.
  *
  * encoder.c and decoder.c do what is the same for all (structure, rates, dependencies, the
  * tracker); a backend turns pictures into bytes under given references and quantizers, and back.
@@ -43,6 +43,7 @@ struct svc_codec {
 };
 
 extern const struct svc_codec svc_codec_av1, svc_codec_vp9, svc_codec_h264;
+extern const struct svc_codec *const svc_codec_all[]; /* NULL-ended */
 /* By name, or by the beginning of an RFC 6381 string; NULL: no such. */
 const struct svc_codec *svc_codec_find(const char *name);
 /* Width of a pixel over its height is num / den; about square, or 0: square. */

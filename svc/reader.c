@@ -4,10 +4,9 @@
  * Opening reads the file once from end to end: rates need it, and a damaged or shortened file is
  * refused there and not in the middle of a transmission.
  */
-#include "container.h"
+#include "demux.h"
 #include "parse.h"
 
-#include <libavformat/avformat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #define AUDIO_LEAD_MAX_US 200000
 #define OBU_FPS 30 /* of files that say nothing */
 #define FPS_MAX 1000
+#define RATIO_MAX 100000 /* of a measured rate's terms */
 #define HEAD_BYTES 64
 #define AGAIN 1
 #define WINDOW_PARTS 10 /* the largest rate is that over a second which slides by a tenth */
@@ -26,9 +26,8 @@ struct svc_reader {
     char *path;
     enum svc_container container;
     uint64_t n_promised; /* packets that an IVF header announces, 0: not said */
-    AVFormatContext *av;
-    int video, audio; /* stream indexes, audio -1: none */
-    AVPacket *pkt;
+    struct svc_demux *demux;
+    struct svc_demux_packet pkt;
     struct svc_stream_info info;
     struct svc_parser parser;
     bool parsing; /* the parser is initialised */
@@ -53,35 +52,25 @@ static void explain(const struct svc_reader *r, const char *what, char *why, siz
 
 static int open_streams(struct svc_reader *r)
 {
-    avformat_close_input(&r->av);
-    const AVInputFormat *format = av_find_input_format(svc_container_demuxer(r->container));
-    AVDictionary *options = NULL;
+    svc_demux_close(r->demux);
+    const int err = svc_demux_open(&r->demux, r->path, r->container);
 
-    if (r->container == SVC_MP4) /* else the last sound is cut off together with the first's lead */
-        av_dict_set(&options, "ignore_editlist", "1", 0);
-    const int err = avformat_open_input(&r->av, r->path, format, &options);
-
-    av_dict_free(&options);
-    if (err < 0)
-        return err == AVERROR(ENOENT) || err == AVERROR(EACCES) || err == AVERROR(EISDIR)
-                   ? SVC_ERR_FILE
-                   : SVC_ERR_FORMAT;
-    r->video = r->audio = -1;
-    for (unsigned i = 0; i < r->av->nb_streams; i++) {
-        const AVCodecParameters *par = r->av->streams[i]->codecpar;
-
-        if (par->codec_type == AVMEDIA_TYPE_VIDEO && r->video < 0)
-            r->video = (int)i;
-        if (par->codec_id == AV_CODEC_ID_OPUS && r->audio < 0)
-            r->audio = (int)i;
-    }
-    if (r->video < 0 || r->parsing)
-        return r->video < 0 ? SVC_ERR_FORMAT : 0;
-    const AVCodecParameters *par = r->av->streams[r->video]->codecpar;
+    if (err < 0 || r->parsing)
+        return err;
+    const struct svc_demux_info *info = svc_demux_info(r->demux);
 
     r->parsing = true;
-    return svc_parser_init(&r->parser, par->codec_id, par->extradata,
-                           par->extradata_size > 0 ? (size_t)par->extradata_size : 0);
+    return svc_parser_init(&r->parser, info->codec, info->extradata, info->extradata_len);
+}
+
+__extension__ typedef __int128 wide;
+
+/* a * b / c to the nearest, halves away from 0. c > 0. */
+static int64_t scale(int64_t a, int64_t b, int64_t c)
+{
+    const wide product = (wide)a * b, half = c / 2;
+
+    return (int64_t)((product < 0 ? product - half : product + half) / c);
 }
 
 /* MKV counts in ms; the pictures lie on the grid of the frame rate. */
@@ -89,8 +78,8 @@ static int64_t snap(const struct svc_reader *r, int64_t pts)
 {
     if (!r->info.fps_num)
         return pts;
-    int64_t n = av_rescale(pts, r->info.fps_num, (int64_t)r->info.fps_den * SECOND_US);
-    int64_t grid = av_rescale(n, (int64_t)r->info.fps_den * SECOND_US, r->info.fps_num);
+    int64_t n = scale(pts, r->info.fps_num, (int64_t)r->info.fps_den * SECOND_US);
+    int64_t grid = scale(n, (int64_t)r->info.fps_den * SECOND_US, r->info.fps_num);
     return llabs(grid - pts) <= 1000 ? grid : pts;
 }
 
@@ -106,13 +95,12 @@ static uint32_t rate_den(const struct svc_reader *r)
 
 static int64_t packet_pts(const struct svc_reader *r)
 {
-    const AVStream *st = r->av->streams[r->pkt->stream_index];
-    if (r->container == SVC_OBU_FILE && r->pkt->stream_index == r->video) /* it has no clock */
-        return av_rescale((int64_t)(r->picture - 1 - r->picture_first),
-                          (int64_t)rate_den(r) * SECOND_US, rate_num(r));
-    if (r->pkt->pts == AV_NOPTS_VALUE)
+    if (r->container == SVC_OBU_FILE && r->pkt.video) /* it has no clock */
+        return scale((int64_t)(r->picture - 1 - r->picture_first), (int64_t)rate_den(r) * SECOND_US,
+                     rate_num(r));
+    if (!r->pkt.has_pts)
         return 0;
-    int64_t pts = av_rescale_q(r->pkt->pts, st->time_base, svc_us) - r->pts_base;
+    int64_t pts = r->pkt.pts - r->pts_base;
     return pts < -PTS_MAX_US ? -PTS_MAX_US : pts > PTS_MAX_US ? PTS_MAX_US : pts;
 }
 
@@ -121,9 +109,9 @@ static int take_video(struct svc_reader *r)
     const uint64_t number = r->picture++; /* a damaged one keeps its number */
 
     r->n_parts = r->next_part = 0;
-    if (r->pkt->size < 1 || (r->pkt->flags & AV_PKT_FLAG_CORRUPT))
+    if (r->pkt.len < 1 || r->pkt.corrupt)
         return SVC_ERR_FORMAT;
-    const int n = svc_parse(&r->parser, r->pkt->data, (size_t)r->pkt->size, number, r->parts);
+    const int n = svc_parse(&r->parser, r->pkt.bytes, r->pkt.len, number, r->parts);
 
     if (n < 0)
         return n;
@@ -157,30 +145,24 @@ static int next_packet(struct svc_reader *r, struct svc_packet *out)
         give_part(r, out);
         return 1;
     }
-    if (!r->av)
+    if (!r->demux)
         return SVC_ERR_FORMAT; /* it could not be opened again */
-    for (;;) {
-        av_packet_unref(r->pkt);
-        int av = av_read_frame(r->av, r->pkt);
-        if (av == AVERROR_EOF)
-            return 0;
-        if (av < 0)
-            return SVC_ERR_FORMAT;
-        if (r->pkt->stream_index == r->video) {
-            int err = take_video(r);
-            if (err < 0)
-                return err;
-            give_part(r, out);
-            return 1;
-        }
-        if (r->pkt->stream_index == r->audio && r->pkt->size > 0) {
-            *out = (struct svc_packet){ .kind = SVC_AUDIO,
-                                        .audio = r->pkt->data,
-                                        .audio_len = (size_t)r->pkt->size,
-                                        .pts = packet_pts(r) + r->audio_lead + r->pts_offset };
-            return 1;
-        }
+    const int got = svc_demux_next(r->demux, &r->pkt);
+
+    if (got <= 0)
+        return got;
+    if (r->pkt.video) {
+        const int err = take_video(r);
+        if (err < 0)
+            return err;
+        give_part(r, out);
+        return 1;
     }
+    *out = (struct svc_packet){ .kind = SVC_AUDIO,
+                                .audio = r->pkt.bytes,
+                                .audio_len = r->pkt.len,
+                                .pts = packet_pts(r) + r->audio_lead + r->pts_offset };
+    return 1;
 }
 
 /* What nobody finished ends where it can no longer be read. */
@@ -269,7 +251,7 @@ static void fill_info(struct svc_reader *r, const struct scan *s)
     i->width = s->width[s->spatial_max];
     i->height = s->height[s->spatial_max];
     i->n_pictures = s->pictures;
-    i->duration = s->last_pts + av_rescale(SECOND_US, i->fps_den, i->fps_num);
+    i->duration = s->last_pts + scale(SECOND_US, i->fps_den, i->fps_num);
     r->parser.ops->codec(&r->parser, i, i->codec, sizeof(i->codec));
     snprintf(i->container, sizeof(i->container), "%s", svc_container_name(r->container));
     for (uint8_t t = 0; t < i->n_temporal; t++) {
@@ -286,52 +268,63 @@ static void fill_info(struct svc_reader *r, const struct scan *s)
             };
         }
     }
-    if (r->audio >= 0) {
+    const struct svc_demux_info *told = svc_demux_info(r->demux);
+
+    if (told->has_sound) {
         int64_t lead = r->pts_base - s->first_audio;
         r->audio_lead = lead > 0 && lead < AUDIO_LEAD_MAX_US ? lead : 0;
-        const AVCodecParameters *par = r->av->streams[r->audio]->codecpar;
         i->has_audio = true;
         i->audio_rate = SVC_OPUS_RATE;
-        i->audio_channels = par->ch_layout.nb_channels == 1 ? 1 : 2;
+        i->audio_channels = told->sound_channels;
         i->audio_bitrate_bps = bps(s->audio_bytes, i->duration);
     }
 }
 
-static bool set_rate(struct svc_reader *r, AVRational rate)
+static bool set_rate(struct svc_reader *r, uint32_t num, uint32_t den)
 {
-    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > FPS_MAX)
+    if (num == 0 || den == 0 || num > (uint64_t)den * FPS_MAX)
         return false;
-    r->info.fps_num = (uint32_t)rate.num;
-    r->info.fps_den = (uint32_t)rate.den;
+    r->info.fps_num = num;
+    r->info.fps_den = den;
     return true;
 }
 
-/* As the container has it; false: it has to be measured. */
-static bool told_rate(struct svc_reader *r)
+/* The last convergent of num / den whose terms are at most RATIO_MAX (Knuth, 4.5.3). */
+static void nearest_ratio(uint64_t num, uint64_t den, uint32_t *out_num, uint32_t *out_den)
 {
-    const AVStream *st = r->av->streams[r->video];
+    uint64_t before[2] = { 0, 1 }, now[2] = { 1, 0 };
 
-    if (r->container == SVC_OBU_FILE)
-        return false;
-    if (r->container == SVC_IVF)
-        return set_rate(r, av_inv_q(st->time_base));
-    return set_rate(r, st->avg_frame_rate) || set_rate(r, st->r_frame_rate);
+    while (den) {
+        const uint64_t whole = num / den, rest = num % den;
+        if (whole > RATIO_MAX)
+            break;
+        const uint64_t next[2] = { whole * now[0] + before[0], whole * now[1] + before[1] };
+        if (next[0] > RATIO_MAX || next[1] > RATIO_MAX)
+            break;
+        before[0] = now[0];
+        before[1] = now[1];
+        now[0] = next[0];
+        now[1] = next[1];
+        num = den;
+        den = rest;
+    }
+    *out_num = (uint32_t)now[0];
+    *out_den = (uint32_t)now[1];
 }
 
 /* From the pictures seen. */
 static int measure_rate(struct svc_reader *r, const struct scan *s)
 {
-    AVRational rate = { (int)rate_num(r), (int)rate_den(r) };
+    uint32_t num = rate_num(r), den = rate_den(r);
 
     if (r->info.fps_num)
         return 0;
     if (r->container != SVC_OBU_FILE) {
         if (s->pictures < 2 || s->last_pts <= 0)
             return SVC_ERR_FORMAT;
-        av_reduce(&rate.num, &rate.den, (int64_t)(s->pictures - 1) * SECOND_US, s->last_pts,
-                  100000);
+        nearest_ratio((s->pictures - 1) * SECOND_US, (uint64_t)s->last_pts, &num, &den);
     }
-    return set_rate(r, rate) ? 0 : SVC_ERR_FORMAT;
+    return set_rate(r, num, den) ? 0 : SVC_ERR_FORMAT;
 }
 
 static int scan_file(struct svc_reader *r, const char **what)
@@ -448,7 +441,6 @@ static int check_head(struct svc_reader *r, const char **what)
 
 static int rewind_pass(struct svc_reader *r)
 {
-    av_packet_unref(r->pkt);
     r->n_parts = r->next_part = 0;
     svc_parser_rewind(&r->parser);
     r->picture_first = r->picture;
@@ -463,8 +455,7 @@ int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t
     const char *what = "out of memory";
     int err = SVC_ERR_NOMEM;
     r->path = strdup(path);
-    r->pkt = av_packet_alloc();
-    if (!r->path || !r->pkt)
+    if (!r->path)
         goto refuse;
     err = check_head(r, &what);
     if (err < 0)
@@ -473,7 +464,9 @@ int svc_reader_open(struct svc_reader **out, const char *path, char *why, size_t
     err = open_streams(r);
     if (err < 0)
         goto refuse;
-    told_rate(r);
+    const struct svc_demux_info *told = svc_demux_info(r->demux);
+
+    set_rate(r, told->fps_num, told->fps_den); /* else it has to be measured */
     err = scan_file(r, &what);
     if (err == AGAIN) {
         r->picture = 0;
@@ -514,8 +507,7 @@ void svc_reader_free(struct svc_reader *r)
 {
     if (!r)
         return;
-    avformat_close_input(&r->av);
-    av_packet_free(&r->pkt);
+    svc_demux_close(r->demux);
     svc_parser_fini(&r->parser);
     free(r->path);
     free(r);
