@@ -17,7 +17,7 @@ import material
 PREFIX = "usr/local"
 EXPOSURE_MAX = 12 # tenths of systemd's 0 to 10, where 10 is unsafe
 PROGRAMS = ["svc-server", "svc-player", "svc-encode", "svc-info", "svc-cut", "svc-compare", "svc-load", "svc-token",
-            "vlink", "tvl-echo", "tvl-explain", "qlog-explain"]
+            "vlink", "vmm-shim", "tvl-echo", "tvl-explain", "qlog-explain"]
 
 
 def run(*command, **more):
@@ -86,6 +86,15 @@ def call_rules(unit):
     yield f"the unit forbids {sorted(wanted - allowed)}", len(wanted) > 100 and wanted <= allowed
 
 
+def helps(program):
+    """Options of --help, those of its commands too."""
+    said = run(program, "--help").stdout
+    if re.match(r"usage: \S+ COMMAND", said):
+        for command in re.findall(r"(?m)^  ([a-z][a-z-]*)  ", said):
+            said += run(program, command, "--help").stdout
+    return set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", said))
+
+
 def completes(file, program, *words):
     """What bash offers for the last of `words`."""
     script = f"""
@@ -105,9 +114,13 @@ def completion_rules(root):
         yield "bash completes an option", completes(server, "svc-server", "--obj") == ["--objective"]
         yield "bash completes a value", completes(server, "svc-server", "--objective", "v") == ["video"]
         yield "bash completes a controller", "copa" in completes(server, "svc-server", "--cc", "co")
+        shim = os.path.join(folder, "vmm-shim")
+        yield "bash completes a command", completes(shim, "vmm-shim", "lo") == ["logs"]
+        yield "bash completes a command's option", completes(shim, "vmm-shim", "up", "--det") == ["--detach"]
+        yield "bash completes its value", completes(shim, "vmm-shim", "up", "--accel", "k") == ["kvm"]
         yield "bash completes a file", "run" in completes(server, "svc-server", "--cert", "ru")
     for name in PROGRAMS[:-2]: # tvl-explain has few
-        options = set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", run(os.path.join(root, "bin", name), "--help").stdout))
+        options = helps(os.path.join(root, "bin", name))
         for shell in (os.path.join(folder, name), os.path.join(root, "share/zsh/site-functions/_" + name)):
             with open(shell, encoding="utf-8") as f:
                 text = f.read()
@@ -124,8 +137,7 @@ def page_rules(root):
         page = os.path.join(material.ROOT, "docs", "man", name + ".1")
         with open(page, encoding="utf-8") as f:
             text = f.read().replace("\\-", "-")
-        said = run(os.path.join(root, "bin", name), "--help").stdout
-        options = set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", said))
+        options = helps(os.path.join(root, "bin", name))
         lacking = sorted(o for o in options if not re.search(re.escape(o) + r"(?![a-z-])", text))
         yield f"{name}(1) lacks {lacking}", not lacking
 
