@@ -14,7 +14,7 @@ struct tsc {
     uint64_t factor; /* us per tick, 52 bits after the point */
 };
 
-/* `khz` [1000, 2^32). Rounded down: at 4 GHz a microsecond is lost in twelve days. */
+/* `khz` [1000, 10^7]. Rounded down: at 4 GHz a microsecond is lost in twelve days. */
 static inline struct tsc tsc_make(uint64_t origin, uint64_t khz)
 {
     return (struct tsc){ origin, (UINT64_C(1000) << 52) / khz };
