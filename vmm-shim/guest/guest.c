@@ -324,6 +324,7 @@ static const struct vmm_agent_handler agent_handler = { .on_ready = on_agent_rea
 static int start_qemu(struct vmm_guest *g, char *why, size_t why_size)
 {
     struct vmm_spawn s = { .user = g->config.user,
+                           .locks_memory = g->config.lock_memory,
                            .folder = g->config.folder,
                            .out = -1,
                            .fd = g->fd,

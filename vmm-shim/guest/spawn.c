@@ -6,6 +6,7 @@
  */
 #include "guest/spawn.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -93,12 +94,37 @@ static void enter_network(const struct child *c)
     close(fd);
 }
 
+/* After the change of user: of what was kept, the right to lock memory stays, through exec() too.
+ */
+static void keep_memory_lock(const struct child *c)
+{
+    capng_clear(CAPNG_SELECT_CAPS);
+    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE, CAP_IPC_LOCK);
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_IPC_LOCK, 0, 0) != 0)
+        complain(c, "the right to lock memory");
+}
+
+static bool needs_memory_lock(const struct child *c)
+{
+    struct rlimit l;
+
+    return c->s->locks_memory && geteuid() == 0 && c->uid != 0 &&
+           getrlimit(RLIMIT_MEMLOCK, &l) == 0 && l.rlim_cur != RLIM_INFINITY;
+}
+
 static void change_user(const struct child *c)
 {
+    bool lock = needs_memory_lock(c);
+
+    if (lock && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+        complain(c, "the right to lock memory");
     if (geteuid() == 0 && c->uid != 0 &&
         (setgroups(0, NULL) != 0 || setresgid(c->gid, c->gid, c->gid) != 0 ||
          setresuid(c->uid, c->uid, c->uid) != 0))
         complain(c, "change of user");
+    if (lock)
+        keep_memory_lock(c);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         complain(c, "no new privileges");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != c->parent)

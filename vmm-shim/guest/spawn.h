@@ -27,6 +27,9 @@ struct vmm_spawn {
     const char *netns;
     uint64_t files_max;      /* open descriptors; 0: 1024 */
     uint64_t file_bytes_max; /* size of a file it writes; 0: 1 GiB */
+    /* May lock memory beyond RLIMIT_MEMLOCK: keeps CAP_IPC_LOCK, and no other capability, where we
+     * have it and could not raise the limit. */
+    bool locks_memory;
     uint64_t threads_max; /* of all of this user's processes, if root gives it another; 0: 4096 */
 };
 

@@ -9,6 +9,7 @@
 #include "rt/sched.h"
 #include "rt/words.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct member {
     pid_t vcpu[VMM_THREADS_MAX];
     size_t n_vcpus;
     bool applied;
+    bool pinned;              /* its threads were given CPUs */
     uint64_t cpu_ns, seen_ns; /* of its CPU time, when it was last looked at */
     uint32_t used_ppm;
 };
@@ -147,6 +149,8 @@ static int raise_memlock(const struct vmm_rt *r, char *why, size_t why_size)
     struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY }, now;
     if (!wanted || setrlimit(RLIMIT_MEMLOCK, &all) == 0)
         return 0;
+    if (capng_have_capability(CAPNG_EFFECTIVE, CAP_IPC_LOCK))
+        return 0; /* QEMU is left that one (guest/spawn.h) */
     getrlimit(RLIMIT_MEMLOCK, &now);
     snprintf(why, why_size,
              "memory cannot be locked: RLIMIT_MEMLOCK is %llu KiB and may not be raised: root, or "
@@ -292,6 +296,20 @@ static pid_t deadline_thread(const struct vmm_rt *r, size_t i, const struct vmm_
     return 0;
 }
 
+/* Back to all CPUs, before a policy that wants them. */
+static void unpin(const struct vmm_rt *r, const struct vmm_thread *t, int n)
+{
+    char ignored[VMM_WHY_MAX];
+    for (int k = 0; k < n; k++) {
+        struct vmm_sched s;
+        if (vmm_sched_read(t[k].tid, &s, ignored, sizeof ignored) == 0 &&
+            s.policy != VMM_POLICY_DEADLINE) {
+            s.cpus = r->host.cpus >= VMM_CPUS_MAX ? VMM_CPU_MASK_ALL : (1ull << r->host.cpus) - 1;
+            vmm_sched_apply(t[k].tid, &s, ignored, sizeof ignored);
+        }
+    }
+}
+
 static int apply_threads(struct vmm_rt *r, size_t i, char *why, size_t why_size)
 {
     struct member *m = &r->member[i];
@@ -311,6 +329,9 @@ static int apply_threads(struct vmm_rt *r, size_t i, char *why, size_t why_size)
         for (int k = 0; k < n; k++)
             thread[k].role = thread[k].tid == only ? VMM_ROLE_THREAD : VMM_ROLE_HELPER;
     }
+    if (m->pinned && !cpus)
+        unpin(r, thread, n);
+    m->pinned = cpus != 0;
     /* The main loop before the vCPUs: never may one of them stand above it. */
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < n; k++) {
@@ -344,18 +365,23 @@ int vmm_rt_apply(struct vmm_rt *r, size_t node, const pid_t *vcpus, size_t n_vcp
     return apply_threads(r, i, why, why_size);
 }
 
-/* A real-time share is in the group before a thread needs it, and goes after. */
-static int apply_change(struct vmm_rt *r, size_t i, char *why, size_t why_size)
+/* `before`: what the group was told. A real-time share is there before a thread needs it, and goes
+ * after; CPUs are there before threads are moved to them. */
+static int apply_change(struct vmm_rt *r, size_t i, const struct vmm_group *before, char *why,
+                        size_t why_size)
 {
-    struct member *m = &r->member[i];
-    bool first = m->rt.policy == VMM_POLICY_FIFO;
+    const struct member *m = &r->member[i];
+    struct vmm_group after = group_of(r, i), first = after;
     if (!m->pid)
         return 0;
-    if (first && set_group(r, i, why, why_size) < 0)
+    if (!after.rt_budget_ns) {
+        first.rt_budget_ns = before->rt_budget_ns;
+        first.rt_period_ns = before->rt_period_ns;
+    }
+    if (vmm_cgroup_set(r->groups, m->group, &first, why, why_size) < 0 ||
+        apply_threads(r, i, why, why_size) < 0)
         return -1;
-    if (apply_threads(r, i, why, why_size) < 0)
-        return -1;
-    return first ? 0 : set_group(r, i, why, why_size);
+    return vmm_cgroup_set(r->groups, m->group, &after, why, why_size);
 }
 
 int vmm_rt_set(struct vmm_rt *r, size_t node, const char *words, char *why, size_t why_size)
@@ -382,16 +408,18 @@ int vmm_rt_set(struct vmm_rt *r, size_t node, const char *words, char *why, size
     }
     struct vmm_real_time old_rt = m->rt;
     struct vmm_share old_share = m->share;
+    struct vmm_group before = group_of(r, i), after;
     m->rt = rt;
     m->share = share;
     make_claims(r);
-    if (admit(r, why, why_size) == 0 && apply_change(r, i, why, why_size) == 0)
+    if (admit(r, why, why_size) == 0 && apply_change(r, i, &before, why, why_size) == 0)
         return 0;
+    after = group_of(r, i);
     m->rt = old_rt;
     m->share = old_share;
     make_claims(r);
     admit(r, ignored, sizeof ignored);
-    apply_change(r, i, ignored, sizeof ignored);
+    apply_change(r, i, &after, ignored, sizeof ignored);
     return -1;
 }
 

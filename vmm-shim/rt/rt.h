@@ -29,7 +29,8 @@ struct vmm_rt;
 
 /*
  * `t` is borrowed until vmm_rt_close(). -1: refused, or asked for what this host cannot give; *out
- * is NULL. Raises RLIMIT_MEMLOCK of the caller where a node locks memory: children inherit it.
+ * is NULL. Where a node locks memory, RLIMIT_MEMLOCK of the caller is raised if it may be: children
+ * inherit it.
  */
 int vmm_rt_open(struct vmm_rt **out, const struct vmm_topology *t, const char *root, char *why,
                 size_t why_size);

@@ -121,6 +121,8 @@ static void policies_are_reported(void **state)
     if (vmm_rt_set(r, 1, "policy=none,pin=no", why, sizeof why) < 0)
         fail_msg("%s", why);
     assert_int_equal(sched_getscheduler(plain), SCHED_OTHER);
+    assert_int_equal(vmm_sched_read(plain, &s, why, sizeof why), 0);
+    assert_int_equal(vmm_cpus_count(s.cpus), sysconf(_SC_NPROCESSORS_ONLN));
     end(fast);
     end(plain);
     vmm_rt_close(r);
@@ -280,6 +282,15 @@ static void deadline_stays(void **state)
     json_decref(j);
     assert_int_equal(vmm_rt_set(r, VMM_RT_NETWORK, "policy=none", why, sizeof why), -1);
     assert_says(why, "stay so until they end");
+    end(child);
+    vmm_rt_stopped(r, VMM_RT_NETWORK);
+    /* From pinned FIFO straight to DEADLINE, which may run everywhere. */
+    assert_int_equal(vmm_rt_set(r, VMM_RT_NETWORK, "policy=fifo,cpus=0", why, sizeof why), 0);
+    child = child_that(false);
+    must_start(r, VMM_RT_NETWORK, child);
+    if (vmm_rt_set(r, VMM_RT_NETWORK, "policy=deadline,budget=2ms,period=40ms,pin=no", why,
+                   sizeof why) < 0)
+        fail_msg("%s", why);
     end(child);
     vmm_rt_stopped(r, VMM_RT_NETWORK);
     assert_int_equal(vmm_rt_set(r, VMM_RT_NETWORK, "policy=none", why, sizeof why), 0);
