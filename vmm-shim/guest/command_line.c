@@ -15,6 +15,8 @@
 
 /* QEMU's translation buffer; locked with the rest of its memory, and 1 GiB if nothing is said. */
 #define TB_SIZE_MIB 32
+#define TB_SIZE_SMALL_MIB 8 /* of a guest as small as this: its memory is its merit */
+#define SMALL_GUEST (UINT64_C(64) << 20)
 
 /* How machines of an architecture differ. */
 struct machine {
@@ -99,7 +101,7 @@ static void say_machine(struct line *l, const struct vmm_guest_config *c, const 
     if (c->accel == VMM_ACCEL_KVM)
         say(l, "kvm");
     else
-        say(l, "tcg,tb-size=%d", TB_SIZE_MIB);
+        say(l, "tcg,tb-size=%d", c->memory_bytes <= SMALL_GUEST ? TB_SIZE_SMALL_MIB : TB_SIZE_MIB);
     say(l, "-cpu");
     say(l, "%s", c->accel == VMM_ACCEL_KVM ? "host" : or_default(c->cpu, m->cpu));
     say(l, "-smp");

@@ -4,7 +4,7 @@
  *
  *     0x000000  not there: a NULL pointer faults
  *     0x020000  stack of the program, downwards from 0x090000; below it is not there either
- *     0x200000  the program: text not writable, data not executable
+ *     0x100000  the program: text not writable, data not executable
  *     ...       heap (brk), up to the initrd or the end of memory
  *
  * hvm_start_info: Xen's public/arch-x86/hvm/start_info.h.

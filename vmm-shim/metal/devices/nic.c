@@ -7,27 +7,29 @@
 
 #define FEATURE_MAC (UINT64_C(1) << 5)
 #define HEADER 12u /* struct virtio_net_hdr: all zero without offloads */
-#define BUFFER 2048u
-#define DEPTH 256u
+#define BUFFER 1536u
+#define IN_DEPTH 256u /* frames that wait while the program is busy */
+#define OUT_DEPTH 128u
 
 enum { QUEUE_IN, QUEUE_OUT };
 
 static int start(struct nic *n)
 {
-    uint8_t *in = aligned_alloc(16, (size_t)DEPTH * BUFFER);
-    uint8_t *out = aligned_alloc(16, (size_t)DEPTH * BUFFER);
+    uint8_t *in = aligned_alloc(16, (size_t)IN_DEPTH * BUFFER);
+    uint8_t *out = aligned_alloc(16, (size_t)OUT_DEPTH * BUFFER);
 
     n->in = aligned_alloc(64, (sizeof *n->in + 63) & ~(size_t)63);
     n->out = aligned_alloc(64, (sizeof *n->out + 63) & ~(size_t)63);
-    n->free = malloc(DEPTH * sizeof *n->free);
+    n->free = malloc(OUT_DEPTH * sizeof *n->free);
     if (!in || !out || !n->in || !n->out || !n->free)
         return -1;
-    if (virtio_queue(&n->device, n->in, QUEUE_IN, VIRTIO_FROM_DEVICE, in, BUFFER, DEPTH) != 0 ||
-        virtio_queue(&n->device, n->out, QUEUE_OUT, VIRTIO_TO_DEVICE, out, BUFFER, DEPTH) != 0)
+    if (virtio_queue(&n->device, n->in, QUEUE_IN, VIRTIO_FROM_DEVICE, in, BUFFER, IN_DEPTH) != 0 ||
+        virtio_queue(&n->device, n->out, QUEUE_OUT, VIRTIO_TO_DEVICE, out, BUFFER, OUT_DEPTH) != 0)
         return -1;
-    memset(out, 0, (size_t)DEPTH * BUFFER); /* headers */
-    for (unsigned i = 0; i < DEPTH; i++)
+    for (unsigned i = 0; i < OUT_DEPTH; i++) {
+        memset(out + (size_t)i * BUFFER, 0, HEADER);
         n->free[n->n_free++] = (uint16_t)i;
+    }
     return 0;
 }
 
@@ -74,7 +76,7 @@ void nic_send(struct nic *n, const uint8_t *frame, size_t length)
     uint32_t unused;
     int at;
 
-    while (n->n_free < DEPTH && (at = virtio_take(n->out, &unused)) >= 0)
+    while (n->n_free < OUT_DEPTH && (at = virtio_take(n->out, &unused)) >= 0)
         n->free[n->n_free++] = (uint16_t)at;
     if (n->n_free == 0 || length > NIC_FRAME_MAX) {
         n->dropped++;
