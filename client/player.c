@@ -132,9 +132,8 @@ static void show(struct player *p, int64_t now)
 {
     struct playout_view v = look(p);
     int64_t next_due = playout_due(&p->clock, playout_next_pts(&p->clock, &v));
-    const bool seen = p->place.catching && (p->waiting.picture.pts < p->place.pts_us ||
-                                            (now > next_due && player_catches_up(p, now)));
-    if (seen || (v.has_next && now > next_due)) { /* this machine is too slow: catch up */
+    const bool behind = v.has_next && now > next_due; /* this machine is too slow: catch up */
+    if (p->place.catching ? player_has_passed(p, now, next_due) : behind) {
         p->frames_skipped += !p->place.catching;
         p->evidence.too_slow += !p->place.catching;
     } else {

@@ -89,6 +89,8 @@ void player_see_past(struct player *p, const struct svc_unit *unit, int64_t now)
 /* The past is still coming, and is decoded once all its layers are there: until when; 0: it is not.
  */
 int64_t player_awaits_past(struct player *p, int64_t now);
+/* While it catches up: the waiting picture was seen elsewhere, or its time is over. */
+bool player_has_passed(const struct player *p, int64_t now, int64_t next_due);
 /* What comes now may be late: the time line is another's, and this one is catching up with it. */
 bool player_catches_up(const struct player *p, int64_t now);
 /* Which of the offered layers count as asked for. */

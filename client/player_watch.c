@@ -121,6 +121,14 @@ int64_t player_awaits_past(struct player *p, int64_t now)
     return 0;
 }
 
+bool player_has_passed(const struct player *p, int64_t now, int64_t next_due)
+{
+    const bool still = p->place.at_us == 0;
+
+    return p->waiting.picture.pts < p->place.pts_us ||
+           (!still && now > next_due && player_catches_up(p, now));
+}
+
 bool player_catches_up(const struct player *p, int64_t now)
 {
     return p->place.catching && now - p->place.began_us < PLAYER_CATCH_UP_US;

@@ -46,6 +46,11 @@ struct stage {
     bool judged;
 };
 
+/* A place that is taken over; to be due so long after the start, us, 0: a still one. */
+struct taken {
+    int64_t pts, in_us;
+};
+
 static void draw(uint8_t *luma, unsigned n)
 {
     for (unsigned y = 0; y < HEIGHT; y++)
@@ -197,8 +202,9 @@ static json_int_t useless(FILE *decisions)
     return sum;
 }
 
-/* Plays the clip as its delivery times say; the result is the report, with "useless" units. */
-static json_t *play(struct clip *c, uint32_t latency_ms)
+/* Plays the clip as its delivery times say, from a place on (NULL: none); the result is the report,
+ * with "useless" units. */
+static json_t *play_from(struct clip *c, uint32_t latency_ms, const struct taken *from)
 {
     struct stage st = { .clip = c,
                         .decisions = tmpfile(),
@@ -224,6 +230,8 @@ static json_t *play(struct clip *c, uint32_t latency_ms)
     assert_non_null(st.decisions);
     assert_int_equal(player_new(&st.player, &cfg, why, sizeof why), 0);
     player_catalog(st.player, &catalog, &plan);
+    if (from)
+        player_take_place(st.player, from->pts, from->in_us ? player_clock() + from->in_us : 0);
     sort(&st);
     ev_timer_init(&st.post, on_post, 0.001, 0);
     st.post.data = &st;
@@ -237,6 +245,11 @@ static json_t *play(struct clip *c, uint32_t latency_ms)
     report_free(st.report);
     ev_loop_destroy(st.loop);
     return report;
+}
+
+static json_t *play(struct clip *c, uint32_t latency_ms)
+{
+    return play_from(c, latency_ms, NULL);
 }
 
 /* Every shown picture is what the reference decoder makes of its layers, in rising order. */
@@ -266,6 +279,49 @@ static json_int_t shown_spatial(json_t *report, json_int_t picture)
         if (json_integer_value(json_array_get(json_array_get(rows, i), 0)) == picture)
             return json_integer_value(json_array_get(json_array_get(rows, i), 2));
     return -1;
+}
+
+/* The group up to picture 10 comes at once, its upper layers last, the rest in time. */
+static void group_at_once(struct clip *c)
+{
+    for (unsigned n = 0; n < PICTURES; n++)
+        for (int s = 0; s < LAYERS; s++)
+            c->unit[n][s].at_s = n <= 10 ? s * 0.002 : (n - 10) * FRAME_US / 1e6;
+}
+
+static json_int_t first_shown(json_t *report)
+{
+    json_t *row = json_array_get(json_object_get(report, "shown"), 0);
+    return json_integer_value(json_array_get(row, 0));
+}
+
+/* Another player shows picture 10 in a second: so does this one, with every layer, and nothing
+ * before. */
+static void test_place_taken_over(void **state)
+{
+    struct clip *c = *state;
+    group_at_once(c);
+    json_t *r = play_from(c, 300, &(struct taken){ 10 * FRAME_US, 1000000 });
+    assert_nothing_broken(c, r);
+    assert_true(first_shown(r) >= 10);
+    assert_true(json_number_value(json_object_get(r, "wall_zero_ms")) >= 990);
+    assert_int_equal(shown_spatial(r, first_shown(r)), 2);
+    assert_int_equal(shown_spatial(r, PICTURES - 1), 2);
+    assert_int_equal(get(r, "rebuffers"), 0);
+    assert_int_equal(get(r, "base_layer_lost"), 0);
+    json_decref(r);
+}
+
+/* It is paused there: that very picture is shown, however long catching up takes. */
+static void test_still_place_taken_over(void **state)
+{
+    struct clip *c = *state;
+    group_at_once(c);
+    json_t *r = play_from(c, 300, &(struct taken){ 10 * FRAME_US, 0 });
+    assert_nothing_broken(c, r);
+    assert_int_equal(first_shown(r), 10);
+    assert_int_equal(shown_spatial(r, 10), 2);
+    json_decref(r);
 }
 
 static void test_all_arrives(void **state)
@@ -420,10 +476,16 @@ static void test_sender_stands_still(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_arrives),        cmocka_unit_test(test_pictures_left_out),
-        cmocka_unit_test(test_out_of_order),       cmocka_unit_test(test_upper_layer_lost),
-        cmocka_unit_test(test_late_picture_heals), cmocka_unit_test(test_late_for_nothing),
-        cmocka_unit_test(test_base_lost),          cmocka_unit_test(test_sender_stands_still),
+        cmocka_unit_test(test_all_arrives),
+        cmocka_unit_test(test_place_taken_over),
+        cmocka_unit_test(test_still_place_taken_over),
+        cmocka_unit_test(test_pictures_left_out),
+        cmocka_unit_test(test_out_of_order),
+        cmocka_unit_test(test_upper_layer_lost),
+        cmocka_unit_test(test_late_picture_heals),
+        cmocka_unit_test(test_late_for_nothing),
+        cmocka_unit_test(test_base_lost),
+        cmocka_unit_test(test_sender_stands_still),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
