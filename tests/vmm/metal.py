@@ -26,6 +26,7 @@ METAL = os.path.join(lib.BUILD, "vmm-shim", "libexec", "amd64", "metal.elf")
 ECHO = os.path.join(lib.BUILD, "echo", "tvl-echo")
 QEMU = "qemu-system-x86_64"
 RESIDENT_MOST = 64 << 20  # bytes of QEMU
+SERVE = ["tvl-echo", "serve", "--cert", "/etc/slice/cert.pem", "--key", "/etc/slice/key.pem"]
 NAMESPACE = f"vmmetal{os.getpid()}"
 
 
@@ -98,9 +99,10 @@ class Guest:
             kind, _, rest = netdev.partition(",")
             line += ["-netdev", f"{kind},id=n{i},{rest}", "-device",
                      f"virtio-net-device,netdev=n{i},mac={mac(link, number).hex(':')}"]
-        line += ["-device", "virtio-serial-device", "-chardev",
-                 f"socket,id=agent,path={folder}/{name}.agent,server=on,wait=off", "-device",
-                 "virtserialport,chardev=agent,name=svc.agent"]
+        if run is None:  # else it runs that by itself
+            line += ["-device", "virtio-serial-device", "-chardev",
+                     f"socket,id=agent,path={folder}/{name}.agent,server=on,wait=off", "-device",
+                     "virtserialport,chardev=agent,name=svc.agent"]
         inside = ["ip", "netns", "exec", NAMESPACE] if any("tap" in c[1] for c in cards) else []
         self.began = time.monotonic()
         self.process = subprocess.Popen(inside + line, stdin=subprocess.DEVNULL,
@@ -280,8 +282,7 @@ def commands(a):
     check("error" in a.ask(do="dance")[-1] and "error" in a.ask(do="exec")[-1], "requests are checked")
     lines = a.ask(do="exec", argv=["tvl-echo", "wake", "--count", "20", "--json"])
     check(json.loads(lines[0]["out"])["wake_ups"] == 20, "wake", lines)
-    check("ok" in a.ask(do="exec", argv=["tvl-echo", "serve", "--cert", "/etc/slice/cert.pem", "--key",
-                                         "/etc/slice/key.pem"], name="s", detach=True)[-1], "detached")
+    check("ok" in a.ask(do="exec", argv=SERVE, name="s", detach=True)[-1], "detached")
     check("error" in a.ask(do="kill", name="t")[-1] and "ok" in a.ask(do="kill", name="s")[-1], "kill")
     now = 1700000000 * 10**9
     check("ok" in a.ask(do="time", ns=now)[-1] and "ok" in a.ask(do="announce")[-1], "time, announce")
@@ -322,8 +323,7 @@ def host_end(folder):
             ip("tuntap", "add", f"tap{link}", "mode", "tap")
             ip("addr", "add", f"10.77.{link}.1/24", "dev", f"tap{link}")
             ip("link", "set", f"tap{link}", "up")
-        guest = Guest(folder, "h", 2, [(n, f"tap,ifname=tap{n},script=no,downscript=no") for n in (3, 4)],
-                      ["tvl-echo", "serve", "--cert", "/etc/slice/cert.pem", "--key", "/etc/slice/key.pem"])
+        guest = Guest(folder, "h", 2, [(n, f"tap,ifname=tap{n},script=no,downscript=no") for n in (3, 4)], SERVE)
         guest.wait_ready()
         for paths in ((), ("--path", "tap3", "--path", "dev=tap4,to=10.77.4.2:4433")):
             done = subprocess.run(
@@ -347,16 +347,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="vmmetal", dir="/tmp") as folder:
         certificates(folder)
         wire, guests = Wire(folder), []
-        serve = ["tvl-echo", "serve", "--cert", "/etc/slice/cert.pem", "--key", "/etc/slice/key.pem"]
         try:
             b = Guest(folder, "b", 2, [(n, unix(folder, f"{n}.b", f"{n}.{'wire' if n == 2 else 'a'}"))
-                                       for n in range(3)], serve)
+                                       for n in range(3)])
             guests.append(b)
             took = b.wait_ready()
             guests.append(a := Guest(folder, "a", 1, [(n, unix(folder, f"{n}.a", f"{n}.b"))
                                                       for n in range(2)]))
             a.wait_ready()
             check(b.connect()["kernel"].startswith("metal ") and a.connect()["node"] == "a", "hello")
+            check("ok" in b.ask(do="exec", argv=SERVE, detach=True)[-1], "b serves")
             exchange(a, b)
             frames_of_strangers(wire, b)
             code, r = a.send("--pings", "100")

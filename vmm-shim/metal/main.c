@@ -93,12 +93,13 @@ static void console_ended(void *user, int code, int signal)
            signal ? signal : code);
 }
 
+/* Where there is an agent's port, the keeper at its other end says what runs, and when. */
 static void run_program(struct machine *m)
 {
     const struct program_output out = { console_write, console_ended, NULL };
     char why[PROGRAM_WHY_MAX];
 
-    if (m->config.n_run == 0)
+    if (m->agent.there || m->config.n_run == 0)
         return;
     if (!program_start(&m->programs, m->config.n_run, m->config.run, &out, why, sizeof why))
         stop(why);
