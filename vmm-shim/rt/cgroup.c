@@ -263,18 +263,45 @@ static int write_rt(const char *group, uint64_t budget_us, uint64_t period_us, c
     return 0;
 }
 
+/* " (lab 80.4 %, ...)": the other slices' shares, for whoever is refused; "" when there are none.
+ */
+static void list_rt(const struct vmm_cgroup *c, char *out, size_t size)
+{
+    char ours[VMM_GROUP_PATH_MAX + 64], group[2 * VMM_GROUP_PATH_MAX], us[32];
+    size_t n = 0;
+    path_of(&c->h[VMM_CPU], NULL, NULL, ours, sizeof ours);
+    DIR *d = opendir(ours);
+    out[0] = 0;
+    for (struct dirent *e; d && n < size && (e = readdir(d));) {
+        if (e->d_type != DT_DIR || e->d_name[0] == '.' || strcmp(e->d_name, c->slice) == 0)
+            continue;
+        snprintf(group, sizeof group, "%s/%s", ours, e->d_name);
+        if (vmm_group_read(group, "cpu.rt_runtime_us", us, sizeof us) == 0 && atol(us) > 0)
+            n += (size_t)snprintf(out + n, size - n, "%s%.40s %.1f %%", n ? ", " : " (", e->d_name,
+                                  (double)atol(us) * 100 / RT_PERIOD_US);
+    }
+    if (d)
+        closedir(d);
+    if (n > 0 && n < size - 1)
+        snprintf(out + n, size - n, ")");
+}
+
 /* The slice's group holds what its nodes have, `ppm` of node `node` counted as given. */
 static int set_slice_rt(const struct vmm_cgroup *c, int node, uint32_t ppm, char *why,
                         size_t why_size)
 {
-    char slice[VMM_GROUP_PATH_MAX + 64];
+    char slice[VMM_GROUP_PATH_MAX + 64], others[160];
     uint64_t sum = 0;
     for (size_t i = 0; i < c->n_nodes; i++) {
         uint32_t of = (int)i == node ? ppm : c->node[i].rt_ppm;
         sum += of ? of + RT_MARGIN_PPM : 0;
     }
     path_of(&c->h[VMM_CPU], c->slice, NULL, slice, sizeof slice);
-    return write_rt(slice, sum * RT_PERIOD_US / PPM, RT_PERIOD_US, why, why_size);
+    if (write_rt(slice, sum * RT_PERIOD_US / PPM, RT_PERIOD_US, why, why_size) == 0)
+        return 0;
+    list_rt(c, others, sizeof others);
+    snprintf(why + strlen(why), why_size - strlen(why), "%s", others);
+    return -1;
 }
 
 static int set_rt(struct vmm_cgroup *c, int node, const char *group, const struct vmm_group *g,

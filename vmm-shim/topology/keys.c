@@ -121,9 +121,10 @@ static const struct vmm_key real_time[] = {
       .doc = "fifo: of the virtual CPUs [1, 97]; the thread that delivers their interrupts has one "
              "more. nice: [-20, 19]." },
     { "budget", VMM_TIME, RT(budget_ns), .min = 100 * US, .max = 4 * S,
-      .doc = "deadline: of each virtual CPU in each period. Required there." },
+      .doc = "deadline: of each virtual CPU in each period. Required there. fifo: of all of them "
+             "together at most, on each CPU; else by quota, else what other fifo nodes leave." },
     { "period", VMM_TIME, RT(period_ns), .min = 100 * US, .max = 4 * S,
-      .doc = "deadline: required there." },
+      .doc = "deadline: required there. fifo: with a budget." },
     { "pin", VMM_FLAG, RT(pin), .unset = "false",
       .doc = "Run only on the CPUs of share, or on one that the placement chooses." },
     { "lock_memory", VMM_FLAG, RT(lock_memory), .unset = "false",

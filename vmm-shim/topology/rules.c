@@ -15,8 +15,12 @@ static int line_of(const struct vmm_yaml *map, const char *key, int otherwise)
 int vmm_check_real_time(struct vmm_reader *r, struct vmm_real_time *rt, int line)
 {
     bool deadline = rt->policy == VMM_POLICY_DEADLINE;
-    if (!deadline && (rt->budget_ns || rt->period_ns))
-        return vmm_reader_fail(r, line, "budget and period are only for policy: deadline");
+    bool fifo = rt->policy == VMM_POLICY_FIFO;
+    if (!deadline && !fifo && (rt->budget_ns || rt->period_ns))
+        return vmm_reader_fail(r, line, "budget and period are only for policy: deadline or fifo");
+    if (fifo && (rt->budget_ns == 0) != (rt->period_ns == 0))
+        return vmm_reader_fail(r, line,
+                               "policy: fifo takes budget and period together, or neither");
     if (deadline && (!rt->budget_ns || !rt->period_ns))
         return vmm_reader_fail(r, line,
                                "policy: deadline needs budget and period, as in "

@@ -39,7 +39,8 @@ enum vmm_policy { VMM_POLICY_NONE, VMM_POLICY_NICE, VMM_POLICY_FIFO, VMM_POLICY_
 struct vmm_real_time {
     enum vmm_policy policy;
     int priority; /* FIFO: of the vCPUs [1, 97], the main loop has one more; NICE: [-20, 19] */
-    uint64_t budget_ns; /* DEADLINE: of each vCPU, in each period */
+    uint64_t budget_ns; /* DEADLINE: of each vCPU, in each period. FIFO: at most, on each CPU; 0:
+                           see rt/admit.h */
     uint64_t period_ns; /* [100 us, 4 s] */
     bool pin;           /* run only on `cpus`, or on those the placement chooses */
     bool lock_memory;   /* guest RAM and QEMU are not paged out */

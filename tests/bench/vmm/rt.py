@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+"""rt.py ROOT BUILD - what real time is kept for guests, as a table and one JSON object.
+
+frames    a guest does 33 ms frame work (about 6 ms of CPU a frame, under FIFO inside) while three programs that
+          never sleep want each of its CPUs: without a policy, with nice -19, FIFO, DEADLINE. 200 frames each.
+          Pinned to one CPU; DEADLINE may not be, so that it and one more row without a policy have all CPUs.
+runaway   that guest spins for ever; on the same CPU a second guest spins and so does a program of the host: who
+          gets how much, under FIFO and under DEADLINE.
+stream    two-path streaming between two guests, hogs on all CPUs: lateness of the player's pictures, with and
+          without the policy.
+
+deadline_misses_rt, deadline_misses_plain: of 200, pinned, under FIFO and without a policy.
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.abspath(sys.argv[1]), "tests", "vmm"))
+import lib  # noqa: E402
+
+WORK = os.path.join(lib.BUILD, "tests", "vmm", "frame_work")
+FRAMES, PERIOD_US, WORK_MS = 200, 33333, 6.0
+HOGS = 3  # on each CPU
+CPU = 1 if os.cpu_count() > 1 else 0
+RUNAWAY_S = 5
+
+WORKER = f"""
+nodes:
+  worker:
+    files: [{{from: {WORK}, to: /bin/frame_work}}]
+    share: {{cpus: {CPU}}}
+    real_time: {{lock_memory: true}}
+  other:
+    files: [{{from: {WORK}, to: /bin/frame_work}}]
+    share: {{cpus: {CPU}}}
+"""
+# name, what `rt set` is told, whether it is pinned
+POLICIES = [
+    ("none", "policy=none", True),
+    ("nice", "policy=nice,priority=-19", True),
+    ("fifo", "policy=fifo,priority=50,budget=80ms,period=100ms", True),
+    ("none, all CPUs", "policy=none,pin=no", False),
+    ("deadline", "policy=deadline,budget=16ms,period=33ms,pin=no", False),
+]
+
+
+class Hogs:
+    """Programs of the host that never sleep, on each of these CPUs."""
+
+    def __init__(self, cpus, each=HOGS):
+        self.cpus, self.each, self.running = cpus, each, []
+
+    def __enter__(self):
+        for cpu in self.cpus:
+            self.running += [subprocess.Popen(["taskset", "-c", str(cpu), WORK, "spin"], stdin=subprocess.DEVNULL,
+                                              stdout=subprocess.DEVNULL) for _ in range(self.each)]
+        return self
+
+    def __exit__(self, *_):
+        for p in self.running:
+            p.kill()
+            p.wait()
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def must(done, what):
+    lib.check(done.returncode == 0, what, done.stdout, done.stderr)
+    return done.stdout
+
+
+def frames(s, turns, cpus):
+    with Hogs(cpus):
+        out = must(s.exec("worker", "/bin/frame_work", "frames", PERIOD_US, turns, FRAMES, "fifo", 80),
+                   "frames are worked on")
+    return json.loads(out)
+
+
+def frame_table(s):
+    must(s.shim("rt", "set", "worker", POLICIES[2][1]), "real time while the work is measured")
+    turns = int(must(s.exec("worker", "/bin/frame_work", "calibrate", WORK_MS), "work is measured"))
+    rows = [dict(policy="none, no hogs", **frames(s, turns, []))]
+    for name, words, pinned in POLICIES[:4]:
+        must(s.shim("rt", "set", "worker", words), f"policy: {name}")
+        rows.append(dict(policy=name, **frames(s, turns, [CPU] if pinned else range(os.cpu_count()))))
+    return turns, rows
+
+
+def deadline_row(s, turns):
+    name, words, _ = POLICIES[4]
+    must(s.shim("rt", "set", "worker", words), f"policy: {name}")
+    return dict(policy=name, **frames(s, turns, range(os.cpu_count())))
+
+
+def print_rows(rows):
+    print(f"{'policy':16} {'wake p50':>9} {'p99':>8} {'max ms':>8} {'done p99':>9} {'max ms':>8} {'misses':>7} skipped")
+    for r in rows:
+        print(f"{r['policy']:16} {r['wake_p50_ms']:9.2f} {r['wake_p99_ms']:8.2f} {r['wake_max_ms']:8.2f} "
+              f"{r['done_p99_ms']:9.1f} {r['done_max_ms']:8.1f} {r['misses']:7} {r['skipped']}")
+
+
+def spinning(s, node):
+    return subprocess.Popen([lib.SHIM, "exec", "--slice", s.name, node, "--", "/bin/frame_work", "spin"],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def runaway(s, name):
+    """Shares of one CPU: the runaway, another guest, a program of the host."""
+    pids = {n: s.node(n)["pid"] for n in ("worker", "other")}
+    held = [spinning(s, n) for n in pids]
+    try:
+        with Hogs([CPU], 1) as hogs:
+            time.sleep(1)
+            pids["host"] = hogs.running[0].pid
+            before, began = {n: cpu_s(p) for n, p in pids.items()}, time.monotonic()
+            time.sleep(RUNAWAY_S)
+            took = time.monotonic() - began
+            shares = {n: round((cpu_s(p) - before[n]) / took, 3) for n, p in pids.items()}
+    finally:
+        for p in held:
+            p.send_signal(signal.SIGTERM)
+        for p in held:
+            p.wait(30)
+    print(f"runaway under {name}: it {shares['worker']:.1%}, another guest {shares['other']:.1%}, the host's program "
+          f"{shares['host']:.1%} of one CPU")
+    return shares
+
+
+STREAM = """
+nodes:
+  server:
+    memory: 160M
+    {server}
+    files:
+      - {{from: "media:small.ivf", to: /media/clip}}
+    run: program:svc-server /media/clip --loop --start-on-viewer --cert /etc/slice/cert.pem --key /etc/slice/key.pem
+  player:
+    memory: 160M
+    {player}
+    after_all: true
+    result: true
+    run: program:svc-player moqt://server/demo --path dev=eth0,to=10.77.0.1:4433,name=a
+         --path dev=eth1,to=10.77.1.1:4433,name=b --ca /etc/slice/ca.pem --headless --duration {seconds} --json -
+links:
+  a: {{between: [server, player], rate: 3mbit, delay: 20ms}}
+  b: {{between: [server, player], rate: 3mbit, delay: 10ms}}
+{network}
+"""
+STREAM_S = 12
+
+
+def stream(with_policy):
+    """The player's report, with hogs on all CPUs from before it starts."""
+    def policy(share):
+        return f"real_time: {{policy: fifo, priority: 50, budget: {share}ms, period: 100ms, guest: true}}"
+    text = STREAM.format(server=policy(20) if with_policy else "", player=policy(50) if with_policy else "",
+                         seconds=STREAM_S,
+                         network="network: {policy: fifo, priority: 60, budget: 10ms, period: 100ms}"
+                         if with_policy else "")
+    path = os.path.join(lib.folder(), "rt-stream.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("name: rt-stream\n" + text)
+    with Hogs(range(os.cpu_count())):
+        done = lib.run("up", path, timeout=300)
+    lib.run("down", "rt-stream")
+    start = done.stdout.find("{")
+    if done.returncode != 0 or start < 0:
+        print(f"stream {'with' if with_policy else 'without'} the policy: exit status {done.returncode}", done.stderr)
+        return None
+    return json.loads(done.stdout[start:])
+
+
+def main():
+    lib.need_root("real-time policies")
+    lib.need_program("qemu-system-x86_64")
+    report = {}
+    with lib.Slice("rt-bench", WORKER) as s:
+        turns, rows = frame_table(s)
+        must(s.shim("rt", "set", "worker", f"policy=fifo,budget=50ms,period=100ms,pin={CPU}"), "fifo, 50 %")
+        report["runaway_fifo"] = runaway(s, "fifo 50/100 ms")
+        rows.append(deadline_row(s, turns))
+        must(s.shim("rt", "set", "worker", "policy=deadline,budget=10ms,period=33ms"), "deadline, 30 %")
+        report["runaway_deadline"] = runaway(s, "deadline 10/33 ms")
+    print_rows(rows)
+    by = {r["policy"]: r for r in rows}
+    report["deadline_misses_rt"] = by["fifo"]["misses"]
+    report["deadline_misses_plain"] = by["none"]["misses"]
+    report["deadline_misses_deadline"] = by["deadline"]["misses"]
+    report["rt_table"] = rows
+    print(json.dumps(report))
+
+
+main()
