@@ -45,7 +45,7 @@ const char args_help[] =
     "  --hand-over TARGET   the player at --control SOCKET gives what it plays to the one at "
     "TARGET,\n"
     "                       HOST:PORT#CODE as that one shows it; without #CODE it is asked for\n"
-    "  --json FILE          write a report when playing ends\n"
+    "  --json FILE          write a report when playing ends; -: to standard output\n"
     "  --dump-timing FILE   a CSV row per shown picture: when it was captured, came, was decoded "
     "and\n"
     "                       shown, and the number read from the project's test clip\n"

@@ -283,18 +283,32 @@ json_t *report_json(const struct report *r, const struct report_totals *t)
     return root;
 }
 
+#define REPORT_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+static int write_stdout(json_t *root, char *why, size_t why_size)
+{
+    if (root && json_dumpf(root, stdout, REPORT_FLAGS) == 0 && putchar('\n') != EOF &&
+        fflush(stdout) == 0)
+        return 0;
+    snprintf(why, why_size, "cannot write the report: %s", strerror(errno));
+    return -1;
+}
+
 int report_write(const struct report *r, const struct report_totals *t, const char *file, char *why,
                  size_t why_size)
 {
     char part[4096];
     int result = -1;
     json_t *root = report_json(r, t);
+    if (strcmp(file, "-") == 0) {
+        result = write_stdout(root, why, why_size);
+        goto free_root;
+    }
     if (!root || snprintf(part, sizeof part, "%s.part", file) >= (int)sizeof part) {
         snprintf(why, why_size, "cannot write %s: %s", file, root ? "name too long" : "no memory");
         goto free_root;
     }
-    if (json_dump_file(root, part, JSON_COMPACT | JSON_REAL_PRECISION(15)) != 0 ||
-        rename(part, file) != 0) {
+    if (json_dump_file(root, part, REPORT_FLAGS) != 0 || rename(part, file) != 0) {
         snprintf(why, why_size, "cannot write %s: %s", file, strerror(errno));
         remove(part);
         goto free_root;

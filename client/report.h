@@ -81,7 +81,8 @@ void report_add_event(struct report *r, double t_s, const char *what);
 
 /* The whole as a JSON object that the caller owns; NULL: no memory. */
 struct json_t *report_json(const struct report *r, const struct report_totals *t);
-/* The same into a file, replaced as a whole. 0, or -1 with one line in `why`. */
+/* The same into a file, replaced as a whole; "-": to standard output. 0, or -1 with one line in
+ * `why`. */
 int report_write(const struct report *r, const struct report_totals *t, const char *file, char *why,
                  size_t why_size);
 
