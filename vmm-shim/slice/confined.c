@@ -241,10 +241,13 @@ void vmm_confined_go(struct vmm_member *m)
 {
     char why[VMM_WHY_MAX];
     m->state = VMM_MEMBER_RUNNING;
-    if (vmm_process_go(m->process, why, sizeof why) == 0)
-        return;
-    vmm_keeper_say(m->keeper, "%s: %s", m->node->name, why);
-    vmm_member_done(m, 127);
+    if (vmm_process_go(m->process, why, sizeof why) < 0) {
+        vmm_keeper_say(m->keeper, "%s: %s", m->node->name, why);
+        vmm_member_done(m, 127);
+    } else if (vmm_rt_apply(m->keeper->rt, m->index, NULL, 0, why, sizeof why) < 0) {
+        /* DEADLINE goes to the command itself, which is there only now. */
+        vmm_keeper_say(m->keeper, "%s: %s", m->node->name, why);
+    }
 }
 
 void vmm_confined_stop(struct vmm_member *m)
