@@ -22,7 +22,8 @@ struct config {
         uint32_t address; /* host order */
     } host[CONFIG_HOSTS_MAX];
     size_t n_hosts;
-    char *run[CONFIG_ARGS_MAX + 1]; /* program and its words, NULL-ended; owned. Run where no agent is */
+    char *run[CONFIG_ARGS_MAX +
+              1]; /* program and its words, NULL-ended; owned. Run where no agent is */
     int n_run;
 };
 

@@ -285,12 +285,11 @@ int vmm_root_enter(const struct vmm_root *r, char *why, size_t size)
         mount("tmpfs", r->at, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
         return fail("mount", r->at, why, size);
     if (take_host(r, why, size) < 0 || make_etc(r, why, size) < 0 || make_dev(r, why, size) < 0 ||
-        take_files(r, why, size) < 0)
+        make_memory(r, "/tmp", why, size) < 0 || make_memory(r, "/run", why, size) < 0 ||
+        take_files(r, why, size) < 0) /* last: they may lie in any of these */
         return -1;
     if (inner(r, "/proc", path, sizeof path) < 0 || mkdir(path, 0555) < 0 ||
         mount("proc", path, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return fail("mount", "/proc", why, size);
-    if (make_memory(r, "/tmp", why, size) < 0 || make_memory(r, "/run", why, size) < 0)
-        return -1;
     return change_root(r, why, size);
 }

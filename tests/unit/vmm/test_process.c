@@ -229,22 +229,24 @@ static void files(void **state)
     close(fd);
     add_file(secret, "/etc/slice/key.pem");
     add_file("/usr/bin", "/opt/programs");
-    shell((char *)"cat /etc/slice/key.pem; /opt/programs/id -u; echo x >> /etc/slice/key.pem || "
+    add_file("/usr/bin/id", "/tmp/below/memory/id");
+    shell((char *)"/tmp/below/memory/id -u; cat /etc/slice/key.pem; /opt/programs/id -u; echo x >> "
+                  "/etc/slice/key.pem || "
                   "echo ro");
     int c = run();
     if (c != 0)
         fail_msg("%d: %s", c, err_text);
-    assert_string_equal(out_text, "key\n65534\nro\n");
+    assert_string_equal(out_text, "65534\nkey\n65534\nro\n");
     add_file("/nowhere/at/all", "/opt/x");
     struct vmm_process *p;
     struct vmm_process_spec s = { .node = node, .folder = folder };
     assert_int_equal(vmm_process_start(&p, &s, why, sizeof why), -1);
     assert_says(why, "/nowhere/at/all");
-    snprintf(node->file[2].from, VMM_PATH_MAX, "/etc/hosts");
-    snprintf(node->file[2].to, VMM_PATH_MAX, "/usr/x");
+    snprintf(node->file[3].from, VMM_PATH_MAX, "/etc/hosts");
+    snprintf(node->file[3].to, VMM_PATH_MAX, "/usr/x");
     assert_int_equal(vmm_process_start(&p, &s, why, sizeof why), -1);
     assert_says(why, "read-only for a process");
-    snprintf(node->file[2].to, VMM_PATH_MAX, "/opt/../../x");
+    snprintf(node->file[3].to, VMM_PATH_MAX, "/opt/../../x");
     assert_int_equal(vmm_process_start(&p, &s, why, sizeof why), -1);
     assert_null(p);
     s.user = "nobody-of-this-name";
