@@ -171,6 +171,34 @@ def once():
     lib.check(not lib.left_behind("five"), "--once leaves nothing", *lib.left_behind("five"))
 
 
+def in_each_other():
+    """Processes, which need no guest, and a slice inside a slice: the parent's link bounds the child's."""
+    outer = "nodes: {p: {kind: process, run: [sleep, '600']}}\nlinks: {phy: {rate: 4mbit, delay: 15ms}}\n"
+    inner = """parent: outer
+nodes:
+  s: {kind: process, run: [program:tvl-echo, serve, --cert, /etc/slice/cert.pem, --key, /etc/slice/key.pem]}
+  c: {kind: process, after_all: true, result: true,
+      run: [program:tvl-echo, send, --ca, /etc/slice/ca.pem, "s:4433", --bytes, 300000, --json]}
+links: {lan: {between: [s, c], inherits: phy}}
+"""
+    with lib.Slice("outer", outer) as parent:
+        path = write("inner.yaml", "name: inner\n" + inner)
+        done = lib.run("up", path)
+        lib.check(done.returncode == 0, "a slice inside another", done.stdout, done.stderr)
+        sent = json.loads(done.stdout)
+        lib.check(sent["ok"] and sent["bytes_returned"] == 300000 and sent["round_trip_ms_p50"] >= 30
+                  and sent["goodput_bps"] < 4e6, "has its delay and no more than its rate", sent)
+        phy = next(k for k in parent.json("stats")["links"] if k["name"] == "phy")
+        lib.check(phy["up"]["bytes_out"] > 300000, "all of it went through the parent's link", phy["up"])
+        one_line(lib.run("down", "outer"), 1, "inner runs inside outer")
+        done = lib.run("exec", "--slice", "inner", "s", "--", "sh", "-c", "id -u; exit 5")
+        lib.check(done.returncode == 5 and done.stdout.strip() != "0", "exec in a process, which is not root",
+                  done)
+        os.unlink(path)
+        lib.check(lib.run("down", "inner").returncode == 0 and not lib.left_behind("inner"),
+                  "the child goes first", *lib.left_behind("inner"))
+
+
 def without_root():
     """The same as an ordinary user: all but what needs a right, and that is said."""
     if os.geteuid() != 0:
@@ -212,6 +240,7 @@ def main():
     the_keeper_is_killed()
     interrupted()
     once()
+    in_each_other()
     without_root()
     return 0
 

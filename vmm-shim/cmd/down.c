@@ -9,11 +9,53 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+
+#define CHILDREN_MAX 64 /* of one slice that --all takes down */
+
+/* It may have gone with its parent, or by itself. */
+static bool is_there(const char *slice)
+{
+    char path[1024], why[512];
+    struct stat s;
+    return vmm_place_slice(slice, path, sizeof path, why, sizeof why) == 0 && stat(path, &s) == 0;
+}
+
+/* Whether `name` runs and lies in `parent`. */
+static int is_child(const char *name, const char *parent)
+{
+    char why[512];
+    struct vmm_ask_more more = { .quiet = true };
+    if (strcmp(name, parent) == 0 || !vmm_place_alive(name, NULL))
+        return 0;
+    json_t *ok = vmm_ask_with(name, json_pack("{s:s}", "do", "ps"), &more, why, sizeof why);
+    const char *of = json_string_value(json_object_get(ok, "parent"));
+    int result = of && strcmp(of, parent) == 0;
+    json_decref(ok);
+    return result;
+}
+
+/* The name of a slice that runs inside `slice`; false: none does. */
+static bool find_child(const char *slice, char *child, size_t size)
+{
+    char why[512], **names;
+    bool found = false;
+    int n = vmm_place_list(&names, why, sizeof why);
+    for (int i = 0; i < n; i++) {
+        if (!found && is_child(names[i], slice)) {
+            snprintf(child, size, "%s", names[i]);
+            found = true;
+        }
+        free(names[i]);
+    }
+    free(names);
+    return found;
+}
 
 static int take_down(const char *slice)
 {
-    char path[1024], why[512];
+    char path[1024], why[512], child[16];
     struct stat s;
     if (vmm_place_slice(slice, path, sizeof path, why, sizeof why) < 0)
         return vmm_complain(VMM_EXIT_USAGE, "down: %s", why);
@@ -25,9 +67,25 @@ static int take_down(const char *slice)
             return vmm_complain(VMM_EXIT_FAILED, "%s", why);
         return VMM_EXIT_OK;
     }
+    if (find_child(slice, child, sizeof child))
+        return vmm_complain(VMM_EXIT_FAILED,
+                            "slice %s runs inside %s and goes first: vmm-shim down %s", child,
+                            slice, child);
     if (vmm_ask_down(slice, why, sizeof why) == 0)
         return VMM_EXIT_OK;
     return vmm_complain(VMM_EXIT_FAILED, "%s: %s", slice, why);
+}
+
+/* Those inside it first. */
+static int take_family_down(const char *slice)
+{
+    char child[16];
+    for (int i = 0; i < CHILDREN_MAX && find_child(slice, child, sizeof child); i++) {
+        int code = take_family_down(child);
+        if (code != VMM_EXIT_OK)
+            return code;
+    }
+    return take_down(slice);
 }
 
 static int take_all_down(void)
@@ -37,8 +95,8 @@ static int take_all_down(void)
     if (n < 0)
         return vmm_complain(VMM_EXIT_FAILED, "%s", why);
     for (int i = 0; i < n; i++) {
-        int one = take_down(names[i]);
-        if (one != VMM_EXIT_OK && one != VMM_EXIT_NOTHING)
+        int one = is_there(names[i]) ? take_family_down(names[i]) : VMM_EXIT_OK;
+        if (one != VMM_EXIT_OK)
             code = one;
         free(names[i]);
     }
