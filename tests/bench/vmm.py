@@ -18,6 +18,7 @@ import time
 # part, seconds it may take, the keys it must give (it may give more)
 PARTS = [
     ("boot", 600, ["boot_cpu_s"]),
+    ("systems", 600, ["metal_boot_s", "metal_resident_bytes", "metal_round_trip_ms", "metal_wake_ms_p99"]),
     ("net", 900, ["flood_p95_ratio", "weight_ratio", "link_rate_error", "link_delay_error_ms"]),
     ("rt", 900, ["deadline_misses_rt", "deadline_misses_plain"]),
     ("migrate", 1800, ["migrations_tried", "migrations_failed", "picture_gap_ms_median",
