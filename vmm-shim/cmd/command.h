@@ -41,6 +41,7 @@ int vmm_option_flag(const char *word, const char *name);
 int vmm_option_value(int argc, char **argv, int *i, const char *name, const char **value);
 
 /* One a line: many add to it. */
+extern const struct vmm_command vmm_command_probe;
 extern const struct vmm_command vmm_command_image;
 extern const struct vmm_command vmm_command_up;
 extern const struct vmm_command vmm_command_down;
@@ -50,6 +51,7 @@ extern const struct vmm_command vmm_command_logs;
 extern const struct vmm_command vmm_command_link;
 extern const struct vmm_command vmm_command_match;
 extern const struct vmm_command vmm_command_rt;
+extern const struct vmm_command vmm_command_migrate;
 extern const struct vmm_command vmm_command_stats;
 
 #endif

@@ -10,6 +10,7 @@
 /* In the order of --help, one a line: many add to it. */
 /* clang-format off */
 static const struct vmm_command *const commands[] = {
+    &vmm_command_probe,
     &vmm_command_image,
     &vmm_command_up,
     &vmm_command_down,
@@ -19,6 +20,7 @@ static const struct vmm_command *const commands[] = {
     &vmm_command_link,
     &vmm_command_match,
     &vmm_command_rt,
+    &vmm_command_migrate,
     &vmm_command_stats,
     NULL,
 };

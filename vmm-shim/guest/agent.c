@@ -27,6 +27,7 @@ struct vmm_agent {
     bool ready;
     bool held; /* connected, and not listened to until adopt or release */
     int far;   /* other end of a parked agent's channel, -1: none */
+    uint64_t ping_id;
     struct vmm_agent_hello hello;
     char path[PATH_ROOM]; /* "": parked */
 };
@@ -100,7 +101,7 @@ static const struct vmm_lines_handler lines_handler = { .on_message = on_message
 
 static void ping(struct vmm_agent *a)
 {
-    vmm_lines_ask(a->lines, json_pack("{s:s}", "do", "ping"), 0, on_pong, a);
+    a->ping_id = vmm_lines_ask(a->lines, json_pack("{s:s}", "do", "ping"), 0, on_pong, a);
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
@@ -180,8 +181,12 @@ struct vmm_agent *vmm_agent_park(struct vmm_agent *from)
 
 void vmm_agent_adopt(struct vmm_agent *a, struct vmm_agent *from)
 {
-    if (from && from->lines && a->lines)
+    if (!a->lines && *a->path)
+        on_retry(a->loop, &a->retry, 0); /* it is there, or all is lost */
+    if (from && from->lines && a->lines) {
+        vmm_lines_forget(from->lines, from->ping_id); /* ours to answer, not the guest's to move */
         vmm_lines_adopt(a->lines, from->lines);
+    }
     if (from)
         a->hello = from->hello;
     vmm_agent_release(a);

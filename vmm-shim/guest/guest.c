@@ -144,13 +144,25 @@ static void last_words(const struct vmm_guest *g, char *out, size_t size)
     snprintf(out, size, "%s", line ? line + 1 : tail);
 }
 
+void vmm_guest_last_words(const struct vmm_guest *g, char *out, size_t size)
+{
+    last_words(g, out, size);
+}
+
 /* ---- QEMU's end ---- */
 
-static void let_go(struct vmm_guest *g)
+static void watch_no_more(struct vmm_guest *g)
 {
     ev_child_stop(g->loop, &g->child);
     ev_timer_stop(g->loop, &g->patience);
     ev_timer_stop(g->loop, &g->killer);
+    g->pid = 0;
+    remove_sockets(g);
+}
+
+static void let_go(struct vmm_guest *g)
+{
+    watch_no_more(g);
     vmm_qmp_free(g->qmp);
     vmm_agent_free(g->agent);
     g->qmp = NULL;
@@ -158,8 +170,6 @@ static void let_go(struct vmm_guest *g)
     free(g->vcpus);
     g->vcpus = NULL;
     g->n_vcpus = 0;
-    g->pid = 0;
-    remove_sockets(g);
 }
 
 static void kill_and_wait(struct vmm_guest *g)
@@ -173,9 +183,10 @@ static void kill_and_wait(struct vmm_guest *g)
     g->pid = 0;
 }
 
+/* Channels are left to their owner, who may be in a callback of one of them. */
 static void end(struct vmm_guest *g, const char *why)
 {
-    let_go(g);
+    watch_no_more(g);
     close_files(g);
     g->state = VMM_GUEST_ENDED;
     if (g->handler->on_ended)
@@ -425,11 +436,9 @@ void vmm_guest_free(struct vmm_guest *g)
 {
     if (!g)
         return;
-    if (g->state != VMM_GUEST_ENDED) {
-        kill_and_wait(g);
-        let_go(g);
-        close_files(g);
-    }
+    kill_and_wait(g);
+    let_go(g);
+    close_files(g);
     free(g);
 }
 

@@ -60,6 +60,8 @@ void vmm_guest_free(struct vmm_guest *g);
 /* Asks the agent to power off, or QEMU to quit; kills it after `patience_s`. on_ended follows. */
 void vmm_guest_stop(struct vmm_guest *g, double patience_s);
 
+/* The last line of its QEMU's log; "": none. */
+void vmm_guest_last_words(const struct vmm_guest *g, char *out, size_t size);
 /* From now on another is told; borrowed. */
 void vmm_guest_set_handler(struct vmm_guest *g, const struct vmm_guest_handler *handler,
                            void *user);

@@ -8,11 +8,18 @@ extern const struct vmm_request_kind vmm_request_ps, vmm_request_stats;         
 extern const struct vmm_request_kind vmm_request_exec;                             /* exec.c */
 extern const struct vmm_request_kind vmm_request_link_set, vmm_request_link_state; /* change.c */
 extern const struct vmm_request_kind vmm_request_rt_set, vmm_request_rt_show;      /* real_time.c */
+extern const struct vmm_request_kind vmm_request_migrate; /* move/requests.c */
 
 const struct vmm_request_kind *const vmm_request_kinds[] = {
-    &vmm_request_start,      &vmm_request_down,
-    &vmm_request_ps,         &vmm_request_stats,
-    &vmm_request_exec,       &vmm_request_link_set,
-    &vmm_request_link_state, &vmm_request_rt_set,
-    &vmm_request_rt_show,    NULL,
+    &vmm_request_migrate,
+    &vmm_request_start,
+    &vmm_request_down,
+    &vmm_request_ps,
+    &vmm_request_stats,
+    &vmm_request_exec,
+    &vmm_request_link_set,
+    &vmm_request_link_state,
+    &vmm_request_rt_set,
+    &vmm_request_rt_show,
+    NULL,
 };
