@@ -111,9 +111,11 @@ static void say_where(struct take_over *t, bool print)
     char place[PLACES_MAX][HAND_TARGET_MAX];
     const size_t n = places(t, place);
 
-    snprintf(a->message, sizeof a->message, "waiting for another player: svc-player --hand-over %s",
-             place[0]);
-    player_view(a->player)->message = a->message;
+    struct osd_view *view = player_view(a->player);
+    snprintf(a->message, sizeof a->message, "waiting for another player: %s", place[0]);
+    view->message = a->message;
+    snprintf(view->status.line, sizeof view->status.line, "%.250s", a->message);
+    view->status.progress = -1;
     for (size_t i = 0; i < n && print; i++)
         printf("svc-player --hand-over '%s' --control SOCKET\n", place[i]);
     fflush(stdout);
