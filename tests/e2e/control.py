@@ -6,7 +6,7 @@ disk is full; --frames; and that keys, help and documents name the same things.
 import json
 import os
 import re
-import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -235,12 +235,8 @@ def disk_full(folder):
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, LIVE)
         stage.serve()
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60000, before[1])) # the report is smaller
-        try:
-            player = stage.play("--control", at, "--record", record)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        player = stage.play("--control", at, "--record", record,
+                            before=[shutil.which("prlimit"), "--fsize=60000"]) # the report is smaller
         c = Control(at)
         rules = {"playing goes on": c.wait(lambda: c.get("frames-shown") > 220)}
         c.ask("quit")
@@ -304,10 +300,11 @@ def words():
 
 def main():
     folder = material.folder("control")
-    wrong, record = live_session(os.path.join(folder, "live"))
-    return max(wrong, plays_again(os.path.join(folder, "again"), record),
-               disk_full(os.path.join(folder, "full")), chosen(os.path.join(folder, "chosen")),
-               words())
+    def live_and_again():
+        wrong, record = live_session(os.path.join(folder, "live"))
+        return max(wrong, plays_again(os.path.join(folder, "again"), record))
+    return material.together([live_and_again, lambda: disk_full(os.path.join(folder, "full")),
+                              lambda: chosen(os.path.join(folder, "chosen")), words])
 
 
 if __name__ == "__main__":

@@ -36,3 +36,11 @@ def pki(name="pki"):
     with open(os.path.join(folder("locks"), name), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return programs.make_pki(folder(name))
+
+
+def together(stories, at_once=3):
+    """Stories (no arguments) that wait far more than they work, several at a time, each in folders and at ports of
+    its own: the worst of their exit codes."""
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(at_once) as pool:
+        return max(pool.map(lambda story: story(), stories))

@@ -19,6 +19,8 @@ from clip import program_path
 from live_report import exit_code
 
 PATIENCE_S = 40
+ENOUGH = 45            # pictures that say that it goes on
+OUTAGE_S = 3            # longer than silence is borne
 RESUMED_WITHIN_S = 6.0  # of the server's return: a try each second or two, and what joining takes
 
 
@@ -67,6 +69,18 @@ class Stage:
             f"moqt://127.0.0.1:{self.port}/live"])
         return self.player
 
+    def shows(self, more, patience_s=PATIENCE_S):
+        """Until so many more pictures were shown; the player was given --control SOCKET in the folder."""
+        from control import Control # which needs this file
+        control = Control(self.socket())
+        before = control.get("frames-shown")
+        shown = control.wait(lambda: control.get("frames-shown") >= before + more, patience_s)
+        control.socket.close()
+        return shown
+
+    def socket(self):
+        return os.path.join(self.folder, "socket")
+
     def end(self):
         """Ask the player to end; its report, and the lines of its log."""
         self.player.process.terminate()
@@ -97,14 +111,14 @@ def server_dies(folder):
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, LIVE)
         server = stage.serve()
-        player = stage.play("--reconnect", "30")
-        time.sleep(3)
+        player = stage.play("--reconnect", "30", "--control", stage.socket())
+        stage.shows(ENOUGH)
         server.process.kill()
-        time.sleep(3)
+        time.sleep(OUTAGE_S)
         back = time.monotonic()
         stage.serve()
         back_s = time.monotonic() - player.started
-        time.sleep(RESUMED_WITHIN_S + 1)
+        stage.shows(ENOUGH, RESUMED_WITHIN_S + 3)
         report, log = stage.end()
     first_after = [t for t in shown_times(report) if t > back - player.started]
     took = first_after[0] - back_s if first_after else -1
@@ -125,13 +139,13 @@ def server_stops(folder, drain_s):
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, [*LIVE, "--drain", str(drain_s)])
         server = stage.serve()
-        player = stage.play("--reconnect", "30")
-        time.sleep(2)
+        player = stage.play("--reconnect", "30", "--control", stage.socket())
+        stage.shows(ENOUGH)
         server.process.terminate()
         server.wait(PATIENCE_S)
         back_s = time.monotonic() - player.started
         stage.serve()
-        time.sleep(RESUMED_WITHIN_S)
+        stage.shows(ENOUGH, RESUMED_WITHIN_S + 3)
         alive = player.process.poll() is None
         report, log = stage.end()
     after = [t for t in shown_times(report) if t > back_s]
@@ -149,15 +163,15 @@ def all_paths_dead(folder):
         stage = Stage(running, folder, LIVE)
         stage.serve()
         vlink = stage.link(["wifi", "lte"])
-        stage.play("--reconnect", "30", paths=["wifi", "lte"])
-        time.sleep(3)
+        stage.play("--reconnect", "30", "--control", stage.socket(), paths=["wifi", "lte"])
+        stage.shows(ENOUGH)
         for name in ("wifi", "lte"):
             vlink.tell(f"{name}.down")
         time.sleep(5)
         back_s = time.monotonic() - stage.player.started
         for name in ("wifi", "lte"):
             vlink.tell(f"{name}.up")
-        time.sleep(RESUMED_WITHIN_S + 1)
+        stage.shows(ENOUGH, RESUMED_WITHIN_S + 3)
         report, log = stage.end()
     after = [t for t in shown_times(report) if t > back_s]
     print(f"first picture {after[0] - back_s if after else -1:.2f} s after the return, "
@@ -203,8 +217,8 @@ def clock_stepped(folder):
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, LIVE)
         server = stage.serve()
-        stage.play("--reconnect", "30", before=clock.words())
-        time.sleep(2)
+        stage.play("--reconnect", "30", "--control", stage.socket(), before=clock.words())
+        stage.shows(ENOUGH)
         clock.step("+1d")
         time.sleep(1.5)
         away_s = time.monotonic() - stage.player.started
@@ -213,7 +227,7 @@ def clock_stepped(folder):
             time.sleep(1)
             clock.step(text)
         stage.serve()
-        time.sleep(RESUMED_WITHIN_S)
+        stage.shows(ENOUGH, RESUMED_WITHIN_S + 3)
         report, log = stage.end()
     worst = max((g for at, g in gaps(report, 0) if at + g < away_s), default=99)
     again = events(report, "playing again")
@@ -241,10 +255,10 @@ def never_there(folder):
 def main():
     folder = material.folder("resume")
     seconds = 60 if "--minute" in sys.argv else 6
-    stories = (never_there, clock_stepped, server_dies, all_paths_dead,
-               *(lambda where, s=s: server_stops(where, s) for s in (0, 1)),
-               lambda where: path_flaps(where, seconds))
-    return max(story(os.path.join(folder, str(i))) for i, story in enumerate(stories))
+    stories = (lambda where: path_flaps(where, seconds), all_paths_dead, server_dies, clock_stepped,
+               *(lambda where, s=s: server_stops(where, s) for s in (0, 1)), never_there)
+    return material.together([lambda i=i, story=story: story(os.path.join(folder, str(i)))
+                              for i, story in enumerate(stories)])
 
 
 if __name__ == "__main__":

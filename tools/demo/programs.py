@@ -117,16 +117,19 @@ def run_to_end(name, command, logs, timeout_s):
     return program
 
 
+given_ports = set()  # once is enough: stories that run at the same time ask too
+
+
 def free_udp_ports(n):
     """`n` different ports nobody listens on at this moment."""
-    sockets = []
-    for _ in range(n):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.bind(("127.0.0.1", 0))
-        sockets.append(s)
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    ports = []
+    while len(ports) < n:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in given_ports:
+            given_ports.add(port)
+            ports.append(port)
     return ports
 
 
