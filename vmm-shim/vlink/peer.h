@@ -6,7 +6,7 @@
 #ifndef VLINK_PEER_H
 #define VLINK_PEER_H
 
-#include "source.h"
+#include "waited.h"
 #include "wire.h"
 
 #define VLINK_PEER_QUEUE 2048u

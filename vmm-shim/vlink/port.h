@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 #include "link.h"
-#include "source.h"
+#include "waited.h"
 
 #define VLINK_PORT_QUEUE 1024u       /* frames that wait for the other side's room */
 #define VLINK_PORT_BATCH 32u         /* frames a system call */

@@ -12,7 +12,7 @@
 #define VLINK_RELAY_H
 
 #include "dir.h"
-#include "source.h"
+#include "waited.h"
 #include "spec.h"
 
 #define VLINK_CLIENTS_MAX 64     /* clients of one link; then the longest silent one gives way */

@@ -1,5 +1,5 @@
-/* source.c - see source.h. */
-#include "source.h"
+/* waited.c - see waited.h. */
+#include "waited.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
-/* source.h - what the event loops wait for, and the clock they go by. */
-#ifndef VLINK_SOURCE_H
-#define VLINK_SOURCE_H
+/* waited.h - what the event loops wait for, and the clock they go by. */
+#ifndef VLINK_WAITED_H
+#define VLINK_WAITED_H
 
 #include "dir.h"
 
