@@ -32,9 +32,13 @@ lib.check(said.returncode == 1 and "none satisfies" in said.stderr, "the program
 
 for line, word in (((), ""), (("--need", "boot=fast"), "boot takes a time"), (("--need", "boots=1s"), "did you mean boot?"),
                    (("--need",), "takes KEY=VALUE"), (("--quick",), "not understood"),
+                   (("--measure", "--need", "boot=1s"), "takes a system"),
                    (("x.yaml", "--need", "boot=1s"), "leave out --need")):
     said = lib.run("match", *line)
     lib.check(said.returncode == (64 if line else 0) and word in said.stderr, f"match {' '.join(line)}", said)
+
+said = lib.run("match", "--measure", "hurd")
+lib.check(said.returncode == 3 and 'no system "hurd"' in said.stderr, "what there is not is not measured", said)
 
 said = lib.run("match", os.path.join(lib.ROOT, "configs", "four-systems.yaml"))
 lib.check(said.returncode == 0 and [line.split()[:2] for line in said.stdout.splitlines()] ==

@@ -3,6 +3,7 @@
  * there is to choose from.
  */
 #include "cmd/command.h"
+#include "cmd/measure.h"
 #include "systems/match.h"
 #include "topology/units.h"
 
@@ -17,7 +18,7 @@
 struct asked {
     const char *file, *program;
     struct vmm_need need;
-    bool json;
+    bool json, measure;
 };
 
 /* ---- as JSON ---- */
@@ -143,6 +144,33 @@ static int match_file(const struct vmm_systems *s, const struct asked *a)
     return code;
 }
 
+/* ---- measuring ---- */
+
+/* All systems, or the one that is named in the place of FILE. */
+static int measure(struct vmm_systems *s, const struct asked *a)
+{
+    int code = VMM_EXIT_OK, only = a->file ? vmm_systems_find(s, a->file) : -1;
+    char why[VMM_WHY_MAX];
+    if (a->file && only < 0)
+        return vmm_complain(VMM_EXIT_NOTHING, "match: no system \"%s\"", a->file);
+    for (size_t i = 0; i < s->n; i++) {
+        struct vmm_figures *f = &s->system[i].figures, measured;
+        if (only >= 0 && (size_t)only != i)
+            continue;
+        if (!a->json)
+            fprintf(stderr, "%s: %d runs of about 10 s\n", s->system[i].name, VMM_MEASURE_RUNS);
+        if (vmm_measure(&s->system[i], &measured, why, sizeof why) < 0 ||
+            vmm_systems_keep(s->system[i].name, &measured, why, sizeof why) < 0) {
+            code = vmm_complain(VMM_EXIT_FAILED, "match: %s", why);
+            continue;
+        }
+        *f = measured;
+        f->here = true;
+    }
+    list(s, a->json);
+    return code;
+}
+
 static int parse(struct asked *a, int argc, char **argv)
 {
     char why[VMM_WHY_MAX];
@@ -150,6 +178,8 @@ static int parse(struct asked *a, int argc, char **argv)
         const char *need = NULL;
         if (vmm_option_flag(argv[i], "--json")) {
             a->json = true;
+        } else if (vmm_option_flag(argv[i], "--measure")) {
+            a->measure = true;
         } else if (vmm_option_value(argc, argv, &i, "--need", &need)) {
             if (!need)
                 return vmm_complain(VMM_EXIT_USAGE, "match: --need takes KEY=VALUE");
@@ -164,6 +194,8 @@ static int parse(struct asked *a, int argc, char **argv)
             a->file = argv[i];
         }
     }
+    if (a->measure && (a->need.any || a->program))
+        return vmm_complain(VMM_EXIT_USAGE, "match: --measure takes a system, or nothing for all");
     if (a->file && (a->need.any || a->program))
         return vmm_complain(VMM_EXIT_USAGE, "match: FILE says what its nodes need: leave out %s",
                             a->need.any ? "--need" : "--program");
@@ -180,7 +212,9 @@ static int run(int argc, char **argv)
         return code;
     if (vmm_systems_read(&s, NULL, why, sizeof why) < 0)
         return vmm_complain(VMM_EXIT_FAILED, "%s", why);
-    if (a.file)
+    if (a.measure)
+        code = measure(s, &a);
+    else if (a.file)
         code = match_file(s, &a);
     else if (a.need.any || a.program)
         code = match_need(s, &a);
@@ -192,7 +226,7 @@ static int run(int argc, char **argv)
 
 const struct vmm_command vmm_command_match = {
     .name = "match",
-    .usage = "[FILE | --need KEY=VALUE... [--program NAME]] [--json]",
+    .usage = "[FILE | --need KEY=VALUE... [--program NAME] | --measure [SYSTEM]] [--json]",
     .summary = "which system an endpoint gets by what it needs, and why",
     .help =
         "      FILE              each guest of a topology; without FILE and --need: all systems\n"

@@ -133,7 +133,7 @@ const char *vmm_show_bytes(uint64_t bytes, char *out, size_t size)
     if (bytes >= 1u << 30 && bytes % (1u << 30) == 0)
         snprintf(out, size, "%uG", (unsigned)(bytes >> 30));
     else if (bytes >= 1u << 20)
-        snprintf(out, size, "%.4gM", (double)bytes / (1 << 20));
+        snprintf(out, size, "%.3gM", (double)bytes / (1 << 20));
     else
         snprintf(out, size, "%.4gK", (double)bytes / (1 << 10));
     return out;
