@@ -18,6 +18,7 @@
 #include "agent/file.h"
 
 #define ORDER_MAX 65536
+#define COMMAND_LINE_MAX 4096
 #define DISK_WAIT_MS 3000
 
 void boot_mounts(void)
@@ -65,13 +66,35 @@ static bool has_pci(void)
     return found;
 }
 
+/* What the kernel's command line says to a module, "NAME.KEY=VALUE ..." as "KEY=VALUE ...": the
+ * kernel gives it to those that are compiled in, modprobe to others, and here there is none. */
+static void parameters(const char *name, char *out, size_t size)
+{
+    static char line[COMMAND_LINE_MAX];
+    const size_t len = strlen(name);
+    size_t n = 0;
+    char *rest = NULL;
+
+    file_line("/proc/cmdline", line, sizeof(line));
+    for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        if (strncmp(word, name, len) != 0 || word[len] != '.')
+            continue;
+        const int more = snprintf(out + n, size - n, "%s%s", n ? " " : "", word + len + 1);
+        if (more < 0 || (size_t)more >= size - n)
+            break;
+        n += (size_t)more;
+    }
+    out[n] = '\0';
+}
+
 static void load(const char *name)
 {
-    char path[128];
+    char path[128], options[COMMAND_LINE_MAX];
 
     snprintf(path, sizeof(path), "/lib/modules/%s.ko", name);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
+    parameters(name, options, sizeof(options));
+    if (fd < 0 || (syscall(SYS_finit_module, fd, options, 0) < 0 && errno != EEXIST))
         note("module %s: %s", name, strerror(errno));
     if (fd >= 0)
         close(fd);

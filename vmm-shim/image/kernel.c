@@ -16,7 +16,7 @@
 #include "image/slurp.h"
 #include "image/vmlinux.h"
 
-#define REVISION 1 /* of what is taken out of a package; another number makes it anew */
+#define REVISION 2 /* of what is taken out of a package; another number makes it anew */
 
 static int read_description(const char *folder, struct vmm_image_kernel *out)
 {
@@ -122,7 +122,7 @@ static int take_modules(const struct recipe *r, const char *package, const char 
         snprintf(name, sizeof(name), "modules/%s.ko", m->m[i].name);
         result = ko ? cache_join(path, made, name, why, why_size) : -1;
         if (result == 0)
-            result = spill(path, ko, len, 0644, why, why_size);
+            result = spill(path, ko, modules_unsigned(ko, len), 0644, why, why_size);
         free(ko);
         fprintf(list, "%s %s\n", recipe_when_name(m->m[i].when), m->m[i].name);
     }

@@ -12,6 +12,7 @@
 #define BUILTIN_MAX (4u << 20)
 #define DEPTH_MAX 16
 #define SUFFIXES 4
+#define SIGNATURE_INFO 12
 
 /* Contents of section `name`, or NULL. */
 static const char *section(Elf *elf, const char *name, size_t *len)
@@ -59,6 +60,20 @@ bool modules_info(const uint8_t *ko, size_t len, const char *key, size_t nth, ch
     }
     elf_end(elf);
     return found;
+}
+
+/* linux/module_signature.h: the ELF, the signature, 12 bytes with its length, a line of text. */
+size_t modules_unsigned(const uint8_t *ko, size_t len)
+{
+    static const char end[] = "~Module signature appended~\n";
+    const size_t tail = sizeof(end) - 1 + SIGNATURE_INFO;
+
+    if (len < tail || memcmp(ko + len - (sizeof(end) - 1), end, sizeof(end) - 1) != 0)
+        return len;
+    const uint8_t *n = ko + len - (sizeof(end) - 1) - 4;
+    const size_t signature = (size_t)n[0] << 24 | (size_t)n[1] << 16 | (size_t)n[2] << 8 | n[3];
+
+    return signature <= len - tail ? len - tail - signature : len;
 }
 
 struct search {

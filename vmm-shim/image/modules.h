@@ -40,4 +40,7 @@ int modules_order(struct modules *out, const char *folder, const struct recipe_m
 bool modules_info(const uint8_t *ko, size_t len, const char *key, size_t nth, char *out,
                   size_t size);
 
+/* Bytes of a module without the signature behind it, which a guest of ours would check in vain. */
+size_t modules_unsigned(const uint8_t *ko, size_t len);
+
 #endif
