@@ -12,8 +12,16 @@
 
 /* Descriptors that QEMU is given: files may be where its user cannot walk to. Those that a guest
  * has not are /dev/null. */
-enum vmm_guest_fd { VMM_FD_RAM = 3, VMM_FD_KERNEL, VMM_FD_INITRD, VMM_FD_DISK };
-#define VMM_GUEST_FDS 4
+enum vmm_guest_fd {
+    VMM_FD_RAM = 3,
+    VMM_FD_KERNEL,
+    VMM_FD_INITRD,
+    VMM_FD_DISK,
+    VMM_FD_USERFAULT, /* these two of a guest that arrives by postcopy, else not there */
+    VMM_FD_MODULE,
+};
+#define VMM_GUEST_FDS 4 /* that all have */
+#define VMM_GUEST_FDS_MAX 6
 
 struct vmm_guest_nic {
     char link[VMM_NAME_MAX];
@@ -42,6 +50,7 @@ struct vmm_guest_config {
     /* Where it runs: these differ between the two of a migration. */
     char folder[VMM_SOCKET_MAX]; /* qmp, agent, serial.log are made there */
     bool incoming;               /* waits for a state (QMP migrate-incoming) */
+    bool postcopy;               /* which comes by postcopy: needs a userfaultfd */
     char user[VMM_NAME_MAX * 2]; /* whom it runs as when the shim is root */
     char netns[VMM_PATH_MAX];    /* network namespace, name or path; "": one of its own, empty, as
                                     root; the shim's where that takes rights that we have not */

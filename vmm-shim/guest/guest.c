@@ -7,6 +7,7 @@
 #include "guest/guest.h"
 
 #include "guest/spawn.h"
+#include "userfault_module.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -20,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+_Static_assert(VMM_FD_USERFAULT == 7 && VMM_FD_MODULE == 8, "meson.build and `preload` say so");
+
 #define LOG_TAIL 300 /* bytes of QEMU's last words in an error */
 
 struct vmm_guest {
@@ -29,7 +32,7 @@ struct vmm_guest {
     void *user;
     char root[VMM_PATH_MAX]; /* "": no second try */
     enum vmm_guest_state state;
-    int fd[VMM_GUEST_FDS]; /* in the order of enum vmm_guest_fd */
+    int fd[VMM_GUEST_FDS_MAX]; /* in the order of enum vmm_guest_fd */
     pid_t pid;
     struct vmm_qmp *qmp;
     struct vmm_agent *agent;
@@ -84,10 +87,28 @@ static int make_ram(const struct vmm_guest_config *c, char *why, size_t why_size
 
 static void close_files(struct vmm_guest *g)
 {
-    for (int i = 0; i < VMM_GUEST_FDS; i++) {
+    for (int i = 0; i < VMM_GUEST_FDS_MAX; i++) {
         if (g->fd[i] >= 0)
             close(g->fd[i]);
         g->fd[i] = -1;
+    }
+}
+
+/* Postcopy: what QEMU's user has no right to, and the library that gives it to QEMU. Without, QEMU
+ * asks itself, which the host may allow it. */
+static void open_userfault(struct vmm_guest *g)
+{
+    int *const fd = &g->fd[VMM_FD_USERFAULT - VMM_FD_RAM];
+
+    fd[0] = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+    fd[1] = fd[0] >= 0 ? memfd_create("userfault module", MFD_CLOEXEC) : -1;
+    if (fd[1] < 0 || write(fd[1], userfault_module, sizeof userfault_module) !=
+                         (ssize_t)sizeof userfault_module) {
+        for (int i = 0; i < 2; i++) {
+            if (fd[i] >= 0)
+                close(fd[i]);
+            fd[i] = -1;
+        }
     }
 }
 
@@ -104,6 +125,8 @@ static int open_files(struct vmm_guest *g, int ram, char *why, size_t why_size)
         if (g->fd[i + 1] < 0)
             return -1;
     }
+    if (c->postcopy)
+        open_userfault(g);
     return 0;
 }
 
@@ -334,12 +357,15 @@ static const struct vmm_agent_handler agent_handler = { .on_ready = on_agent_rea
 
 static int start_qemu(struct vmm_guest *g, char *why, size_t why_size)
 {
+    static const char *const preload[] = { "LD_PRELOAD=/proc/self/fd/8", NULL };
+    const bool userfault = g->fd[VMM_GUEST_FDS_MAX - 1] >= 0;
     struct vmm_spawn s = { .user = g->config.user,
                            .locks_memory = g->config.lock_memory,
                            .folder = g->config.folder,
                            .out = -1,
                            .fd = g->fd,
-                           .n_fds = VMM_GUEST_FDS,
+                           .n_fds = userfault ? VMM_GUEST_FDS_MAX : VMM_GUEST_FDS,
+                           .env = userfault ? preload : NULL,
                            .netns = g->config.netns,
                            .file_bytes_max = g->config.memory_bytes + (2ull << 30) };
     struct vmm_words w;
@@ -412,7 +438,7 @@ int vmm_guest_start(struct vmm_guest **out, struct ev_loop *loop,
                              .handler = handler,
                              .user = user,
                              .state = VMM_GUEST_STARTING,
-                             .fd = { -1, -1, -1, -1 } };
+                             .fd = { -1, -1, -1, -1, -1, -1 } };
     if (strcmp(g->config.arch, "amd64") != 0)
         g->config.accel = VMM_ACCEL_TCG; /* KVM runs guests of the host's architecture */
     snprintf(g->root, sizeof g->root, "%s", root ? root : "");

@@ -178,6 +178,8 @@ static void become(struct child *c)
     arrange_descriptors(c);
     set_limits(c);
     change_user(c);
+    for (const char *const *e = c->s->env; e && *e; e++)
+        putenv((char *)(uintptr_t)*e);
     if (chdir(c->s->folder ? c->s->folder : "/") != 0)
         complain(c, c->s->folder ? c->s->folder : "/");
     execvp(c->s->argv[0], c->s->argv);

@@ -17,11 +17,12 @@
 
 /* Strings and arrays are borrowed for the call. */
 struct vmm_spawn {
-    char *const *argv;  /* NULL-ended; argv[0] is looked for in PATH */
-    const char *user;   /* whom it runs as if we are root; NULL, "": as we do */
-    const char *folder; /* working folder; NULL: / */
-    int out, err;       /* its standard output and error; -1: /dev/null. Input is /dev/null */
-    const int *fd;      /* become 3, 4, ... */
+    char *const *argv;      /* NULL-ended; argv[0] is looked for in PATH */
+    const char *user;       /* whom it runs as if we are root; NULL, "": as we do */
+    const char *folder;     /* working folder; NULL: / */
+    int out, err;           /* its standard output and error; -1: /dev/null. Input is /dev/null */
+    const char *const *env; /* NULL-ended "NAME=VALUE" beside ours; NULL: none */
+    const int *fd;          /* become 3, 4, ... */
     size_t n_fds;
     /* Network namespace, name or path. "": a new, empty one where we may make it. NULL: ours. */
     const char *netns;

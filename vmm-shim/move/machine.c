@@ -235,13 +235,19 @@ static void do_compare(struct vmm_move_machine *m)
 static json_t *capabilities(enum vmm_move_mode mode)
 {
     json_t *list = json_array();
+    const struct {
+        const char *name;
+        bool on;
+    } all[] = { { "x-ignore-shared", mode == VMM_MOVE_SHARED },
+                { "postcopy-ram", mode == VMM_MOVE_POSTCOPY },
+                { "events", true } };
 
-    if (mode == VMM_MOVE_SHARED || mode == VMM_MOVE_POSTCOPY)
-        json_array_append_new(
-            list,
-            json_pack("{s:s, s:b}", "capability",
-                      mode == VMM_MOVE_SHARED ? "x-ignore-shared" : "postcopy-ram", "state", 1));
-    json_array_append_new(list, json_pack("{s:s, s:b}", "capability", "events", "state", 1));
+    /* Off is said too: a QEMU that a guest came to by another mode still has that one's. */
+    for (int on = 0; on < 2; on++)
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            if (all[i].on == on)
+                json_array_append_new(
+                    list, json_pack("{s:s, s:b}", "capability", all[i].name, "state", on));
     return json_pack("{s:o}", "capabilities", list);
 }
 

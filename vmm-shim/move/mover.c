@@ -343,6 +343,7 @@ int vmm_mover_begin(struct vmm_keeper *k, struct vmm_member *m, const struct vmm
     }
     *v = (struct vmm_mover){ .keeper = k, .member = m, .plan = *plan, .source = m->guest };
     snprintf(v->uri, sizeof v->uri, "unix:%s/state", plan->there.folder);
+    v->plan.there.postcopy = plan->mode == VMM_MOVE_POSTCOPY;
     p.uri = v->uri;
     v->machine = vmm_move_new(vmm_keeper_loop(k), &p, vmm_guest_qmp(m->guest), &ops, v);
     if (!v->machine) {
