@@ -20,11 +20,16 @@ SERVE = ["tvl-echo", "serve", "--cert", "/etc/slice/cert.pem", "--key", "/etc/sl
 BYTES = 65536
 
 
-def need_arm64():
+def need_programs():
+    """Of guests: those that this build could not make are a reason to skip."""
+    libexec = os.path.join(lib.BUILD, "vmm-shim", "libexec")
+    lib.need_program("qemu-system-x86_64")
     lib.need_program("qemu-system-aarch64")
-    if not os.path.exists(os.path.join(lib.BUILD, "vmm-shim", "libexec", "arm64", "tvl-echo")):
+    if not os.path.exists(os.path.join(libexec, "arm64", "tvl-echo")):
         lib.skip("programs of arm64 guests were not built: no cross compiler, or no libraries "
                  "(tools/arm64_sysroot.py says why)")
+    if not os.path.exists(os.path.join(libexec, "amd64", "metal.elf")):
+        lib.skip("metal.elf was not built: no static libssl, or a build with sanitizers")
 
 
 def result(text, what):
@@ -53,8 +58,7 @@ class Serving:
 
 
 def main():
-    need_arm64()
-    lib.need_program("qemu-system-x86_64")
+    need_programs()
     with open(os.path.join(lib.ROOT, "configs", "four-systems.yaml"), encoding="utf-8") as f:
         text = f.read()
     with lib.Slice("four", text) as s:
