@@ -23,7 +23,7 @@ PARTS = [
     ("rt", 900, ["deadline_misses_rt", "deadline_misses_plain"]),
     ("migrate", 1800, ["migrations_tried", "migrations_failed", "picture_gap_ms_median",
                        "picture_gap_ms_max"]),
-    ("handover", 600, ["handover_gap_ms"]),
+    ("handover", 600, ["handover_gap_ms", "handover_gap_ms_max", "handovers_tried", "handovers_failed"]),
 ]
 SKIP = 77
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 import time
 
 import material
@@ -112,7 +113,7 @@ def good_viewer(bench, running):
     token = bench.token("good.token", "--subscribe", "live", "--ttl", "1h", "--subject", "good")
     return running.start("good", [
         program_path("svc-player"), "--headless", "--ca", bench.pki["ca.pem"], "--token", token, "--json",
-        bench.path("good.json"), "--duration", "25", "--path",
+        bench.path("good.json"), "--path",
         f"local=127.0.0.1,to=127.0.0.1:{bench.port},name=a", f"moqt://127.0.0.1:{bench.port}/live/garden"])
 
 
@@ -221,7 +222,7 @@ def publishing(bench, port):
 
 def player(bench, port):
     """What a person is told, and how soon."""
-    rows = [(None, "no right to subscribe"), (bench.expiring("old.token", -1, ("subscribe", ["live"])), "expired"),
+    rows = [(None, "no right to subscribe"), (bench.expiring("past.token", -1, ("subscribe", ["live"])), "expired"),
             (bench.token("stranger.token", "--subscribe", "live", "--ttl", "1h", key="stranger"), "not signed"),
             (bench.path("none.token"), "none.token")]
     for token, says in rows:
@@ -321,6 +322,13 @@ def access_log(*paths):
     check("all times are there", all(e["time"].endswith("Z") for e in lines))
 
 
+def side_by_side(*stories):
+    """They wait for tokens to run out and for patience to end; each has files and addresses of its own."""
+    with ThreadPoolExecutor(len(stories)) as pool:
+        for done in [pool.submit(story) for story in stories]:
+            done.result()
+
+
 def main():
     work = material.folder("access")
     shutil.rmtree(work)
@@ -349,13 +357,14 @@ def main():
         time.sleep(1)
         tokens_in_setup(bench)
         namespaces(bench)
-        limits(bench)
-        running_out(bench, secret_port)
-        publishing(bench, secret_port)
-        player(bench, secret_port)
-        certificates(bench, mutual_port)
+        def others():
+            publishing(bench, secret_port)
+            player(bench, secret_port)
+            certificates(bench, mutual_port)
+        side_by_side(lambda: limits(bench), lambda: running_out(bench, secret_port), others)
         full_disk(bench, servers[1], secret_port)
         reloaded(bench, servers[0], log, other)
+        viewer.process.terminate()
         viewer.wait(60)
         with open(bench.path("good.json"), encoding="utf-8") as f:
             seen = json.load(f)

@@ -3,7 +3,7 @@
 paths of 20 Mbit/s and 10 ms, live: how long there is no new picture for the viewer, by the rows that the
 players write as they show pictures (--dump-timing), and not by what they think of it. One JSON object:
 handover_gap_ms (median), handover_gap_ms_max, handover_took_ms (median, from the wish to the end of the old one),
-tried, failed.
+handovers_tried, handovers_failed.
 """
 import csv
 import json
@@ -78,8 +78,8 @@ def main():
     print(json.dumps({"handover_gap_ms": round(statistics.median(gaps), 1) if gaps else None,
                       "handover_gap_ms_max": round(max(gaps), 1) if gaps else None,
                       "handover_took_ms": round(statistics.median(took), 1) if took else None,
-                      "tried": len(tried), "failed": len(tried) - len(worked)}))
-    return 0
+                      "handovers_tried": len(tried), "handovers_failed": len(tried) - len(worked)}))
+    return 0 if len(worked) == len(tried) else 1
 
 
 if __name__ == "__main__":
