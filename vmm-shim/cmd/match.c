@@ -19,6 +19,7 @@ struct asked {
     const char *file, *program;
     struct vmm_need need;
     bool json, measure;
+    int64_t runs; /* of a measurement */
 };
 
 /* ---- as JSON ---- */
@@ -158,8 +159,8 @@ static int measure(struct vmm_systems *s, const struct asked *a)
         if (only >= 0 && (size_t)only != i)
             continue;
         if (!a->json)
-            fprintf(stderr, "%s: %d runs of about 10 s\n", s->system[i].name, VMM_MEASURE_RUNS);
-        if (vmm_measure(&s->system[i], &measured, why, sizeof why) < 0 ||
+            fprintf(stderr, "%s: runs of about 10 s: %d\n", s->system[i].name, (int)a->runs);
+        if (vmm_measure(&s->system[i], (size_t)a->runs, &measured, why, sizeof why) < 0 ||
             vmm_systems_keep(s->system[i].name, &measured, why, sizeof why) < 0) {
             code = vmm_complain(VMM_EXIT_FAILED, "match: %s", why);
             continue;
@@ -180,6 +181,11 @@ static int parse(struct asked *a, int argc, char **argv)
             a->json = true;
         } else if (vmm_option_flag(argv[i], "--measure")) {
             a->measure = true;
+        } else if (vmm_option_value(argc, argv, &i, "--runs", &need)) {
+            if (!need || vmm_parse_integer(need, &a->runs) < 0 || a->runs < 1 ||
+                a->runs > VMM_MEASURE_RUNS_MAX)
+                return vmm_complain(VMM_EXIT_USAGE, "match: --runs takes 1 to %d",
+                                    VMM_MEASURE_RUNS_MAX);
         } else if (vmm_option_value(argc, argv, &i, "--need", &need)) {
             if (!need)
                 return vmm_complain(VMM_EXIT_USAGE, "match: --need takes KEY=VALUE");
@@ -204,7 +210,7 @@ static int parse(struct asked *a, int argc, char **argv)
 
 static int run(int argc, char **argv)
 {
-    struct asked a = { 0 };
+    struct asked a = { .runs = VMM_MEASURE_RUNS };
     struct vmm_systems *s;
     char why[VMM_WHY_MAX];
     int code = parse(&a, argc, argv);
@@ -226,7 +232,8 @@ static int run(int argc, char **argv)
 
 const struct vmm_command vmm_command_match = {
     .name = "match",
-    .usage = "[FILE | --need KEY=VALUE... [--program NAME] | --measure [SYSTEM]] [--json]",
+    .usage =
+        "[FILE | --need KEY=VALUE... [--program NAME] | --measure [SYSTEM] [--runs N]] [--json]",
     .summary = "which system an endpoint gets by what it needs, and why",
     .help =
         "      FILE              each guest of a topology; without FILE and --need: all systems\n"

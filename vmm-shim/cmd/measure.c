@@ -258,34 +258,35 @@ static int compare(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static uint64_t median(const struct vmm_figures *runs, size_t offset)
+static uint64_t median(const struct vmm_figures *runs, size_t n, size_t offset)
 {
-    uint64_t value[VMM_MEASURE_RUNS];
-    for (size_t i = 0; i < VMM_MEASURE_RUNS; i++)
+    uint64_t value[VMM_MEASURE_RUNS_MAX];
+    for (size_t i = 0; i < n; i++)
         memcpy(&value[i], (const char *)&runs[i] + offset, sizeof value[i]);
-    qsort(value, VMM_MEASURE_RUNS, sizeof *value, compare);
-    return value[VMM_MEASURE_RUNS / 2];
+    qsort(value, n, sizeof *value, compare);
+    return value[n / 2];
 }
 
-int vmm_measure(const struct vmm_system *s, struct vmm_figures *out, char *why, size_t why_size)
+int vmm_measure(const struct vmm_system *s, size_t n, struct vmm_figures *out, char *why,
+                size_t why_size)
 {
-    struct vmm_figures runs[VMM_MEASURE_RUNS];
+    struct vmm_figures runs[VMM_MEASURE_RUNS_MAX] = { 0 };
     struct run r = { .system = s, .why = why, .why_size = why_size };
     char date[16];
     time_t now = time(NULL);
     struct tm tm;
     snprintf(r.slice, sizeof r.slice, "m%d", (int)getpid());
-    for (size_t i = 0; i < VMM_MEASURE_RUNS; i++) {
+    for (size_t i = 0; i < n; i++) {
         r.figures = (struct vmm_figures){ 0 };
         if (measure_once(&r) < 0)
             return -1;
         runs[i] = r.figures;
     }
     *out = runs[0];
-    out->boot_ns = median(runs, offsetof(struct vmm_figures, boot_ns));
-    out->wake_p99_ns = median(runs, offsetof(struct vmm_figures, wake_p99_ns));
-    out->round_trip_ns = median(runs, offsetof(struct vmm_figures, round_trip_ns));
-    out->memory_bytes = median(runs, offsetof(struct vmm_figures, memory_bytes));
+    out->boot_ns = median(runs, n, offsetof(struct vmm_figures, boot_ns));
+    out->wake_p99_ns = median(runs, n, offsetof(struct vmm_figures, wake_p99_ns));
+    out->round_trip_ns = median(runs, n, offsetof(struct vmm_figures, round_trip_ns));
+    out->memory_bytes = median(runs, n, offsetof(struct vmm_figures, memory_bytes));
     strftime(date, sizeof date, "%F", localtime_r(&now, &tm));
     snprintf(out->source, sizeof out->source, "this host, %s, %s", r.accel, date);
     return 0;
