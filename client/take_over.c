@@ -110,6 +110,7 @@ static void say_where(struct take_over *t, bool print)
     struct app *a = t->app;
     char place[PLACES_MAX][HAND_TARGET_MAX];
     const size_t n = places(t, place);
+    FILE *to = a->args.json_file && strcmp(a->args.json_file, "-") == 0 ? stderr : stdout;
 
     struct osd_view *view = player_view(a->player);
     snprintf(a->message, sizeof a->message, "waiting for another player: %s", place[0]);
@@ -117,8 +118,8 @@ static void say_where(struct take_over *t, bool print)
     snprintf(view->status.line, sizeof view->status.line, "%.250s", a->message);
     view->status.progress = -1;
     for (size_t i = 0; i < n && print; i++)
-        printf("svc-player --hand-over '%s' --control SOCKET\n", place[i]);
-    fflush(stdout);
+        fprintf(to, "svc-player --hand-over '%s' --control SOCKET\n", place[i]);
+    fflush(to);
     app_draw_overlay(a);
     if (a->screen)
         screen_render(a->screen);
