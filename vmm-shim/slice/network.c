@@ -100,6 +100,8 @@ static void add_link(struct vmm_network *n, const struct vmm_link *l)
                                 vmm_network_settings(l->down, l->n_down), "tenants", tenants);
     if (l->program[0])
         json_object_set_new(request, "program", json_string(l->program));
+    if (l->argument[0])
+        json_object_set_new(request, "argument", json_string(l->argument));
     if (l->inherits[0] && add_parent(request, t, l, why, sizeof why) < 0) {
         json_decref(request);
         end_with(n, why);

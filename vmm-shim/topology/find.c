@@ -132,11 +132,14 @@ int vmm_find_program(const char *name, char *out, size_t size, char *why, size_t
         "server",       "client",         "load",           "moq", "svc", "echo", "media", "tools",
         "vmm-shim/cmd", "vmm-shim/vlink", "vmm-shim/metal", NULL
     };
+    static const char *const installed[] = { "../libexec/vmm-shim", NULL };
     struct search s = { "program", name, X_OK, out, size };
     struct place p;
     find_place(&p);
-    if (is_plain(name) && (try_list(&s, getenv("VMM_SHIM_PATH")) || try_folder(&s, p.folder) ||
-                           try_below(&s, p.build, rooms) || try_list(&s, getenv("PATH"))))
+    if (is_plain(name) &&
+        (try_list(&s, getenv("VMM_SHIM_PATH")) || try_folder(&s, p.folder) ||
+         try_below(&s, p.build, rooms) || (!p.build[0] && try_below(&s, p.folder, installed)) ||
+         try_list(&s, getenv("PATH"))))
         return 0;
     return not_found(&s, &p, "VMM_SHIM_PATH", why, why_size);
 }

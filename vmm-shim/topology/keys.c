@@ -212,6 +212,8 @@ static const struct vmm_key link_[] = {
     { "program", VMM_OWN, .set = vmm_set_program, .takes = "the name of a shared object",
       .doc = "A packet program that sees every frame, relative to the topology file; "
              "program:NAME: one that comes with this project." },
+    { "argument", VMM_LABEL, LINK(argument), .max = VMM_VALUE_MAX,
+      .doc = "Of the packet program: whatever it reads there." },
     { "subnet", VMM_OWN, .set = vmm_set_subnet, .takes = "an IPv4 network like 10.77.0.0/24",
       .unset = "10.77.L.0/24, L: the link's number from 0",
       .doc = "Node N of between has .N in it, counted from 1." },

@@ -92,6 +92,8 @@ int vmm_check_link(struct vmm_reader *r, const struct vmm_link *l)
         return vmm_reader_fail(r, l->line, "inherits is only for a slice with a parent");
     if (l->weight != 1 && !l->inherits[0])
         return vmm_reader_fail(r, l->line, "weight is only for a link that inherits");
+    if (l->argument[0] && !l->program[0])
+        return vmm_reader_fail(r, l->line, "argument is only for a link with a program");
     for (size_t i = 0; i < t->n_links; i++)
         if (t->link[i].subnet == l->subnet)
             return vmm_reader_fail(r, l->line, "its subnet is that of link %s, too",

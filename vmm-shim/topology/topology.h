@@ -106,10 +106,11 @@ struct vmm_link {
     /* up: frames that the first of `between` sends; down: the others'. */
     struct vmm_setting up[VMM_KEYS_MAX], down[VMM_KEYS_MAX];
     size_t n_up, n_down;
-    char inherits[VMM_NAME_MAX]; /* link of the parent slice, "": the slice has no parent */
-    uint32_t weight;             /* among those who share the parent's link [1, 1000], default 1 */
-    char program[VMM_PATH_MAX];  /* packet program, "": none */
-    uint32_t subnet;             /* IPv4 network, host order; /24 */
+    char inherits[VMM_NAME_MAX];  /* link of the parent slice, "": the slice has no parent */
+    uint32_t weight;              /* among those who share the parent's link [1, 1000], default 1 */
+    char program[VMM_PATH_MAX];   /* packet program, "": none */
+    char argument[VMM_VALUE_MAX]; /* of the program, for it to read */
+    uint32_t subnet;              /* IPv4 network, host order; /24 */
     int line;
 };
 

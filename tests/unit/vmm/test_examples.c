@@ -27,7 +27,7 @@ static const struct example {
     { "two-path", 2, 2, "", "player" },     { "process", 2, 2, "", "player" },
     { "four-systems", 4, 1, "", "cloud" },  { "carrier", 0, 1, "", "" },
     { "slice-a", 2, 1, "carrier", "near" }, { "slice-b", 2, 1, "carrier", "near" },
-    { "real-time", 2, 1, "", "worker" },
+    { "programmed", 2, 1, "", "near" },     { "real-time", 2, 1, "", "worker" },
 };
 
 static void check_trace(const char *path)

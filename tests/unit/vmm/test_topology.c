@@ -235,6 +235,9 @@ static const struct bad {
       "not \"10.0.0.1/24\"" },
     { LINK("subnet: 10.77.1.0/24\n  m:\n    between: [a, b]"),
       "x.yaml:8: link m: its subnet is that of link l, too" },
+    { LINK("argument: 30"), "x.yaml:5: link l: argument is only for a link with a program" },
+    { LINK("program: x.so\n    argument: []"),
+      "x.yaml:8: link l: argument takes a text of 1 to 255 bytes, not a list" },
     { LINK("inherits: up"), "x.yaml:5: link l: inherits is only for a slice with a parent" },
     { LINK("weight: 2"), "x.yaml:5: link l: weight is only for a link that inherits" },
     { "parent: p\n" LINK("rate: 1mbit"),
@@ -328,6 +331,7 @@ static const char whole[] = "name: show\n"
                             "    trace: traces/wifi.mm\n"
                             "    subnet: 192.168.7.0/24\n"
                             "    program: drop.so\n"
+                            "    argument: 10:500\n"
                             "nodes:\n"
                             "  server:\n"
                             "    system: cloud\n"
@@ -378,7 +382,7 @@ static void test_nodes(void **state)
     assert_int_equal(t->n_nodes, 4);
     const struct vmm_node *n = &t->node[0];
     assert_string_equal(n->name, "server");
-    assert_int_equal(n->line, 18);
+    assert_int_equal(n->line, 19);
     assert_int_equal(n->memory_bytes, 1536ull << 20);
     assert_int_equal(n->vcpus, 2);
     assert_int_equal(n->n_files, 4);
@@ -390,7 +394,7 @@ static void test_nodes(void **state)
     snprintf(path, sizeof path, "%s/a/b.txt", folder);
     assert_string_equal(n->file[3].from, path);
     assert_string_equal(n->file[3].to, "/c/d");
-    assert_int_equal(n->file[3].line, 23);
+    assert_int_equal(n->file[3].line, 24);
     assert_true(n->disk && !n->result && !n->after_all);
     assert_int_equal(n->n_run, 4);
     assert_string_equal(n->run[2], "a b");
@@ -447,6 +451,7 @@ static void test_links(void **state)
     assert_string_equal(setting(l->up, l->n_up, "trace"), path);
     snprintf(path, sizeof path, "%s/drop.so", folder);
     assert_string_equal(l->program, path);
+    assert_string_equal(l->argument, "10:500");
     assert_int_equal(l->n_ports, 3);
     assert_int_equal(l->port[0], 1);
     /* questions */
