@@ -42,6 +42,7 @@ struct way {
     struct vlink_share *share;
     struct vlink_dir *serve, *air;
     vlink_time served;       /* the serialiser's time: of its last event */
+    vlink_time offered;      /* when a frame came into the fair queue last */
     uint64_t sent, credited; /* bytes given to the parent's link, and let go on by it */
     uint64_t window;         /* the most that may be between the two */
     struct vlink_flow flow;
@@ -328,6 +329,7 @@ static void offer(struct vlink_link *l, struct vlink_frame *f, vlink_time now)
         why = VLINK_LOST_QUEUE;
     else if (!vlink_share_push(w->share, &item))
         why = VLINK_LOST_BOUND;
+    w->offered = now;
     if (why != VLINK_LOST_KINDS)
         lose(l, f, why);
 }
@@ -436,9 +438,13 @@ vlink_time vlink_link_next(const struct vlink_link *l)
 {
     vlink_time next = vlink_hold_next(&l->hold);
     for (enum vlink_way way = VLINK_UP; way < VLINK_WAYS; way++) {
-        vlink_time serve = vlink_dir_next(l->way[way].serve), air = vlink_dir_next(l->way[way].air);
+        const struct way *w = &l->way[way];
+        vlink_time serve = vlink_dir_next(w->serve), air = vlink_dir_next(w->air);
+        bool waits = vlink_share_packets_all(w->share) > 0 && vlink_dir_hungry(w->serve);
         next = serve < next ? serve : next;
         next = air < next ? air : next;
+        if (waits && may_send(l, w) && w->offered < next)
+            next = w->offered; /* has come since the last run */
     }
     return next;
 }

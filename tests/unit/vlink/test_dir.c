@@ -457,12 +457,62 @@ static void test_same_events_for_a_seed(void **state)
     assert_int_equal(run_mixed(300000), digest);
 }
 
+/* What is being sent goes on with the rest of it: 5 of 10 ms at 1 Mbit/s are 625 bytes. */
+static void test_trace_and_rate_change_places(void **state)
+{
+    (void)state;
+    uint32_t each[] = { 4 }, two[] = { 7, 7 };
+    const struct vlink_trace slow = { .ms = each, .n = 1 }, fast = { .ms = two, .n = 2 };
+    struct vlink_dir *d = make(&(struct vlink_config){ .rate_bps = 1000000 });
+    for (uint64_t tag = 1; tag <= 4; tag++)
+        vlink_dir_push(d, 0, 1250, tag);
+    vlink_dir_configure(d, 5 * MS, &(struct vlink_config){ .trace = &slow });
+    /* Opportunities of 1500 bytes at 9, 13 ...: 625 + 875, 375 + 1125 of the next. */
+    expect_nothing(d, 9 * MS - 1);
+    expect(d, 9 * MS, 1, 9 * MS, VLINK_PASS);
+    expect(d, 13 * MS, 2, 13 * MS, VLINK_PASS);
+    expect_nothing(d, 13 * MS);
+    vlink_dir_configure(d, 14 * MS, &(struct vlink_config){ .trace = &fast });
+    expect(d, 21 * MS, 3, 21 * MS, VLINK_PASS); /* 14 + 7, counted from the change */
+    expect(d, 21 * MS, 4, 21 * MS, VLINK_PASS);
+    vlink_dir_push(d, 22 * MS, 2000, 5);
+    vlink_dir_configure(d, 23 * MS, &(struct vlink_config){ .rate_bps = 1000000 });
+    expect(d, 100 * MS, 5, 39 * MS, VLINK_PASS); /* all of its 16 ms are left */
+    assert_int_equal(vlink_dir_next(d), VLINK_NEVER);
+    vlink_dir_free(d);
+}
+
+static void test_hungry(void **state)
+{
+    (void)state;
+    uint32_t ms[] = { 5, 5, 10 };
+    const struct vlink_trace trace = { .ms = ms, .n = 3 };
+    struct vlink_dir *d = make(&(struct vlink_config){ .rate_bps = 1000000 });
+    assert_true(vlink_dir_hungry(d) && vlink_dir_event(d) == VLINK_NEVER);
+    assert_int_equal(vlink_dir_wait_behind(d, 0, 1250), 10 * MS);
+    vlink_dir_push(d, 0, 1250, 1);
+    assert_true(!vlink_dir_hungry(d) && vlink_dir_event(d) == 10 * MS);
+    assert_int_equal(vlink_dir_wait_behind(d, 0, 1250), 20 * MS);
+    vlink_dir_free(d);
+    d = make(&(struct vlink_config){ .trace = &trace });
+    for (uint64_t tag = 1; tag <= 3; tag++) { /* 3000 bytes fill the two of the first 5 ms */
+        assert_true(vlink_dir_hungry(d));
+        vlink_dir_push(d, 0, 1000, tag);
+    }
+    assert_true(!vlink_dir_hungry(d) && vlink_dir_event(d) == 5 * MS);
+    assert_int_equal(vlink_dir_wait_behind(d, 0, 1499), 10 * MS);
+    assert_int_equal(vlink_dir_wait_behind(d, 0, 1500), 15 * MS);
+    vlink_dir_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_serialisation_and_delay),
         cmocka_unit_test(test_marks_what_waited),
         cmocka_unit_test(test_overhead_counts),
+        cmocka_unit_test(test_trace_and_rate_change_places),
+        cmocka_unit_test(test_hungry),
         cmocka_unit_test(test_no_rate_passes_at_once),
         cmocka_unit_test(test_queue_in_bytes),
         cmocka_unit_test(test_queue_in_time),
