@@ -120,7 +120,7 @@ static int configure(const struct job *j)
 static int open_tap(const struct job *j)
 {
     struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-    if (enter_namespace(j) < 0)
+    if (j->place->namespace_[0] && enter_namespace(j) < 0)
         return -1;
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
