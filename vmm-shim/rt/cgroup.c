@@ -28,7 +28,7 @@ struct vmm_cgroup {
     char slice[VMM_NAME_MAX];
     struct {
         char name[VMM_NAME_MAX];
-        uint32_t rt_ppm;
+        uint32_t rt_ppm, weight;
     } node[VMM_NODES_MAX + 1];
     size_t n_nodes;
 };
@@ -170,27 +170,74 @@ static int index_of(struct vmm_cgroup *c, const char *name, bool make)
     if (!make || c->n_nodes > VMM_NODES_MAX)
         return -1;
     snprintf(c->node[c->n_nodes].name, VMM_NAME_MAX, "%s", name);
-    c->node[c->n_nodes].rt_ppm = 0;
+    c->node[c->n_nodes].rt_ppm = c->node[c->n_nodes].weight = 0;
     return (int)c->n_nodes++;
+}
+
+#define WEIGHT_USUAL 100u
+#define WEIGHT_MAX 10000u
+#define SHARES_USUAL 1024u /* of version 1 */
+#define SHARES_MAX 262144u
+
+static int write_weight(const struct vmm_hierarchy *h, const char *group, uint64_t weight)
+{
+    if (h->version == 2)
+        return vmm_group_write(group, "cpu.weight", "%u",
+                               (unsigned)(weight > WEIGHT_MAX ? WEIGHT_MAX : weight));
+    uint64_t shares = weight * SHARES_USUAL / WEIGHT_USUAL;
+    shares = shares < 2 ? 2 : shares > SHARES_MAX ? SHARES_MAX : shares;
+    return vmm_group_write(group, "cpu.shares", "%u", (unsigned)shares);
+}
+
+/* What the slices' groups in `ours` have together. */
+static uint64_t sum_of_slices(const struct vmm_hierarchy *h, const char *ours)
+{
+    char group[2 * VMM_GROUP_PATH_MAX], text[32];
+    uint64_t sum = 0;
+    DIR *d = opendir(ours);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (e->d_type != DT_DIR || e->d_name[0] == '.')
+            continue;
+        snprintf(group, sizeof group, "%s/%s", ours, e->d_name);
+        if (vmm_group_read(group, h->version == 2 ? "cpu.weight" : "cpu.shares", text,
+                           sizeof text) == 0)
+            sum += strtoull(text, NULL, 10);
+    }
+    if (d)
+        closedir(d);
+    return h->version == 2 ? sum : sum * WEIGHT_USUAL / SHARES_USUAL;
+}
+
+/* A group weighs what is in it, so that each node counts beside the host's programs as if it were
+ * one of them, and not all slices together as a single one. Best effort. */
+static void sum_weights(const struct vmm_cgroup *c)
+{
+    const struct vmm_hierarchy *h = &c->h[VMM_CPU];
+    char slice[VMM_GROUP_PATH_MAX + 64], ours[VMM_GROUP_PATH_MAX + 64];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->n_nodes; i++)
+        sum += c->node[i].weight;
+    path_of(h, c->slice, NULL, slice, sizeof slice);
+    path_of(h, NULL, NULL, ours, sizeof ours);
+    write_weight(h, slice, sum ? sum : WEIGHT_USUAL);
+    sum = sum_of_slices(h, ours);
+    write_weight(h, ours, sum ? sum : WEIGHT_USUAL);
 }
 
 static int set_weight_and_quota(const struct vmm_hierarchy *h, const char *group,
                                 const struct vmm_share *s, char *why, size_t why_size)
 {
-    unsigned weight = s->weight ? s->weight : 100, period = QUOTA_PERIOD_US;
+    unsigned weight = s->weight ? s->weight : WEIGHT_USUAL, period = QUOTA_PERIOD_US;
     if (s->quota_percent && period / 100 * s->quota_percent < QUOTA_LEAST_US)
         period = QUOTA_LEAST_US * 100 / s->quota_percent;
     uint64_t quota = (uint64_t)period * s->quota_percent / 100;
+    if (write_weight(h, group, weight) < 0)
+        return fail(group, h->version == 2 ? "cpu.weight" : "cpu.shares", why, why_size);
     if (h->version == 2) {
-        if (vmm_group_write(group, "cpu.weight", "%u", weight) < 0)
-            return fail(group, "cpu.weight", why, why_size);
         int r = quota ? vmm_group_write(group, "cpu.max", "%" PRIu64 " %u", quota, period)
                       : vmm_group_write(group, "cpu.max", "max %u", period);
         return r < 0 ? fail(group, "cpu.max", why, why_size) : 0;
     }
-    unsigned shares = weight * 1024 / 100; /* 1024 is the usual one of version 1 */
-    if (vmm_group_write(group, "cpu.shares", "%u", shares < 2 ? 2 : shares) < 0)
-        return fail(group, "cpu.shares", why, why_size);
     if (vmm_group_write(group, "cpu.cfs_quota_us", "-1") < 0 ||
         (quota && (vmm_group_write(group, "cpu.cfs_period_us", "%u", period) < 0 ||
                    vmm_group_write(group, "cpu.cfs_quota_us", "%" PRIu64, quota) < 0)))
@@ -377,6 +424,10 @@ int vmm_cgroup_set(struct vmm_cgroup *c, const char *name, const struct vmm_grou
         if (r < 0)
             return -1;
     }
+    if (c->h[VMM_CPU].version) {
+        c->node[node].weight = g->share.weight ? g->share.weight : WEIGHT_USUAL;
+        sum_weights(c);
+    }
     return 0;
 }
 
@@ -408,6 +459,8 @@ int vmm_cgroup_remove(struct vmm_cgroup *c, const char *name, char *why, size_t 
     }
     if (result == 0) {
         c->node[node] = c->node[--c->n_nodes];
+        if (c->h[VMM_CPU].version)
+            sum_weights(c);
         if (vmm_cgroup_has_rt(c))
             result = set_slice_rt(c, -1, 0, why, why_size);
     }

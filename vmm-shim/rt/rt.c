@@ -222,6 +222,8 @@ static struct vmm_group group_of(struct vmm_rt *r, size_t i)
     const struct member *m = &r->member[i];
     const struct vmm_claim *c = claim_of(r, i);
     struct vmm_group g = { .share = m->share };
+    if (m->rt.policy == VMM_POLICY_NICE && !g.share.weight && r->groups)
+        g.share.weight = vmm_sched_weight(m->rt.priority);
     if (!c)
         return g;
     g.cpus = c->cpus;

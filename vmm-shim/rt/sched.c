@@ -71,6 +71,16 @@ struct vmm_sched vmm_sched_plan(const struct vmm_real_time *rt, enum vmm_role ro
     return s;
 }
 
+uint32_t vmm_sched_weight(int nice)
+{
+    double weight = 100; /* the kernel's table: a level is a factor of 1.25 */
+    for (; nice < 0; nice++)
+        weight *= 1.25;
+    for (; nice > 0; nice--)
+        weight /= 1.25;
+    return weight < 1 ? 1 : weight > 10000 ? 10000 : (uint32_t)(weight + 0.5);
+}
+
 void vmm_sched_name(const struct vmm_sched *s, char *out, size_t size)
 {
     switch (s->policy) {

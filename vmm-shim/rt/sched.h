@@ -40,6 +40,10 @@ enum vmm_role {
 /* What a thread in `role` of a node with `rt` gets. `cpus`: where it may run, 0: anywhere. */
 struct vmm_sched vmm_sched_plan(const struct vmm_real_time *rt, enum vmm_role role, uint64_t cpus);
 
+/* Weight of a control group [1, 10000] that has among others what nice level `nice` [-20, 19] has
+ * among programs: niceness counts only inside a group. */
+uint32_t vmm_sched_weight(int nice);
+
 /* Sets and reads back: -1 also when the kernel has something else than was asked for. */
 int vmm_sched_apply(pid_t tid, const struct vmm_sched *want, char *why, size_t why_size);
 int vmm_sched_read(pid_t tid, struct vmm_sched *out, char *why, size_t why_size);

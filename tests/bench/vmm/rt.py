@@ -32,16 +32,15 @@ nodes:
   worker:
     files: [{{from: {WORK}, to: /bin/frame_work}}]
     share: {{cpus: {CPU}}}
-    real_time: {{lock_memory: true}}
+    real_time: {{policy: fifo, priority: 50, budget: 60ms, period: 100ms, pin: true, lock_memory: true}}
   other:
     files: [{{from: {WORK}, to: /bin/frame_work}}]
     share: {{cpus: {CPU}}}
 """
-# name, what `rt set` is told, whether it is pinned
+# name, what `rt set` is told, whether it is pinned. FIFO is there from the start.
 POLICIES = [
     ("none", "policy=none", True),
     ("nice", "policy=nice,priority=-19", True),
-    ("fifo", "policy=fifo,priority=50,budget=60ms,period=100ms", True),
     ("none, all CPUs", "policy=none,pin=no", False),
     ("deadline", "policy=deadline,budget=16ms,period=33ms,pin=no", False),
 ]
@@ -83,20 +82,9 @@ def frames(s, turns, cpus):
     return json.loads(out)
 
 
-def frame_table(s):
-    must(s.shim("rt", "set", "worker", POLICIES[2][1]), "real time while the work is measured")
-    turns = int(must(s.exec("worker", "/bin/frame_work", "calibrate", WORK_MS), "work is measured"))
-    rows = [dict(policy="none, no hogs", **frames(s, turns, []))]
-    for name, words, pinned in POLICIES[:4]:
-        must(s.shim("rt", "set", "worker", words), f"policy: {name}")
-        rows.append(dict(policy=name, **frames(s, turns, [CPU] if pinned else range(os.cpu_count()))))
-    return turns, rows
-
-
-def deadline_row(s, turns):
-    name, words, _ = POLICIES[4]
+def frame_row(s, turns, name, words, pinned):
     must(s.shim("rt", "set", "worker", words), f"policy: {name}")
-    return dict(policy=name, **frames(s, turns, range(os.cpu_count())))
+    return dict(policy=name, **frames(s, turns, [CPU] if pinned else range(os.cpu_count())))
 
 
 def print_rows(rows):
@@ -196,10 +184,11 @@ def main():
     lib.need_program("qemu-system-x86_64")
     report = {}
     with lib.Slice("rt-bench", WORKER) as s:
-        turns, rows = frame_table(s)
-        must(s.shim("rt", "set", "worker", f"policy=fifo,budget=50ms,period=100ms,pin={CPU}"), "fifo, 50 %")
-        report["runaway_fifo"] = runaway(s, "fifo 50/100 ms")
-        rows.append(deadline_row(s, turns))
+        turns = int(must(s.exec("worker", "/bin/frame_work", "calibrate", WORK_MS), "work is measured"))
+        rows = [dict(policy="fifo, no hogs", **frames(s, turns, [])),
+                dict(policy="fifo", **frames(s, turns, [CPU]))]
+        report["runaway_fifo"] = runaway(s, "fifo 60/100 ms")
+        rows += [frame_row(s, turns, *p) for p in POLICIES]
         must(s.shim("rt", "set", "worker", "policy=deadline,budget=10ms,period=33ms"), "deadline, 30 %")
         report["runaway_deadline"] = runaway(s, "deadline 10/33 ms")
     report["stream_plain"], report["stream_rt"] = stream(False), stream(True)

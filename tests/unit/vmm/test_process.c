@@ -365,7 +365,8 @@ static void without_root(void **state)
         skip();
     assert_int_equal(chown(folder, 65534, 65534), 0);
     shell((char *)"id -u; grep -c '^Cap...:.0000000000000000$' /proc/self/status; "
-                  "test -e /root || echo hidden; unshare -U true 2>/dev/null || echo confined");
+                  "test -e /root || echo hidden; unshare -U true 2>/dev/null || echo confined; "
+                  "cat /proc/1/environ 2>/dev/null || echo closed");
     int status;
     pid_t user = fork();
     if (user == 0) {
@@ -382,7 +383,7 @@ static void without_root(void **state)
         read_all(vmm_process_out(p), out_text);
         waitpid(vmm_process_pid(p), NULL, 0);
         print_message("%s", out_text);
-        _exit(strcmp(out_text, "65534\n5\nhidden\nconfined\n") == 0 ? 0 : 4);
+        _exit(strcmp(out_text, "65534\n5\nhidden\nconfined\nclosed\n") == 0 ? 0 : 4);
     }
     assert_int_equal(waitpid(user, &status, 0), user);
     assert_true(WIFEXITED(status));

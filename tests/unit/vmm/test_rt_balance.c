@@ -34,6 +34,17 @@ static void real_time_apart(void **state)
     assert_int_equal(c[0].cpus, 2); /* beside the busy one rather than beside real time */
 }
 
+/* Real time chooses before a larger demand that has none. */
+static void real_time_first(void **state)
+{
+    (void)state;
+    struct vmm_claim others[] = { claim("x", "busy", VMM_POLICY_NONE, 30, 2) };
+    struct vmm_claim c[] = { chosen("plain", VMM_POLICY_NONE, 60),
+                             chosen("fast", VMM_POLICY_FIFO, 10) };
+    vmm_balance(2, others, 1, c, 2);
+    assert_int_equal(c[1].cpus, 1);
+}
+
 static void named_cpus_are_kept(void **state)
 {
     (void)state;
@@ -86,9 +97,13 @@ static void one_cpu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(worst_fit),           cmocka_unit_test(real_time_apart),
-        cmocka_unit_test(named_cpus_are_kept), cmocka_unit_test(two_vcpus_two_cpus),
-        cmocka_unit_test(moves_for_a_gain),    cmocka_unit_test(one_cpu),
+        cmocka_unit_test(worst_fit),
+        cmocka_unit_test(real_time_apart),
+        cmocka_unit_test(real_time_first),
+        cmocka_unit_test(named_cpus_are_kept),
+        cmocka_unit_test(two_vcpus_two_cpus),
+        cmocka_unit_test(moves_for_a_gain),
+        cmocka_unit_test(one_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

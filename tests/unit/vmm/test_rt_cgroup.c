@@ -189,6 +189,8 @@ static void mixed(void **state)
     if (vmm_cgroup_set(c, "a", &g, why, sizeof why) < 0)
         fail_msg("%s", why);
     assert_string_equal(get("c/host/vmm-shim/lab/a/cpu.shares"), "512");
+    assert_string_equal(get("c/host/vmm-shim/lab/cpu.shares"), "512"); /* what is in it */
+    assert_string_equal(get("c/host/vmm-shim/cpu.shares"), "512");
     assert_string_equal(get("c/host/vmm-shim/lab/a/cpu.cfs_quota_us"), "-1");
     assert_string_equal(get("c/host/vmm-shim/lab/a/cpu.rt_runtime_us"), "30000");
     assert_string_equal(get("c/host/vmm-shim/lab/a/cpu.rt_period_us"), "100000");
@@ -242,6 +244,21 @@ static void end_child(pid_t child)
     waitpid(child, NULL, 0);
 }
 
+/* Of the slice's own group on this host. */
+static void check_weight(const char *version_2, const char *version_1)
+{
+    char text[32] = "";
+    FILE *f = fopen("/sys/fs/cgroup/cpu/vmm-shim/rt-unit/cpu.shares", "r");
+    const char *wanted = f ? version_1 : version_2;
+    if (!f)
+        f = fopen("/sys/fs/cgroup/vmm-shim/rt-unit/cpu.weight", "r");
+    if (!f)
+        return;
+    assert_non_null(fgets(text, sizeof text, f));
+    fclose(f);
+    assert_int_equal(atoi(text), atoi(wanted));
+}
+
 /* The host's own: the child is in the groups, FIFO is had in them, and nothing is left. */
 static void this_host(void **state)
 {
@@ -260,6 +277,7 @@ static void this_host(void **state)
     if (vmm_cgroup_set(c, "a", &g, why, sizeof why) < 0 ||
         vmm_cgroup_set(c, "b", &g, why, sizeof why) < 0)
         fail_msg("%s", why);
+    check_weight("600", "6144"); /* two nodes of 300 */
     pid_t child = waiting_child();
     assert_int_equal(vmm_cgroup_join(c, "a", child, why, sizeof why), 0);
     snprintf(path, sizeof path, "/proc/%d/cgroup", child);

@@ -70,6 +70,15 @@ static void plans(void **state)
     assert_true(loop.deadline_ns == 400000 && loop.deadline_ns < dl.period_ns);
 }
 
+static void weights(void **state)
+{
+    (void)state;
+    assert_int_equal(vmm_sched_weight(0), 100);
+    assert_int_equal(vmm_sched_weight(-20), 8674); /* the kernel's: 88761 of 1024 */
+    assert_int_equal(vmm_sched_weight(19), 1);     /* 15 of 1024 */
+    assert_int_equal(vmm_sched_weight(-5), 305);   /* 3121 of 1024 */
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -144,7 +153,8 @@ static void deadline(void **state)
     assert_int_equal(vmm_sched_read(s.tid, &has, why, sizeof why), 0);
     assert_true(has.policy == VMM_POLICY_DEADLINE && has.budget_ns == 2 * MS &&
                 has.period_ns == 40 * MS);
-    dl.budget_ns = 4 * MS; /* other figures are fine */
+    assert_true(sched_getscheduler(s.tid) & SCHED_RESET_ON_FORK); /* it may make threads */
+    dl.budget_ns = 4 * MS;                                        /* other figures are fine */
     assert_int_equal(vmm_sched_apply(s.tid, &dl, why, sizeof why), 0);
     assert_int_equal(vmm_sched_apply(s.tid, &plain, why, sizeof why), -1);
     assert_says(why, "stays so until it ends");
@@ -225,8 +235,9 @@ static void cpu_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plans),    cmocka_unit_test(names),   cmocka_unit_test(read_back),
-        cmocka_unit_test(deadline), cmocka_unit_test(threads), cmocka_unit_test(cpu_time),
+        cmocka_unit_test(plans),     cmocka_unit_test(weights),  cmocka_unit_test(names),
+        cmocka_unit_test(read_back), cmocka_unit_test(deadline), cmocka_unit_test(threads),
+        cmocka_unit_test(cpu_time),
     };
     if (geteuid() != 0) {
         puts("SKIP: real-time policies need root (CAP_SYS_NICE)");
