@@ -308,7 +308,8 @@ void newc_abandon(struct newc *a)
 {
     if (!a)
         return;
-    archive_write_fail(a->archive);
+    /* No archive_write_fail(): libarchive 3.6 then forgets to free its buffer. What it writes while
+     * it closes goes into a file that has no name any more. */
     if (a->fd >= 0)
         unlink(a->beside);
     release(a);
