@@ -23,6 +23,15 @@ SHIM = os.path.join(BUILD, "vmm-shim", "cmd", "vmm-shim")
 SKIP = 77
 UP_S = 240  # a guest that boots on a busy machine under TCG; not an expectation
 
+def sanitized():
+    """Whether the build's programs have a sanitizer in them."""
+    with open(os.path.join(BUILD, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as f:
+        return next(o["value"] for o in json.load(f) if o["name"] == "b_sanitize") != "none"
+
+
+# Before the command of a confined process: the leak check traces, which it may not.
+UNTRACED = ["env", "ASAN_OPTIONS=detect_leaks=0"] if sanitized() else []
+
 _folder = None
 
 

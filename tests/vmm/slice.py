@@ -165,8 +165,9 @@ def interrupted():
 def once():
     path = write("five.yaml", "name: five\n" + ALONE +
                  "    run: [sh, -c, 'echo the result; exit 4']\n    result: true\n")
-    done = lib.run("up", "--once", path)
+    done = lib.run("up", "--once", "--quiet", path)
     os.unlink(path)
+    lib.check(done.stderr == "", "up --quiet says nothing", done.stderr)
     lib.check(done.returncode == 4 and done.stdout == "the result\n", "up prints the result", done)
     lib.check(not lib.left_behind("five"), "--once leaves nothing", *lib.left_behind("five"))
 
@@ -176,11 +177,11 @@ def in_each_other():
     outer = "nodes: {p: {kind: process, run: [sleep, '600']}}\nlinks: {phy: {rate: 4mbit, delay: 15ms}}\n"
     inner = """parent: outer
 nodes:
-  s: {kind: process, run: [program:tvl-echo, serve, --cert, /etc/slice/cert.pem, --key, /etc/slice/key.pem]}
+  s: {kind: process, run: [WORDS program:tvl-echo, serve, --cert, /etc/slice/cert.pem, --key, /etc/slice/key.pem]}
   c: {kind: process, after_all: true, result: true,
-      run: [program:tvl-echo, send, --ca, /etc/slice/ca.pem, "s:4433", --bytes, 300000, --json]}
+      run: [WORDS program:tvl-echo, send, --ca, /etc/slice/ca.pem, "s:4433", --bytes, 300000, --json]}
 links: {lan: {between: [s, c], inherits: phy}}
-"""
+""".replace("WORDS ", "".join(w + ", " for w in lib.UNTRACED))
     with lib.Slice("outer", outer) as parent:
         path = write("inner.yaml", "name: inner\n" + inner)
         done = lib.run("up", path)

@@ -26,7 +26,8 @@ static void print_way(const char *link, const char *way, json_t *d)
     printf("%-16s %-5s %-5s %14s %10s %10lld %12lld %8lld %8lld %9.1f\n", link, way,
            json_is_true(json_object_get(d, "down")) ? "down" : "up", rate, delay,
            (long long)number(d, "packets_out"), (long long)number(d, "bytes_out"),
-           (long long)number(d, "drop_queue"), (long long)number(d, "drop_loss"),
+           (long long)number(d, "drop_queue"),
+           (long long)(number(d, "drop_loss") + number(d, "drop_program")),
            json_number_value(json_object_get(d, "queue_ms")));
 }
 

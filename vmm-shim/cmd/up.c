@@ -160,11 +160,9 @@ static void print_ps(struct up *u)
 static int play(struct up *u)
 {
     const char *slice = u->topology->name;
-    struct vmm_ask_more more = { .quiet = u->quiet && u->detach,
-                                 .signals = true,
-                                 .on_signal = on_signal };
-    json_t *request = json_pack("{s:s, s:s, s:b}", "do", "start", "until",
-                                u->detach ? "ready" : "result", "once", u->once);
+    struct vmm_ask_more more = { .signals = true, .on_signal = on_signal };
+    json_t *request = json_pack("{s:s, s:s, s:b, s:b}", "do", "start", "until",
+                                u->detach ? "ready" : "result", "once", u->once, "quiet", u->quiet);
     json_t *ok = vmm_ask_with(slice, request, &more, u->why, sizeof u->why);
     if (!ok && !vmm_place_alive(slice, NULL)) /* it has only to exit */
         waitpid(u->keeper, NULL, 0);

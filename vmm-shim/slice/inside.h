@@ -35,6 +35,7 @@ struct vmm_input;  /* who wants more of a request's lines */
 struct vmm_waiter { /* somebody who is told of progress and of the end */
     struct vmm_call *call;
     enum vmm_phase until; /* READY, RESULT; GONE: who said "down" */
+    bool quiet;           /* is not told of progress */
 };
 
 struct vmm_keeper {
@@ -72,7 +73,7 @@ void vmm_keeper_stop(struct vmm_keeper *k, const char *format, ...)
 /* Something has ended: if all has and we are stopping, the slice is cleared away. */
 void vmm_keeper_check_end(struct vmm_keeper *k);
 /* `call` is answered when `until` is reached, and told of what happens meanwhile. */
-void vmm_keeper_wait(struct vmm_keeper *k, struct vmm_call *call, enum vmm_phase until);
+void vmm_keeper_wait(struct vmm_keeper *k, struct vmm_call *call, enum vmm_phase until, bool quiet);
 /* A part of the result node's output, for those who wait for it. Borrowed. */
 void vmm_keeper_show(struct vmm_keeper *k, json_t *part);
 void vmm_keeper_fail_waiters(struct vmm_keeper *k, const char *why);

@@ -72,7 +72,8 @@ void vmm_keeper_say(struct vmm_keeper *k, const char *format, ...)
     fprintf(stderr, "%s.%03ld %s\n", when, now.tv_nsec / 1000000, line);
     strcat(line, "\n");
     for (size_t i = 0; i < k->n_waiters; i++)
-        vmm_call_part(k->waiter[i].call, json_pack("{s:s}", "err", line));
+        if (!k->waiter[i].quiet)
+            vmm_call_part(k->waiter[i].call, json_pack("{s:s}", "err", line));
 }
 
 void vmm_keeper_show(struct vmm_keeper *k, json_t *part)
@@ -129,7 +130,7 @@ static bool has_result(const struct vmm_topology *t)
     return false;
 }
 
-void vmm_keeper_wait(struct vmm_keeper *k, struct vmm_call *call, enum vmm_phase until)
+void vmm_keeper_wait(struct vmm_keeper *k, struct vmm_call *call, enum vmm_phase until, bool quiet)
 {
     if (until == VMM_PHASE_RESULT && !has_result(k->topology))
         until = VMM_PHASE_READY; /* nothing else will come */
@@ -137,7 +138,7 @@ void vmm_keeper_wait(struct vmm_keeper *k, struct vmm_call *call, enum vmm_phase
         vmm_call_error(call, "too many wait for this slice");
         return;
     }
-    k->waiter[k->n_waiters++] = (struct vmm_waiter){ call, until };
+    k->waiter[k->n_waiters++] = (struct vmm_waiter){ call, until, quiet };
     if (k->phase != VMM_PHASE_STOPPING)
         answer_waiters(k);
 }
@@ -258,7 +259,8 @@ static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *arg
     bool first = k->phase == VMM_PHASE_NEW;
     k->once = k->once || json_is_true(json_object_get(args, "once"));
     vmm_keeper_wait(k, call,
-                    until && strcmp(until, "result") == 0 ? VMM_PHASE_RESULT : VMM_PHASE_READY);
+                    until && strcmp(until, "result") == 0 ? VMM_PHASE_RESULT : VMM_PHASE_READY,
+                    json_is_true(json_object_get(args, "quiet")));
     if (first)
         start(k);
 }
@@ -266,7 +268,7 @@ static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *arg
 static void begin_down(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
 {
     (void)args;
-    vmm_keeper_wait(k, call, VMM_PHASE_GONE);
+    vmm_keeper_wait(k, call, VMM_PHASE_GONE, true);
     vmm_keeper_stop(k, "%s", "");
 }
 

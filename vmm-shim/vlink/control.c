@@ -104,7 +104,8 @@ static int client_say(struct client *c, const char *text)
     size_t n = strlen(text), left = c->out_len - c->out_sent;
     if (left + n > VLINK_CONTROL_OUT_MAX)
         return -1; /* it does not read */
-    memmove(c->out, c->out + c->out_sent, left);
+    if (left)
+        memmove(c->out, c->out + c->out_sent, left);
     char *out = realloc(c->out, left + n);
     if (!out)
         return -1;
