@@ -52,6 +52,18 @@ with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
               and f"{f.name}:3: node b: no system \"clout\" (did you mean cloud?)" in said.stderr,
               "a need and a mistake in a file", said)
 
+for name in ("two-path", "process", "four-systems", "carrier", "slice-a", "slice-b", "real-time", "programmed"):
+    said = lib.run("up", "--check", os.path.join(lib.ROOT, "configs", name + ".yaml"))
+    lib.check(said.returncode == 0 and said.stdout.startswith(f"ok: slice {name}, "), f"{name}.yaml is fine", said)
+with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+    f.write("nodes:\n  a: {}\n  b: {files: [gone]}\nlinks:\n  l: {between: [a, b], trace: '${T:-no}.mm'}\n")
+    f.flush()
+    said = lib.run("up", "--check", f.name)
+    lib.check(said.returncode == 1 and f"{f.name}:3: node b: /tmp/gone: No such file" in said.stderr, "a file is missing", said)
+    said = lib.run("up", "--check", "--set", "T", f.name)
+    lib.check(said.returncode == 64 and "NAME=VALUE" in said.stderr, "--set without a value", said)
+lib.check(not [f for f in os.scandir(lib.folder()) if f.is_dir()], "a check makes nothing")
+
 lib.need_program("qemu-system-x86_64")
 before = lib.namespaces()
 measured = lib.run("match", "--measure", "metal", "--runs", "1", "--json")

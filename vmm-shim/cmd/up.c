@@ -10,6 +10,7 @@
 #include "slice/leftover.h"
 #include "slice/place.h"
 #include "slice/run_keeper.h"
+#include "systems/match.h"
 #include "topology/resolve.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ struct up {
     const char *file, *name;
     struct vmm_variable variable[VARIABLES_MAX];
     size_t n_variables;
-    bool detach, once, json, quiet;
+    bool detach, once, json, quiet, check;
     enum vmm_accel accel;
     struct vmm_topology *topology;
     struct vmm_launch *launch;
@@ -68,12 +69,30 @@ static int read_topology(struct up *u)
         rename_slice(u) < 0 || vmm_topology_resolve(u->topology, u->why, sizeof u->why) < 0)
         return -1;
     const struct vmm_topology *t = u->topology;
-    if (t->parent[0] && !vmm_place_alive(t->parent, NULL)) {
+    if (!u->check && t->parent[0] && !vmm_place_alive(t->parent, NULL)) {
         snprintf(u->why, sizeof u->why,
                  "the parent slice %s does not run; start it first (vmm-shim up)", t->parent);
         return -1;
     }
     return 0;
+}
+
+/* --check: the file, all that it names, and a system for each guest; nothing is made. */
+static int check(struct up *u)
+{
+    const struct vmm_topology *t = u->topology;
+    struct vmm_systems *systems;
+    if (vmm_systems_read(&systems, NULL, u->why, sizeof u->why) < 0)
+        return -1;
+    int result = 0;
+    for (size_t i = 0; i < t->n_nodes && result == 0; i++)
+        if (t->node[i].kind == VMM_GUEST &&
+            vmm_match_node(systems, t, i, NULL, u->why, sizeof u->why) < 0)
+            result = -1;
+    free(systems);
+    if (result == 0)
+        printf("ok: slice %s, %zu nodes, %zu links\n", t->name, t->n_nodes, t->n_links);
+    return result;
 }
 
 static int prepare(struct up *u)
@@ -204,6 +223,8 @@ static int parse(struct up *u, int argc, char **argv)
         const char *value = NULL, *word = argv[i];
         if (vmm_option_flag(word, "--detach") || vmm_option_flag(word, "-d"))
             u->detach = true;
+        else if (vmm_option_flag(word, "--check"))
+            u->check = true;
         else if (vmm_option_flag(word, "--once"))
             u->once = true;
         else if (vmm_option_flag(word, "--json"))
@@ -237,6 +258,12 @@ static int run(int argc, char **argv)
     int code = parse(&u, argc, argv);
     if (code != VMM_EXIT_OK)
         return code;
+    if (u.check) {
+        if (read_topology(&u) < 0 || check(&u) < 0)
+            code = vmm_complain(VMM_EXIT_FAILED, "%s", u.why);
+        vmm_topology_free(u.topology);
+        return code;
+    }
     const struct sigaction caught = { .sa_handler = on_interrupt };
     sigaction(SIGINT, &caught, NULL);
     sigaction(SIGTERM, &caught, NULL);
@@ -255,10 +282,11 @@ static int run(int argc, char **argv)
 
 const struct vmm_command vmm_command_up = {
     .name = "up",
-    .usage = "FILE [--detach | --once] [--name NAME] [--set NAME=VALUE]...",
+    .usage = "FILE [--detach | --once | --check] [--name NAME] [--set NAME=VALUE]...",
     .summary = "makes a slice out of a topology file and plays it",
     .help =
         "  -d, --detach          returns when all nodes answer and their commands run\n"
+        "      --check           only reads the file and looks for all that it names\n"
         "      --once            takes the slice down when the result is there\n"
         "      --name NAME       of the slice, not the file's\n"
         "      --set NAME=VALUE  for ${NAME} in the file; may be said again\n"
