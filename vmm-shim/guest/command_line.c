@@ -138,7 +138,7 @@ static void say_confinement(struct line *l)
 
 static void say_system(struct line *l, const struct vmm_guest_config *c, const struct machine *m)
 {
-    char tsc[64] = "";
+    char tsc[80] = "";
 
     say(l, "-kernel");
     say(l, "/proc/self/fd/%d", VMM_FD_KERNEL);
@@ -147,8 +147,8 @@ static void say_system(struct line *l, const struct vmm_guest_config *c, const s
         say(l, "/proc/self/fd/%d", VMM_FD_INITRD);
     }
     if (m->tsc && c->tsc_khz) /* else some boots stop, and the clock of others is a slow one */
-        snprintf(tsc, sizeof tsc, "%stsc=reliable tsc_early_khz=%" PRIu32, *c->append ? " " : "",
-                 c->tsc_khz);
+        snprintf(tsc, sizeof tsc, "%spci=off tsc=reliable tsc_early_khz=%" PRIu32,
+                 *c->append ? " " : "", c->tsc_khz); /* and a bus that is not there is not probed */
     if (*c->append || *tsc) {
         say(l, "-append");
         say(l, "%s%s", c->append, tsc);

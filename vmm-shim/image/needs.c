@@ -83,7 +83,8 @@ static enum elf_verdict read_headers(struct view *v, struct elf_needs *out)
     enum elf_verdict verdict = ELF_GOOD;
 
     if (!v->elf || elf_kind(v->elf) != ELF_K_ELF || !gelf_getehdr(v->elf, &head) ||
-        elf_getphdrnum(v->elf, &v->n) < 0 || v->n > HEADERS_MAX ||
+        elf_getphdrnum(v->elf, &v->n) < 0 || v->n == 0 || v->n > HEADERS_MAX ||
+        v->n != head.e_phnum || /* libelf counts none if they are beyond the end */
         (head.e_type != ET_EXEC && head.e_type != ET_DYN))
         return ELF_BAD;
     out->machine = head.e_machine;

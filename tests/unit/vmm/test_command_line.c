@@ -64,7 +64,7 @@ static void test_amd64(void **state)
         "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny "
         "-global virtio-mmio.force-legacy=false "
         "-kernel /proc/self/fd/4 -initrd /proc/self/fd/5 "
-        "-append quiet tsc=reliable tsc_early_khz=2596128 "
+        "-append quiet pci=off tsc=reliable tsc_early_khz=2596128 "
         "-chardev file,id=serial,path=/run/vmm-shim/lab/node/player/serial.log,append=on "
         "-serial chardev:serial "
         "-chardev socket,id=qmp,path=/run/vmm-shim/lab/node/player/qmp,server=on,wait=off "
