@@ -272,7 +272,10 @@ static void test_figures_of_this_host(void **state)
     assert_string_equal(f->policy, "deadline");
     assert_string_equal(f->source, "this host, TCG");
     assert_true(f->here);
-    assert_true(s->system[vmm_systems_find(s, "cloud")].figures.here);
+    f = &s->system[vmm_systems_find(s, "cloud")].figures;
+    assert_true(f->here);
+    assert_int_equal(f->wake_p99_ns, 1840000); /* the reference's, with its policy */
+    assert_string_equal(f->policy, "fifo");
     assert_false(s->system[vmm_systems_find(s, "metal")].figures.here);
     free(s);
     snprintf(path, sizeof path, "%s/sub/systems.yaml", folder);
