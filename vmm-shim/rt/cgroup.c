@@ -189,39 +189,41 @@ static int write_weight(const struct vmm_hierarchy *h, const char *group, uint64
     return vmm_group_write(group, "cpu.shares", "%u", (unsigned)shares);
 }
 
-/* What the slices' groups in `ours` have together. */
-static uint64_t sum_of_slices(const struct vmm_hierarchy *h, const char *ours)
+/* The most that a slice's group in `ours` has; 0: there is none. */
+static uint64_t heaviest_slice(const struct vmm_hierarchy *h, const char *ours)
 {
     char group[2 * VMM_GROUP_PATH_MAX], text[32];
-    uint64_t sum = 0;
+    uint64_t most = 0;
     DIR *d = opendir(ours);
     for (struct dirent *e; d && (e = readdir(d));) {
         if (e->d_type != DT_DIR || e->d_name[0] == '.')
             continue;
         snprintf(group, sizeof group, "%s/%s", ours, e->d_name);
         if (vmm_group_read(group, h->version == 2 ? "cpu.weight" : "cpu.shares", text,
-                           sizeof text) == 0)
-            sum += strtoull(text, NULL, 10);
+                           sizeof text) == 0 &&
+            strtoull(text, NULL, 10) > most)
+            most = strtoull(text, NULL, 10);
     }
     if (d)
         closedir(d);
-    return h->version == 2 ? sum : sum * WEIGHT_USUAL / SHARES_USUAL;
+    return h->version == 2 ? most : most * WEIGHT_USUAL / SHARES_USUAL;
 }
 
-/* A group weighs what is in it, so that each node counts beside the host's programs as if it were
- * one of them, and not all slices together as a single one. Best effort. */
-static void sum_weights(const struct vmm_cgroup *c)
+/* A group weighs what the heaviest in it does, so that a node's weight counts beside the host's
+ * programs, too, and not only inside its slice. (The sum would: but idle nodes would lend theirs to
+ * whoever is busy.) Best effort. */
+static void lift_weights(const struct vmm_cgroup *c)
 {
     const struct vmm_hierarchy *h = &c->h[VMM_CPU];
     char slice[VMM_GROUP_PATH_MAX + 64], ours[VMM_GROUP_PATH_MAX + 64];
-    uint64_t sum = 0;
+    uint64_t most = 0;
     for (size_t i = 0; i < c->n_nodes; i++)
-        sum += c->node[i].weight;
+        most = c->node[i].weight > most ? c->node[i].weight : most;
     path_of(h, c->slice, NULL, slice, sizeof slice);
     path_of(h, NULL, NULL, ours, sizeof ours);
-    write_weight(h, slice, sum ? sum : WEIGHT_USUAL);
-    sum = sum_of_slices(h, ours);
-    write_weight(h, ours, sum ? sum : WEIGHT_USUAL);
+    write_weight(h, slice, most ? most : WEIGHT_USUAL);
+    most = heaviest_slice(h, ours);
+    write_weight(h, ours, most ? most : WEIGHT_USUAL);
 }
 
 static int set_weight_and_quota(const struct vmm_hierarchy *h, const char *group,
@@ -426,7 +428,7 @@ int vmm_cgroup_set(struct vmm_cgroup *c, const char *name, const struct vmm_grou
     }
     if (c->h[VMM_CPU].version) {
         c->node[node].weight = g->share.weight ? g->share.weight : WEIGHT_USUAL;
-        sum_weights(c);
+        lift_weights(c);
     }
     return 0;
 }
@@ -460,7 +462,7 @@ int vmm_cgroup_remove(struct vmm_cgroup *c, const char *name, char *why, size_t 
     if (result == 0) {
         c->node[node] = c->node[--c->n_nodes];
         if (c->h[VMM_CPU].version)
-            sum_weights(c);
+            lift_weights(c);
         if (vmm_cgroup_has_rt(c))
             result = set_slice_rt(c, -1, 0, why, why_size);
     }

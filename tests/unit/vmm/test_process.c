@@ -31,7 +31,7 @@ static char out_text[TEXT_MAX_BYTES], err_text[TEXT_MAX_BYTES];
 static struct vmm_node *node;
 
 /* Inside: one line for each thing tried. */
-static int probe(int port, int host_pid)
+static void probe(int port, int host_pid)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -55,7 +55,8 @@ static int probe(int port, int host_pid)
     for (int fd = 3; fd < 1024; fd++)
         more += fcntl(fd, F_GETFD) >= 0;
     printf("descriptors %d\n", more);
-    return 0;
+    fflush(stdout);
+    _exit(0); /* a leak checker at exit would want to trace */
 }
 
 static int new_node(void **state)
@@ -402,7 +403,7 @@ int main(int argc, char **argv)
         CASE(without_root),
     };
     if (argc == 4 && strcmp(argv[1], "probe") == 0)
-        return probe(atoi(argv[2]), atoi(argv[3]));
+        probe(atoi(argv[2]), atoi(argv[3]));
     if (geteuid() != 0) {
         puts("SKIP: the figures here are those of root's keeper");
         return 77;
