@@ -42,15 +42,35 @@ def folder():
         _folder = tempfile.mkdtemp(prefix="vmm", dir="/tmp")
         os.chmod(_folder, 0o711)  # guests run as nobody
         os.environ["VMM_SHIM_DIR"] = _folder
+        _watch_sanitizers()
         atexit.register(_clean)
     return _folder
 
 
+def _complaints():
+    return os.path.join(_folder, ".sanitizers")
+
+
+def _watch_sanitizers():
+    """What they say of programs that have no terminal is kept, and makes the test fail."""
+    if not sanitized():
+        return
+    os.mkdir(_complaints())
+    os.chmod(_complaints(), 0o1777)  # some run as nobody
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        os.environ[name] = ":".join(filter(None, [os.environ.get(name), f"log_path={_complaints()}/log"]))
+
+
 def _clean():
-    for name in os.listdir(_folder):
-        if os.path.isdir(os.path.join(_folder, name)):
-            run("down", name)
+    run("down", "--all")
+    found = os.listdir(_complaints()) if sanitized() else []
+    for name in found:
+        with open(os.path.join(_complaints(), name), encoding="utf-8", errors="replace") as f:
+            print(f.read()[:6000])
     shutil.rmtree(_folder, ignore_errors=True)
+    if found:
+        print("FAILED: a sanitizer complained", flush=True)
+        os._exit(1)
 
 
 def skip(why):
