@@ -218,6 +218,9 @@ int vmm_match_node(const struct vmm_systems *s, const struct vmm_topology *t, si
         return at;
     }
     vmm_match(c, s, &n->need, n->n_run ? n->run[0] : NULL);
+    const char *policy = c->chosen < 0 ? "" : s->system[c->chosen].figures.policy;
+    if (n->need.wake_latency_ns && policy[0] && n->real_time.policy == VMM_POLICY_NONE)
+        say(c, "; that holds with real_time: {policy: %s, guest: true}", policy);
     if (c->chosen < 0)
         snprintf(why, why_size, "%s:%d: node %s: %s", t->file, n->line, n->name, c->sentence);
     return c->chosen;

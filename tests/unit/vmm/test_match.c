@@ -218,6 +218,14 @@ static void test_nodes(void **state)
     assert_string_equal(why,
                         "f.yaml:3: node a: none satisfies; nearest is metal: boot 150 ms > 0.001 "
                         "us");
+    /* A figure under a policy is worth nothing without it. */
+    static const char advice[] = "; that holds with real_time: {policy: fifo, guest: true}";
+    t->node[0].need = (struct vmm_need){ .any = true, .wake_latency_ns = 1000000 };
+    assert_int_equal(vmm_match_node(&made_up, t, 0, &c, why, sizeof why), 1);
+    assert_non_null(strstr(c.sentence, advice));
+    t->node[0].real_time.policy = VMM_POLICY_DEADLINE;
+    assert_int_equal(vmm_match_node(&made_up, t, 0, &c, why, sizeof why), 1);
+    assert_null(strstr(c.sentence, advice));
     vmm_topology_free(t);
 }
 
