@@ -14,9 +14,9 @@
 int screen_new(struct screen **out, const struct screen_config *cfg, char *why, size_t why_size)
 {
     *out = NULL; /* nobody looks */
-    if (cfg->kind != SCREEN_MEMORY)
+    if (!cfg->saves)
         return 0;
-    snprintf(why, why_size, "this svc-player is built without a screen: no screenshots, no timing");
+    snprintf(why, why_size, "this svc-player is built without a screen: no screenshots");
     return -1;
 }
 

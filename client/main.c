@@ -262,6 +262,7 @@ static int open_screen(struct app *a, char *why, size_t why_size)
                                        .width = a->args.width,
                                        .height = a->args.height,
                                        .rotate = a->args.rotate,
+                                       .saves = a->args.n_screenshots > 0,
                                        .title = title };
     if (a->args.headless && a->args.n_screenshots == 0 && !a->args.timing_file)
         return 0;

@@ -14,6 +14,7 @@ struct screen_config {
     enum screen_kind kind;
     uint16_t width, height; /* pixels, to begin with */
     unsigned rotate;        /* the picture, degrees clockwise: 0, 90, 180, 270 */
+    bool saves;             /* it will be asked for screenshots */
     const char *title;      /* borrowed for the call */
 };
 

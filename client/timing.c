@@ -21,6 +21,8 @@ int timing_open(struct timing **out, const char *file, char *why, size_t why_siz
         free(t);
         return -1;
     }
+    if (fseek(t->file, 0, SEEK_CUR) != 0) /* no regular file: somebody reads along */
+        setvbuf(t->file, NULL, _IOLBF, 0);
     fputs("picture,pts_us,time_code,captured_us,encode_us,arrived_us,decode_began_us,decoded_us,"
           "due_us,shown_us,spatial,av_skew_ms\n",
           t->file);

@@ -7,7 +7,7 @@
 #include "guest/guest.h"
 
 #include "guest/spawn.h"
-#include "userfault_module.h"
+#include <userfault_module.h> /* made by embed.py */
 
 #include <errno.h>
 #include <ev.h>
