@@ -38,12 +38,11 @@ class Port:
 
     def plug(self):
         self.socket.connect(self.place["local"])
-        self.socket.setblocking(False)
 
     def send(self, data):
         """False: the kernel has no room just now."""
         try:
-            self.socket.send(data)
+            self.socket.send(data, socket.MSG_DONTWAIT)
             return True
         except BlockingIOError:
             return False
@@ -59,7 +58,7 @@ class Port:
         got = []
         try:
             while True:
-                got.append(self.socket.recv(65536))
+                got.append(self.socket.recv(65536, socket.MSG_DONTWAIT))
         except BlockingIOError:
             return got
 
