@@ -9,6 +9,7 @@
 const char echo_help[] =
     "usage: tvl-echo serve --cert FILE --key FILE [OPTION]...\n"
     "       tvl-echo send HOST:PORT [OPTION]...\n"
+    "       tvl-echo relay HOST:PORT --cert FILE --key FILE [OPTION]...\n"
     "       tvl-echo wake [OPTION]...\n"
     "Send bytes over Multipath QUIC to one who returns them, check and time them.\n"
     "\n"
@@ -28,10 +29,14 @@ const char echo_help[] =
     "  --interval TIME           between pings and between datagrams, as 500us, 10ms [0ms]\n"
     "  --limit TIME              give up after this long [30s]\n"
     "  --cert FILE, --key FILE   what to show to a server that asks\n"
+    "relay: connections that come in go on to HOST:PORT, stream by stream\n"
+    "  --cert, --key, --listen, --client-ca   as serve has them, for those who come\n"
+    "  --ca, --name, --path                   as send has them, for where it goes on\n"
     "wake: how late a periodic timer of this system is\n"
     "  --period TIME             [10ms]\n"
     "  --count N                 [200]\n"
     "all\n"
+    "  --alpn NAME               the protocol spoken within [tvl-echo]\n"
     "  --cc NAME, --sched NAME   congestion controller and path scheduler\n"
     "  --json                    the result as one JSON object\n"
     "  --help, --version\n"
@@ -103,6 +108,8 @@ static int take_time(uint64_t *out, const char *value, char *why, size_t why_siz
 TEXT(cert)
 TEXT(key)
 TEXT(ca)
+TEXT(client_ca)
+TEXT(alpn)
 TEXT(cc)
 TEXT(sched)
 TEXT(listen)
@@ -151,17 +158,19 @@ static int take_path(struct echo_args *a, const char *v, char *why, size_t size)
 
 #define SERVE (1u << ECHO_SERVE)
 #define SEND (1u << ECHO_SEND)
+#define RELAY (1u << ECHO_RELAY)
 #define WAKE (1u << ECHO_WAKE)
 static const struct option options[] = {
-    { "--cert", SERVE | SEND, take_cert },
-    { "--key", SERVE | SEND, take_key },
-    { "--ca", SEND, take_ca },
-    { "--client-ca", SERVE, take_ca },
-    { "--cc", SERVE | SEND, take_cc },
-    { "--sched", SERVE | SEND, take_sched },
-    { "--listen", SERVE, take_listen },
-    { "--name", SEND, take_name },
-    { "--path", SEND, take_path },
+    { "--cert", SERVE | SEND | RELAY, take_cert },
+    { "--key", SERVE | SEND | RELAY, take_key },
+    { "--ca", SEND | RELAY, take_ca },
+    { "--client-ca", SERVE | RELAY, take_client_ca },
+    { "--alpn", SERVE | SEND | RELAY, take_alpn },
+    { "--cc", SERVE | SEND | RELAY, take_cc },
+    { "--sched", SERVE | SEND | RELAY, take_sched },
+    { "--listen", SERVE | RELAY, take_listen },
+    { "--name", SEND | RELAY, take_name },
+    { "--path", SEND | RELAY, take_path },
     { "--bytes", SEND, take_bytes },
     { "--streams", SEND, take_streams },
     { "--pings", SEND, take_pings },
@@ -223,12 +232,12 @@ static int complete(const struct echo_args *a, char *why, size_t why_size)
 {
     const char *lack = NULL;
 
-    if (a->verb == ECHO_SERVE && !(a->cert[0] && a->key[0]))
-        lack = "serve needs --cert and --key";
+    if ((a->verb == ECHO_SERVE || a->verb == ECHO_RELAY) && !(a->cert[0] && a->key[0]))
+        lack = "serve and relay need --cert and --key";
     else if (!a->cert[0] != !a->key[0])
         lack = "--cert and --key go together";
-    else if (a->verb == ECHO_SEND && !a->server[0])
-        lack = "send needs HOST:PORT";
+    else if ((a->verb == ECHO_SEND || a->verb == ECHO_RELAY) && !a->server[0])
+        lack = "send and relay need HOST:PORT";
     else if (a->verb == ECHO_WAKE && a->interval_us == 0)
         lack = "--period: takes a time above 0";
     if (lack)
@@ -241,11 +250,8 @@ static enum echo_verb verb_of(const char *word)
     static const struct {
         const char *word;
         enum echo_verb verb;
-    } verbs[] = { { "serve", ECHO_SERVE },
-                  { "send", ECHO_SEND },
-                  { "wake", ECHO_WAKE },
-                  { "--help", ECHO_HELP },
-                  { "--version", ECHO_VERSION } };
+    } verbs[] = { { "serve", ECHO_SERVE }, { "send", ECHO_SEND },   { "relay", ECHO_RELAY },
+                  { "wake", ECHO_WAKE },   { "--help", ECHO_HELP }, { "--version", ECHO_VERSION } };
 
     for (size_t i = 0; word && i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(word, verbs[i].word) == 0)
@@ -257,6 +263,7 @@ static void defaults(struct echo_args *a)
 {
     memset(a, 0, sizeof *a);
     strcpy(a->listen, "0.0.0.0:4433");
+    strcpy(a->alpn, "tvl-echo");
     a->streams = 1;
     a->pings = 20;
     a->limit_us = 30000000;
@@ -271,7 +278,7 @@ enum echo_verb echo_args_parse(struct echo_args *a, int argc, char *const *argv,
     if (a->verb == ECHO_WAKE)
         a->interval_us = 10000;
     if (a->verb == ECHO_WRONG)
-        snprintf(why, why_size, "serve, send or wake comes first; try --help");
+        snprintf(why, why_size, "serve, send, relay or wake comes first; try --help");
     for (int i = 2; i < argc && a->verb <= ECHO_WAKE; i++) {
         int r = 0;
 
@@ -279,7 +286,8 @@ enum echo_verb echo_args_parse(struct echo_args *a, int argc, char *const *argv,
             return a->verb = ECHO_HELP;
         if (strcmp(argv[i], "--json") == 0)
             a->json = true;
-        else if (argv[i][0] != '-' && a->verb == ECHO_SEND && !a->server[0])
+        else if (argv[i][0] != '-' && !a->server[0] &&
+                 (a->verb == ECHO_SEND || a->verb == ECHO_RELAY))
             r = take_server(a, argv[i], why, why_size);
         else
             r = take_option(a, argc, argv, &i, why, why_size);

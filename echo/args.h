@@ -16,17 +16,27 @@
 #define ECHO_BYTES_MAX (UINT64_C(1) << 40)
 #define ECHO_WHY_MAX 256
 
-enum echo_verb { ECHO_SERVE, ECHO_SEND, ECHO_WAKE, ECHO_HELP, ECHO_VERSION, ECHO_WRONG };
+enum echo_verb {
+    ECHO_SERVE,
+    ECHO_SEND,
+    ECHO_RELAY,
+    ECHO_WAKE,
+    ECHO_HELP,
+    ECHO_VERSION,
+    ECHO_WRONG
+};
 
 struct echo_args {
     enum echo_verb verb;
     bool json;
     char cert[ECHO_TEXT_MAX], key[ECHO_TEXT_MAX]; /* "": none */
-    char ca[ECHO_TEXT_MAX]; /* send: of the server; "": the system's. serve: of clients; "": any */
-    char cc[32], sched[32]; /* "": the transport's default */
-    /* serve */
+    char ca[ECHO_TEXT_MAX];                       /* send, relay: of the server; "": the system's */
+    char client_ca[ECHO_TEXT_MAX];                /* serve, relay: of clients; "": any may come */
+    char alpn[32];                                /* the application's protocol, RFC 7301 */
+    char cc[32], sched[32];                       /* "": the transport's default */
+    /* serve, relay */
     char listen[ECHO_TEXT_MAX];
-    /* send */
+    /* send, relay: where to */
     char server[ECHO_TEXT_MAX]; /* HOST:PORT */
     char name[ECHO_TEXT_MAX];   /* that the certificate must carry */
     struct path_spec path[ECHO_PATHS_MAX];

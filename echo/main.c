@@ -14,6 +14,7 @@
 #include <tvl/ev.h>
 
 #include "args.h"
+#include "relay.h"
 #include "send.h"
 #include "serve.h"
 #include "transport.h"
@@ -24,8 +25,9 @@
 
 struct program {
     struct echo_args args;
-    struct tvl_config config;
-    struct tvl_ev *driver;
+    struct tvl_config config, back_config; /* back: of a relay */
+    struct tvl_ev *driver, *back;
+    struct echo_relay relay;
     struct echo_counts counts;
     struct echo_send send;
     ev_timer timer;
@@ -62,13 +64,15 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
     ev_break(loop, EVBREAK_ALL);
 }
 
-static int serve(struct program *p, struct ev_loop *loop)
+/* Until a signal ends it. */
+static int listen_for(struct program *p, struct ev_loop *loop,
+                      void (*on_event)(void *user, const struct tvl_event *ev))
 {
     const struct tvl_ev_config driver = {
         .loop = loop,
         .tvl = p->config,
         .listen = p->args.listen,
-        .on_event = serve_event,
+        .on_event = on_event,
         .user = p,
     };
     char why[ECHO_WHY_MAX];
@@ -92,18 +96,17 @@ static struct tvl_ev_path path_of(const struct path_spec *s)
     return (struct tvl_ev_path){ s->interface, s->local, s->remote, s->backup };
 }
 
-static void open_paths(struct program *p)
+/* Those after the first. 0, or -1 and `why`. */
+static int open_paths(const struct program *p, struct tvl_ev *driver, struct tvl_conn *conn,
+                      char *why, size_t why_size)
 {
-    char why[ECHO_WHY_MAX];
-
     for (size_t i = 1; i < p->args.n_paths; i++) {
         const struct tvl_ev_path path = path_of(&p->args.path[i]);
 
-        if (tvl_ev_path_add(p->driver, p->send.conn, &path, why, sizeof why) < 0) {
-            echo_send_fail(&p->send, why, tvl_ev_now(p->driver));
-            return;
-        }
+        if (tvl_ev_path_add(driver, conn, &path, why, why_size) < 0)
+            return -1;
     }
+    return 0;
 }
 
 /* After anything that happened: paths, the end, the timer. */
@@ -112,9 +115,11 @@ static void look_on(struct program *p)
     struct ev_loop *loop = ev_default_loop(0);
     const tvl_time now = tvl_ev_now(p->driver), due = echo_send_due(&p->send);
     double wait = due > now ? (double)(due - now) / 1e6 : 0;
+    char why[ECHO_WHY_MAX];
 
-    if (echo_send_wants_paths(&p->send))
-        open_paths(p);
+    if (echo_send_wants_paths(&p->send) &&
+        open_paths(p, p->driver, p->send.conn, why, sizeof why) != 0)
+        echo_send_fail(&p->send, why, now);
     if (echo_send_over(&p->send))
         ev_break(loop, EVBREAK_ALL);
     wait = wait < TICK_LEAST ? TICK_LEAST : wait > TICK_MOST ? TICK_MOST : wait;
@@ -173,6 +178,67 @@ static int send_all(struct program *p, struct ev_loop *loop)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* ---- relay ---- */
+
+static void front_event(void *user, const struct tvl_event *ev)
+{
+    struct program *p = user;
+
+    echo_relay_event(&p->relay, RELAY_FRONT, ev, clock_us());
+    tvl_ev_kick(p->back); /* what it has written there */
+}
+
+static void back_event(void *user, const struct tvl_event *ev)
+{
+    struct program *p = user;
+
+    echo_relay_event(&p->relay, RELAY_BACK, ev, clock_us());
+    tvl_ev_kick(p->driver);
+}
+
+static int relay_connect(void *user, struct tvl_conn **out, char *why, size_t why_size)
+{
+    struct program *p = user;
+    const struct tvl_ev_path first = path_of(&p->args.path[0]);
+
+    return tvl_ev_connect(p->back, p->args.server, p->args.name, p->args.n_paths ? &first : NULL,
+                          out, why, why_size) == 0
+               ? 0
+               : -1;
+}
+
+static void relay_connected(void *user, struct tvl_conn *conn)
+{
+    const struct program *p = user;
+    char why[ECHO_WHY_MAX];
+
+    if (open_paths(p, p->back, conn, why, sizeof why) != 0)
+        (void)complain(why); /* it goes on over those it has */
+}
+
+static int relay(struct program *p, struct ev_loop *loop)
+{
+    struct tvl_ev_config driver = {
+        .loop = loop,
+        .share_sockets = true, /* connections are many, sockets few */
+        .on_event = back_event,
+        .user = p,
+    };
+    char why[ECHO_WHY_MAX];
+    int code;
+
+    if (echo_transport(&p->back_config, &p->args, ECHO_CLIENT, why, sizeof why) != 0)
+        return complain(why);
+    driver.tvl = p->back_config;
+    if (tvl_ev_new(&p->back, &driver, why, sizeof why) != 0)
+        return complain(why);
+    p->relay =
+        (struct echo_relay){ .connect = relay_connect, .connected = relay_connected, .user = p };
+    code = listen_for(p, loop, front_event);
+    echo_relay_fini(&p->relay);
+    return code;
+}
+
 /* ---- wake ---- */
 
 static int wake(const struct echo_args *args)
@@ -198,16 +264,21 @@ static int wake(const struct echo_args *args)
 static int run(struct program *p)
 {
     struct ev_loop *loop = ev_default_loop(0);
+    const enum echo_side side = p->args.verb == ECHO_SEND ? ECHO_CLIENT : ECHO_SERVER;
     char why[ECHO_WHY_MAX];
     int code;
 
     if (!loop)
         return complain("no event loop");
-    if (echo_transport(&p->config, &p->args, why, sizeof why) != 0)
+    if (echo_transport(&p->config, &p->args, side, why, sizeof why) != 0)
         return complain(why);
-    code = p->args.verb == ECHO_SERVE ? serve(p, loop) : send_all(p, loop);
+    code = p->args.verb == ECHO_SERVE   ? listen_for(p, loop, serve_event)
+           : p->args.verb == ECHO_RELAY ? relay(p, loop)
+                                        : send_all(p, loop);
     tvl_ev_free(p->driver);
+    tvl_ev_free(p->back);
     tvl_tls_free(p->config.tls);
+    tvl_tls_free(p->back_config.tls);
     ev_loop_destroy(loop);
     return code;
 }
@@ -236,6 +307,7 @@ int main(int argc, char **argv)
         break;
     case ECHO_SERVE:
     case ECHO_SEND:
+    case ECHO_RELAY:
         code = run(p);
         break;
     }

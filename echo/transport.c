@@ -8,15 +8,18 @@ static const char *given(const char *text)
     return text[0] ? text : NULL;
 }
 
-int echo_transport(struct tvl_config *out, const struct echo_args *args, char *why, size_t why_size)
+int echo_transport(struct tvl_config *out, const struct echo_args *args, enum echo_side side,
+                   char *why, size_t why_size)
 {
-    static const char *const alpn[] = { "tvl-echo", NULL };
+    const char *const alpn[] = { args->alpn, NULL };
+    const bool server = side == ECHO_SERVER;
+    const bool shows = server || args->verb == ECHO_SEND; /* a relay's is for those who come */
     const struct tvl_tls_config tls = {
         .alpn = alpn,
-        .cert_file = given(args->cert),
-        .key_file = given(args->key),
-        .ca_file = given(args->ca),
-        .server = args->verb == ECHO_SERVE,
+        .cert_file = shows ? given(args->cert) : NULL,
+        .key_file = shows ? given(args->key) : NULL,
+        .ca_file = given(server ? args->client_ca : args->ca),
+        .server = server,
         .no_tickets = true, /* each run stands for itself */
     };
 

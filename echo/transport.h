@@ -6,11 +6,13 @@
 
 #include "args.h"
 
+enum echo_side { ECHO_SERVER, ECHO_CLIENT }; /* a relay is both */
+
 /*
- * *out to the defaults and what `args` (serve or send) asks for, with a new TLS context, which is
- * the caller's to free; certificates are always verified. 0, or -1 and one line.
+ * *out to the defaults and what `args` asks for on that side, with a new TLS context, which is the
+ * caller's to free; certificates are always verified. `args` outlives *out. 0, or -1 and one line.
  */
-int echo_transport(struct tvl_config *out, const struct echo_args *args, char *why,
-                   size_t why_size);
+int echo_transport(struct tvl_config *out, const struct echo_args *args, enum echo_side side,
+                   char *why, size_t why_size);
 
 #endif

@@ -52,7 +52,7 @@ with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
               and f"{f.name}:3: node b: no system \"clout\" (did you mean cloud?)" in said.stderr,
               "a need and a mistake in a file", said)
 
-for name in ("two-path", "process", "four-systems", "carrier", "slice-a", "slice-b", "real-time", "programmed"):
+for name in ("two-path", "process", "four-systems", "carrier", "slice-a", "slice-b", "real-time", "programmed", "relayed"):
     said = lib.run("up", "--check", os.path.join(lib.ROOT, "configs", name + ".yaml"))
     lib.check(said.returncode == 0 and said.stdout.startswith(f"ok: slice {name}, "), f"{name}.yaml is fine", said)
 with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:

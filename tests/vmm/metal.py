@@ -264,6 +264,14 @@ def exchange(a, b):
                      "--sched", "roundrobin", server="b:4433")
     check(code == 0 and r["multipath"] and len(r["paths"]) == 2
           and all(p["bytes_sent"] > 100000 for p in r["paths"]), "and over two", r)
+    check("ok" in a.ask(do="exec", argv=SERVE, name="s", detach=True)[-1]
+          and "ok" in b.ask(do="exec", argv=["tvl-echo", "relay", "10.77.0.1:4433", "--name", "b", "--listen",
+                                             "0.0.0.0:5544", "--ca", "/etc/slice/ca.pem", *SERVE[2:]],
+                            name="r", detach=True)[-1], "b relays to a")
+    code, r = a.send("--bytes", "300k", "--streams", "3", server="b:5544")
+    check(code == 0 and r["bytes_returned"] == 300000, "what a sends comes back from a, by way of b", r)
+    a.ask(do="kill", name="s")
+    b.ask(do="kill", name="r")
     code, r = a.send(ca="other")
     check(code == 1 and "certificate" in r["error"], "a server of an unknown authority is refused", r)
     code, r = a.send("--name", "c")

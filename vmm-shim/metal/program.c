@@ -10,6 +10,7 @@
 
 #include "board/board.h"
 #include "echo/args.h"
+#include "echo/relay.h"
 #include "echo/send.h"
 #include "echo/serve.h"
 #include "echo/transport.h"
@@ -25,15 +26,21 @@
 #define CONN_WINDOW (2u << 20)
 #define CONNS_MAX 32u
 
+/* A UDP port and the endpoint behind it. */
+struct outlet {
+    struct tvl_tls *tls;
+    struct tvl_endpoint *endpoint; /* NULL: none */
+    uint16_t port;
+    uint32_t address; /* listens on this alone; 0: on all */
+};
+
 struct program {
     struct programs *all;
     struct echo_args args;
     struct program_output out;
-    struct tvl_tls *tls;
-    struct tvl_endpoint *endpoint; /* NULL: wake, or only text */
-    uint16_t port;
-    uint32_t address; /* serve: listens on this alone; 0: on all */
+    struct outlet outlet[2]; /* of serve and send the first; of relay as enum relay_side */
     struct echo_counts counts;
+    struct echo_relay relay;
     struct echo_send send;
     struct echo_wake wake;
     bool over;
@@ -108,7 +115,7 @@ static int local_of(const struct program *p, const struct path_spec *s, uint32_t
     return 0;
 }
 
-static int path_config(const struct program *p, const struct path_spec *s,
+static int path_config(const struct program *p, const struct outlet *o, const struct path_spec *s,
                        struct tvl_path_config *out, char *why, size_t why_size)
 {
     const char *to = s->remote[0] ? s->remote : p->args.server;
@@ -128,7 +135,7 @@ static int path_config(const struct program *p, const struct path_spec *s,
         return -1;
     }
     *out = (struct tvl_path_config){
-        .local = socket_address(p->all->net->interface[card].address, p->port),
+        .local = socket_address(p->all->net->interface[card].address, o->port),
         .remote = socket_address(remote, port),
         .tag = (uint64_t)card + 1,
         .backup = s->backup,
@@ -138,29 +145,36 @@ static int path_config(const struct program *p, const struct path_spec *s,
 
 /* ---- start ---- */
 
+static bool port_is_used(const struct programs *ps, uint16_t port)
+{
+    for (size_t i = 0; i < PROGRAMS_MAX; i++)
+        for (size_t k = 0; ps->slot[i] && k < 2; k++)
+            if (ps->slot[i]->outlet[k].port == port)
+                return true;
+    return false;
+}
+
 static uint16_t free_port(struct programs *ps)
 {
     for (;;) {
         const uint16_t port = ps->next_port;
-        bool used = false;
 
         ps->next_port = port == UINT16_MAX ? FIRST_PORT : (uint16_t)(port + 1);
-        for (size_t i = 0; i < PROGRAMS_MAX; i++)
-            used = used || (ps->slot[i] && ps->slot[i]->port == port);
-        if (!used)
+        if (!port_is_used(ps, port))
             return port;
     }
 }
 
-static int make_endpoint(struct program *p, char *why, size_t why_size)
+static int make_endpoint(struct program *p, struct outlet *o, enum echo_side side, char *why,
+                         size_t why_size)
 {
     struct tvl_config c;
     uint16_t mtu = TVL_DATAGRAM_MAX + HEADERS;
     int r;
 
-    if (echo_transport(&c, &p->args, why, why_size) != 0)
+    if (echo_transport(&c, &p->args, side, why, why_size) != 0)
         return -1;
-    p->tls = c.tls;
+    o->tls = c.tls;
     for (size_t i = 0; i < p->all->config->n_nics; i++)
         if (p->all->config->nic[i].mtu < mtu)
             mtu = p->all->config->nic[i].mtu;
@@ -173,7 +187,7 @@ static int make_endpoint(struct program *p, char *why, size_t why_size)
         snprintf(why, why_size, "no randomness here: QEMU needs -cpu max or a virtio-rng-device");
         return -1;
     }
-    r = tvl_endpoint_new(&p->endpoint, &c);
+    r = tvl_endpoint_new(&o->endpoint, &c);
     if (r != 0)
         snprintf(why, why_size, "transport: %s", tvl_strerror(r));
     return r == 0 ? 0 : -1;
@@ -181,50 +195,113 @@ static int make_endpoint(struct program *p, char *why, size_t why_size)
 
 static int start_serve(struct program *p, char *why, size_t why_size)
 {
+    struct outlet *o = &p->outlet[RELAY_FRONT];
     char line[80];
+    uint16_t port;
 
-    if (config_resolve(p->all->config, p->args.listen, &p->address, &p->port) != 0) {
+    if (config_resolve(p->all->config, p->args.listen, &o->address, &port) != 0) {
         snprintf(why, why_size, "%.128s: not ADDRESS:PORT", p->args.listen);
         return -1;
     }
-    if (p->port == 0)
-        p->port = free_port(p->all);
-    for (size_t i = 0; i < PROGRAMS_MAX; i++)
-        if (p->all->slot[i] && p->all->slot[i]->port == p->port) {
-            snprintf(why, why_size, "cannot listen on port %u: in use", p->port);
-            return -1;
-        }
-    if (make_endpoint(p, why, why_size) != 0)
+    if (port == 0)
+        port = free_port(p->all);
+    if (port_is_used(p->all, port)) {
+        snprintf(why, why_size, "cannot listen on port %u: in use", port);
         return -1;
-    snprintf(line, sizeof line, NAME ": ready on port %u\n", p->port);
+    }
+    o->port = port;
+    if (make_endpoint(p, o, ECHO_SERVER, why, why_size) != 0)
+        return -1;
+    snprintf(line, sizeof line, NAME ": ready on port %u\n", port);
     p->out.write(p->out.user, false, line);
     return 0;
 }
 
-static int start_send(struct program *p, char *why, size_t why_size)
+/* A connection to where the command line says, over its first path. */
+static int connect_out(struct program *p, const struct outlet *o, struct tvl_conn **out, char *why,
+                       size_t why_size)
 {
     const struct path_spec any = { .backup = false };
     struct tvl_path_config path;
-    struct tvl_conn *conn;
     int r;
 
-    p->port = free_port(p->all);
-    echo_send_init(&p->send, &p->args, board_now());
-    if (path_config(p, p->args.n_paths ? &p->args.path[0] : &any, &path, why, why_size) != 0 ||
-        make_endpoint(p, why, why_size) != 0)
+    if (path_config(p, o, p->args.n_paths ? &p->args.path[0] : &any, &path, why, why_size) != 0)
         return -1;
-    r = tvl_connect(p->endpoint, &path, p->args.name, &conn, board_now());
+    r = tvl_connect(o->endpoint, &path, p->args.name, out, board_now());
     if (r != 0)
         snprintf(why, why_size, "%s", tvl_strerror(r));
     return r == 0 ? 0 : -1;
+}
+
+static int start_send(struct program *p, char *why, size_t why_size)
+{
+    struct outlet *o = &p->outlet[0];
+    struct tvl_conn *conn;
+
+    o->port = free_port(p->all);
+    echo_send_init(&p->send, &p->args, board_now());
+    if (make_endpoint(p, o, ECHO_CLIENT, why, why_size) != 0)
+        return -1;
+    return connect_out(p, o, &conn, why, why_size);
+}
+
+/* The paths after the first. 0, or -1 and `why`. */
+static int open_paths(const struct program *p, const struct outlet *o, struct tvl_conn *conn,
+                      char *why, size_t why_size)
+{
+    struct tvl_path_config path;
+
+    for (size_t i = 1; i < p->args.n_paths; i++) {
+        int r = path_config(p, o, &p->args.path[i], &path, why, why_size);
+
+        if (r == 0) {
+            r = tvl_path_add(conn, &path, board_now());
+            if (r < 0)
+                snprintf(why, why_size, "%s", tvl_strerror(r));
+        }
+        if (r < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int relay_connect(void *user, struct tvl_conn **out, char *why, size_t why_size)
+{
+    struct program *p = user;
+
+    return connect_out(p, &p->outlet[RELAY_BACK], out, why, why_size);
+}
+
+static void relay_connected(void *user, struct tvl_conn *conn)
+{
+    struct program *p = user;
+    char why[PROGRAM_WHY_MAX];
+
+    if (open_paths(p, &p->outlet[RELAY_BACK], conn, why, sizeof why) != 0)
+        complain(p, why); /* it goes on over those it has */
+}
+
+static int start_relay(struct program *p, char *why, size_t why_size)
+{
+    struct outlet *back = &p->outlet[RELAY_BACK];
+
+    p->relay =
+        (struct echo_relay){ .connect = relay_connect, .connected = relay_connected, .user = p };
+    back->port = free_port(p->all);
+    if (make_endpoint(p, back, ECHO_CLIENT, why, why_size) != 0)
+        return -1;
+    return start_serve(p, why, why_size);
 }
 
 static void program_free(struct program *p)
 {
     if (!p)
         return;
-    tvl_endpoint_free(p->endpoint);
-    tvl_tls_free(p->tls);
+    for (size_t k = 0; k < 2; k++) {
+        tvl_endpoint_free(p->outlet[k].endpoint);
+        tvl_tls_free(p->outlet[k].tls);
+    }
+    echo_relay_fini(&p->relay);
     echo_send_fini(&p->send);
     echo_wake_fini(&p->wake);
     free(p);
@@ -252,6 +329,8 @@ static int start(struct program *p, int argc, char *const *argv, char *why, size
         return start_serve(p, why, why_size);
     case ECHO_SEND:
         return start_send(p, why, why_size);
+    case ECHO_RELAY:
+        return start_relay(p, why, why_size);
     }
     return -1;
 }
@@ -295,32 +374,39 @@ void program_kill(struct program *p, int signal)
     if (p->over || signal == 0)
         return;
     end(p, 0);
-    if (p->args.verb != ECHO_SERVE || (signal != SIGTERM && signal != SIGINT))
+    const bool serves = p->args.verb == ECHO_SERVE || p->args.verb == ECHO_RELAY;
+    if (!serves || (signal != SIGTERM && signal != SIGINT))
         p->signal = signal;
 }
 
 /* ---- running ---- */
 
+static struct outlet *listener(struct programs *ps, const struct net_datagram *d)
+{
+    for (size_t i = 0; i < PROGRAMS_MAX; i++)
+        for (size_t k = 0; ps->slot[i] && k < 2; k++) {
+            struct outlet *o = &ps->slot[i]->outlet[k];
+
+            if (o->endpoint && o->port == d->to_port && (!o->address || o->address == d->to))
+                return o;
+        }
+    return NULL;
+}
+
 bool programs_take(struct programs *ps, const struct net_datagram *d, uint64_t now)
 {
-    for (size_t i = 0; i < PROGRAMS_MAX; i++) {
-        struct program *p = ps->slot[i];
+    struct outlet *o = listener(ps, d);
+    const struct tvl_datagram in = {
+        .local = socket_address(d->to, d->to_port),
+        .remote = socket_address(d->from, d->from_port),
+        .ecn = d->ecn,
+        .len = d->length,
+        .tag = d->interface + 1,
+    };
 
-        if (!p || !p->endpoint || p->port != d->to_port || (p->address && p->address != d->to))
-            continue;
-        if (d->length > TVL_DATAGRAM_MAX)
-            return true;
-        const struct tvl_datagram in = {
-            .local = socket_address(d->to, d->to_port),
-            .remote = socket_address(d->from, d->from_port),
-            .ecn = d->ecn,
-            .len = d->length,
-            .tag = d->interface + 1,
-        };
-        (void)tvl_endpoint_recv(p->endpoint, &in, d->payload, now);
-        return true;
-    }
-    return false;
+    if (o && d->length <= TVL_DATAGRAM_MAX)
+        (void)tvl_endpoint_recv(o->endpoint, &in, d->payload, now);
+    return o != NULL;
 }
 
 static void report(struct program *p, char *text, int code)
@@ -331,52 +417,34 @@ static void report(struct program *p, char *text, int code)
     end(p, text ? code : 1);
 }
 
-static void open_paths(struct program *p, uint64_t now)
-{
-    char why[PROGRAM_WHY_MAX];
-    struct tvl_path_config path;
-
-    for (size_t i = 1; i < p->args.n_paths; i++) {
-        int r = path_config(p, &p->args.path[i], &path, why, sizeof why);
-
-        if (r == 0) {
-            r = tvl_path_add(p->send.conn, &path, now);
-            if (r < 0)
-                snprintf(why, sizeof why, "%s", tvl_strerror(r));
-        }
-        if (r < 0) {
-            echo_send_fail(&p->send, why, now);
-            return;
-        }
-    }
-}
-
-static bool take_events(struct program *p, uint64_t now)
+static bool take_events(struct program *p, struct outlet *o, uint64_t now)
 {
     struct tvl_event ev;
     bool any = false;
 
-    while (tvl_endpoint_poll(p->endpoint, &ev) == 1) {
+    while (tvl_endpoint_poll(o->endpoint, &ev) == 1) {
         any = true;
         if (p->args.verb == ECHO_SERVE)
             echo_serve_event(&p->counts, &ev);
+        else if (p->args.verb == ECHO_RELAY)
+            echo_relay_event(&p->relay, (enum relay_side)(o - p->outlet), &ev, now);
         else
             echo_send_event(&p->send, &ev, now);
     }
     return any;
 }
 
-static bool send_out(struct program *p, uint64_t now)
+static bool send_out(const struct program *p, struct outlet *o, uint64_t now)
 {
     uint8_t bytes[TVL_DATAGRAM_MAX];
     struct tvl_datagram d;
     size_t n = 0;
 
-    for (; n < SENDS_PER_TURN && tvl_endpoint_send(p->endpoint, &d, bytes, now) == 1; n++) {
+    for (; n < SENDS_PER_TURN && tvl_endpoint_send(o->endpoint, &d, bytes, now) == 1; n++) {
         const struct net_datagram out = {
             .from = address_of(&d.local),
             .to = address_of(&d.remote),
-            .from_port = p->port,
+            .from_port = o->port,
             .to_port = ntohs(((const struct sockaddr_in *)&d.remote)->sin_port),
             .ecn = d.ecn,
             .payload = bytes,
@@ -389,9 +457,12 @@ static bool send_out(struct program *p, uint64_t now)
 
 static bool work_sender(struct program *p, uint64_t now)
 {
+    char why[PROGRAM_WHY_MAX];
+
     echo_send_tick(&p->send, now);
-    if (echo_send_wants_paths(&p->send))
-        open_paths(p, now);
+    if (echo_send_wants_paths(&p->send) &&
+        open_paths(p, &p->outlet[0], p->send.conn, why, sizeof why) != 0)
+        echo_send_fail(&p->send, why, now);
     if (echo_send_over(&p->send))
         report(p, echo_send_report(&p->send), p->send.error[0] ? 1 : 0);
     return p->over;
@@ -406,12 +477,18 @@ static bool work(struct program *p, uint64_t now)
             report(p, echo_wake_report(&p->wake), 0);
         return p->over;
     }
-    if (tvl_endpoint_next_tick(p->endpoint) <= now)
-        tvl_endpoint_tick(p->endpoint, now);
-    any = take_events(p, now);
+    for (size_t k = 0; k < 2; k++)
+        if (p->outlet[k].endpoint) {
+            if (tvl_endpoint_next_tick(p->outlet[k].endpoint) <= now)
+                tvl_endpoint_tick(p->outlet[k].endpoint, now);
+            any = take_events(p, &p->outlet[k], now) || any;
+        }
     if (p->args.verb == ECHO_SEND)
         any = work_sender(p, now) || any;
-    return send_out(p, now) || any;
+    for (size_t k = 0; k < 2; k++)
+        if (p->outlet[k].endpoint)
+            any = send_out(p, &p->outlet[k], now) || any;
+    return any;
 }
 
 bool programs_work(struct programs *ps, uint64_t now)
@@ -451,8 +528,9 @@ uint64_t programs_due(const struct programs *ps)
             continue;
         if (p->args.verb == ECHO_WAKE)
             due = least(due, p->wake.due);
-        if (p->endpoint)
-            due = least(due, tvl_endpoint_next_tick(p->endpoint));
+        for (size_t k = 0; k < 2; k++)
+            if (p->outlet[k].endpoint)
+                due = least(due, tvl_endpoint_next_tick(p->outlet[k].endpoint));
         if (p->args.verb == ECHO_SEND)
             due = least(due, least(echo_send_due(&p->send), board_now() + TICK_EVERY));
     }

@@ -6,8 +6,8 @@
  *                                   └──► text by `write`, then `ended`, once
  *
  * A program has one UDP port on all network cards: `serve` the one it listens on, `send` one that
- * is free; each --path leaves by the card of its local address, or of its interface's name (eth0 is
- * the first of guest.json).
+ * is free, `relay` both; each --path leaves by the card of its local address, or of its interface's
+ * name (eth0 is the first of guest.json).
  */
 #ifndef METAL_PROGRAM_H
 #define METAL_PROGRAM_H

@@ -35,9 +35,11 @@ def send(*args):
 
 
 class Server:
-    def __init__(self, folder, *args):
+    """tvl-echo VERB..., on a port of its own."""
+
+    def __init__(self, folder, *args, verb=("serve",)):
         self.process = subprocess.Popen(
-            [ECHO, "serve", "--cert", f"{folder}/a.pem", "--key", f"{folder}/a.key", "--listen",
+            [ECHO, *verb, "--cert", f"{folder}/a.pem", "--key", f"{folder}/a.key", "--listen",
              "127.0.0.1:0", *args], stdout=subprocess.PIPE, text=True)
         self.port = self.process.stdout.readline().split()[-1]
 
@@ -47,6 +49,28 @@ class Server:
     def __exit__(self, *_):
         self.process.terminate()
         check(self.process.wait(10) == 0, "the server ends with 0 when it is told to")
+
+
+def relays(folder, ca):
+    """Through a relay: everything, over paths of its own; what goes wrong behind it is said."""
+    with Server(folder) as server:
+        to = f"127.0.0.1:{server.port}"
+        with Server(folder, *ca, "--path", "127.0.0.1", "--path", "127.0.0.1", verb=("relay", to)) as r1, \
+                Server(folder, *ca, verb=("relay", f"127.0.0.1:{r1.port}")) as r2:
+            code, r, _ = send(f"127.0.0.1:{r2.port}", *ca, "--path", "127.0.0.1", "--path", "127.0.0.1",
+                              "--bytes", "3M", "--streams", "16", "--datagrams", "30")
+            check(code == 0 and r["bytes_returned"] == 3000000 and r["datagrams_returned"] == 30,
+                  "everything comes back through two relays")
+            several = [subprocess.Popen([ECHO, "send", f"127.0.0.1:{r1.port}", *ca, "--bytes", "300k"],
+                                        stdout=subprocess.DEVNULL) for _ in range(5)]
+            check(all(p.wait(40) == 0 for p in several), "several at once")
+        with Server(folder, "--ca", f"{folder}/b.pem", verb=("relay", to)) as relay:
+            code, r, _ = send(f"127.0.0.1:{relay.port}", *ca)
+            check(code == 1 and "relay: " in r["error"] and "certificate" in r["error"],
+                  "a server that the relay refuses: said")
+        with Server(folder, *ca, "--alpn", "other", verb=("relay", to)) as relay:
+            code, r, _ = send(f"127.0.0.1:{relay.port}", *ca, "--alpn", "other")
+            check(code == 1, "another protocol than the server's is not relayed")
 
 
 def main():
@@ -79,6 +103,7 @@ def main():
             code, r, _ = send(at, *ca, "--cert", f"{folder}/b.pem", "--key", f"{folder}/b.key",
                               "--bytes", "1k")
             check(code == 0 and r["ok"], "one with it comes in")
+        relays(folder, ca)
         code, r, _ = send("127.0.0.1:9", *ca, "--limit", "1s")
         check(code == 1 and "no answer" in r["error"], "nobody there: said, within the limit")
         code, _, err = send("127.0.0.1:9", "--ca", f"{folder}/none")

@@ -27,7 +27,8 @@ static const struct example {
     { "two-path", 2, 2, "", "player" },     { "process", 2, 2, "", "player" },
     { "four-systems", 4, 1, "", "cloud" },  { "carrier", 0, 1, "", "" },
     { "slice-a", 2, 1, "carrier", "near" }, { "slice-b", 2, 1, "carrier", "near" },
-    { "programmed", 2, 1, "", "near" },     { "real-time", 2, 1, "", "worker" },
+    { "relayed", 3, 3, "", "player" },      { "programmed", 2, 1, "", "near" },
+    { "real-time", 2, 1, "", "worker" },
 };
 
 static void check_trace(const char *path)

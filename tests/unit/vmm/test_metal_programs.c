@@ -135,7 +135,7 @@ static void machine_init(struct machine *m, unsigned number, struct machine *oth
 static struct program *start(struct machine *m, const char *line)
 {
     const struct program_output out = { on_write, on_ended, m };
-    char words[640], *argv[32], why[PROGRAM_WHY_MAX] = "";
+    char words[800], *argv[32], why[PROGRAM_WHY_MAX] = "";
     int argc = 0;
 
     snprintf(words, sizeof words, "%s", line);
@@ -227,14 +227,19 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void sends(const char *more)
+static void sends_to(const char *server, const char *more)
 {
     char line[512];
 
-    snprintf(line, sizeof line, "tvl-echo send b:4433 --name localhost --json --ca %s %s",
+    snprintf(line, sizeof line, "tvl-echo send %s --name localhost --json --ca %s %s", server,
              world.pki.ca, more);
     assert_non_null(start(&world.a, line));
     run();
+}
+
+static void sends(const char *more)
+{
+    sends_to("b:4433", more);
 }
 
 static void over_one_path(void **state)
@@ -255,6 +260,44 @@ static void over_two_paths_that_lose(void **state)
     assert_true(world.lost > 10);
     assert_non_null(strstr(world.a.text, "\"bytes_returned\": 300000"));
     assert_non_null(strstr(world.a.text, "\"local\": \"10.77.1.1:"));
+}
+
+/* a sends to b, which relays it to a, where another program serves; both stretches over two wires.
+ */
+static void through_a_relay(void **state)
+{
+    char line[800];
+
+    (void)state;
+    snprintf(line, sizeof line, "tvl-echo serve --cert %s --key %s", world.pki.server,
+             world.pki.server_key);
+    assert_non_null(start(&world.a, line));
+    snprintf(
+        line, sizeof line,
+        "tvl-echo relay 10.77.0.1:4433 --name localhost --listen 10.77.0.2:5544 --ca %s --path "
+        "eth0 --path dev=eth1,to=10.77.1.1:4433 --cert %s --key %s",
+        world.pki.ca, world.pki.server, world.pki.server_key);
+    assert_non_null(start(&world.b, line));
+    world.lose_every = 50;
+    sends_to("b:5544", "--bytes 300k --streams 5 --datagrams 3 --sched roundrobin");
+    assert_int_equal(world.a.code, 0);
+    assert_non_null(strstr(world.a.text, "\"bytes_returned\": 300000"));
+    assert_non_null(strstr(world.a.text, "round_trips\": 20"));
+}
+
+static void a_relay_says_why_it_ends(void **state)
+{
+    char line[800];
+
+    (void)state;
+    snprintf(
+        line, sizeof line,
+        "tvl-echo relay b:4433 --name elsewhere --listen 0.0.0.0:5544 --ca %s --cert %s --key %s",
+        world.pki.ca, world.pki.server, world.pki.server_key);
+    assert_non_null(start(&world.b, line));
+    sends_to("b:5544", "");
+    assert_int_equal(world.a.code, 1);
+    assert_non_null(strstr(world.a.text, "relay: "));
 }
 
 /* what the sender is told, and a word of what it says */
@@ -325,6 +368,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(over_one_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(over_two_paths_that_lose, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(through_a_relay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_relay_says_why_it_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(programs_are_bounded, set_up, tear_down),
