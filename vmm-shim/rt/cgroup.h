@@ -4,8 +4,8 @@
  *
  *     GROUP OF THE KEEPER / vmm-shim / SLICE / NODE        in each hierarchy that is needed
  *
- * A group weighs what its nodes weigh together, so that each counts like a usual program of the
- * host. Both interfaces: version 1 (cpu, cpuset, memory; there the share of real-time threads too,
+ * A group weighs what the heaviest in it does: weights count beside the host's programs, too.
+ * Both interfaces: version 1 (cpu, cpuset, memory; there the share of real-time threads too,
  * if the kernel has CONFIG_RT_GROUP_SCHED), version 2, and hosts with some controllers in either.
  * Without root: version 2 where a group was delegated (`systemd-run --user --scope -p
  * Delegate=yes`). Blocking writes of a few files. Errors: 0, or -1 and one line in `why`.
