@@ -43,7 +43,7 @@ def time_shift(folder):
         rules["where it was"] = before <= held and abs(after - held) / 1e6 < KEY_INTERVAL_S + 1
         rules["behind"] = c.wait(lambda: c.get("behind") > 2, 3)
         print(f"paused at {held / 1e6:.2f}, goes on at {after / 1e6:.2f}, behind {c.get('behind'):.1f}")
-        time.sleep(2)
+        c.wait(lambda: c.get("pts-us") > 9.5e6, 12) # so that 5 s before it is not the oldest
         # back
         here = c.get("pts-us")
         rules["seek"] = c.ask("seek", -5)["error"] == "success"
