@@ -292,9 +292,14 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
              player_shown_after(t->app->player, t->last.pts_us, t->last.at_us, &next) ||
              (double)(player_clock() - t->last.at_us) / 1e6 > GAP_S))
             finish(t);
+        else if (since_s > HAND_OVER_S + 2 * HAND_OVER_LAST_S)
+            finish(t); /* its last word will not come any more */
+        break;
+    case SHOWING:
+        if (since_s > HAND_OVER_S + HAND_OVER_LAST_S)
+            fail(t, "the other player does not let go");
         break;
     case WAITING:
-    case SHOWING:
     case RESETTING:
         break;
     }
