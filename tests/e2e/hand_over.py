@@ -21,6 +21,7 @@ from resume import LIVE, Stage
 
 PATIENCE_S = 20
 GAP_MS = 300
+HOLE = 12 # pictures, 0.4 s
 WRONG_CODE = "0000-0000-0000"
 
 
@@ -84,6 +85,13 @@ def judge(old, new):
         "no gap": took.get("gap_ms") is not None and took["gap_ms"] < GAP_MS,
         "nothing is wrongly decoded": new["units_refused"] == 0,
     }
+
+
+def hole(report):
+    """The most pictures in a row that were not shown: a busy machine costs some, a part that was never asked for
+    is longer."""
+    numbers = [row[0] for row in report["shown"]]
+    return max((b - a - 1 for a, b in zip(numbers, numbers[1:])), default=0)
 
 
 def playing_on(pair, what):
@@ -249,8 +257,7 @@ def past(folder):
         last = material.scenario.read_json(second.new_report, second.new)
     rules.update({f"in the past: {k}": v for k, v in judge(old, new).items()})
     rules.update({f"paused: {k}": v for k, v in judge(new, last).items()})
-    numbers = [row[0] for row in new["shown"]]
-    rules["no picture is missing"] = all(b == a + 1 for a, b in zip(numbers, numbers[1:]))
+    rules["no hole"] = hole(new) < HOLE
     with open(token, encoding="ascii") as f:
         secret = f.read().strip()
     for written in (pair.old.log, pair.new.log, second.new.log, second.new_report):
@@ -273,8 +280,7 @@ def file(folder):
         rules["goes on"] = n.wait(lambda: n.get("frames-shown") > 60, 8)
         old, new = pair.end()
     rules.update(judge(old, new))
-    numbers = [row[0] for row in new["shown"]]
-    rules["no picture is missing"] = all(b == a + 1 for a, b in zip(numbers, numbers[1:]))
+    rules["no hole"] = hole(new) < HOLE
     return exit_code(rules)
 
 
