@@ -19,8 +19,9 @@ FILE = os.path.join(lib.ROOT, "configs", "two-path.yaml")
 def main():
     lib.need_program("qemu-system-x86_64")
     lib.folder()
+    more = ["--set", "MEMORY=512M"] if lib.sanitized() else []
     began = time.monotonic()
-    with subprocess.Popen([lib.SHIM, "up", "--name", "twopath", "--set", "DURATION=6", FILE], stdin=subprocess.DEVNULL,
+    with subprocess.Popen([lib.SHIM, "up", "--name", "twopath", "--set", "DURATION=8", *more, FILE], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
         out, said = up.communicate(timeout=lib.UP_S)
     seconds = time.monotonic() - began
