@@ -77,7 +77,7 @@ def mac(link, node):
 class Guest:
     """One machine: `cards` are (link, arguments of -netdev behind the id)."""
 
-    def __init__(self, folder, name, number, cards, run=None, files=None, machine=()):
+    def __init__(self, folder, name, number, cards, run=None, files=None, machine=(), cpu="max"):
         self.folder, self.name = folder, name
         nics = [{"mac": mac(link, number).hex(":"), "address": f"10.77.{link}.{number}", "prefix": 24,
                  "mtu": 1500} for link, _ in cards]
@@ -90,7 +90,7 @@ class Guest:
             f.write(newc(content))
         khz = tsc_khz()
         line = [QEMU, "-M", "microvm,memory-backend=ram", "-object",
-                "memory-backend-memfd,id=ram,size=32M,share=on", "-accel", "tcg,tb-size=8", "-cpu", "max", "-m", "32",
+                "memory-backend-memfd,id=ram,size=32M,share=on", "-accel", "tcg,tb-size=8", "-cpu", cpu, "-m", "32",
                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial",
                 f"file:{folder}/{name}.log", "-kernel", METAL, "-initrd", f"{folder}/{name}.cpio",
                 "-append", f"tsc_early_khz={khz}" if khz else "quiet"]
@@ -317,6 +317,24 @@ def refusals(folder):
             guest.stop()
 
 
+def randomness(folder):
+    """Without a source it does not begin a handshake; virtio-rng is one where the processor is none."""
+    modern = ("-global", "virtio-mmio.force-legacy=false")
+    for more, said in (((), "no randomness here"), (("-device", "virtio-rng-device"), "ready on port")):
+        guest = Guest(folder, f"r{len(more)}", 3, [], machine=modern + more, cpu="qemu64")
+        try:
+            guest.wait_ready()
+            guest.connect()
+            answer = guest.ask(do="exec", argv=SERVE) if not more else []
+            if more:  # it serves, and does not end
+                guest.stream.write(json.dumps({"id": 1, "do": "exec", "argv": SERVE}) + "\n")
+                guest.stream.flush()
+                answer = [json.loads(guest.stream.readline())]
+            check(said in str(answer), f"an old processor, {more[-1] if more else 'no device'}: {said}", answer)
+        finally:
+            guest.stop()
+
+
 def faults():
     """What a program does wrong is said with the place, and the machine ends: nothing is overwritten."""
     for what, said in (("null", "page fault at rip="), ("text", "page fault at rip="), ("xdata", "page fault at rip="),
@@ -395,6 +413,7 @@ def main():
                 guest.stop()
         refusals(folder)
         faults()
+        randomness(folder)
         host_end(folder)
     return 0
 

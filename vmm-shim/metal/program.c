@@ -170,8 +170,13 @@ static int make_endpoint(struct program *p, struct outlet *o, enum echo_side sid
 {
     struct tvl_config c;
     uint16_t mtu = TVL_DATAGRAM_MAX + HEADERS;
+    uint64_t seed[4];
     int r;
 
+    if (!board_random((uint8_t *)seed, sizeof seed)) {
+        snprintf(why, why_size, "no randomness here: QEMU needs -cpu max or a virtio-rng-device");
+        return -1;
+    }
     if (echo_transport(&c, &p->args, side, why, why_size) != 0)
         return -1;
     o->tls = c.tls;
@@ -183,10 +188,7 @@ static int make_endpoint(struct program *p, struct outlet *o, enum echo_side sid
     c.conn_window = CONN_WINDOW;
     c.conns_max = c.handshakes_max = CONNS_MAX;
     c.wall_offset = board_wall_us() - board_now();
-    if (!board_random((uint8_t *)c.seed, sizeof c.seed)) {
-        snprintf(why, why_size, "no randomness here: QEMU needs -cpu max or a virtio-rng-device");
-        return -1;
-    }
+    memcpy(c.seed, seed, sizeof c.seed);
     r = tvl_endpoint_new(&o->endpoint, &c);
     if (r != 0)
         snprintf(why, why_size, "transport: %s", tvl_strerror(r));

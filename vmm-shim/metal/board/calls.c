@@ -269,6 +269,7 @@ static const struct {
     { SYS_rt_sigaction, nothing },
     { SYS_rt_sigprocmask, nothing },
     { SYS_sched_yield, nothing },
+    { SYS_shmget, not_there }, /* OpenSSL, when randomness fails */
     { SYS_set_robust_list, not_there },
     { SYS_rseq, not_there },
     { SYS_prlimit64, not_there },
