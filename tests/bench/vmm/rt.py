@@ -191,7 +191,8 @@ def main():
         rows += [frame_row(s, turns, *p) for p in POLICIES]
         must(s.shim("rt", "set", "worker", "policy=deadline,budget=10ms,period=33ms"), "deadline, 30 %")
         report["runaway_deadline"] = runaway(s, "deadline 10/33 ms")
-    report["stream_plain"], report["stream_rt"] = stream(False), stream(True)
+    report["stream_plain"] = stream(False)
+    report["stream_rt"] = stream(True) or stream(True)  # a guest may not come up in time beside the hogs
     print_rows(rows)
     by = {r["policy"]: r for r in rows}
     report["deadline_misses_rt"] = by["fifo"]["misses"]
