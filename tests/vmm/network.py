@@ -281,6 +281,9 @@ def bad_input():
             knock.settimeout(5)
             reply = knock.recv(1000)
             check("nonsense at a door ends there", reply == b"" or reply[0] == 2, reply)
+        for path in v.control, v.door("wan"), os.path.join(v.folder, "lan.a.shim"):
+            why = v.refused("add", link="third", tenants=path)
+            check(f"a socket in use stays: {why}", "uses" in why)
         check("own links are no parents", "same slice" in v.refused(
             "attach", link="lan", parent={"socket": v.door("wan"), "slice": "me"}))
         cross(a, b)

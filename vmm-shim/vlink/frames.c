@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -86,6 +87,7 @@ static void turn(struct loop *l)
 
 static int open_loop(struct loop *l, const struct vlink_options *o, char *why, size_t why_size)
 {
+    umask(0077); /* sockets are ours alone from the first moment */
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     l->timer =
         (struct vlink_source){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),

@@ -32,7 +32,8 @@ struct tenant {
     char name[VLINK_TENANT_NAME_MAX];
     uint32_t weight, generation;
     struct vlink_exit *exit; /* NULL of the link's own */
-    uint64_t credit[VLINK_WAYS], held[VLINK_WAYS];
+    uint64_t credit[VLINK_WAYS];
+    uint64_t held[VLINK_WAYS], held_frames[VLINK_WAYS]; /* inside the link: bytes, frames */
     struct vlink_flow flow[VLINK_WAYS];
 };
 
@@ -58,6 +59,7 @@ struct vlink_link {
     struct port port[VLINK_PORTS_MAX];
     unsigned n_ports;
     struct tenant *tenant[VLINK_TENANTS_MAX];
+    unsigned n_tenants;
     uint32_t generation;
     struct vlink_macs macs;
 };
@@ -78,11 +80,23 @@ static unsigned place_of(const struct vlink_frame *f)
     return f->origin.kind == VLINK_OF_PORT ? VLINK_OWN : f->origin.place;
 }
 
+/* A frame comes to be inside; false: its tenant has too much there. */
+static bool hold(const struct vlink_link *l, struct tenant *t, const struct vlink_frame *f)
+{
+    t->held[f->way] += f->len;
+    t->held_frames[f->way]++;
+    return t->held[f->way] <= VLINK_TENANT_BYTES_MAX &&
+           t->held_frames[f->way] <= VLINK_LINK_FRAMES_MAX / l->n_tenants;
+}
+
 static void release(struct vlink_link *l, struct vlink_frame *f)
 {
     struct tenant *t = tenant_of(l, f);
-    if (t)
-        t->held[f->way] -= f->len;
+    if (!t)
+        return;
+    assert(t->held_frames[f->way] > 0 && t->held[f->way] >= f->len);
+    t->held[f->way] -= f->len;
+    t->held_frames[f->way]--;
 }
 
 static void count_loss(struct vlink_link *l, const struct vlink_frame *f, enum vlink_drop why)
@@ -366,8 +380,7 @@ static void enter(struct vlink_link *l, struct vlink_frame *f, vlink_time now)
     struct tenant *t = tenant_of(l, f);
     count_in(&l->way[f->way].flow, f);
     count_in(&t->flow[f->way], f);
-    t->held[f->way] += f->len;
-    if (t->held[f->way] > VLINK_TENANT_BYTES_MAX) {
+    if (!hold(l, t, f)) {
         lose(l, f, VLINK_LOST_BOUND);
         return;
     }
@@ -416,8 +429,7 @@ void vlink_link_returned(struct vlink_link *l, struct vlink_frame *f, vlink_time
         vlink_frame_unref(f);
         return;
     }
-    t->held[f->way] += f->len;
-    if (t->held[f->way] > VLINK_TENANT_BYTES_MAX)
+    if (!hold(l, t, f))
         lose(l, f, VLINK_LOST_BOUND);
     else
         into_air(l, f, now);
@@ -649,6 +661,7 @@ int vlink_link_tenant_add(struct vlink_link *l, const char *name, uint32_t weigh
     t->exit = exit;
     t->generation = ++l->generation;
     l->tenant[up] = t;
+    l->n_tenants++;
     return up;
 }
 
@@ -662,6 +675,7 @@ void vlink_link_tenant_remove(struct vlink_link *l, unsigned tenant)
     }
     free(l->tenant[tenant]);
     l->tenant[tenant] = NULL;
+    l->n_tenants--;
 }
 
 void vlink_link_tenant_weigh(struct vlink_link *l, unsigned tenant, uint32_t weight)

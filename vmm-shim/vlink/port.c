@@ -41,7 +41,7 @@ struct vlink_port {
     struct sockaddr_un local, remote; /* VLINK_PORT_UNIX */
     struct vlink_frame *queue[VLINK_PORT_QUEUE];
     size_t head, n;
-    vlink_time retry_at, retry_ns; /* 0: no need */
+    vlink_time retry_at, retry_ns, stalled_at; /* 0: no need */
     struct vlink_port_io_counts counts;
 };
 
@@ -178,8 +178,10 @@ static bool give_up_head(struct vlink_port *p, int error, vlink_time now)
 {
     if (error == EAGAIN || error == ENOBUFS) {
         uint64_t doubled = p->retry_ns ? 2 * p->retry_ns : VLINK_RETRY_FIRST_NS;
+        p->stalled_at = p->retry_ns ? p->stalled_at : now;
         p->retry_ns = doubled < VLINK_RETRY_LAST_NS ? doubled : VLINK_RETRY_LAST_NS;
-        p->retry_at = now + p->retry_ns;
+        bool stalled = now - p->stalled_at > VLINK_STALLED_NS;
+        p->retry_at = now + (stalled ? VLINK_RETRY_STALLED_NS : p->retry_ns);
         return false;
     }
     if (error == ECONNREFUSED || error == ENOENT || error == ENOTCONN || error == ENETDOWN)
@@ -234,15 +236,33 @@ int vlink_unix_address(struct sockaddr_un *out, const char *path, char *why, siz
     return 0;
 }
 
+/* Whether somebody has bound the socket at `path`: a datagram socket is told so in any case. */
+static bool is_in_use(const char *path)
+{
+    struct sockaddr_un address;
+    char why[VLINK_WHY_MAX];
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool used = fd >= 0 && vlink_unix_address(&address, path, why, sizeof why) == 0 &&
+                (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
+                 errno != ECONNREFUSED);
+    if (fd >= 0)
+        close(fd);
+    return used;
+}
+
 int vlink_unix_clear(const char *path, char *why, size_t why_size)
 {
     struct stat st;
     if (lstat(path, &st) < 0)
         return 0; /* bind will say */
-    if (S_ISSOCK(st.st_mode) && unlink(path) == 0)
+    const char *wrong = "there is a file that is not a socket";
+    if (S_ISSOCK(st.st_mode))
+        wrong = is_in_use(path)    ? "a process uses this socket"
+                : unlink(path) < 0 ? strerror(errno)
+                                   : NULL;
+    if (!wrong)
         return 0;
-    snprintf(why, why_size, "%.108s: %s", path,
-             S_ISSOCK(st.st_mode) ? strerror(errno) : "there is a file that is not a socket");
+    snprintf(why, why_size, "%.108s: %s", path, wrong);
     return -1;
 }
 

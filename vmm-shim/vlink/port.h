@@ -13,12 +13,16 @@
 #include "link.h"
 #include "waited.h"
 
-#define VLINK_PORT_QUEUE 1024u       /* frames that wait for the other side's room */
-#define VLINK_PORT_BATCH 32u         /* frames a system call */
-#define VLINK_PORT_BATCHES 2u        /* system calls a wake-up and port, so that all get a turn */
-#define VLINK_PORT_BUFFER (4 << 20)  /* bytes wished of the kernel, each way */
-#define VLINK_RETRY_FIRST_NS 100000u /* after the other side had no room; doubles */
-#define VLINK_RETRY_LAST_NS 10000000u
+#define VLINK_PORT_QUEUE 512u       /* frames that wait for the other side's room */
+#define VLINK_PORT_BATCH 32u        /* frames a system call */
+#define VLINK_PORT_BATCHES 2u       /* system calls a wake-up and port, so that all get a turn */
+#define VLINK_PORT_BUFFER (4 << 20) /* bytes wished of the kernel, each way */
+/* After the other side had no room: at first, doubled up to, and once it has had none for a while.
+ */
+#define VLINK_RETRY_FIRST_NS 100000u
+#define VLINK_RETRY_LAST_NS 500000u
+#define VLINK_RETRY_STALLED_NS 10000000u
+#define VLINK_STALLED_NS 1000000000u
 #define VLINK_SOCKET_PATH_MAX 108 /* bytes of sun_path with NUL */
 
 enum vlink_port_kind { VLINK_PORT_UNIX, VLINK_PORT_TAP, VLINK_PORT_VETH, VLINK_PORT_KINDS };
@@ -74,8 +78,8 @@ size_t vlink_port_waiting(const struct vlink_port *p);
 /* A unix address; -1: too long. */
 struct sockaddr_un;
 int vlink_unix_address(struct sockaddr_un *out, const char *path, char *why, size_t why_size);
-/* Clears the way for a bind: a socket left over from a process that has gone is removed. -1: there
- * is something else. */
+/* Clears the way for a bind: a socket left over from a process that has gone is removed. -1: one
+ * that is in use, or something else. */
 int vlink_unix_clear(const char *path, char *why, size_t why_size);
 /* Mode 0600, and `user` (name or number, "": nobody else) becomes its owner. */
 int vlink_unix_own(const char *path, const char *user, char *why, size_t why_size);
