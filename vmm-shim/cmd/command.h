@@ -52,6 +52,8 @@ extern const struct vmm_command vmm_command_link;
 extern const struct vmm_command vmm_command_match;
 extern const struct vmm_command vmm_command_rt;
 extern const struct vmm_command vmm_command_migrate;
+extern const struct vmm_command vmm_command_suspend;
+extern const struct vmm_command vmm_command_resume;
 extern const struct vmm_command vmm_command_stats;
 
 #endif

@@ -21,6 +21,8 @@ static const struct vmm_command *const commands[] = {
     &vmm_command_match,
     &vmm_command_rt,
     &vmm_command_migrate,
+    &vmm_command_suspend,
+    &vmm_command_resume,
     &vmm_command_stats,
     NULL,
 };

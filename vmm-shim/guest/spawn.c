@@ -136,7 +136,7 @@ static void arrange_descriptors(struct child *c)
 {
     const struct vmm_spawn *s = c->s;
     const int top = FIRST_FD + (int)s->n_fds;
-    int given[VMM_SPAWN_FDS_MAX + 2], null;
+    int given[VMM_SPAWN_FDS_MAX + 3], null;
 
     c->pipe = fcntl(c->pipe, F_DUPFD_CLOEXEC, HIGH_FD);
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -147,7 +147,9 @@ static void arrange_descriptors(struct child *c)
     }
     given[s->n_fds] = fcntl(s->out >= 0 ? s->out : null, F_DUPFD_CLOEXEC, HIGH_FD);
     given[s->n_fds + 1] = fcntl(s->err >= 0 ? s->err : null, F_DUPFD_CLOEXEC, HIGH_FD);
-    if (dup2(null, 0) < 0 || dup2(given[s->n_fds], 1) < 0 || dup2(given[s->n_fds + 1], 2) < 0)
+    given[s->n_fds + 2] = fcntl(s->in > 0 ? s->in : null, F_DUPFD_CLOEXEC, HIGH_FD);
+    if (dup2(given[s->n_fds + 2], 0) < 0 || dup2(given[s->n_fds], 1) < 0 ||
+        dup2(given[s->n_fds + 1], 2) < 0)
         complain(c, "standard descriptors");
     for (size_t i = 0; i < s->n_fds; i++)
         if (dup2(given[i], FIRST_FD + (int)i) < 0)

@@ -20,7 +20,8 @@ struct vmm_spawn {
     char *const *argv;      /* NULL-ended; argv[0] is looked for in PATH */
     const char *user;       /* whom it runs as if we are root; NULL, "": as we do */
     const char *folder;     /* working folder; NULL: / */
-    int out, err;           /* its standard output and error; -1: /dev/null. Input is /dev/null */
+    int in;                 /* its standard input; 0: /dev/null */
+    int out, err;           /* its standard output and error; -1: /dev/null */
     const char *const *env; /* NULL-ended "NAME=VALUE" beside ours; NULL: none */
     const int *fd;          /* become 3, 4, ... */
     size_t n_fds;

@@ -69,14 +69,15 @@ struct vmm_member {
     struct vmm_guest *guest; /* NULL: none, or not started. move/ changes it: vmm_keeper_moved() */
     struct vmm_process *process; /* NULL: none */
     struct vmm_confined *confined;
-    pid_t pid;             /* of QEMU or of the confined process, 0: none */
-    int exit_code;         /* DONE: of its command, 128 + N by signal N */
-    char why[VMM_WHY_MAX]; /* DEAD: what was seen */
-    char kernel[128];      /* what its agent said of itself */
-    int output;            /* descriptor of output.log */
-    bool spoke;            /* its command has printed something */
-    uint64_t exec_id;      /* of the agent, while its command runs */
-    bool moving;           /* QEMU's end or a lost agent is expected: move/ sets it */
+    pid_t pid;                       /* of QEMU or of the confined process, 0: none */
+    int exit_code;                   /* DONE: of its command, 128 + N by signal N */
+    char why[VMM_WHY_MAX];           /* DEAD: what was seen */
+    char kernel[128];                /* what its agent said of itself */
+    int output;                      /* descriptor of output.log */
+    bool spoke;                      /* its command has printed something */
+    uint64_t exec_id;                /* of the agent, while its command runs */
+    struct vmm_suspended *suspended; /* move/: of a guest that is in a file; NULL: none is */
+    bool moving;                     /* QEMU's end or a lost agent is expected: move/ sets it */
 };
 
 /* By name; NULL: there is none. */
@@ -96,6 +97,9 @@ void vmm_keeper_not_there(struct vmm_call *call, const char *format, ...)
  */
 void vmm_keeper_moved(struct vmm_keeper *k, struct vmm_member *m, struct vmm_guest *g);
 void vmm_member_state_set(struct vmm_member *m, enum vmm_member_state state);
+/* Its command was begun by another keeper as `exec_id`: its output and end are heard from now on.
+ * 0: none runs. */
+void vmm_member_follow(struct vmm_member *m, uint64_t exec_id);
 
 struct vmm_lines;
 struct vmm_rt;

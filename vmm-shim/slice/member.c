@@ -6,6 +6,7 @@
  * A guest's command lives in the guest: what QEMU process that is may change (vmm_keeper_moved).
  */
 #include "guest/guest.h"
+#include "move/suspended.h"
 #include "rt/rt.h"
 #include "slice/confined.h"
 #include "slice/inside.h"
@@ -165,6 +166,14 @@ static void on_command(void *user, enum vmm_answer kind, json_t *part, const cha
         vmm_member_done(m, 127);
         break;
     }
+}
+
+void vmm_member_follow(struct vmm_member *m, uint64_t exec_id)
+{
+    if (!exec_id || vmm_agent_expect(vmm_guest_agent(m->guest), exec_id, on_command, m) != 0)
+        return;
+    m->exec_id = exec_id;
+    m->state = VMM_MEMBER_RUNNING;
 }
 
 static void run_in_guest(struct vmm_member *m)
@@ -425,6 +434,7 @@ void vmm_members_free(struct vmm_keeper *k)
     for (size_t i = 0; i < k->topology->n_nodes; i++) {
         struct vmm_member *m = &k->member[i];
         vmm_guest_free(m->guest);
+        vmm_suspended_free(m->suspended);
         vmm_confined_free(m);
         if (m->output >= 0)
             close(m->output);

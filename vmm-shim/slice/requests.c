@@ -8,10 +8,13 @@ extern const struct vmm_request_kind vmm_request_ps, vmm_request_stats;         
 extern const struct vmm_request_kind vmm_request_exec;                             /* exec.c */
 extern const struct vmm_request_kind vmm_request_link_set, vmm_request_link_state; /* change.c */
 extern const struct vmm_request_kind vmm_request_rt_set, vmm_request_rt_show;      /* real_time.c */
-extern const struct vmm_request_kind vmm_request_migrate; /* move/requests.c */
+extern const struct vmm_request_kind vmm_request_migrate, vmm_request_suspend,
+    vmm_request_resume; /* move/requests.c */
 
 const struct vmm_request_kind *const vmm_request_kinds[] = {
     &vmm_request_migrate,
+    &vmm_request_suspend,
+    &vmm_request_resume,
     &vmm_request_start,
     &vmm_request_down,
     &vmm_request_ps,

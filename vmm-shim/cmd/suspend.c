@@ -1,0 +1,147 @@
+/*
+ * suspend.c - `vmm-shim suspend` and `vmm-shim resume`: a guest goes into a file, and on out of it.
+ */
+#include "cmd/command.h"
+#include "slice/client.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct words {
+    const char *slice, *node, *file;
+    int json, plain, replace;
+};
+
+/* The keeper's working folder is not ours. */
+static void absolute(const char *file, char *out, size_t size)
+{
+    char here[PATH_MAX];
+
+    if (*file == '/' || !getcwd(here, sizeof here))
+        snprintf(out, size, "%s", file);
+    else
+        snprintf(out, size, "%s/%s", here, file);
+}
+
+static bool has_zstd(void)
+{
+    const int status = system("zstd --version >/dev/null 2>&1");
+
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int finish(const struct words *w, json_t *ok, int code, const char *why)
+{
+    if (!ok)
+        return vmm_complain(code, "%s", why);
+    if (w->json) {
+        json_dumpf(ok, stdout, JSON_INDENT(2));
+        putchar('\n');
+    }
+    return VMM_EXIT_OK;
+}
+
+static int suspend(const struct words *w)
+{
+    char why[1024], file[2 * PATH_MAX];
+    struct vmm_ask_more more = { .exit_code = VMM_EXIT_FAILED };
+    json_t *ok;
+    int code;
+
+    absolute(w->file, file, sizeof file);
+    ok = vmm_ask_with(w->slice,
+                      json_pack("{s:s, s:s, s:s, s:b}", "do", "suspend", "node", w->node, "file",
+                                file, "zstd", !w->plain && has_zstd()),
+                      &more, why, sizeof why);
+    code = finish(w, ok, more.exit_code, why);
+    if (ok && !w->json)
+        printf("%s is in %s: %.1f MiB, after %.0f ms\n", w->node, w->file,
+               json_number_value(json_object_get(ok, "file_bytes")) / (1 << 20),
+               json_number_value(json_object_get(ok, "ms")));
+    json_decref(ok);
+    return code;
+}
+
+static int resume(const struct words *w)
+{
+    char why[1024], file[2 * PATH_MAX];
+    struct vmm_ask_more more = { .exit_code = VMM_EXIT_FAILED };
+    json_t *ok;
+    int code;
+
+    absolute(w->file, file, sizeof file);
+    ok = vmm_ask_with(w->slice,
+                      json_pack("{s:s, s:s, s:s, s:b}", "do", "resume", "node", w->node, "file",
+                                file, "replace", w->replace),
+                      &more, why, sizeof why);
+    code = finish(w, ok, more.exit_code, why);
+    if (ok && !w->json)
+        printf("%s goes on, after %.0f ms\n", w->node,
+               json_number_value(json_object_get(ok, "ms")));
+    json_decref(ok);
+    return code;
+}
+
+static int read_words(struct words *w, int argc, char **argv)
+{
+    const bool suspends = strcmp(argv[0], "suspend") == 0;
+
+    for (int i = 1; i < argc; i++) {
+        if (vmm_option_value(argc, argv, &i, "--slice", &w->slice))
+            continue;
+        if (vmm_option_flag(argv[i], "--json"))
+            w->json = 1;
+        else if (suspends && vmm_option_flag(argv[i], "--plain"))
+            w->plain = 1;
+        else if (!suspends && vmm_option_flag(argv[i], "--replace"))
+            w->replace = 1;
+        else if (argv[i][0] == '-' || w->file)
+            return vmm_complain(VMM_EXIT_USAGE, "%s: '%s' is not understood", argv[0], argv[i]);
+        else if (!w->node)
+            w->node = argv[i];
+        else
+            w->file = argv[i];
+    }
+    return w->file ? VMM_EXIT_OK
+                   : vmm_complain(VMM_EXIT_USAGE, "%s: which node, and which file?", argv[0]);
+}
+
+static int run_suspend(int argc, char **argv)
+{
+    struct words w = { 0 };
+    const int code = read_words(&w, argc, argv);
+
+    return code != VMM_EXIT_OK ? code : suspend(&w);
+}
+
+static int run_resume(int argc, char **argv)
+{
+    struct words w = { 0 };
+    const int code = read_words(&w, argc, argv);
+
+    return code != VMM_EXIT_OK ? code : resume(&w);
+}
+
+const struct vmm_command vmm_command_suspend = {
+    .name = "suspend",
+    .usage = "NODE FILE [--plain]",
+    .summary = "stop a guest and keep its state in a file",
+    .help = "  --slice NAME   of this slice; left out: the only one that runs\n"
+            "  --plain        not compressed, though zstd is there\n"
+            "  --json         what was done, as JSON\n",
+    .run = run_suspend,
+};
+
+const struct vmm_command vmm_command_resume = {
+    .name = "resume",
+    .usage = "NODE FILE [--replace]",
+    .summary = "let a guest go on out of a file",
+    .help = "  --slice NAME   in this slice; left out: the only one that runs\n"
+            "  --replace      end the guest that runs there\n"
+            "  --json         what was done, as JSON\n",
+    .run = run_resume,
+};
