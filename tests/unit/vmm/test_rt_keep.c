@@ -3,6 +3,8 @@
 #include "rt/rt.h"
 #include "rt/sched.h"
 
+#include <cap-ng.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -232,6 +234,62 @@ static void runaway_is_bounded(void **state)
     free(t);
 }
 
+/* Becomes a user whose only right is to set policies. */
+static int become_user_with_nice(void)
+{
+    if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setgroups(0, NULL) < 0 ||
+        setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+        return -1;
+    capng_clear(CAPNG_SELECT_CAPS);
+    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_NICE);
+    return capng_apply(CAPNG_SELECT_CAPS);
+}
+
+/* Who may set policies and make no groups: shares are refused, FIFO that never sleeps is ended. */
+static void without_groups(void **state)
+{
+    (void)state;
+    char own[] = "/tmp/vmm-keep-user-XXXXXX", path[64];
+    assert_non_null(mkdtemp(own));
+    assert_int_equal(chown(own, 65534, 65534), 0);
+    int status;
+    pid_t user = fork();
+    if (user == 0) {
+        struct vmm_topology *t = topology("rt-keep-u");
+        struct vmm_rt *r;
+        bounded(node(t, "wild", VMM_POLICY_FIFO), 10, 100);
+        if (become_user_with_nice() < 0)
+            _exit(2);
+        t->node[0].share.weight = 300;
+        if (vmm_rt_open(&r, t, own, why, sizeof why) == 0 || !why[0])
+            _exit(3);
+        print_message("%s\n", why);
+        t->node[0].share.weight = 0;
+        if (vmm_rt_open(&r, t, own, why, sizeof why) < 0 || !vmm_rt_note(r)[0])
+            _exit(4);
+        pid_t wild = child_that(true);
+        if (vmm_rt_started(r, 0, wild, why, sizeof why) < 0 ||
+            vmm_rt_apply(r, 0, NULL, 0, why, sizeof why) < 0) {
+            print_message("%s\n", why);
+            _exit(5);
+        }
+        json_t *j = vmm_rt_report(r, 0);
+        if (strcmp(json_string_value(json_object_get(j, "bound")), "rttime") != 0)
+            _exit(6);
+        if (waitpid(wild, &status, 0) != wild || !WIFSIGNALED(status) ||
+            WTERMSIG(status) != SIGXCPU)
+            _exit(7);
+        vmm_rt_close(r);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(user, &status, 0), user);
+    snprintf(path, sizeof path, "%s/.admission.lock", own);
+    unlink(path);
+    assert_int_equal(rmdir(own), 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* Pinned without CPUs of its own: the placement chooses, two real-time nodes apart. */
 static void placement(void **state)
 {
@@ -320,6 +378,7 @@ int main(void)
         cmocka_unit_test(over_commitment_is_refused),
         cmocka_unit_test(dead_keepers_hold_nothing),
         cmocka_unit_test(runaway_is_bounded),
+        cmocka_unit_test(without_groups),
         cmocka_unit_test(placement),
         cmocka_unit_test(deadline_stays),
     };
