@@ -45,6 +45,9 @@ apt-get -qq update >/dev/null
 apt-get -qq -y install --no-install-recommends /debs/*.deb openssl >/install.log 2>&1 || { tail -20 /install.log; exit 1; }
 svc-server --version
 svc-player --version
+vmm-shim --version
+vmm-shim ps
+vmm-shim match >/dev/null
 id svc-server
 test ! -e /etc/systemd/system/multi-user.target.wants/svc-server.service
 test -e /lib/systemd/system/svc-server.service

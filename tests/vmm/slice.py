@@ -195,6 +195,10 @@ links: {lan: {between: [s, c], inherits: phy}}
         done = lib.run("exec", "--slice", "inner", "s", "--", "sh", "-c", "id -u; exit 5")
         lib.check(done.returncode == 5 and done.stdout.strip() != "0", "exec in a process, which is not root",
                   done)
+        with subprocess.Popen([lib.SHIM, "exec", "--slice", "inner", "s", "head", "-c", "9000000", "/dev/zero"],
+                              stdout=subprocess.PIPE) as fast:
+            time.sleep(0.5)  # more than the keeper queues has come meanwhile
+            lib.check(len(fast.stdout.read()) == 9000000 and fast.wait() == 0, "who reads slowly gets all")
         os.unlink(path)
         lib.check(lib.run("down", "inner").returncode == 0 and not lib.left_behind("inner"),
                   "the child goes first", *lib.left_behind("inner"))

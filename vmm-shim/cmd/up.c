@@ -148,7 +148,9 @@ static int start_keeper(struct up *u)
     }
     u->keeper = pid;
     close(told[1]);
-    ssize_t n = pid < 0 ? -1 : read(told[0], u->why, sizeof u->why - 1);
+    ssize_t n = -1;
+    while (pid > 0 && (n = read(told[0], u->why, sizeof u->why - 1)) < 0 && errno == EINTR)
+        continue;
     close(told[0]);
     if (n > 0 && u->why[0] == '\0')
         return 0;

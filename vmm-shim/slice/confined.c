@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #define READ_BYTES 16384
+#define QUEUE_MAX (1 << 20) /* bytes that wait for a client before the pipes are not read */
+#define LOOK_S 0.02         /* whether it has read them */
 
 /* The node's command, or one of `exec`. */
 struct child {
@@ -37,6 +39,8 @@ struct child {
     unsigned open; /* what has not ended: process and pipes */
     int status;
     bool own_pipes, gone;
+    bool at_end[2]; /* of the pipes */
+    ev_timer look;  /* runs while they are not read, as who asked reads more slowly */
 };
 
 struct vmm_confined {
@@ -94,6 +98,34 @@ static void end_part(struct child *c)
     forget(c);
 }
 
+static size_t queued(const struct child *c)
+{
+    struct vmm_lines *l = c->call ? vmm_call_channel(c->call) : NULL;
+    return l ? vmm_lines_queued(l) : 0;
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *w, int events)
+{
+    struct child *c = w->data;
+    (void)events;
+    if (queued(c) > QUEUE_MAX / 2)
+        return;
+    ev_timer_stop(loop, w);
+    for (size_t i = 0; i < 2; i++)
+        if (!c->at_end[i])
+            ev_io_start(loop, &c->pipe[i]);
+}
+
+static void hold_back(struct child *c)
+{
+    if (queued(c) < QUEUE_MAX || ev_is_active(&c->look))
+        return;
+    for (size_t i = 0; i < 2; i++)
+        ev_io_stop(loop_of(c), &c->pipe[i]);
+    ev_timer_set(&c->look, LOOK_S, LOOK_S);
+    ev_timer_start(loop_of(c), &c->look);
+}
+
 static void on_pipe(struct ev_loop *loop, ev_io *w, int events)
 {
     struct child *c = w->data;
@@ -104,6 +136,7 @@ static void on_pipe(struct ev_loop *loop, ev_io *w, int events)
         return;
     if (n <= 0) {
         ev_io_stop(loop, w);
+        c->at_end[w - c->pipe] = true;
         if (c->own_pipes)
             close(w->fd);
         end_part(c);
@@ -117,6 +150,7 @@ static void on_pipe(struct ev_loop *loop, ev_io *w, int events)
         vmm_call_part(c->call, part);
     else
         json_decref(part);
+    hold_back(c);
 }
 
 static void on_ended(struct ev_loop *loop, ev_child *w, int events)
@@ -132,6 +166,8 @@ static void watch(struct child *c, pid_t pid, int out, int err)
 {
     struct ev_loop *loop = loop_of(c);
     const int fd[2] = { out, err };
+    ev_init(&c->look, on_look);
+    c->look.data = c;
     ev_child_init(&c->ended, on_ended, pid, 0);
     c->ended.data = c;
     ev_child_start(loop, &c->ended);
@@ -267,6 +303,7 @@ void vmm_confined_free(struct vmm_member *m)
         vmm_keeper_on_input(m->keeper, o->call, NULL, NULL);
         vmm_call_error(o->call, "%s has ended", m->node->name);
         ev_child_stop(loop, &o->ended);
+        ev_timer_stop(loop, &o->look);
         for (size_t i = 0; i < 2; i++)
             ev_io_stop(loop, &o->pipe[i]);
         forget(o);

@@ -4,19 +4,21 @@
  *
  *     client ──{"id":N,"in":..}──► keeper ──► agent          who asks goes: the program is ended
  *            ◄──{"id":N,"out":..}──        ◄──
- *
  */
 #include "guest/guest.h"
 #include "slice/confined.h"
 #include "slice/inside.h"
 #include "slice/member.h"
 
+#include <ev.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NOT_RUN 127 /* exit code of what cannot be run */
+#define NOT_RUN 127         /* exit code of what cannot be run */
+#define QUEUE_MAX (1 << 20) /* bytes that wait for a client before its node's agent is not read */
+#define LOOK_S 0.02         /* whether it has read them */
 
 struct exec {
     struct vmm_keeper *keeper;
@@ -25,6 +27,7 @@ struct exec {
     uint64_t id; /* of the agent */
     char name[32];
     bool gone;
+    ev_timer look; /* runs while the agent is not read for our sake */
 };
 
 /* NULL: it does not answer now. */
@@ -34,8 +37,42 @@ static struct vmm_agent *agent_of(const struct vmm_member *m)
     return a && vmm_agent_is_ready(a) ? a : NULL;
 }
 
+static size_t queued(const struct exec *e)
+{
+    struct vmm_lines *l = vmm_call_channel(e->call);
+    return l ? vmm_lines_queued(l) : 0;
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *w, int events)
+{
+    struct exec *e = w->data;
+    (void)events;
+    if (queued(e) > QUEUE_MAX / 2)
+        return;
+    ev_timer_stop(loop, w);
+    if (e->member->guest && vmm_guest_agent(e->member->guest))
+        vmm_agent_resume(vmm_guest_agent(e->member->guest));
+}
+
+/* The client reads more slowly than the program prints: the whole agent waits, as it has one port.
+ */
+static void hold_back(struct exec *e)
+{
+    struct vmm_agent *agent = agent_of(e->member);
+    if (!agent || ev_is_active(&e->look) || queued(e) < QUEUE_MAX)
+        return;
+    vmm_agent_pause(agent);
+    ev_timer_set(&e->look, LOOK_S, LOOK_S);
+    ev_timer_start(e->keeper->loop, &e->look);
+}
+
 static void end(struct exec *e)
 {
+    if (ev_is_active(&e->look)) {
+        ev_timer_stop(e->keeper->loop, &e->look);
+        if (agent_of(e->member))
+            vmm_agent_resume(agent_of(e->member));
+    }
     vmm_keeper_on_input(e->keeper, e->call, NULL, NULL);
     free(e);
 }
@@ -55,8 +92,10 @@ static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *w
 {
     struct exec *e = user;
     if (kind == VMM_PART) {
-        if (!e->gone)
+        if (!e->gone) {
             pass_on(e, m);
+            hold_back(e);
+        }
         return;
     }
     char text[VMM_WHY_MAX];
@@ -148,6 +187,8 @@ static void begin_exec(struct vmm_keeper *k, struct vmm_call *call, json_t *args
         return;
     }
     *e = (struct exec){ .keeper = k, .member = m, .call = call };
+    ev_init(&e->look, on_look);
+    e->look.data = e;
     snprintf(e->name, sizeof e->name, "exec-%u", ++k->exec_count);
     const struct vmm_agent_exec exec = { .argv = argv,
                                          .env = env[0] ? env : NULL,
