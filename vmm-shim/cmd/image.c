@@ -1,4 +1,4 @@
-/* image.c - `vmm-shim image build [SYSTEM...]`: kernels and base images, made ahead of `up`. */
+/* image.c - `vmm-shim image build` and `clean`: kernels and base images, made ahead of `up`. */
 #include "cmd/command.h"
 
 #include <jansson.h>
@@ -74,14 +74,27 @@ static int build(const char *const *systems, int fresh, int json)
     return code;
 }
 
+static int clean(void)
+{
+    char why[VMM_WHY_MAX];
+    uint64_t bytes = 0;
+
+    if (vmm_image_clean(&bytes, why, sizeof(why)) < 0)
+        return vmm_complain(VMM_EXIT_FAILED, "image: %s", why);
+    printf("%.1f MiB freed\n", (double)bytes / MIB);
+    return VMM_EXIT_OK;
+}
+
 static int run(int argc, char **argv)
 {
     const char *named[SYSTEMS_MAX + 1] = { NULL };
     size_t n = 0;
     int json = 0, fresh = 0;
 
+    if (argc == 2 && strcmp(argv[1], "clean") == 0)
+        return clean();
     if (argc < 2 || strcmp(argv[1], "build") != 0)
-        return vmm_complain(VMM_EXIT_USAGE, "image: 'build' is all it does; see --help");
+        return vmm_complain(VMM_EXIT_USAGE, "image: it takes 'build' or 'clean'; see --help");
     for (int i = 2; i < argc; i++) {
         if (vmm_option_flag(argv[i], "--json"))
             json = 1;
@@ -97,9 +110,10 @@ static int run(int argc, char **argv)
 
 const struct vmm_command vmm_command_image = {
     .name = "image",
-    .usage = "build [SYSTEM]... [--fresh] [--json]",
+    .usage = "build [SYSTEM]... [--fresh] [--json] | clean",
     .summary = "fetch kernels and make the images that guests boot",
-    .help = "  SYSTEM           cloud, rt, arm64, metal; all if none is named\n"
+    .help = "  clean            remove kernels and images that newer ones have replaced\n"
+            "  SYSTEM           cloud, rt, arm64, metal; all if none is named\n"
             "  --fresh          fetch the newest kernel again, though one is there\n"
             "  --json           an array of what there is\n",
     .run = run,

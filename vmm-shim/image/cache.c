@@ -84,6 +84,86 @@ void cache_remove(const char *path)
     fts_close(tree);
 }
 
+static uint64_t size_of(const char *path)
+{
+    char *const paths[] = { (char *)(uintptr_t)path, NULL };
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    uint64_t sum = 0;
+
+    for (FTSENT *e; tree && (e = fts_read(tree));)
+        if (e->fts_info == FTS_F)
+            sum += (uint64_t)e->fts_statp->st_size;
+    if (tree)
+        fts_close(tree);
+    return sum;
+}
+
+static uint64_t remove_counted(const char *folder, const char *name)
+{
+    char path[VMM_PATH_MAX], why[VMM_WHY_MAX];
+
+    if (cache_join(path, folder, name, why, sizeof(why)) < 0)
+        return 0;
+    const uint64_t bytes = size_of(path);
+    cache_remove(path);
+    return bytes;
+}
+
+/* All in `folder` whose names begin with `begin`, but for `keep`. */
+static uint64_t remove_others(const char *folder, const char *begin, const char *keep)
+{
+    DIR *d = opendir(folder);
+    uint64_t bytes = 0;
+
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strncmp(e->d_name, begin, strlen(begin)) == 0 && strcmp(e->d_name, keep) != 0)
+            bytes += remove_counted(folder, e->d_name);
+    if (d)
+        closedir(d);
+    return bytes;
+}
+
+static void newest(const char *folder, const char *begin, char *out, size_t size)
+{
+    DIR *d = opendir(folder);
+    struct timespec best = { 0, 0 };
+    struct stat st;
+
+    out[0] = '\0';
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (strncmp(e->d_name, begin, strlen(begin)) != 0 ||
+            fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        const struct timespec t = st.st_mtim;
+        if (out[0] &&
+            (t.tv_sec < best.tv_sec || (t.tv_sec == best.tv_sec && t.tv_nsec <= best.tv_nsec)))
+            continue;
+        best = t;
+        snprintf(out, size, "%s", e->d_name);
+    }
+    if (d)
+        closedir(d);
+}
+
+uint64_t cache_clean(const char *folder, const char *name, const char *part)
+{
+    char link[VMM_PATH_MAX], current[VMM_PATH_MAX], begin[64], target[256], keep[256],
+        why[VMM_WHY_MAX];
+    uint64_t bytes = 0;
+
+    snprintf(begin, sizeof(begin), "%s_", name);
+    if (cache_join(link, folder, name, why, sizeof(why)) < 0)
+        return 0;
+    const ssize_t n = readlink(link, target, sizeof(target) - 1);
+    target[n > 0 ? n : 0] = '\0';
+    bytes = remove_others(folder, begin, target);
+    if (target[0] && cache_join(current, folder, target, why, sizeof(why)) == 0) {
+        newest(current, part, keep, sizeof(keep));
+        bytes += remove_others(current, part, keep);
+    }
+    return bytes;
+}
+
 static void remove_left_overs(const char *folder)
 {
     DIR *d = opendir(folder);

@@ -9,6 +9,8 @@
 #ifndef VMM_IMAGE_CACHE_H
 #define VMM_IMAGE_CACHE_H
 
+#include <stdint.h>
+
 #include "topology/topology.h"
 
 /* Makes the folder as needed. */
@@ -20,6 +22,11 @@ int cache_begin(const char *folder, char out[VMM_PATH_MAX], char *why, size_t wh
 /* `made` becomes FOLDER/NAME_VERSION, and FOLDER/NAME points there. */
 int cache_commit(const char *folder, const char *made, const char *name, const char *version,
                  char *why, size_t why_size);
+/*
+ * Removes versions that NAME does not point to any more, and files of the current one that begin
+ * with `part` but for the newest. Only under the lock. Returns the bytes freed.
+ */
+uint64_t cache_clean(const char *folder, const char *name, const char *part);
 /* Folder and all that is in it; links are not followed. */
 void cache_remove(const char *path);
 /* snprintf into a path; -1 and why if it is too long. */

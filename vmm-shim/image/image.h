@@ -24,6 +24,13 @@
 /* NULL-ended names of the systems an image can be made of; static. */
 const char *const *vmm_image_systems(void);
 
+/*
+ * Removes what no new guest boots: kernels that a newer one has replaced, base images of other
+ * agents. A guest that runs goes on, but cannot be moved or resumed without its kernel. *bytes:
+ * freed, of all systems.
+ */
+int vmm_image_clean(uint64_t *bytes, char *why, size_t why_size);
+
 /* What QEMU boots, of a system. */
 struct vmm_image_kernel {
     char path[VMM_PATH_MAX]; /* for -kernel: vmlinux with a PVH entry (amd64), Image (arm64), or

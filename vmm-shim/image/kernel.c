@@ -248,3 +248,20 @@ int vmm_image_forget(const char *system, char *why, size_t why_size)
     close(lock);
     return result;
 }
+
+int vmm_image_clean(uint64_t *bytes, char *why, size_t why_size)
+{
+    char cache[VMM_PATH_MAX];
+
+    *bytes = 0;
+    if (cache_folder(cache, why, why_size) < 0)
+        return -1;
+    const int lock = cache_lock(cache, why, why_size);
+    if (lock < 0)
+        return -1;
+    for (const struct recipe *r = recipes; r->system; r++)
+        if (!r->program)
+            *bytes += cache_clean(cache, r->system, "base-");
+    close(lock);
+    return 0;
+}

@@ -146,6 +146,8 @@ static int folders_above(struct newc *a, const char *to, char *why, size_t why_s
     char above[VMM_PATH_MAX];
     const char *slash = to;
 
+    if (to[0] != '/')
+        return 0; /* note() refuses it */
     while ((slash = strchr(slash + 1, '/'))) {
         if ((size_t)(slash - to) >= sizeof(above))
             break;

@@ -87,6 +87,28 @@ static void versions(void **state)
     free(text);
 }
 
+static void old_ones_are_cleaned(void **state)
+{
+    char path[VMM_PATH_MAX];
+    (void)state;
+    assert_int_equal(make("1", "one"), 0);
+    assert_int_equal(make("2", "two!"), 0);
+    static const char *const files[] = { "cloud_2/base-a", "cloud_2/base-b", "cloudy_1",
+                                         "cloud_2/order" };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_int_equal(cache_join(path, folder, files[i], why, sizeof why), 0);
+        assert_int_equal(spill(path, "12345", 5, 0644, why, sizeof why), 0);
+        usleep(20000); /* base-b is the newer one */
+    }
+    assert_int_equal(cache_clean(folder, "cloud", "base-"), 3 + 5);
+    assert_false(there("cloud_1"));
+    assert_false(there("cloud_2/base-a"));
+    assert_true(there("cloud_2/base-b") && there("cloud_2/order") && there("cloud/kernel") &&
+                there("cloudy_1"));
+    assert_int_equal(cache_clean(folder, "cloud", "base-"), 0);
+    assert_int_equal(cache_clean(folder, "rt", "base-"), 0);
+}
+
 static void left_overs_go(void **state)
 {
     char made[VMM_PATH_MAX], inner[VMM_PATH_MAX];
@@ -137,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(where_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(versions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(old_ones_are_cleaned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(left_overs_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_at_a_time, set_up, tear_down),
     };
