@@ -21,12 +21,13 @@
 #include "share.h"
 #include "spec.h"
 
-#define VLINK_PORTS_MAX 32u                            /* of one link */
-#define VLINK_TENANT_BYTES_MAX (64u << 20)             /* of one tenant and way inside a link */
-#define VLINK_LINK_FRAMES_MAX VLINK_FLIGHT_PACKETS_MAX /* of a way; the same part to each tenant \
-                                                        */
-#define VLINK_TENANT_NAME_MAX (2 * VLINK_NAME_MAX)     /* "SLICE/LINK" */
-#define VLINK_OWN 0u                                   /* the tenant that is the link's own ports */
+#define VLINK_PORTS_MAX 32u                /* of one link */
+#define VLINK_TENANT_BYTES_MAX (64u << 20) /* of one tenant and way inside a link */
+#define VLINK_LINK_FRAMES_MAX                                                                \
+    VLINK_FLIGHT_PACKETS_MAX                       /* of a way; the same part to each tenant \
+                                                    */
+#define VLINK_TENANT_NAME_MAX (2 * VLINK_NAME_MAX) /* "SLICE/LINK" */
+#define VLINK_OWN 0u                               /* the tenant that is the link's own ports */
 
 /* ---- where frames go: a port's socket, a child's, the parent's ---- */
 
