@@ -722,6 +722,12 @@ static void on_in(struct ev_loop *loop, ev_io *w, int events)
 
 /* ---- a side that has moved ---- */
 
+void vmm_lines_number_from(struct vmm_lines *l, uint64_t id)
+{
+    if (l->last_id < id)
+        l->last_id = id;
+}
+
 int vmm_lines_expect(struct vmm_lines *l, uint64_t id, vmm_answer_fn *fn, void *user)
 {
     struct ask *a = l->closed || l->n_asks >= VMM_LINES_ASKS_MAX ? NULL : calloc(1, sizeof *a);
@@ -731,8 +737,7 @@ int vmm_lines_expect(struct vmm_lines *l, uint64_t id, vmm_answer_fn *fn, void *
     *a = (struct ask){ .next = l->asks, .id = id, .fn = fn, .user = user };
     l->asks = a;
     l->n_asks++;
-    if (l->last_id < id)
-        l->last_id = id;
+    vmm_lines_number_from(l, id);
     return 0;
 }
 
@@ -757,7 +762,9 @@ static void take_half_line(struct vmm_lines *l, struct vmm_lines *from)
 void vmm_lines_adopt(struct vmm_lines *l, struct vmm_lines *from)
 {
     enter(from);
-    while (!from->broken && !from->closed && !from->paused && read_some(from))
+    from->paused = false; /* what it has said must not stay behind */
+    split(from);
+    while (!from->broken && !from->closed && read_some(from))
         ;
     if (l->last_id < from->last_id)
         l->last_id = from->last_id;

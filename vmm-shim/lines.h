@@ -84,6 +84,8 @@ void vmm_lines_forget(struct vmm_lines *l, uint64_t id);
  * of `from`; call it before anything has been asked or read here (vmm_lines_pause()).
  */
 void vmm_lines_adopt(struct vmm_lines *l, struct vmm_lines *from);
+/* Ids that are given from now on are above `id`: those may be in use with the other side. */
+void vmm_lines_number_from(struct vmm_lines *l, uint64_t id);
 /* Answers to `id`, which was asked by somebody before us, go to `fn`. 0, or -1: too many. */
 int vmm_lines_expect(struct vmm_lines *l, uint64_t id, vmm_answer_fn *fn, void *user);
 

@@ -25,9 +25,9 @@ struct vmm_agent {
     struct vmm_lines *lines; /* NULL: not connected */
     ev_timer retry;
     bool ready;
-    bool held; /* connected, and not listened to until adopt or release */
-    int far;   /* other end of a parked agent's channel, -1: none */
-    uint64_t ping_id;
+    bool held;               /* connected, and not listened to until adopt or release */
+    int far;                 /* other end of a parked agent's channel, -1: none */
+    uint64_t ping_id, above; /* ids we give are above it */
     struct vmm_agent_hello hello;
     char path[PATH_ROOM]; /* "": parked */
 };
@@ -101,6 +101,7 @@ static const struct vmm_lines_handler lines_handler = { .on_message = on_message
 
 static void ping(struct vmm_agent *a)
 {
+    vmm_lines_number_from(a->lines, a->above);
     a->ping_id = vmm_lines_ask(a->lines, json_pack("{s:s}", "do", "ping"), 0, on_pong, a);
 }
 
@@ -189,7 +190,7 @@ void vmm_agent_adopt(struct vmm_agent *a, struct vmm_agent *from)
     }
     if (from)
         a->hello = from->hello;
-    vmm_agent_release(a);
+    vmm_agent_release(a, 0);
 }
 
 void vmm_agent_pause(struct vmm_agent *a)
@@ -204,8 +205,9 @@ void vmm_agent_resume(struct vmm_agent *a)
         vmm_lines_resume(a->lines);
 }
 
-void vmm_agent_release(struct vmm_agent *a)
+void vmm_agent_release(struct vmm_agent *a, uint64_t above)
 {
+    a->above = above;
     if (!a->held)
         return;
     a->held = false;

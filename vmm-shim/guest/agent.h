@@ -41,7 +41,8 @@ int vmm_agent_new_held(struct vmm_agent **out, struct ev_loop *loop, const char 
                        const struct vmm_agent_handler *handler, void *user, char *why,
                        size_t why_size);
 void vmm_agent_adopt(struct vmm_agent *a, struct vmm_agent *from);
-void vmm_agent_release(struct vmm_agent *a);
+/* `above`: ids up to here are another keeper's, which may be answered still. */
+void vmm_agent_release(struct vmm_agent *a, uint64_t above);
 /* Keeps the open requests of a guest that is suspended, to be adopted by the one that it will be.
  * NULL: no memory. To be freed. */
 struct vmm_agent *vmm_agent_park(struct vmm_agent *from);

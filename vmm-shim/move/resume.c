@@ -21,6 +21,7 @@
 
 #define POLL_S 0.02
 #define LIMIT_S 300.0
+#define OTHERS_IDS 100000 /* ids of another keeper's requests that came after that one */
 
 extern const struct vmm_request_kind vmm_request_resume;
 
@@ -132,7 +133,7 @@ static void on_runs(void *user, enum vmm_answer kind, json_t *m, const char *why
     if (r->kept->parked)
         vmm_agent_adopt(vmm_guest_agent(r->guest), r->kept->parked);
     else
-        vmm_agent_release(vmm_guest_agent(r->guest));
+        vmm_agent_release(vmm_guest_agent(r->guest), r->head.exec_id + OTHERS_IDS);
 }
 
 static void on_status(void *user, enum vmm_answer kind, json_t *m, const char *why)

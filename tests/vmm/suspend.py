@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+"""suspend.py ROOT BUILD - a guest goes into a file in the middle of its command and goes on out of it: in the same
+slice, and in the slice that is made anew. What is no such file, or another machine's, is refused.
+"""
+import json
+import os
+import sys
+import time
+
+import lib
+
+TOPOLOGY = """
+nodes:
+  a:
+    memory: {memory}
+    run: [program:tvl-echo, wake, --period, 20ms, --count, "{count}", --json]
+"""
+COUNT = 150  # 3 s
+
+
+def ended(stage):
+    lib.wait_for(lambda: stage.node("a")["state"] == "done", "the command ends")
+    with open(os.path.join(lib.folder(), stage.name, "node", "a", "output.log"), encoding="utf-8") as f:
+        said = f.read()
+    return stage.node("a")["exit"], said
+
+
+def same_slice(state):
+    with lib.Slice("suspend", TOPOLOGY.format(memory="128M", count=COUNT)) as s:
+        lib.check(s.shim("suspend", "a", state).returncode == 0, "suspended")
+        lib.check(s.node("a")["state"] == "suspended" and s.node("a")["pid"] in (None, 0), "no QEMU runs",
+                  s.node("a"))
+        lib.check(os.stat(state).st_mode & 0o777 == 0o600, "only its owner reads the file")
+        done = s.shim("suspend", "a", state)
+        lib.check(done.returncode == 1 and "is suspended already" in done.stderr, "twice is once", done.stderr)
+        time.sleep(0.5)
+
+        broken = state + ".broken"
+        with open(state, "rb") as f, open(broken, "wb") as to:
+            to.write(f.read()[:os.path.getsize(state) // 2])
+        done = s.shim("resume", "a", broken)
+        os.unlink(broken)
+        lib.check(done.returncode == 1 and s.node("a")["state"] == "suspended", "half a file is refused", done.stderr)
+        done = s.shim("resume", "a", "/etc/passwd")
+        lib.check(done.returncode == 1 and "/etc/passwd: no suspended guest" in done.stderr, "another file is refused",
+                  done.stderr)
+
+        lib.check(s.shim("resume", "a", state).returncode == 0, "resumed")
+        code, said = ended(s)
+        lib.check(code == 0 and json.loads(said)["wake_ups"] == COUNT, "its command has not noticed", said)
+        done = s.shim("resume", "a", state)
+        lib.check(done.returncode == 1 and "--replace" in done.stderr, "a guest that runs is not ended unasked",
+                  done.stderr)
+
+
+def another_slice(state):
+    """The command of the file is another one than this slice's own, which never ends."""
+    with lib.Slice("suspend", TOPOLOGY.format(memory="128M", count=10**5)) as s:
+        lib.check(s.shim("resume", "--replace", "a", state).returncode == 0, "in the slice that was made anew")
+        code, said = ended(s)
+        lib.check(code == 0 and json.loads(said)["wake_ups"] == COUNT, "its command goes on", said)
+    with lib.Slice("suspend", TOPOLOGY.format(memory="160M", count=10**5)) as s:
+        done = s.shim("resume", "--replace", "a", state)
+        lib.check(done.returncode == 1 and "128 MiB of memory here, 160 MiB of memory there" in done.stderr and
+                  s.node("a")["state"] == "running", "not into another machine, which goes on", done.stderr)
+
+
+def main():
+    lib.need_program("qemu-system-x86_64")
+    state = os.path.join(lib.folder(), "a.state")
+    same_slice(state)
+    another_slice(state)
+    os.unlink(state)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
