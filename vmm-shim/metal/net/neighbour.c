@@ -29,7 +29,7 @@ static void send_arp(struct net *n, size_t interface, enum operation operation,
 
     frame_header(frame, to_mac, i->mac, FRAME_ARP);
     memcpy(arp + ARP_KIND, kind, sizeof kind);
-    put16(arp + ARP_OPERATION, operation);
+    put16(arp + ARP_OPERATION, (uint16_t)operation);
     memcpy(arp + ARP_FROM_MAC, i->mac, 6);
     put32(arp + ARP_FROM, i->address);
     memset(arp + ARP_TO_MAC, 0, 6);
