@@ -19,9 +19,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_S                                                                    \
-    10.0 /* vlink answers at once; a user's program or a namespace may take a while \
-          */
+#define ANSWER_S                                                                                \
+    10.0             /* vlink answers at once; a user's program or a namespace may take a while \
+                      */
+#define READY_S 20.0 /* until it listens, on a busy machine */
 #define KILL_AFTER_S 1.0
 
 struct vmm_network {
@@ -32,7 +33,7 @@ struct vmm_network {
     int output; /* vlink's, until it is ready */
     ev_io ready;
     ev_child child;
-    ev_timer kill;
+    ev_timer kill, limit;
     unsigned unanswered;
     bool is_ready, stopping, failed;
     char why[VMM_WHY_MAX];
@@ -187,6 +188,14 @@ static void on_lines_closed(void *user, const char *why)
 
 static const struct vmm_lines_handler handler = { .on_closed = on_lines_closed };
 
+static void on_limit(struct ev_loop *loop, ev_timer *w, int events)
+{
+    struct vmm_network *n = w->data;
+    (void)loop;
+    (void)events;
+    end_with(n, "the network process does not answer");
+}
+
 static void connect_control(struct vmm_network *n)
 {
     char path[VMM_PATH_MAX], why[VMM_WHY_MAX];
@@ -206,8 +215,10 @@ static void on_output(struct ev_loop *loop, ev_io *w, int events)
     ssize_t got = read(w->fd, text, sizeof text);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got > 0 && !n->lines && !n->failed && memchr(text, '\n', (size_t)got))
+    if (got > 0 && !n->lines && !n->failed && memchr(text, '\n', (size_t)got)) {
+        ev_timer_stop(loop, &n->limit);
         connect_control(n);
+    }
     if (got > 0)
         return;
     ev_io_stop(loop, w); /* its end: on_child tells */
@@ -219,6 +230,7 @@ static void on_child(struct ev_loop *loop, ev_child *w, int events)
     (void)events;
     ev_child_stop(loop, w);
     ev_timer_stop(loop, &n->kill);
+    ev_timer_stop(loop, &n->limit);
     ev_io_stop(loop, &n->ready);
     n->pid = 0;
     if (!n->failed && !n->stopping)
@@ -285,7 +297,9 @@ int vmm_network_new(struct vmm_network **out, struct ev_loop *loop,
     n->child.data = n;
     ev_child_start(loop, &n->child);
     ev_timer_init(&n->kill, on_kill, KILL_AFTER_S, 0);
-    n->kill.data = n;
+    ev_timer_init(&n->limit, on_limit, READY_S, 0);
+    n->kill.data = n->limit.data = n;
+    ev_timer_start(loop, &n->limit);
     *out = n;
     return 0;
 }
