@@ -12,6 +12,7 @@ import time
 import lib
 
 WORK = os.path.join(lib.BUILD, "tests", "vmm", "frame_work")
+SCHED_DEADLINE = 6  # os has no name for it
 SECONDS = 1.5  # that the runaway is watched
 
 TOPOLOGY = f"""
@@ -122,6 +123,13 @@ def main():
         lib.check(done.returncode == 0, "another policy while it runs", done.stderr)
         vcpu = [t for t in policies(pid) if t[0].startswith("CPU 0/")][0]
         lib.check(vcpu[2] == os.SCHED_OTHER and len(vcpu[4]) == os.cpu_count(), "and the kernel has it", vcpu)
+        done = s.shim("rt", "set", "wild", "policy=deadline,budget=3ms,period=33ms")
+        lib.check(done.returncode == 0, "DEADLINE", done.stderr)
+        deadline = {t[0] for t in policies(pid) if t[2] == SCHED_DEADLINE}
+        lib.check(len(deadline) == 2 and any(n.startswith("CPU 0/") for n in deadline),
+                  "its vCPU and main loop have it", policies(pid))
+        done = s.shim("rt", "set", "wild", "policy=none")
+        lib.check(done.returncode == 1 and "until they end" in done.stderr, "for as long as they live", done.stderr)
         book = os.path.join(lib.folder(), "admission.json")
         with open(book, encoding="utf-8") as f:
             lib.check(len(json.load(f)["slices"]) == 1, "one slice is promised something")

@@ -386,6 +386,30 @@ static int apply_change(struct vmm_rt *r, size_t i, const struct vmm_group *befo
     return vmm_cgroup_set(r->groups, m->group, &after, why, why_size);
 }
 
+/* Where each member is pinned. */
+static void note_cpus(struct vmm_rt *r, uint64_t was[MEMBERS_MAX])
+{
+    for (size_t i = 0; i <= r->t->n_nodes; i++) {
+        const struct vmm_claim *c = claim_of(r, i);
+        was[i] = c ? c->cpus : 0;
+    }
+}
+
+/* Moves those that the placement has moved since. How many. */
+static int follow(struct vmm_rt *r, const uint64_t was[MEMBERS_MAX])
+{
+    char ignored[VMM_WHY_MAX];
+    int moved = 0;
+    for (size_t i = 0; i <= r->t->n_nodes; i++) {
+        const struct vmm_claim *c = claim_of(r, i);
+        if (c && c->chosen && c->cpus != was[i] && r->member[i].pid &&
+            set_group(r, i, ignored, sizeof ignored) == 0 &&
+            apply_threads(r, i, ignored, sizeof ignored) == 0)
+            moved++;
+    }
+    return moved;
+}
+
 int vmm_rt_set(struct vmm_rt *r, size_t node, const char *words, char *why, size_t why_size)
 {
     size_t i = place_of(r, node);
@@ -411,11 +435,17 @@ int vmm_rt_set(struct vmm_rt *r, size_t node, const char *words, char *why, size
     struct vmm_real_time old_rt = m->rt;
     struct vmm_share old_share = m->share;
     struct vmm_group before = group_of(r, i), after;
+    uint64_t was[MEMBERS_MAX];
+    note_cpus(r, was);
     m->rt = rt;
     m->share = share;
     make_claims(r);
-    if (admit(r, why, why_size) == 0 && apply_change(r, i, &before, why, why_size) == 0)
+    if (admit(r, why, why_size) == 0 && apply_change(r, i, &before, why, why_size) == 0) {
+        const struct vmm_claim *c = claim_of(r, i);
+        was[i] = c ? c->cpus : 0; /* is there */
+        follow(r, was);
         return 0;
+    }
     after = group_of(r, i);
     m->rt = old_rt;
     m->share = old_share;
@@ -462,7 +492,6 @@ int vmm_rt_tick(struct vmm_rt *r)
     char why[VMM_WHY_MAX];
     bool news = false;
     uint64_t was[MEMBERS_MAX];
-    int moved = 0;
     for (size_t i = 0; i <= r->t->n_nodes; i++)
         if (r->member[i].pid) {
             renew(r, i);
@@ -470,19 +499,13 @@ int vmm_rt_tick(struct vmm_rt *r)
         }
     if (!news)
         return 0;
-    for (size_t i = 0; i < r->n_claims; i++)
-        was[i] = r->claim[i].cpus;
+    note_cpus(r, was);
     if (vmm_book_open(&book, r->root, r->t->name, why, sizeof why) == 0) {
         vmm_balance(r->host.cpus, book.held, book.n_held, r->claim, r->n_claims);
         vmm_book_write(&book, r->t->name, r->claim, r->n_claims, why, sizeof why);
     }
     vmm_book_close(&book);
-    for (size_t i = 0; i < r->n_claims; i++)
-        if (r->claim[i].cpus != was[i] && r->member[r->index[i]].pid &&
-            set_group(r, r->index[i], why, sizeof why) == 0 &&
-            apply_threads(r, r->index[i], why, sizeof why) == 0)
-            moved++;
-    return moved;
+    return follow(r, was);
 }
 
 static json_t *cpus_json(uint64_t cpus)

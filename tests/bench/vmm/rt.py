@@ -4,6 +4,7 @@
 frames    a guest does 33 ms frame work (about 9 ms of CPU a frame, under FIFO inside) while three programs that
           never sleep want each of its CPUs: without a policy, with nice -19, FIFO, DEADLINE. 200 frames each.
           Pinned to one CPU; DEADLINE may not be, so that it and one more row without a policy have all CPUs.
+balance   three pinned nodes, two busy ones on one CPU: how long until the placement has them apart.
 runaway   that guest spins for ever; on the same CPU a second guest spins and so does a program of the host: who
           gets how much, under FIFO and under DEADLINE.
 stream    two-path streaming between two guests, hogs on all CPUs: lateness of the player's pictures, with and
@@ -121,6 +122,36 @@ def runaway(s, name):
     return shares
 
 
+BALANCE = f"""
+nodes:
+  a: {{kind: process, files: [{{from: {WORK}, to: /opt/frame_work}}], run: [/opt/frame_work, spin], real_time: {{pin: true}}}}
+  b: {{kind: process, run: [/bin/sleep, infinity], real_time: {{pin: true}}}}
+  c: {{kind: process, files: [{{from: {WORK}, to: /opt/frame_work}}], run: [/opt/frame_work, spin], real_time: {{pin: true}}}}
+"""
+BALANCE_S = 40  # a look each 5 s, and half of what is new counts
+
+
+def balance():
+    """Three pinned nodes of which two turn out to be busy, on one CPU: seconds until they are apart; None: never."""
+    if os.cpu_count() < 2:
+        return None
+    with lib.Slice("rt-balance", BALANCE) as s:
+        began = time.monotonic()
+
+        def where():
+            return {n["node"]: tuple(n["cpus"]) for n in s.json("rt", "show")["nodes"]}
+        first = where()
+        while time.monotonic() - began < BALANCE_S:
+            now = where()
+            if now["a"] != now["c"]:
+                took = round(time.monotonic() - began, 1)
+                print(f"placement: {first} became {now} after {took} s")
+                return took
+            time.sleep(0.5)
+    print(f"placement: {first} stayed")
+    return None
+
+
 STREAM = """
 nodes:
   server:
@@ -191,6 +222,7 @@ def main():
         rows += [frame_row(s, turns, *p) for p in POLICIES]
         must(s.shim("rt", "set", "worker", "policy=deadline,budget=10ms,period=33ms"), "deadline, 30 %")
         report["runaway_deadline"] = runaway(s, "deadline 10/33 ms")
+    report["balance_s"] = balance()
     report["stream_plain"] = stream(False)
     report["stream_rt"] = stream(True) or stream(True)  # a guest may not come up in time beside the hogs
     print_rows(rows)

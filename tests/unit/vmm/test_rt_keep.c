@@ -312,6 +312,17 @@ static void placement(void **state)
     if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
         assert_true(s[0].cpus != s[1].cpus);
     assert_int_equal(vmm_rt_tick(r), 0);
+    /* One of them names the other's CPU: that one makes way. */
+    if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
+        uint64_t taken = s[1].cpus;
+        char words[32];
+        snprintf(words, sizeof words, "cpus=%d", __builtin_ctzll(taken));
+        if (vmm_rt_set(r, 0, words, why, sizeof why) < 0)
+            fail_msg("%s", why);
+        for (size_t i = 0; i < 2; i++)
+            assert_int_equal(vmm_sched_read(child[i], &s[i], why, sizeof why), 0);
+        assert_true(s[0].cpus == taken && s[1].cpus != taken);
+    }
     for (size_t i = 0; i < 2; i++)
         end(child[i]);
     vmm_rt_close(r);
