@@ -3,7 +3,7 @@
 TCG allows, one slice a mode. One JSON object: migrations_tried, migrations_failed, picture_gap_ms_median,
 picture_gap_ms_max over all modes and with _shared, _postcopy, _stop_and_copy; down_ms_median_MODE (no guest ran, as
 the keeper saw it); picture_gap_ms_unmoved (longest in as long a time without a move); sessions_lost,
-reliable_bytes_lost (streams of tvl-echo that ran meanwhile and did not all come back), mismatches_refused.
+reliable_bytes_lost (streams of tvl-echo that ran meanwhile and on which not every byte came back), mismatches_refused.
 """
 import json
 import os
@@ -21,7 +21,7 @@ import moving  # noqa: E402
 
 MODES = ("shared", "postcopy", "stop-and-copy")
 BETWEEN_S = 1.0  # pictures as they should be, before the next move
-ECHO_BYTES = 20000
+ECHO_PINGS = 60  # over one stream, ten a second: a connection lives through several moves
 
 
 def exec_args(stage, node, *words):
@@ -35,10 +35,10 @@ def echo_server(stage):
 
 
 def echo(stage):
-    """A little of it, so that the player has the guest to itself otherwise; across the move."""
+    """A little of it, so that the player has the guest to itself otherwise."""
     return subprocess.Popen(exec_args(stage, "player", "tvl-echo", "send", f"server:{moving.ECHO_PORT}", "--ca",
-                                      "/etc/slice/ca.pem", "--bytes", str(ECHO_BYTES), "--pings", "0", "--limit",
-                                      "60s"),
+                                      "/etc/slice/ca.pem", "--pings", str(ECHO_PINGS), "--interval", "100ms",
+                                      "--limit", "120s"),
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -64,10 +64,13 @@ def measure(mode):
         time.sleep(3)
         figures["unmoved"] = 1e3 * stage.rows.gap(began, time.monotonic())
         figures["refused"] = mismatch_refused(stage)
+        client = None
         for number in range(TIMES):
+            if client is None or client.poll() is not None:
+                figures["bytes_lost"] += client.returncode != 0 if client else 0
+                client = echo(stage)
+                time.sleep(1.5)
             stage.wait_smooth(BETWEEN_S)
-            client = echo(stage)
-            time.sleep(0.05)
             moved = stage.migrate(mode)
             figures["tried"] += 1
             if moved:
@@ -76,8 +79,7 @@ def measure(mode):
             else:
                 figures["failed"] += 1
                 print(f"{mode} {number}: {stage.why}", file=sys.stderr)
-            if client.wait(90) != 0:
-                figures["bytes_lost"] += ECHO_BYTES
+        figures["bytes_lost"] += client.wait(120) != 0
         figures["lost"] = stage.node("player")["state"] != "running" or bool(stage.rows.said)
         server.terminate()
         server.wait()
