@@ -26,6 +26,11 @@ nodes:
 links:
   lan: {{between: [a, b], rate: 3mbit, delay: 20ms}}
 """
+PROCESS = """
+nodes:
+  c:
+    kind: process
+"""
 ALONE = f"""
 nodes:
   c:
@@ -123,6 +128,8 @@ def side_by_side(lab):
         names = [s["slice"] for s in json.loads(lib.run("ps", "--json").stdout)]
         lib.check(names == ["lab", "two"], "ps lists both", names)
         one_line(lib.run("exec", "a", "sh"), 3, "several slices", "--slice")
+        if two.node("c")["accel"] == "tcg":
+            one_line(lib.run("up", "--accel", "kvm", "--name", "third", two.file), 125, "KVM")
     lib.check(lab.exec("a", "uname", "-n").stdout.strip() == "a", "the first goes on when it is down")
 
 
@@ -137,9 +144,10 @@ def a_node_dies(lab):
 
 def the_keeper_is_killed():
     path = write("three.yaml", "name: three\n" + ALONE)
-    done = lib.run("up", "--detach", path)
-    lib.check(done.returncode == 0, "a third slice", done.stderr)
-    keeper = json.loads(lib.run("ps", "three", "--json").stdout)["keeper"]
+    done = lib.run("up", "--detach", "--json", path, cwd="/tmp",
+                   env={**os.environ, "VMM_SHIM_DIR": os.path.relpath(lib.folder(), "/tmp")})
+    lib.check(done.returncode == 0, "a third slice, its folder named from where we are", done.stderr)
+    keeper = json.loads(done.stdout)["keeper"]
     os.unlink(path)
     os.kill(keeper, signal.SIGKILL)
     lib.wait_for(lambda: not [p for p in lib.processes().values() if "/three" in p],
@@ -151,7 +159,7 @@ def the_keeper_is_killed():
 
 
 def interrupted():
-    path = write("four.yaml", "name: four\n" + ALONE + "    run: [sleep, '600']\n    result: true\n")
+    path = write("four.yaml", "name: four\n" + PROCESS + "    run: [sleep, '600']\n    result: true\n")
     with subprocess.Popen([lib.SHIM, "up", path], stderr=subprocess.PIPE, text=True) as up:
         for line in up.stderr:
             if "runs sleep" in line:
@@ -163,7 +171,7 @@ def interrupted():
 
 
 def once():
-    path = write("five.yaml", "name: five\n" + ALONE +
+    path = write("five.yaml", "name: five\n" + PROCESS +
                  "    run: [sh, -c, 'echo the result; exit 4']\n    result: true\n")
     done = lib.run("up", "--once", "--quiet", path)
     os.unlink(path)

@@ -5,7 +5,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* In the order of --help, one a line: many add to it. */
 /* clang-format off */
@@ -60,6 +62,17 @@ int vmm_option_value(int argc, char **argv, int *i, const char *name, const char
     return 1;
 }
 
+/* A keeper works in another folder than we. */
+static void make_absolute(const char *variable)
+{
+    char here[4096], path[8192];
+    const char *dir = getenv(variable);
+    if (!dir || !dir[0] || dir[0] == '/' || !getcwd(here, sizeof here))
+        return;
+    if (snprintf(path, sizeof path, "%s/%s", here, dir) < (int)sizeof path)
+        setenv(variable, path, 1);
+}
+
 static void print_usage(FILE *out)
 {
     fputs("usage: vmm-shim COMMAND [ARGUMENT]...\n\n"
@@ -102,6 +115,8 @@ int main(int argc, char **argv)
         puts("vmm-shim " VMM_VERSION);
         return VMM_EXIT_OK;
     }
+    make_absolute("VMM_SHIM_DIR");
+    make_absolute("VMM_SHIM_CACHE");
     for (size_t i = 0; commands[i]; i++) {
         if (strcmp(argv[1], commands[i]->name) != 0)
             continue;
