@@ -156,8 +156,10 @@ int spawn(const struct request *r, struct spawned *s, char *why, size_t why_size
     p.status[1] = -1;
     if (read(p.status[0], &f, sizeof(f)) == sizeof(f)) {
         waitpid(s->pid, NULL, 0);
-        snprintf(why, why_size, "%s: %s%s%s", r->argv[0], f.what, f.what[0] ? ": " : "",
-                 strerror(f.error));
+        const bool missing = f.error == ENOENT && !f.what[0];
+        snprintf(why, why_size, "%s: %s%s%s%s", r->argv[0], f.what, f.what[0] ? ": " : "",
+                 strerror(f.error),
+                 missing ? "; a guest has the programs that its files bring" : "");
         goto done;
     }
     s->in = kept(p.in, 1);
