@@ -412,6 +412,22 @@ static void test_a_child_sends_through_its_parent(void **state)
     assert_int_equal(b->port[1].seen[0].number, 5);
 }
 
+/* What the parent loses does not stay on the child's account. */
+static void test_lost_at_the_parent(void **state)
+{
+    struct bench *b = *state;
+    char why[VLINK_WHY_MAX];
+    struct sink *parent = &b->port[3];
+    vlink_link_set_parent(b->link, &parent->exit, wide, 0, why, sizeof why);
+    for (uint64_t i = 1; i <= 2 * VLINK_LINK_FRAMES_MAX; i++) {
+        vlink_link_port_in(b->link, 0, frame(2, 1, 0, 1000), i);
+        vlink_link_run(b->link, i);
+        assert_int_equal(parent->n, 1);
+        parent->n = 0;
+        vlink_link_credit(b->link, VLINK_UP, i * 1000, i);
+    }
+}
+
 /* No more is under way to the parent than a window. What it does not take waits here. */
 static void test_window(void **state)
 {
@@ -564,6 +580,7 @@ static void test_verdicts(void **state)
     assert_int_equal(b->port[1].seen[1].at, 40 * MS);
     /* A tenant that goes while its frame is held. */
     vlink_link_tenant_in(b->link, t, of_child(VLINK_UP, 0, 100), 100 * MS);
+    assert_int_equal(vlink_link_tenant_credit(b->link, t, VLINK_UP), 200); /* waits, not there */
     vlink_link_tenant_remove(b->link, t);
     run_until(b->link, 200 * MS);
     assert_int_equal(b->port[2].n, 0);
@@ -614,6 +631,7 @@ int main(void)
         TEST(test_a_tenant_goes),
         TEST(test_a_flood_is_not_felt),
         TEST(test_a_child_sends_through_its_parent),
+        TEST(test_lost_at_the_parent),
         TEST(test_window),
         TEST(test_the_parent_goes_and_comes),
         TEST(test_wider_is_refused_narrower_inherited),
