@@ -326,8 +326,24 @@ static bool queue_is_full(const struct vlink_link *l, const struct way *w, unsig
     return oldest != VLINK_NEVER && now - oldest > c->queue_ns;
 }
 
-/* Into the fair queue, or lost. */
-static void offer(struct vlink_link *l, struct vlink_frame *f, vlink_time now)
+uint64_t vlink_link_port_rest(const struct vlink_link *l, unsigned port, vlink_time now,
+                              uint64_t most_ns)
+{
+    enum vlink_way way = l->port[port].side;
+    const struct way *w = &l->way[way];
+    uint64_t ahead = vlink_share_ahead(w->share, VLINK_OWN);
+    if (vlink_link_limit(l, way).down)
+        return most_ns;
+    uint64_t wait = vlink_dir_wait_behind(w->serve, now, ahead);
+    if (l->is_child && w->limit.rate_bps && ahead < UINT64_MAX / 8000000000u) {
+        uint64_t there = ahead * 8000000000u / w->limit.rate_bps;
+        wait = there > wait ? there : wait;
+    }
+    return wait / 4 < most_ns ? wait / 4 : most_ns;
+}
+
+/* Into the fair queue; false: it is lost. */
+static bool offer(struct vlink_link *l, struct vlink_frame *f, vlink_time now)
 {
     struct way *w = &l->way[f->way];
     uint32_t cost = f->len + w->asked.config.overhead_bytes;
@@ -346,6 +362,7 @@ static void offer(struct vlink_link *l, struct vlink_frame *f, vlink_time now)
     w->offered = now;
     if (why != VLINK_LOST_KINDS)
         lose(l, f, why);
+    return why == VLINK_LOST_KINDS;
 }
 
 /* What the link's program says; true: the frame goes on at once. Else it was kept or lost. */
@@ -375,25 +392,25 @@ static void count_in(struct vlink_flow *flow, const struct vlink_frame *f)
     flow->bytes_in += f->len;
 }
 
-static void enter(struct vlink_link *l, struct vlink_frame *f, vlink_time now)
+/* False: it was lost at once. */
+static bool enter(struct vlink_link *l, struct vlink_frame *f, vlink_time now)
 {
     struct tenant *t = tenant_of(l, f);
     count_in(&l->way[f->way].flow, f);
     count_in(&t->flow[f->way], f);
     if (!hold(l, t, f)) {
         lose(l, f, VLINK_LOST_BOUND);
-        return;
+        return false;
     }
-    if (!l->filter || judge(l, f, t, now))
-        offer(l, f, now);
+    return l->filter && !judge(l, f, t, now) ? true : offer(l, f, now);
 }
 
-void vlink_link_port_in(struct vlink_link *l, unsigned port, struct vlink_frame *f, vlink_time now)
+bool vlink_link_port_in(struct vlink_link *l, unsigned port, struct vlink_frame *f, vlink_time now)
 {
     struct port *p = &l->port[port];
     if (!is_open(p) || f->len < VLINK_FRAME_MIN) {
         vlink_frame_unref(f);
-        return;
+        return false;
     }
     p->counts.frames_in++;
     p->counts.bytes_in += f->len;
@@ -403,7 +420,7 @@ void vlink_link_port_in(struct vlink_link *l, unsigned port, struct vlink_frame 
     f->origin = (struct vlink_origin){
         .kind = VLINK_OF_PORT, .place = (uint16_t)port, .generation = p->generation, .came = now
     };
-    enter(l, f, now);
+    return enter(l, f, now);
 }
 
 void vlink_link_tenant_in(struct vlink_link *l, unsigned tenant, struct vlink_frame *f,

@@ -113,8 +113,13 @@ int vlink_link_port_add(struct vlink_link *l, const char *name, enum vlink_way s
 void vlink_link_port_remove(struct vlink_link *l, unsigned port);
 void vlink_link_port_set_down(struct vlink_link *l, unsigned port, bool down);
 int vlink_link_port_find(const struct vlink_link *l, const char *name); /* or -1 */
-/* Takes the caller's reference. */
-void vlink_link_port_in(struct vlink_link *l, unsigned port, struct vlink_frame *f, vlink_time now);
+/* Takes the caller's reference. False: it was lost at once, as to a full queue. */
+bool vlink_link_port_in(struct vlink_link *l, unsigned port, struct vlink_frame *f, vlink_time now);
+
+/* How long a port whose frames are lost need not be read: until a quarter of what is queued has
+ * gone, at most `most_ns`; most_ns where nothing passes. The link stays busy meanwhile. */
+uint64_t vlink_link_port_rest(const struct vlink_link *l, unsigned port, vlink_time now,
+                              uint64_t most_ns);
 
 struct vlink_port_view {
     const char *name;

@@ -384,7 +384,7 @@ static vlink_time flush(struct net_link *l, vlink_time now)
         next = at < next ? at : next;
     }
     for (unsigned i = 0; i < VLINK_PORTS_MAX; i++) {
-        at = l->port[i] ? vlink_port_flush(l->port[i], now) : VLINK_NEVER;
+        at = l->port[i] ? vlink_port_run(l->port[i], now) : VLINK_NEVER;
         next = at < next ? at : next;
     }
     at = vlink_link_next(l->link);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -42,6 +43,8 @@ struct vlink_port {
     struct vlink_frame *queue[VLINK_PORT_QUEUE];
     size_t head, n;
     vlink_time retry_at, retry_ns, stalled_at; /* 0: no need */
+    vlink_time rests_until;                    /* 0: it is read */
+    unsigned lost;                             /* of the frames of this wake-up, at once */
     struct vlink_port_io_counts counts;
 };
 
@@ -67,8 +70,8 @@ static void take_in(struct vlink_port *p, const uint8_t *bytes, size_t len, vlin
         return;
     }
     struct vlink_frame *f = vlink_frame_new(bytes, len);
-    if (f)
-        vlink_link_port_in(p->link, p->place, f, now);
+    if (!f || !vlink_link_port_in(p->link, p->place, f, now))
+        p->lost++;
 }
 
 /* A packet socket's kernel took the tag off: back in, in front of what is read. */
@@ -130,14 +133,41 @@ static unsigned receive_tap(struct vlink_port *p)
     return n;
 }
 
+static void want(const struct vlink_port *p, uint32_t events)
+{
+    struct epoll_event ev = { .events = events, .data.ptr = (void *)(uintptr_t)&p->source };
+    epoll_ctl(p->io->epoll_fd, EPOLL_CTL_MOD, p->source.fd, &ev);
+}
+
 static void port_ready(struct vlink_source *s)
 {
     struct vlink_port *p = (struct vlink_port *)s;
+    p->lost = 0;
     for (unsigned batch = 0; batch < VLINK_PORT_BATCHES; batch++) {
         unsigned n = p->kind == VLINK_PORT_TAP ? receive_tap(p) : receive_socket(p);
         if (n < VLINK_PORT_BATCH)
-            return;
+            break;
     }
+    if (p->lost < VLINK_PORT_REST_LEAST)
+        return;
+    vlink_time now = vlink_clock();
+    uint64_t rest = vlink_link_port_rest(p->link, p->place, now, VLINK_PORT_REST_NS);
+    if (rest == 0)
+        return;
+    p->rests_until = now + rest;
+    want(p, 0);
+}
+
+/* When a port that rests is read again; VLINK_NEVER: it is being read. */
+static vlink_time wake(struct vlink_port *p, vlink_time now)
+{
+    if (!p->rests_until)
+        return VLINK_NEVER;
+    if (now < p->rests_until)
+        return p->rests_until;
+    p->rests_until = 0;
+    want(p, EPOLLIN);
+    return VLINK_NEVER;
 }
 
 /* ---- out ---- */
@@ -192,7 +222,8 @@ static bool give_up_head(struct vlink_port *p, int error, vlink_time now)
     return true;
 }
 
-vlink_time vlink_port_flush(struct vlink_port *p, vlink_time now)
+/* Gives the kernel what waits. VLINK_NEVER, or when to try again. */
+static vlink_time send_queue(struct vlink_port *p, vlink_time now)
 {
     if (p->n > 0 && now < p->retry_at)
         return p->retry_at;
@@ -209,11 +240,17 @@ vlink_time vlink_port_flush(struct vlink_port *p, vlink_time now)
     return VLINK_NEVER;
 }
 
+vlink_time vlink_port_run(struct vlink_port *p, vlink_time now)
+{
+    vlink_time retry = send_queue(p, now), rest = wake(p, now);
+    return retry < rest ? retry : rest;
+}
+
 static void port_send(struct vlink_exit *e, struct vlink_frame *f, vlink_time now)
 {
     struct vlink_port *p = (struct vlink_port *)((char *)e - offsetof(struct vlink_port, exit));
     if (p->n == VLINK_PORT_QUEUE)
-        vlink_port_flush(p, now);
+        send_queue(p, now);
     if (p->n == VLINK_PORT_QUEUE) {
         p->counts.no_room++;
         return;

@@ -13,9 +13,13 @@
 #include "link.h"
 #include "waited.h"
 
-#define VLINK_PORT_QUEUE 512u       /* frames that wait for the other side's room */
-#define VLINK_PORT_BATCH 32u        /* frames a system call */
-#define VLINK_PORT_BATCHES 2u       /* system calls a wake-up and port, so that all get a turn */
+#define VLINK_PORT_QUEUE 512u /* frames that wait for the other side's room */
+#define VLINK_PORT_BATCH 32u  /* frames a system call */
+#define VLINK_PORT_BATCHES 2u /* system calls a wake-up and port, so that all get a turn */
+/* A port that has so many frames of a wake-up lost at once, as to a full queue, is not read for so
+ * long: a flood costs no more CPU than it must. */
+#define VLINK_PORT_REST_NS 500000u
+#define VLINK_PORT_REST_LEAST 8u    /* frames; the kernel holds 11 of a unix socket */
 #define VLINK_PORT_BUFFER (4 << 20) /* bytes wished of the kernel, each way */
 /* After the other side had no room: at first, doubled up to, and once it has had none for a while.
  */
@@ -67,8 +71,8 @@ int vlink_port_open_interface(struct vlink_port **out, struct vlink_port_io *io,
 /* Leaves the link; the interface or socket file goes with it. */
 void vlink_port_close(struct vlink_port *p);
 
-/* Gives the kernel what waits; VLINK_NEVER or when to try again. */
-vlink_time vlink_port_flush(struct vlink_port *p, vlink_time now);
+/* Gives the kernel what waits; VLINK_NEVER or when to call again. */
+vlink_time vlink_port_run(struct vlink_port *p, vlink_time now);
 
 unsigned vlink_port_place(const struct vlink_port *p); /* in the link */
 enum vlink_port_kind vlink_port_kind(const struct vlink_port *p);
