@@ -292,7 +292,7 @@ static int open_player(struct app *a, char *why, size_t why_size)
 int app_open_session(struct app *a, const struct session_start *start, char *why, size_t why_size)
 {
     struct session_config cfg = { .loop = a->loop,
-                                  .args = &a->args,
+                                  .to = joint_server(&a->args),
                                   .reconnect_s = a->args.reconnect_s,
                                   .patient = a->args.reconnect_given || !a->args.headless,
                                   .handler = &session_handler,

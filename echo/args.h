@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/path_spec.h"
+#include "peer/path_spec.h"
 
 #define ECHO_PATHS_MAX 8
 #define ECHO_TEXT_MAX 256     /* bytes of a file name or address with NUL */

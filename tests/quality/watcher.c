@@ -5,7 +5,7 @@
 #include "../../client/joint.h"
 #include "../../client/player.h"
 #include "../../client/report.h"
-#include "../../client/session.h"
+#include "../../peer/session.h"
 
 #include <ev.h>
 
@@ -128,9 +128,8 @@ static int open_parts(struct watcher *w, char *why, size_t why_size)
                                           .process_began_us = w->began,
                                           .on_finished = on_finished,
                                           .user = w };
-    const struct session_config session = {
+    struct session_config session = {
         .loop = w->loop,
-        .args = &w->args,
         .paths = w->args.paths,
         .n_paths = w->args.n_paths,
         .handler = &handler,
@@ -141,6 +140,7 @@ static int open_parts(struct watcher *w, char *why, size_t why_size)
     if (uri_parse(&w->args.uri, "moqt://localhost/live", why, why_size) != 0 ||
         player_new(&w->player, &player, why, why_size) != 0)
         return -1;
+    session.to = joint_server(&w->args);
     return session_new(&w->session, &session, why, why_size) == 0 ? 0 : -1;
 }
 

@@ -19,7 +19,7 @@ MEANT = {
 
 def main():
     root, wrong, seen = sys.argv[1], [], 0
-    for room in ("client", "libtvl/driver"):
+    for room in ("client", "peer", "libtvl/driver"):
         for name in sorted(os.listdir(os.path.join(root, room))):
             if not name.endswith(".c"):
                 continue

@@ -15,7 +15,7 @@ import tempfile
 # The most specific room first. A room always sees itself.
 ROOMS = [
     "libtvl/include", "libtvl/core", "libtvl/cc", "libtvl/sched", "libtvl/driver",
-    "moq/include", "moq", "svc/include", "svc", "server", "client", "echo", "load", "gst",
+    "moq/include", "moq", "svc/include", "svc", "server", "peer", "client", "echo", "load", "gst",
     "vmm-shim/metal", "vmm-shim", "media", "tests",
 ]
 
@@ -30,11 +30,12 @@ RULES = {
     "moq": ["moq/include", "libtvl/include/tvl/tvl.h"],
     "svc/include": [],
     "svc": ["svc/include"],
-    "server": PUBLIC + ["svc/tools", "media"],
-    "client": PUBLIC + ["media"],
-    "load": PUBLIC + ["client/path_spec.h", "client/subscription.h", "client/uri.h"],
-    "echo": ["libtvl/include", "client/path_spec.h"],
-    "gst": PUBLIC,
+    "server": PUBLIC + ["peer/object.h", "peer/tracks.h", "svc/tools", "media"],
+    "peer": PUBLIC,
+    "client": PUBLIC + ["peer", "media"],
+    "load": PUBLIC + ["peer"],
+    "echo": ["libtvl/include", "peer/path_spec.h"],
+    "gst": PUBLIC + ["peer"],
     "vmm-shim/metal": ["libtvl/include", "echo"],
     "vmm-shim": [],
     "media": ["svc/include", "svc/tools"],
@@ -72,8 +73,10 @@ def resolve(path, quote, name, files):
         if here in files:
             return here
     matches = [f for f in files if f == name or f.endswith("/" + name)]
-    # Public headers and one's own room win over a namesake elsewhere.
-    matches.sort(key=lambda f: (room_of(f) not in PUBLIC, room_of(f) != room_of(path), f))
+    # Public headers, one's own room and rooms that one sees win over a namesake elsewhere.
+    room = room_of(path)
+    matches.sort(key=lambda f: (room_of(f) not in PUBLIC, room_of(f) != room,
+                                room is not None and not allowed(room, f), f))
     if quote == "<":
         matches = [f for f in matches if "/" in name and room_of(f) in PUBLIC]
         return matches[0] if matches else ""

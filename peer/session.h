@@ -1,18 +1,20 @@
 /*
- * session.h - the player's connection to a broadcast: paths, MoQT session, catalog, layer tracks.
+ * session.h - a connection to a broadcast: paths, MoQT session, catalog, layer tracks.
  * It hands over units and packets as they come and keeps none.
  */
-#ifndef CLIENT_SESSION_H
-#define CLIENT_SESSION_H
+#ifndef PEER_SESSION_H
+#define PEER_SESSION_H
 
-#include "args.h"
+#include "path_spec.h"
 #include "sender_view.h"
 #include "subscription.h"
+#include "uri.h"
 
 #include <moq/msf.h>
 #include <svc/svc.h>
 #include <tvl/ev.h>
 
+#define SESSION_PATHS_MAX 8   /* = TVL_PATHS_MAX */
 #define SESSION_NEXT_PATH_S 2.0  /* the handshake is tried on a further path after this long */
 #define SESSION_GIVE_UP_S 10.0   /* no answer on any path: this try has failed */
 #define SESSION_SILENCE_S 1.5    /* nothing comes on any path: a new connection is tried beside */
@@ -42,11 +44,23 @@ struct session_handler { /* all required but where it is said; `user` is the one
     void (*on_failed)(void *user, int exit_code, const char *why);
 };
 
+/* Whom to reach, and as whom. Strings are borrowed for the life of the session; NULL: not given. */
+struct session_to {
+    struct uri uri;
+    const char *token;      /* a file's name or the token itself, see credential.h */
+    const char *token_text; /* the token itself, never a file's name */
+    const char *ca_file;    /* NULL: the system's */
+    const char *cert_file, *key_file; /* of ours; both or none */
+    const char *keylog_file, *qlog_dir;
+    const char *cc, *sched;     /* NULL: the library's choice */
+    const char *implementation; /* what we call ourselves, e.g. "svc-player 0.1" */
+};
+
 struct session_config {
     struct ev_loop *loop;
-    const struct args *args;       /* borrowed for the life of the session */
+    struct session_to to;
     const struct path_spec *paths; /* copied; the first carries the handshake */
-    size_t n_paths;                /* [1, ARGS_PATHS_MAX] */
+    size_t n_paths;                /* [1, SESSION_PATHS_MAX] */
     bool follow;        /* the paths were found: once connected, use every interface that comes */
     double reconnect_s; /* go on trying so long without a connection; negative: for ever; 0: one try
                            to connect, and a connection that breaks is the end */

@@ -3,8 +3,8 @@
  * within a quarter of it, so that a thousand players do not come back to a server at one moment.
  * Pure.
  */
-#ifndef CLIENT_RETRY_H
-#define CLIENT_RETRY_H
+#ifndef PEER_RETRY_H
+#define PEER_RETRY_H
 
 #include <stdint.h>
 

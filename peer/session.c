@@ -1,5 +1,5 @@
 /*
- * session.c - the player's connection: paths, tries to connect, and what to do when it breaks. A
+ * session.c - a program's connection to a broadcast: paths, tries to connect, and what to do when it breaks. A
  * try is a handshake on one path after another; the first connection that comes up is the
  * session's, and the other paths join it. What goes over it is broadcast.c's.
  *
@@ -74,7 +74,7 @@ static void fail(struct session *s, int code, const char *why)
 /* Asking for an address takes long where there is no network: what it was will do, mostly. */
 static const char *server_of(const struct session *s)
 {
-    return *s->server && s->tries % RESOLVE_EVERY != 0 ? s->server : s->cfg.args->uri.authority;
+    return *s->server && s->tries % RESOLVE_EVERY != 0 ? s->server : s->cfg.to.uri.authority;
 }
 
 /* Begin a handshake on the next path that was not tried. 0, or -1 when there is none left. */
@@ -87,7 +87,7 @@ static int try_next(struct session *s)
         struct tvl_ev_path path = session_driver_path(s, &w->spec);
         char why[200] = "";
         w->tried = true;
-        int result = tvl_ev_connect(s->driver, server_of(s), s->cfg.args->uri.host, &path,
+        int result = tvl_ev_connect(s->driver, server_of(s), s->cfg.to.uri.host, &path,
                                     &w->attempt, why, sizeof why);
         if (result == 0)
             return 0;
@@ -133,7 +133,7 @@ static void try_failed(struct session *s)
     char line[SESSION_REASON_MAX + 64];
     end_try(s, NULL);
     if (!*s->reason)
-        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.args->uri.authority);
+        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.to.uri.authority);
     if (s->cfg.reconnect_s != 0) {
         wait_for_retry(s);
         return;
@@ -147,10 +147,10 @@ static void try_failed(struct session *s)
 /* Where interfaces are followed: those that are there now. */
 static void find_paths(struct session *s)
 {
-    struct path_spec found[ARGS_PATHS_MAX];
+    struct path_spec found[SESSION_PATHS_MAX];
     if (!s->cfg.find_paths || s->tries == 0)
         return;
-    s->n_ways = s->cfg.find_paths(&s->cfg.args->uri, found, ARGS_PATHS_MAX);
+    s->n_ways = s->cfg.find_paths(&s->cfg.to.uri, found, SESSION_PATHS_MAX);
     memset(s->way, 0, sizeof s->way);
     for (size_t i = 0; i < s->n_ways; i++)
         s->way[i].spec = found[i];
@@ -208,7 +208,7 @@ static void attempt_closed(struct session *s, const struct tvl_event *ev)
     }
     if (ev->closed.kind != TVL_CLOSED_NO_ANSWER)
         snprintf(s->reason, sizeof s->reason, "%.100s refused the connection: %.128s",
-                 s->cfg.args->uri.authority,
+                 s->cfg.to.uri.authority,
                  *ev->closed.reason ? ev->closed.reason : "no reason given");
     if (try_next(s) != 0 && !attempts_left(s))
         try_failed(s);
@@ -389,7 +389,7 @@ static void replace(struct session *s)
 {
     char line[SESSION_REASON_MAX];
     snprintf(line, sizeof line, "connection to %.180s lost: nothing came for %.1f s",
-             s->cfg.args->uri.authority, session_now(s) - s->heard_at);
+             s->cfg.to.uri.authority, session_now(s) - s->heard_at);
     s->cfg.handler->on_note(s->cfg.user, line);
     log_text(LOG_LEVEL_WARN, "%s; going on with a new one", line);
     drop(s, MOQ_NO_ERROR);
@@ -401,7 +401,8 @@ static void replace(struct session *s)
  * renewed. */
 static int begin_broadcast(struct session *s)
 {
-    struct broadcast_config cfg = { .uri = &s->cfg.args->uri,
+    struct broadcast_config cfg = { .uri = &s->cfg.to.uri,
+                                    .implementation = s->cfg.to.implementation,
                                     .wish = s->cfg.wish,
                                     .top = s->top,
                                     .paused = s->paused,
@@ -415,11 +416,11 @@ static int begin_broadcast(struct session *s)
         cfg.start = true;
         cfg.start_pts = start->pts_us + (since > 0 ? since : 0);
     }
-    if (s->cfg.args->token_text)
-        cfg.token = (struct moq_bytes){ (const uint8_t *)s->cfg.args->token_text,
-                                        strlen(s->cfg.args->token_text) };
-    if (s->cfg.args->token) {
-        const int len = credential_token(s->cfg.args->token, token, why, sizeof why);
+    if (s->cfg.to.token_text)
+        cfg.token = (struct moq_bytes){ (const uint8_t *)s->cfg.to.token_text,
+                                        strlen(s->cfg.to.token_text) };
+    if (s->cfg.to.token) {
+        const int len = credential_token(s->cfg.to.token, token, why, sizeof why);
         if (len < 0)
             session_note(s, "token: %s", why);
         else
@@ -516,7 +517,7 @@ static void connection_closed(struct session *s, const struct tvl_event *ev)
     bool in_order = ev->closed.kind == TVL_CLOSED_PEER_APP && ev->closed.code == MOQ_NO_ERROR;
     bool over = in_order && (s->cfg.reconnect_s == 0 || broadcast_ending(s->broadcast));
     s->fault = false; /* the end of the connection says more */
-    snprintf(line, sizeof line, "connection to %.100s lost: %s%s%.100s", s->cfg.args->uri.authority,
+    snprintf(line, sizeof line, "connection to %.100s lost: %s%s%.100s", s->cfg.to.uri.authority,
              kinds[ev->closed.kind], *ev->closed.reason ? ", " : "", ev->closed.reason);
     broadcast_free(s->broadcast);
     s->broadcast = NULL;
@@ -528,7 +529,7 @@ static void connection_closed(struct session *s, const struct tvl_event *ev)
     }
     if (turned_out(s, ev)) {
         snprintf(line, sizeof line, "%.100s refuses us: %.100s (0x%llx)",
-                 s->cfg.args->uri.authority,
+                 s->cfg.to.uri.authority,
                  *ev->closed.reason ? ev->closed.reason : "no reason given",
                  (unsigned long long)ev->closed.code);
         fail(s, 1, line);
@@ -593,7 +594,7 @@ static bool give_up(struct session *s, double now)
     if (s->cfg.reconnect_s <= 0 || since == 0 || now - since < s->cfg.reconnect_s)
         return false;
     if (!*s->reason)
-        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.args->uri.authority);
+        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.to.uri.authority);
     snprintf(line, sizeof line, "%s; given up after %.0f s%s", s->reason, now - since,
              s->n_ways > 1 ? " on any path" : "");
     fail(s, s->connected ? 1 : 2, line);
@@ -645,7 +646,7 @@ static void on_keylog(void *user, const char *line)
 static int open_tls(struct session *s, char *why, size_t why_size)
 {
     static const char *const alpn[] = { MOQ_ALPN, NULL };
-    const struct args *a = s->cfg.args;
+    const struct session_to *a = &s->cfg.to;
     struct tvl_tls_config cfg = {
         .alpn = alpn, .ca_file = a->ca_file, .cert_file = a->cert_file, .key_file = a->key_file
     };
@@ -670,7 +671,7 @@ static int open_driver(struct session *s, char *why, size_t why_size)
     struct tvl_ev_config cfg = { .loop = s->cfg.loop, .on_event = on_event, .user = s };
     tvl_config_init(&cfg.tvl);
     cfg.tvl.tls = s->tls;
-    const char *qlog = s->cfg.args->qlog_dir ? s->cfg.args->qlog_dir : getenv("QLOGDIR");
+    const char *qlog = s->cfg.to.qlog_dir ? s->cfg.to.qlog_dir : getenv("QLOGDIR");
     if (qlog && tvl_qlog_new(&s->qlog, qlog) != 0) {
         snprintf(why, why_size, "cannot write into %s: %s", qlog, strerror(errno));
         return -1;
@@ -679,10 +680,10 @@ static int open_driver(struct session *s, char *why, size_t why_size)
         cfg.tvl.keepalive = KEEPALIVE_US;
     cfg.tvl.trace = s->qlog ? tvl_qlog_trace : NULL;
     cfg.tvl.trace_user = s->qlog;
-    if (s->cfg.args->cc)
-        cfg.tvl.cc = s->cfg.args->cc;
-    if (s->cfg.args->sched)
-        cfg.tvl.sched = s->cfg.args->sched;
+    if (s->cfg.to.cc)
+        cfg.tvl.cc = s->cfg.to.cc;
+    if (s->cfg.to.sched)
+        cfg.tvl.sched = s->cfg.to.sched;
     return tvl_ev_new(&s->driver, &cfg, why, why_size) == 0 ? 0 : -1;
 }
 
@@ -701,7 +702,7 @@ static int check_interfaces(const struct session *s, char *why, size_t why_size)
 int session_new(struct session **out, const struct session_config *cfg, char *why, size_t why_size)
 {
     int result = 1;
-    assert(cfg->n_paths >= 1 && cfg->n_paths <= ARGS_PATHS_MAX);
+    assert(cfg->n_paths >= 1 && cfg->n_paths <= SESSION_PATHS_MAX);
     struct session *s = calloc(1, sizeof *s);
     if (!s) {
         snprintf(why, why_size, "no memory for the session");

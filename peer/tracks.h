@@ -2,8 +2,8 @@
  * tracks.h - what a layered file becomes on the wire: one track a layer, one for sound, the
  * catalog; their names, priorities and dependencies. Pure.
  */
-#ifndef SERVER_TRACKS_H
-#define SERVER_TRACKS_H
+#ifndef PEER_TRACKS_H
+#define PEER_TRACKS_H
 
 #include <moq/msf.h>
 #include <svc/svc.h>

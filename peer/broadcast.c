@@ -7,7 +7,6 @@
 
 #include "log.h"
 #include "shift.h"
-#include "version.h"
 
 #include <moq/loc.h>
 #include <moq/moq.h>
@@ -622,7 +621,7 @@ int broadcast_new(struct broadcast **out, const struct broadcast_config *cfg, st
     struct moq_quic quic;
     struct moq_session_config moq = { .authority = cfg->uri->authority,
                                       .path = path,
-                                      .implementation = "svc-player " CLIENT_VERSION,
+                                      .implementation = cfg->implementation,
                                       .token.value = cfg->token };
     struct broadcast *b = calloc(1, sizeof *b);
     if (!b)

@@ -1,6 +1,6 @@
 /* uri.h - moqt://host[:port]/namespace, taken apart. Pure. */
-#ifndef CLIENT_URI_H
-#define CLIENT_URI_H
+#ifndef PEER_URI_H
+#define PEER_URI_H
 
 #include <stddef.h>
 #include <stdint.h>

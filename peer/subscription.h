@@ -1,6 +1,6 @@
 /* subscription.h - which tracks to ask for, and in which order they matter. Pure. */
-#ifndef CLIENT_SUBSCRIPTION_H
-#define CLIENT_SUBSCRIPTION_H
+#ifndef PEER_SUBSCRIPTION_H
+#define PEER_SUBSCRIPTION_H
 
 #include <moq/msf.h>
 #include <svc/svc.h>

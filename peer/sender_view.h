@@ -3,8 +3,8 @@
  * (docs/session-track.md): what its paths to us carry, and why a layer does not come. Read from
  * JSON that anybody may have written. Pure.
  */
-#ifndef CLIENT_SENDER_VIEW_H
-#define CLIENT_SENDER_VIEW_H
+#ifndef PEER_SENDER_VIEW_H
+#define PEER_SENDER_VIEW_H
 
 #include <svc/svc.h>
 #include <tvl/tvl.h>

@@ -2,8 +2,8 @@
  * timeline.h - which group of a track was when: MSF's media timeline (draft-ietf-moq-msf, "Media
  * Timeline track"), a JSON array of [media time in ms, [group, object], wall clock in ms]. Pure.
  */
-#ifndef CLIENT_TIMELINE_H
-#define CLIENT_TIMELINE_H
+#ifndef PEER_TIMELINE_H
+#define PEER_TIMELINE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -7,8 +7,8 @@
  *     seek --timeline--> stretch --near its end--> next stretch ... --the newest--> tail --live
  * key--> over
  */
-#ifndef CLIENT_SHIFT_H
-#define CLIENT_SHIFT_H
+#ifndef PEER_SHIFT_H
+#define PEER_SHIFT_H
 
 #include "timeline.h"
 

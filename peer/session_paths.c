@@ -60,7 +60,7 @@ static void join(struct session *s, struct way *w)
 /* From now on the driver opens and leaves paths as interfaces come and go. */
 static int follow_interfaces(struct session *s)
 {
-    const char *off[ARGS_PATHS_MAX + 1] = { NULL }, *backup[ARGS_PATHS_MAX + 1] = { NULL };
+    const char *off[SESSION_PATHS_MAX + 1] = { NULL }, *backup[SESSION_PATHS_MAX + 1] = { NULL };
     const struct tvl_ev_watch watch = { .deny = off, .backup = backup };
     char why[200] = "";
     size_t n_off = 0, n_backup = 0;
@@ -188,7 +188,7 @@ size_t session_paths(const struct session *s, struct session_path *out, size_t c
 /* Names of the paths that are tried, or of those that are up. */
 void session_path_names(const struct session *s, char *out, size_t cap)
 {
-    struct session_path path[2 * ARGS_PATHS_MAX];
+    struct session_path path[2 * SESSION_PATHS_MAX];
     size_t n = session_paths(s, path, sizeof path / sizeof path[0]), len = 0;
     out[0] = '\0';
     for (size_t i = 0; i < n && len < cap; i++)
@@ -201,7 +201,7 @@ void session_path_names(const struct session *s, char *out, size_t cap)
 /* Paths that would be left without this one. */
 static size_t others_on(const struct session *s, const char *name)
 {
-    struct session_path path[2 * ARGS_PATHS_MAX];
+    struct session_path path[2 * SESSION_PATHS_MAX];
     size_t n = session_paths(s, path, sizeof path / sizeof path[0]), others = 0;
     for (size_t i = 0; i < s->n_ways && !s->cfg.follow; i++)
         others +=
@@ -213,7 +213,7 @@ static size_t others_on(const struct session *s, const char *name)
 
 static bool is_known(const struct session *s, const char *name)
 {
-    struct session_path path[2 * ARGS_PATHS_MAX];
+    struct session_path path[2 * SESSION_PATHS_MAX];
     for (size_t i = 0; i < s->n_ways; i++)
         if (strcmp(s->way[i].spec.name, name) == 0)
             return true;

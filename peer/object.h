@@ -3,8 +3,8 @@
  * key picture, the same on all layer tracks; object = index within the group on its own track;
  * sound has one object a group. Pure.
  */
-#ifndef SERVER_OBJECT_H
-#define SERVER_OBJECT_H
+#ifndef PEER_OBJECT_H
+#define PEER_OBJECT_H
 
 #include <moq/loc.h>
 #include <moq/moq.h>

@@ -1,6 +1,6 @@
 /* credential.h - the token that is shown to a server: read each time, as somebody may renew it. */
-#ifndef CLIENT_CREDENTIAL_H
-#define CLIENT_CREDENTIAL_H
+#ifndef PEER_CREDENTIAL_H
+#define PEER_CREDENTIAL_H
 
 #include <stddef.h>
 

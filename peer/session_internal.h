@@ -2,8 +2,8 @@
  * session_internal.h - what session.c (tries, connections), session_paths.c (the paths of one) and
  * session_place.c (where in the broadcast) share.
  */
-#ifndef CLIENT_SESSION_INTERNAL_H
-#define CLIENT_SESSION_INTERNAL_H
+#ifndef PEER_SESSION_INTERNAL_H
+#define PEER_SESSION_INTERNAL_H
 
 #include "broadcast.h"
 #include "retry.h"
@@ -25,7 +25,7 @@ struct way { /* one --path option, or a path that was found */
 
 struct session {
     struct session_config cfg;
-    struct way way[ARGS_PATHS_MAX];
+    struct way way[SESSION_PATHS_MAX];
     size_t n_ways;
     struct tvl_tls *tls;
     FILE *keylog;
@@ -54,7 +54,7 @@ struct session {
     struct svc_layer top; /* asked for */
     bool paused, ask_sender;
     int64_t position;                                 /* media time that is shown, us */
-    struct session_path_wish use[2 * ARGS_PATHS_MAX]; /* by session_path_set; holds over
+    struct session_path_wish use[2 * SESSION_PATHS_MAX]; /* by session_path_set; holds over
                                                          reconnections */
     size_t n_uses;
     ev_timer tick;

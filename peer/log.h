@@ -1,6 +1,7 @@
-/* log.h - one line of text per message on standard error, cut off below a level. */
-#ifndef CLIENT_LOG_H
-#define CLIENT_LOG_H
+/* log.h - one line of text per message, cut off below a level. Where it goes is the program's: each
+ * that links this room says what log_text does. */
+#ifndef PEER_LOG_H
+#define PEER_LOG_H
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 

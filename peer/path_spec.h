@@ -1,6 +1,6 @@
 /* path_spec.h - one --path option, taken apart. Pure. */
-#ifndef CLIENT_PATH_SPEC_H
-#define CLIENT_PATH_SPEC_H
+#ifndef PEER_PATH_SPEC_H
+#define PEER_PATH_SPEC_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* interfaces.h - the network paths this machine has, for a player that was given none. */
-#ifndef CLIENT_INTERFACES_H
-#define CLIENT_INTERFACES_H
+#ifndef PEER_INTERFACES_H
+#define PEER_INTERFACES_H
 
 #include "path_spec.h"
 #include "uri.h"

@@ -2,8 +2,8 @@
  * broadcast.h - one MoQT session over a connection that is up: the catalog, then a track for each
  * layer that is wanted. It ends with its connection; the next connection gets a new one.
  */
-#ifndef CLIENT_BROADCAST_H
-#define CLIENT_BROADCAST_H
+#ifndef PEER_BROADCAST_H
+#define PEER_BROADCAST_H
 
 #include "sender_view.h"
 #include "subscription.h"
@@ -42,6 +42,7 @@ struct broadcast_times {                        /* us, as `now` of broadcast_eve
 
 struct broadcast_config {
     const struct uri *uri; /* borrowed for its life */
+    const char *implementation; /* sent in SETUP; borrowed for broadcast_new */
     struct subscription_wish wish;
     struct moq_bytes token; /* to show, copied; no bytes: none */
     struct svc_layer top;   /* to begin with, see broadcast_ask */
