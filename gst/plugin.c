@@ -3,7 +3,9 @@
 
 static gboolean plugin_init(GstPlugin *plugin)
 {
-    return GST_ELEMENT_REGISTER(svcav1enc, plugin);
+    gboolean any = GST_ELEMENT_REGISTER(svcav1enc, plugin);
+    any |= GST_ELEMENT_REGISTER(svcav1dec, plugin);
+    return any;
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, tvl,

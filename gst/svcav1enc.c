@@ -389,6 +389,13 @@ static gboolean propose_allocation(GstVideoEncoder *base, GstQuery *query)
     return GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->propose_allocation(base, query);
 }
 
+/* Not a meta of layers that somebody left on raw pictures: ours says what ours are. */
+static gboolean transform_meta(GstVideoEncoder *base, GstVideoCodecFrame *frame, GstMeta *meta)
+{
+    return meta->info->api != tvl_layer_meta_api_get_type() &&
+           GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->transform_meta(base, frame, meta);
+}
+
 static gboolean src_event(GstVideoEncoder *base, GstEvent *event)
 {
     SvcAv1Enc *self = self_of(base);
@@ -616,6 +623,7 @@ static void svc_av1_enc_class_init(SvcAv1EncClass *class)
     encoder->set_format = set_format;
     encoder->flush = flush;
     encoder->propose_allocation = propose_allocation;
+    encoder->transform_meta = transform_meta;
     encoder->src_event = src_event;
     encoder->handle_frame = handle_frame;
 }
