@@ -1,0 +1,512 @@
+/* source.c - see source.h. */
+#include "source.h"
+
+#include "gather.h"
+#include "interfaces.h"
+#include "layer_meta.h"
+#include "net_log.h"
+
+#include <string.h>
+
+#define GST_CAT_DEFAULT tvl_debug_category()
+#define LOOK_S 0.25       /* how often paths are looked at */
+#define LAYER_PICTURES 15 /* of the same best layer in a row: then it is said */
+
+struct layer_count {
+    guint64 received, late, delivered, bytes;
+};
+
+struct source {
+    struct source_config cfg;
+    struct ev_loop *loop;
+    struct session_to to;
+    struct path_spec paths[SESSION_PATHS_MAX];
+    struct session *session;
+    struct interfaces_watch *watch;
+    ev_timer look, due;
+    struct gather video, sound;
+    uint8_t n_layers;
+    guint latency_ms;
+    gboolean playing, over;
+    gboolean anchored, settled; /* offset counts; it is final */
+    gint64 offset, settle_at;   /* us; running time */
+    gboolean discont[2];        /* by enum svc_kind: what follows does not join on */
+    struct session_path path[SESSION_PATHS_MAX];
+    size_t n_paths;
+    guint best, best_seen, best_for; /* spatial layer told; that of the last pictures; how many */
+    struct layer_count count[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX], sound_count;
+    guint64 interruptions;
+};
+
+static void drop_buffer(void *item)
+{
+    gst_buffer_unref(item);
+}
+
+/* Running time in us; -1: not playing. */
+static gint64 now_us(const struct source *s)
+{
+    const GstClockTime now = s->playing ? s->cfg.handler->now(s->cfg.user) : GST_CLOCK_TIME_NONE;
+    return GST_CLOCK_TIME_IS_VALID(now) ? (gint64)(now / GST_USECOND) : -1;
+}
+
+static void begin_anew(struct source *s)
+{
+    gather_reset(&s->video);
+    gather_reset(&s->sound);
+    s->anchored = s->settled = FALSE;
+    s->discont[SVC_VIDEO] = s->discont[SVC_AUDIO] = TRUE;
+    ev_timer_stop(s->loop, &s->due);
+}
+
+static void failed(struct source *s, const char *why)
+{
+    if (s->over)
+        return;
+    s->over = TRUE;
+    s->cfg.handler->on_failed(s->cfg.user, why);
+}
+
+/* ---- onto the clock ---- */
+
+/* Media time up to which everything is due now. */
+static gint64 due_pts(const struct source *s, gint64 now)
+{
+    const guint margin = MIN(SOURCE_MARGIN_MS, s->latency_ms / 4);
+    return now - s->offset - (gint64)(s->latency_ms - margin) * 1000;
+}
+
+/* False: it is not playing. */
+static gboolean anchor(struct source *s, gint64 pts)
+{
+    const gint64 now = now_us(s);
+    if (now < 0)
+        return FALSE;
+    const gint64 jump = pts + s->offset - now;
+    if (s->settled && (jump > SOURCE_JUMP_US || jump < -SOURCE_JUMP_US)) {
+        GST_INFO("media time jumps by %.1f s", (double)jump / 1e6);
+        begin_anew(s);
+    }
+    if (!s->anchored) {
+        s->anchored = TRUE;
+        s->offset = now - pts;
+        s->settle_at = now + SOURCE_SETTLE_MS * 1000;
+    } else if (!s->settled && now - pts < s->offset) {
+        s->offset = now - pts;
+    }
+    if (now >= s->settle_at)
+        s->settled = TRUE;
+    return TRUE;
+}
+
+static void stamp(const struct source *s, GstBuffer *b)
+{
+    const gint64 at = (gint64)GST_BUFFER_OFFSET(b) + s->offset;
+    GST_BUFFER_OFFSET(b) = GST_BUFFER_OFFSET_NONE;
+    GST_BUFFER_PTS(b) = at > 0 ? (GstClockTime)at * GST_USECOND : 0;
+    GST_BUFFER_DTS(b) = GST_BUFFER_PTS(b);
+}
+
+static void told_layer(struct source *s, guint best)
+{
+    s->best_for = best == s->best_seen ? s->best_for + 1 : 1;
+    s->best_seen = best;
+    if (s->best_for < LAYER_PICTURES || best == s->best)
+        return;
+    s->best = best;
+    s->cfg.handler->on_layer(s->cfg.user, best);
+}
+
+static void give(struct source *s, enum svc_kind kind, const struct gather_picture *p)
+{
+    guint last = 0;
+    for (guint l = 0; l < GATHER_LAYERS_MAX; l++)
+        if (p->item[l])
+            last = l;
+    for (guint l = 0; l <= last; l++) {
+        GstBuffer *b = p->item[l];
+        if (!b)
+            continue;
+        const TvlLayerMeta *m = tvl_buffer_get_layer_meta(b);
+        struct layer_count *count = m ? &s->count[m->spatial][m->temporal] : &s->sound_count;
+        count->delivered++;
+        stamp(s, b);
+        if (kind == SVC_VIDEO && l == last)
+            GST_BUFFER_FLAG_SET(b, GST_BUFFER_FLAG_MARKER);
+        if (s->discont[kind])
+            GST_BUFFER_FLAG_SET(b, GST_BUFFER_FLAG_DISCONT);
+        s->discont[kind] = FALSE;
+        s->cfg.handler->on_buffer(s->cfg.user, kind, b);
+    }
+    if (kind == SVC_VIDEO)
+        told_layer(s, last);
+}
+
+/* Gives out what is whole or due, and sees to the time when more will be. */
+static void give_due(struct source *s)
+{
+    struct gather_picture p;
+    const gint64 now = now_us(s);
+    if (now < 0 || !s->anchored)
+        return;
+    gint64 next = s->settle_at - now;
+    if (now >= s->settle_at)
+        s->settled = TRUE;
+    if (s->settled) {
+        const gint64 pts = due_pts(s, now);
+        while (gather_next(&s->video, pts, &p))
+            give(s, SVC_VIDEO, &p);
+        while (gather_next(&s->sound, pts, &p))
+            give(s, SVC_AUDIO, &p);
+        const gint64 due = MIN(gather_due(&s->video), gather_due(&s->sound));
+        if (due == INT64_MAX) {
+            ev_timer_stop(s->loop, &s->due);
+            return;
+        }
+        next = due - pts;
+    }
+    ev_timer_stop(s->loop, &s->due);
+    ev_timer_set(&s->due, next > 0 ? (double)next / 1e6 : 0, 0);
+    ev_timer_start(s->loop, &s->due);
+}
+
+static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    give_due(timer->data);
+}
+
+static void take(struct source *s, struct gather *g, uint64_t number, unsigned layer, bool key,
+                 gint64 pts, GstBuffer *b, struct layer_count *count)
+{
+    GST_BUFFER_OFFSET(b) = (guint64)pts; /* until stamp() knows better */
+    count->received++;
+    count->bytes += gst_buffer_get_size(b);
+    if (gather_put(g, number, layer, key, pts, b) != GATHER_TAKEN) {
+        count->late++;
+        gst_buffer_unref(b);
+    }
+    give_due(s);
+}
+
+/* ---- what the session tells ---- */
+
+static void on_connected(void *user)
+{
+    (void)user;
+}
+
+static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
+{
+    struct source *s = user;
+    guint latency = s->cfg.latency_ms;
+    uint8_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->item[i].kind == SVC_VIDEO && p->item[i].layer.spatial >= n)
+            n = (uint8_t)(p->item[i].layer.spatial + 1);
+        if (!latency)
+            latency = c->tracks[p->item[i].track].target_latency_ms;
+    }
+    s->latency_ms = latency ? latency : SOURCE_LATENCY_DEFAULT;
+    s->n_layers = n;
+    s->video.n_layers = MIN(n, (uint8_t)(s->cfg.top.spatial + 1));
+    s->cfg.handler->on_tracks(s->cfg.user, c, p, s->latency_ms);
+    if (!s->playing)
+        session_pause(s->session);
+}
+
+static void on_unit(void *user, const struct svc_unit *u)
+{
+    struct source *s = user;
+    if (s->over || u->layer.spatial >= SVC_SPATIAL_MAX || u->layer.temporal >= SVC_TEMPORAL_MAX ||
+        !anchor(s, u->pts))
+        return;
+    GstBuffer *b = gst_buffer_new_memdup(u->bytes, u->len);
+    tvl_buffer_add_layer_meta(b, u);
+    take(s, &s->video, u->picture, u->layer.spatial, u->key, u->pts, b,
+         &s->count[u->layer.spatial][u->layer.temporal]);
+}
+
+static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+{
+    struct source *s = user;
+    if (s->over || pts < 0 || !anchor(s, pts))
+        return;
+    take(s, &s->sound, (uint64_t)pts, 0, false, pts, gst_buffer_new_memdup(opus, len),
+         &s->sound_count);
+}
+
+static void on_note(void *user, const char *what)
+{
+    (void)user;
+    GST_INFO("%s", what);
+}
+
+static void on_interrupted(void *user, const char *why)
+{
+    struct source *s = user;
+    s->interruptions++;
+    begin_anew(s);
+    s->cfg.handler->on_interrupted(s->cfg.user, why);
+}
+
+static void on_restart(void *user)
+{
+    begin_anew(user);
+}
+
+static void on_end(void *user)
+{
+    struct source *s = user;
+    struct gather_picture p;
+    if (s->over)
+        return;
+    while (gather_next(&s->video, INT64_MAX, &p))
+        give(s, SVC_VIDEO, &p);
+    while (gather_next(&s->sound, INT64_MAX, &p))
+        give(s, SVC_AUDIO, &p);
+    s->over = TRUE;
+    s->cfg.handler->on_end(s->cfg.user);
+}
+
+static void on_failed(void *user, int exit_code, const char *why)
+{
+    (void)exit_code;
+    failed(user, why);
+}
+
+static const struct session_handler session_handler = { .on_connected = on_connected,
+                                                        .on_catalog = on_catalog,
+                                                        .on_unit = on_unit,
+                                                        .on_sound = on_sound,
+                                                        .on_note = on_note,
+                                                        .on_interrupted = on_interrupted,
+                                                        .on_restart = on_restart,
+                                                        .on_end = on_end,
+                                                        .on_failed = on_failed };
+
+/* ---- paths and figures ---- */
+
+static const struct session_path *path_called(const struct session_path *path, size_t n,
+                                              const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(path[i].name, name) == 0)
+            return &path[i];
+    return NULL;
+}
+
+static gboolean is_up(const struct session_path *p)
+{
+    return p && !p->off && p->stats.state == TVL_PATH_UP && p->stats.validated;
+}
+
+static void look_at_paths(struct source *s)
+{
+    struct session_path now[SESSION_PATHS_MAX];
+    const size_t n = session_paths(s->session, now, SESSION_PATHS_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (is_up(&now[i]) && !is_up(path_called(s->path, s->n_paths, now[i].name)))
+            s->cfg.handler->on_path(s->cfg.user, now[i].name, TRUE);
+    for (size_t i = 0; i < s->n_paths; i++)
+        if (is_up(&s->path[i]) && !is_up(path_called(now, n, s->path[i].name)))
+            s->cfg.handler->on_path(s->cfg.user, s->path[i].name, FALSE);
+    memcpy(s->path, now, n * sizeof now[0]);
+    s->n_paths = n;
+}
+
+static void append(GValue *array, GstStructure *item)
+{
+    GValue v = G_VALUE_INIT;
+    g_value_init(&v, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(&v, item);
+    gst_value_array_append_and_take_value(array, &v);
+}
+
+static GstStructure *path_stats(const struct session_path *p)
+{
+    const struct tvl_path_stats *t = &p->stats;
+    return gst_structure_new(
+        "path", "name", G_TYPE_STRING, p->name, "up", G_TYPE_BOOLEAN, is_up(p), "backup",
+        G_TYPE_BOOLEAN, (gboolean)t->backup, "rtt-us", G_TYPE_UINT64, (guint64)t->srtt, "bytes-sent",
+        G_TYPE_UINT64, t->bytes_sent, "bytes-received", G_TYPE_UINT64, t->bytes_received,
+        "packets-sent", G_TYPE_UINT64, t->packets_sent, "packets-received", G_TYPE_UINT64,
+        t->packets_received, "packets-lost", G_TYPE_UINT64, t->packets_lost, "congestion-control",
+        G_TYPE_STRING, t->cc ? t->cc : "", NULL);
+}
+
+static GstStructure *layer_stats(const char *name, const struct layer_count *c)
+{
+    return gst_structure_new("layer", "name", G_TYPE_STRING, name, "units-received", G_TYPE_UINT64,
+                             c->received, "units-late", G_TYPE_UINT64, c->late, "units-delivered",
+                             G_TYPE_UINT64, c->delivered, "bytes", G_TYPE_UINT64, c->bytes, NULL);
+}
+
+static GstStructure *stats_of(const struct source *s)
+{
+    struct session_status status;
+    GValue paths = G_VALUE_INIT, layers = G_VALUE_INIT;
+    g_value_init(&paths, GST_TYPE_ARRAY);
+    g_value_init(&layers, GST_TYPE_ARRAY);
+    session_get_status(s->session, &status);
+    for (size_t i = 0; i < s->n_paths; i++)
+        append(&paths, path_stats(&s->path[i]));
+    for (guint sp = 0; sp < SVC_SPATIAL_MAX; sp++)
+        for (guint t = 0; t < SVC_TEMPORAL_MAX; t++) {
+            gchar name[16];
+            g_snprintf(name, sizeof name, "s%ut%u", sp, t);
+            if (s->count[sp][t].received)
+                append(&layers, layer_stats(name, &s->count[sp][t]));
+        }
+    if (s->sound_count.received)
+        append(&layers, layer_stats("audio", &s->sound_count));
+    GstStructure *out = gst_structure_new(
+        "tvl-stats", "state", G_TYPE_STRING, session_state_word(status.state), "interruptions",
+        G_TYPE_UINT64, s->interruptions, "latency-ms", G_TYPE_UINT, s->latency_ms, NULL);
+    gst_structure_take_value(out, "paths", &paths);
+    gst_structure_take_value(out, "layers", &layers);
+    return out;
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct source *s = timer->data;
+    (void)loop;
+    (void)events;
+    if (!s->session)
+        return;
+    look_at_paths(s);
+    s->cfg.handler->on_stats(s->cfg.user, stats_of(s));
+}
+
+/* ---- life ---- */
+
+static void on_network(void *user)
+{
+    struct source *s = user;
+    if (s->session)
+        session_network_changed(s->session);
+}
+
+static gboolean open_session(struct source *s, char *why, size_t why_size)
+{
+    struct session_config cfg = { .loop = s->loop,
+                                  .reconnect_s = s->cfg.settings.reconnect_s,
+                                  .patient = s->cfg.settings.reconnect_s != 0,
+                                  .handler = &session_handler,
+                                  .user = s,
+                                  .wish = { .max_spatial = -1, /* what is not asked for is not sent */
+                                            .max_temporal = -1,
+                                            .audio = s->cfg.audio } };
+    if (!tvl_settings_to(&s->cfg.settings, &s->to, why, why_size))
+        return FALSE;
+    const int n = tvl_settings_paths(&s->cfg.settings, s->paths, why, why_size);
+    if (n < 0)
+        return FALSE;
+    cfg.to = s->to;
+    cfg.paths = s->paths;
+    cfg.n_paths = (size_t)n;
+    if (n == 0) {
+        cfg.n_paths = interfaces_find(&s->to.uri, s->paths, SESSION_PATHS_MAX);
+        cfg.follow = true;
+        cfg.find_paths = interfaces_find;
+        s->watch = interfaces_watch_new(s->loop, on_network, s);
+    }
+    if (session_new(&s->session, &cfg, why, why_size) != 0)
+        return FALSE;
+    session_ask(s->session, s->cfg.top);
+    return TRUE;
+}
+
+static void on_start(void *user, struct ev_loop *loop)
+{
+    struct source *s = user;
+    char why[300] = "";
+    s->loop = loop;
+    ev_timer_init(&s->look, on_look, LOOK_S, LOOK_S);
+    ev_timer_init(&s->due, on_due, 0, 0);
+    s->look.data = s->due.data = s;
+    ev_timer_start(loop, &s->look);
+    if (!open_session(s, why, sizeof why))
+        failed(s, why);
+}
+
+static void on_stop(void *user)
+{
+    struct source *s = user;
+    s->over = TRUE;
+    if (s->session)
+        session_close(s->session);
+}
+
+static void source_free(struct source *s)
+{
+    gather_reset(&s->video);
+    gather_reset(&s->sound);
+    tvl_settings_clear(&s->cfg.settings);
+    if (s->cfg.user_gone)
+        s->cfg.user_gone(s->cfg.user);
+    g_free(s);
+}
+
+static void on_free(void *user)
+{
+    struct source *s = user;
+    ev_timer_stop(s->loop, &s->look);
+    ev_timer_stop(s->loop, &s->due);
+    interfaces_watch_free(s->watch);
+    session_free(s->session);
+    source_free(s);
+}
+
+static const struct tvl_link_ops link_ops = { on_start, on_stop, on_free };
+
+struct tvl_link *source_start(struct source_config *cfg)
+{
+    struct source *s = g_new0(struct source, 1);
+    s->cfg = *cfg;
+    s->latency_ms = cfg->latency_ms ? cfg->latency_ms : SOURCE_LATENCY_DEFAULT;
+    gather_init(&s->video, 1, drop_buffer);
+    gather_init(&s->sound, 0, drop_buffer);
+    struct tvl_link *l = tvl_link_new("tvlsrc", &link_ops, s);
+    if (!l)
+        source_free(s);
+    return l;
+}
+
+static void play(void *user, void *data)
+{
+    struct source *s = user;
+    const gboolean on = GPOINTER_TO_INT(data);
+    if (s->playing == on)
+        return;
+    s->playing = on;
+    begin_anew(s);
+    if (!s->session || s->over)
+        return;
+    if (on)
+        session_live(s->session);
+    else
+        session_pause(s->session);
+}
+
+void source_play(struct tvl_link *l, gboolean on)
+{
+    tvl_link_post(l, play, GINT_TO_POINTER(on), NULL);
+}
+
+static void ask(void *user, void *data)
+{
+    struct source *s = user;
+    const struct svc_layer *top = data;
+    s->cfg.top = *top;
+    s->video.n_layers = MIN(s->n_layers, (uint8_t)(top->spatial + 1));
+    if (s->session)
+        session_ask(s->session, *top);
+}
+
+void source_ask(struct tvl_link *l, struct svc_layer top)
+{
+    tvl_link_post(l, ask, g_memdup2(&top, sizeof top), g_free);
+}

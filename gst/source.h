@@ -1,0 +1,60 @@
+/*
+ * source.h - what tvlsrc does on its link's thread: a session of peer/, whose units and packets are
+ * put into order (gather.h) and onto the pipeline's clock.
+ *
+ *     running time = media time + offset,   offset = the least (arrival - media time) of the first
+ *                                           SOURCE_SETTLE_MS: the quickest unit is on time
+ *
+ * A picture is given out when it is whole and its turn has come, else `latency` after its time,
+ * less what is left for decoding. The offset is found anew after an interruption, when playing
+ * begins, and when the media time jumps.
+ */
+#ifndef GST_SOURCE_H
+#define GST_SOURCE_H
+
+#include "settings.h"
+
+#include "link.h"
+
+G_BEGIN_DECLS
+
+#define SOURCE_SETTLE_MS 150
+#define SOURCE_MARGIN_MS 30         /* left for decoding, at most a quarter of the latency */
+#define SOURCE_JUMP_US 10000000     /* of media time against the clock: another beginning */
+#define SOURCE_LATENCY_DEFAULT 200u /* ms, until the catalog says, or where it does not */
+
+struct source_handler { /* called on the link's thread; all required */
+    /* Running time, or GST_CLOCK_TIME_NONE: not playing, nothing is taken. */
+    GstClockTime (*now)(gpointer user);
+    /* Borrowed. May come again after a reconnection. `latency_ms`: what is kept from here on. */
+    void (*on_tracks)(gpointer user, const struct msf_catalog *c, const struct subscription_plan *p,
+                      guint latency_ms);
+    void (*on_buffer)(gpointer user, enum svc_kind kind, GstBuffer *buffer); /* the callee's */
+    void (*on_end)(gpointer user);
+    void (*on_failed)(gpointer user, const gchar *why);
+    void (*on_interrupted)(gpointer user, const gchar *why);
+    void (*on_path)(gpointer user, const gchar *path, gboolean up);
+    void (*on_layer)(gpointer user, guint spatial); /* the best that is given out now */
+    void (*on_stats)(gpointer user, GstStructure *stats); /* about each 250 ms; the callee's */
+};
+
+struct source_config {
+    const struct source_handler *handler;
+    gpointer user;
+    GDestroyNotify user_gone;
+    struct tvl_settings settings; /* the source's from source_start on */
+    guint latency_ms;             /* 0: the catalog's */
+    struct svc_layer top;         /* no more is asked for */
+    gboolean audio;
+};
+
+/* Takes `cfg` over, also on failure. NULL: no thread to be had. All else that fails comes through
+ * on_failed. End it with tvl_link_stop(). */
+struct tvl_link *source_start(struct source_config *cfg);
+/* Any thread: playing begins or ends; ask for no more than `top`. */
+void source_play(struct tvl_link *l, gboolean play);
+void source_ask(struct tvl_link *l, struct svc_layer top);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,739 @@
+/*
+ * tvlsrc.c - the element tvlsrc: a broadcast of a MoQT server, over all paths there are, as pads.
+ *
+ *     link's thread (source.c) --buffers--> queue of each pad --task of each pad--> downstream
+ *
+ * Pads come with the catalog: svc_0 (video/x-svc, all layers), audio_0 (Opus). Live: nothing flows
+ * in PAUSED, no state change waits for the network. What a pad cannot get rid of is dropped at
+ * PAD_QUEUE_MAX.
+ */
+#include "elements.h"
+#include "layer_caps.h"
+#include "layer_meta.h"
+#include "net_log.h"
+#include "source.h"
+
+#include <string.h>
+
+#define GST_CAT_DEFAULT tvl_debug_category()
+#define PAD_QUEUE_MAX 1024 /* buffers of one pad */
+
+enum {
+    PROP_LATENCY = SETTINGS_N,
+    PROP_LAYERS,
+    PROP_AUDIO,
+    PROP_STATS,
+};
+enum { SIGNAL_PATH_UP, SIGNAL_PATH_DOWN, SIGNAL_LAYER_CHANGED, N_SIGNALS };
+static guint signals[N_SIGNALS];
+
+/* ---- a pad and its queue ---- */
+
+typedef struct {
+    GstPad pad;
+    GMutex lock;
+    GCond cond;
+    GQueue queue; /* of GstMiniObject: buffers, events */
+    gboolean flushing, discont;
+    guint64 dropped;
+} TvlSrcPad;
+typedef GstPadClass TvlSrcPadClass;
+
+G_DEFINE_TYPE(TvlSrcPad, tvl_src_pad, GST_TYPE_PAD)
+
+static void pad_clear(TvlSrcPad *p)
+{
+    for (GstMiniObject *o = g_queue_pop_head(&p->queue); o; o = g_queue_pop_head(&p->queue))
+        gst_mini_object_unref(o);
+}
+
+static void tvl_src_pad_finalize(GObject *object)
+{
+    TvlSrcPad *p = (TvlSrcPad *)object;
+    pad_clear(p);
+    g_mutex_clear(&p->lock);
+    g_cond_clear(&p->cond);
+    G_OBJECT_CLASS(tvl_src_pad_parent_class)->finalize(object);
+}
+
+static void tvl_src_pad_class_init(TvlSrcPadClass *c)
+{
+    G_OBJECT_CLASS(c)->finalize = tvl_src_pad_finalize;
+}
+
+static void tvl_src_pad_init(TvlSrcPad *p)
+{
+    g_mutex_init(&p->lock);
+    g_cond_init(&p->cond);
+    g_queue_init(&p->queue);
+    p->flushing = TRUE;
+}
+
+/* Takes `o` over. */
+static void pad_put(TvlSrcPad *p, GstMiniObject *o)
+{
+    g_mutex_lock(&p->lock);
+    const gboolean full = GST_IS_BUFFER(o) && g_queue_get_length(&p->queue) >= PAD_QUEUE_MAX;
+    if (full || p->flushing) {
+        p->dropped += full;
+        p->discont = TRUE;
+        gst_mini_object_unref(o);
+    } else {
+        if (GST_IS_BUFFER(o) && p->discont) {
+            GST_BUFFER_FLAG_SET(GST_BUFFER(o), GST_BUFFER_FLAG_DISCONT);
+            p->discont = FALSE;
+        }
+        g_queue_push_tail(&p->queue, o);
+        g_cond_signal(&p->cond);
+    }
+    g_mutex_unlock(&p->lock);
+}
+
+static void pad_loop(gpointer data)
+{
+    TvlSrcPad *p = data;
+    GstPad *pad = GST_PAD(p);
+    g_mutex_lock(&p->lock);
+    while (!p->flushing && g_queue_is_empty(&p->queue))
+        g_cond_wait(&p->cond, &p->lock);
+    GstMiniObject *o = p->flushing ? NULL : g_queue_pop_head(&p->queue);
+    g_mutex_unlock(&p->lock);
+    if (!o) {
+        gst_pad_pause_task(pad);
+        return;
+    }
+    if (GST_IS_EVENT(o)) {
+        const gboolean eos = GST_EVENT_TYPE(o) == GST_EVENT_EOS;
+        gst_pad_push_event(pad, GST_EVENT(o));
+        if (eos)
+            gst_pad_pause_task(pad);
+        return;
+    }
+    const GstFlowReturn flow = gst_pad_push(pad, GST_BUFFER(o));
+    if (flow == GST_FLOW_OK || flow == GST_FLOW_NOT_LINKED)
+        return; /* it may be linked later */
+    GST_INFO_OBJECT(pad, "stops: %s", gst_flow_get_name(flow));
+    if (flow == GST_FLOW_NOT_NEGOTIATED || flow <= GST_FLOW_ERROR) {
+        GstElement *e = gst_pad_get_parent_element(pad);
+        if (e)
+            GST_ELEMENT_FLOW_ERROR(e, flow);
+        if (e)
+            gst_object_unref(e);
+    }
+    gst_pad_pause_task(pad);
+}
+
+static gboolean pad_activate(GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
+{
+    TvlSrcPad *p = (TvlSrcPad *)pad;
+    (void)parent;
+    if (mode != GST_PAD_MODE_PUSH)
+        return FALSE;
+    g_mutex_lock(&p->lock);
+    p->flushing = !active;
+    pad_clear(p);
+    g_cond_signal(&p->cond);
+    g_mutex_unlock(&p->lock);
+    return active ? gst_pad_start_task(pad, pad_loop, p, NULL) : gst_pad_stop_task(pad);
+}
+
+/* ---- the element ---- */
+
+typedef struct {
+    GstElement element;
+    /* the object's lock is for these */
+    struct tvl_settings settings;
+    guint latency_ms, used_latency_ms;
+    gchar *layers;
+    gboolean audio;
+    GstStructure *stats;
+    struct tvl_link *link; /* also under it, but started and stopped by state changes alone */
+    guint run;             /* number of the link: what an earlier one says late is not heard */
+    GMutex pads_lock;      /* of these */
+    TvlSrcPad *pad[2];     /* by enum svc_kind; borrowed from the element */
+    GstFlowCombiner *flows;
+} TvlSrc;
+typedef GstElementClass TvlSrcClass;
+
+static void uri_handler_init(gpointer iface, gpointer data);
+static GType tvl_src_get_type(void);
+G_DEFINE_TYPE_WITH_CODE(TvlSrc, tvl_src, GST_TYPE_ELEMENT,
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, uri_handler_init))
+GST_ELEMENT_REGISTER_DEFINE(tvlsrc, "tvlsrc", GST_RANK_PRIMARY, tvl_src_get_type())
+
+#define AUDIO_CAPS "audio/x-opus, channel-mapping-family=(int)0"
+static GstStaticPadTemplate templates[] = {
+    GST_STATIC_PAD_TEMPLATE("svc_%u", GST_PAD_SRC, GST_PAD_SOMETIMES,
+                            GST_STATIC_CAPS(TVL_CAPS_LAYERS)),
+    GST_STATIC_PAD_TEMPLATE("audio_%u", GST_PAD_SRC, GST_PAD_SOMETIMES,
+                            GST_STATIC_CAPS(AUDIO_CAPS)),
+};
+
+struct run { /* what a link's callbacks get: the element, and which of its runs */
+    TvlSrc *src;
+    guint number;
+};
+
+static gboolean is_current(const struct run *r)
+{
+    GST_OBJECT_LOCK(r->src);
+    const gboolean current = r->number == r->src->run;
+    GST_OBJECT_UNLOCK(r->src);
+    return current;
+}
+
+static void run_free(gpointer data)
+{
+    struct run *r = data;
+    gst_object_unref(r->src);
+    g_free(r);
+}
+
+/* ---- pads of a catalog ---- */
+
+static gboolean answer_latency(TvlSrc *s, GstQuery *query)
+{
+    GST_OBJECT_LOCK(s);
+    const GstClockTime latency = s->used_latency_ms * GST_MSECOND;
+    GST_OBJECT_UNLOCK(s);
+    gst_query_set_latency(query, TRUE, latency, GST_CLOCK_TIME_NONE);
+    return TRUE;
+}
+
+static gboolean pad_query(GstPad *pad, GstObject *parent, GstQuery *query)
+{
+    switch (GST_QUERY_TYPE(query)) {
+    case GST_QUERY_LATENCY:
+        return answer_latency((TvlSrc *)parent, query);
+    case GST_QUERY_SCHEDULING:
+        gst_query_set_scheduling(query, GST_SCHEDULING_FLAG_SEQUENTIAL |
+                                            GST_SCHEDULING_FLAG_BANDWIDTH_LIMITED, 1, -1, 0);
+        gst_query_add_scheduling_mode(query, GST_PAD_MODE_PUSH);
+        return TRUE;
+    case GST_QUERY_SEEKING:
+        gst_query_set_seeking(query, GST_FORMAT_TIME, FALSE, 0, -1);
+        return TRUE;
+    case GST_QUERY_DURATION:
+        return FALSE;
+    default:
+        return gst_pad_query_default(pad, parent, query);
+    }
+}
+
+static gboolean pad_event(GstPad *pad, GstObject *parent, GstEvent *event)
+{
+    switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_SEEK: /* live */
+    case GST_EVENT_QOS:
+        gst_event_unref(event);
+        return FALSE;
+    case GST_EVENT_RECONFIGURE:
+    case GST_EVENT_LATENCY:
+        gst_event_unref(event);
+        return TRUE;
+    default:
+        return gst_pad_event_default(pad, parent, event);
+    }
+}
+
+static GstCaps *video_caps(const struct msf_catalog *c, const struct subscription_plan *p)
+{
+    struct svc_stream_info info = { .n_spatial = p->n_spatial, .n_temporal = p->n_temporal };
+    double fps = 0;
+    info.n_layers = (size_t)info.n_spatial * info.n_temporal;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct msf_track *t = &c->tracks[p->item[i].track];
+        const struct svc_layer l = p->item[i].layer;
+        if (p->item[i].kind != SVC_VIDEO || l.spatial >= info.n_spatial ||
+            l.temporal >= info.n_temporal)
+            continue;
+        info.layers[l.temporal * info.n_spatial + l.spatial] = (struct svc_layer_info){
+            .layer = l, .width = t->width, .height = t->height, .bitrate_max_bps = t->bitrate
+        };
+        if (t->width >= info.width) {
+            info.width = t->width;
+            info.height = t->height;
+        }
+        fps = MAX(fps, t->framerate);
+        g_strlcpy(info.codec, t->codec, sizeof info.codec);
+    }
+    gint num = 0, den = 0;
+    if (fps > 0)
+        gst_util_double_to_fraction(fps, &num, &den);
+    info.fps_num = (uint32_t)num;
+    info.fps_den = (uint32_t)den;
+    return tvl_layer_caps_new(&info, NULL);
+}
+
+static GstCaps *audio_caps(const struct msf_catalog *c, const struct subscription_plan *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct msf_track *t = &c->tracks[p->item[i].track];
+        const gint channels = (gint)g_ascii_strtoll(t->channel_config, NULL, 10);
+        if (p->item[i].kind == SVC_AUDIO)
+            return gst_caps_new_simple("audio/x-opus", "channel-mapping-family", G_TYPE_INT, 0,
+                                       "channels", G_TYPE_INT, channels == 1 ? 1 : 2, "rate",
+                                       G_TYPE_INT, t->samplerate ? (gint)t->samplerate : 48000,
+                                       NULL);
+    }
+    return NULL;
+}
+
+static TvlSrcPad *make_pad(TvlSrc *s, enum svc_kind kind, guint group, GstCaps *caps)
+{
+    GstPadTemplate *t = gst_static_pad_template_get(&templates[kind]);
+    TvlSrcPad *p = g_object_new(tvl_src_pad_get_type(), "name",
+                                kind == SVC_VIDEO ? "svc_0" : "audio_0", "direction", GST_PAD_SRC,
+                                "template", t, NULL);
+    GstPad *pad = GST_PAD(p);
+    GstSegment segment;
+    gst_object_unref(t);
+    gst_pad_set_activatemode_function(pad, pad_activate);
+    gst_pad_set_query_function(pad, pad_query);
+    gst_pad_set_event_function(pad, pad_event);
+    gst_pad_use_fixed_caps(pad);
+    gst_pad_set_active(pad, TRUE);
+    gchar *id = gst_pad_create_stream_id(pad, GST_ELEMENT(s), GST_PAD_NAME(pad));
+    GstEvent *start = gst_event_new_stream_start(id);
+    GstStream *stream =
+        gst_stream_new(id, caps, kind == SVC_VIDEO ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO,
+                       GST_STREAM_FLAG_SELECT);
+    gst_event_set_group_id(start, group);
+    gst_event_set_stream(start, stream);
+    gst_object_unref(stream);
+    g_free(id);
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_push_event(pad, start);
+    gst_pad_push_event(pad, gst_event_new_caps(caps));
+    gst_pad_push_event(pad, gst_event_new_segment(&segment));
+    return p;
+}
+
+/* On the link's thread. A catalog that comes again changes the caps of pads that are there. */
+static void on_tracks(gpointer user, const struct msf_catalog *c, const struct subscription_plan *p,
+                      guint latency_ms)
+{
+    const struct run *r = user;
+    TvlSrc *s = r->src;
+    GstCaps *caps[2] = { [SVC_VIDEO] = video_caps(c, p), [SVC_AUDIO] = audio_caps(c, p) };
+    const guint group = gst_util_group_id_next();
+    gboolean fresh = FALSE;
+    if (!is_current(r))
+        goto free_caps;
+    GST_OBJECT_LOCK(s);
+    const gboolean other = s->used_latency_ms != latency_ms;
+    s->used_latency_ms = latency_ms;
+    GST_OBJECT_UNLOCK(s);
+    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
+        TvlSrcPad *new_pad = NULL;
+        g_mutex_lock(&s->pads_lock);
+        TvlSrcPad *pad = s->pad[kind];
+        if (caps[kind] && !pad)
+            s->pad[kind] = new_pad = make_pad(s, kind, group, caps[kind]);
+        else if (caps[kind])
+            pad_put(pad, GST_MINI_OBJECT(gst_event_new_caps(caps[kind])));
+        g_mutex_unlock(&s->pads_lock);
+        if (new_pad)
+            gst_element_add_pad(GST_ELEMENT(s), GST_PAD(new_pad));
+        fresh = fresh || new_pad;
+    }
+    if (fresh)
+        gst_element_no_more_pads(GST_ELEMENT(s));
+    if (other)
+        gst_element_post_message(GST_ELEMENT(s), gst_message_new_latency(GST_OBJECT(s)));
+free_caps:
+    gst_clear_caps(&caps[SVC_VIDEO]);
+    gst_clear_caps(&caps[SVC_AUDIO]);
+}
+
+static void remove_pads(TvlSrc *s)
+{
+    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
+        g_mutex_lock(&s->pads_lock);
+        TvlSrcPad *pad = s->pad[kind];
+        s->pad[kind] = NULL;
+        g_mutex_unlock(&s->pads_lock);
+        if (!pad)
+            continue;
+        gst_pad_set_active(GST_PAD(pad), FALSE);
+        gst_element_remove_pad(GST_ELEMENT(s), GST_PAD(pad));
+    }
+}
+
+/* ---- what the source tells, on its thread ---- */
+
+static GstClockTime running_time(gpointer user)
+{
+    const struct run *r = user;
+    return gst_element_get_current_running_time(GST_ELEMENT(r->src));
+}
+
+static void put(const struct run *r, int kind, GstMiniObject *o)
+{
+    TvlSrc *s = r->src;
+    const gboolean current = is_current(r);
+    g_mutex_lock(&s->pads_lock);
+    if (current && s->pad[kind])
+        pad_put(s->pad[kind], o);
+    else
+        gst_mini_object_unref(o);
+    g_mutex_unlock(&s->pads_lock);
+}
+
+static void on_buffer(gpointer user, enum svc_kind kind, GstBuffer *buffer)
+{
+    put(user, kind, GST_MINI_OBJECT(buffer));
+}
+
+static void on_end(gpointer user)
+{
+    put(user, SVC_VIDEO, GST_MINI_OBJECT(gst_event_new_eos()));
+    put(user, SVC_AUDIO, GST_MINI_OBJECT(gst_event_new_eos()));
+}
+
+static void post(const struct run *r, GstStructure *what)
+{
+    if (is_current(r))
+        gst_element_post_message(GST_ELEMENT(r->src),
+                                 gst_message_new_element(GST_OBJECT(r->src), what));
+    else
+        gst_structure_free(what);
+}
+
+static void on_failed(gpointer user, const gchar *why)
+{
+    const struct run *r = user;
+    if (!is_current(r))
+        return;
+    GST_ELEMENT_ERROR(r->src, RESOURCE, OPEN_READ, ("%s", why), (NULL));
+    on_end(user);
+}
+
+static void on_interrupted(gpointer user, const gchar *why)
+{
+    post(user, gst_structure_new("tvl-interrupted", "reason", G_TYPE_STRING, why, NULL));
+}
+
+static void on_path(gpointer user, const gchar *path, gboolean up)
+{
+    const struct run *r = user;
+    if (!is_current(r))
+        return;
+    g_signal_emit(r->src, signals[up ? SIGNAL_PATH_UP : SIGNAL_PATH_DOWN], 0, path);
+    post(r, gst_structure_new(up ? "tvl-path-up" : "tvl-path-down", "path", G_TYPE_STRING, path,
+                              NULL));
+}
+
+static void on_layer(gpointer user, guint spatial)
+{
+    const struct run *r = user;
+    if (!is_current(r))
+        return;
+    g_signal_emit(r->src, signals[SIGNAL_LAYER_CHANGED], 0, spatial);
+    post(r, gst_structure_new("tvl-layer-changed", "spatial", G_TYPE_UINT, spatial, NULL));
+}
+
+static void on_stats(gpointer user, GstStructure *stats)
+{
+    const struct run *r = user;
+    GST_OBJECT_LOCK(r->src);
+    if (r->number == r->src->run) {
+        GstStructure *old = r->src->stats;
+        r->src->stats = stats;
+        stats = old;
+    }
+    GST_OBJECT_UNLOCK(r->src);
+    if (stats)
+        gst_structure_free(stats);
+}
+
+static const struct source_handler source_handler = { .now = running_time,
+                                                      .on_tracks = on_tracks,
+                                                      .on_buffer = on_buffer,
+                                                      .on_end = on_end,
+                                                      .on_failed = on_failed,
+                                                      .on_interrupted = on_interrupted,
+                                                      .on_path = on_path,
+                                                      .on_layer = on_layer,
+                                                      .on_stats = on_stats };
+
+/* ---- states ---- */
+
+/* "" or NULL: all. */
+static gboolean layers_of(const gchar *text, struct svc_layer *top)
+{
+    struct svc_structure st;
+    *top = (struct svc_layer){ SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
+    if (!text || !*text)
+        return TRUE;
+    if (svc_structure_parse(&st, text) != 0)
+        return FALSE;
+    *top = (struct svc_layer){ (uint8_t)(st.n_spatial - 1), (uint8_t)(st.n_temporal - 1) };
+    return TRUE;
+}
+
+/* What can be known to be wrong without asking anybody. */
+static gboolean check(TvlSrc *s)
+{
+    struct path_spec paths[SESSION_PATHS_MAX];
+    struct session_to to;
+    struct svc_layer top;
+    char why[300] = "";
+    GST_OBJECT_LOCK(s);
+    gboolean right = tvl_settings_to(&s->settings, &to, why, sizeof why) &&
+                     tvl_settings_paths(&s->settings, paths, why, sizeof why) >= 0;
+    if (right && !layers_of(s->layers, &top)) {
+        g_snprintf(why, sizeof why, "layers: \"%s\" is not like L2T2", s->layers);
+        right = FALSE;
+    }
+    GST_OBJECT_UNLOCK(s);
+    if (!right)
+        GST_ELEMENT_ERROR(s, RESOURCE, SETTINGS, ("%s", why), (NULL));
+    return right;
+}
+
+static gboolean start(TvlSrc *s)
+{
+    struct source_config cfg = { .handler = &source_handler, .user_gone = run_free };
+    struct run *r = g_new(struct run, 1);
+    if (!check(s)) {
+        g_free(r);
+        return FALSE;
+    }
+    GST_OBJECT_LOCK(s);
+    *r = (struct run){ gst_object_ref(s), ++s->run };
+    cfg.user = r;
+    tvl_settings_copy(&cfg.settings, &s->settings);
+    cfg.latency_ms = s->latency_ms;
+    cfg.audio = s->audio;
+    layers_of(s->layers, &cfg.top);
+    s->used_latency_ms = s->latency_ms ? s->latency_ms : SOURCE_LATENCY_DEFAULT;
+    GST_OBJECT_UNLOCK(s);
+    struct tvl_link *l = source_start(&cfg);
+    GST_OBJECT_LOCK(s);
+    s->link = l;
+    GST_OBJECT_UNLOCK(s);
+    if (!l)
+        GST_ELEMENT_ERROR(s, RESOURCE, FAILED, ("no thread for the connection"), (NULL));
+    return l != NULL;
+}
+
+static void stop(TvlSrc *s)
+{
+    GST_OBJECT_LOCK(s);
+    struct tvl_link *l = s->link;
+    s->link = NULL;
+    s->run++;
+    GST_OBJECT_UNLOCK(s);
+    tvl_link_stop(l);
+    remove_pads(s);
+}
+
+static GstStateChangeReturn change_state(GstElement *e, GstStateChange change)
+{
+    TvlSrc *s = (TvlSrc *)e;
+    if (change == GST_STATE_CHANGE_READY_TO_PAUSED && !start(s))
+        return GST_STATE_CHANGE_FAILURE;
+    if (change == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+        source_play(s->link, FALSE);
+    if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
+        stop(s);
+    GstStateChangeReturn result =
+        GST_ELEMENT_CLASS(tvl_src_parent_class)->change_state(e, change);
+    if (result == GST_STATE_CHANGE_FAILURE) {
+        if (change == GST_STATE_CHANGE_READY_TO_PAUSED)
+            stop(s);
+        return result;
+    }
+    if (change == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+        source_play(s->link, TRUE);
+    if (change == GST_STATE_CHANGE_READY_TO_PAUSED ||
+        change == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+        return GST_STATE_CHANGE_NO_PREROLL;
+    return result;
+}
+
+static gboolean element_query(GstElement *e, GstQuery *query)
+{
+    if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY)
+        return answer_latency((TvlSrc *)e, query);
+    return GST_ELEMENT_CLASS(tvl_src_parent_class)->query(e, query);
+}
+
+/* EOS from the application, as gst-launch-1.0 -e sends it. */
+static gboolean element_event(GstElement *e, GstEvent *event)
+{
+    TvlSrc *s = (TvlSrc *)e;
+    if (GST_EVENT_TYPE(event) != GST_EVENT_EOS)
+        return GST_ELEMENT_CLASS(tvl_src_parent_class)->send_event(e, event);
+    g_mutex_lock(&s->pads_lock);
+    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++)
+        if (s->pad[kind])
+            pad_put(s->pad[kind], GST_MINI_OBJECT(gst_event_ref(event)));
+    g_mutex_unlock(&s->pads_lock);
+    gst_event_unref(event);
+    return TRUE;
+}
+
+/* ---- properties ---- */
+
+static void set_layers(TvlSrc *s, const GValue *value)
+{
+    struct svc_layer top;
+    g_free(s->layers);
+    s->layers = g_value_dup_string(value);
+    if (s->link && layers_of(s->layers, &top))
+        source_ask(s->link, top);
+}
+
+static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+{
+    TvlSrc *s = (TvlSrc *)object;
+    GST_OBJECT_LOCK(s);
+    if (id == PROP_LATENCY)
+        s->latency_ms = g_value_get_uint(value);
+    else if (id == PROP_LAYERS)
+        set_layers(s, value);
+    else if (id == PROP_AUDIO)
+        s->audio = g_value_get_boolean(value);
+    else if (!tvl_settings_set(&s->settings, id, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    GST_OBJECT_UNLOCK(s);
+}
+
+static void get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    TvlSrc *s = (TvlSrc *)object;
+    GST_OBJECT_LOCK(s);
+    if (id == PROP_LATENCY)
+        g_value_set_uint(value, s->latency_ms);
+    else if (id == PROP_LAYERS)
+        g_value_set_string(value, s->layers);
+    else if (id == PROP_AUDIO)
+        g_value_set_boolean(value, s->audio);
+    else if (id == PROP_STATS)
+        g_value_set_boxed(value, s->stats);
+    else if (!tvl_settings_get(&s->settings, id, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    GST_OBJECT_UNLOCK(s);
+}
+
+static GstURIType uri_type(GType type)
+{
+    (void)type;
+    return GST_URI_SRC;
+}
+
+static const gchar *const *uri_protocols(GType type)
+{
+    static const gchar *const protocols[] = { "moqt", NULL };
+    (void)type;
+    return protocols;
+}
+
+static gchar *uri_get(GstURIHandler *handler)
+{
+    TvlSrc *s = (TvlSrc *)handler;
+    GST_OBJECT_LOCK(s);
+    gchar *uri = g_strdup(s->settings.text[SETTINGS_URI]);
+    GST_OBJECT_UNLOCK(s);
+    return uri;
+}
+
+static gboolean uri_set(GstURIHandler *handler, const gchar *uri, GError **error)
+{
+    TvlSrc *s = (TvlSrc *)handler;
+    GST_OBJECT_LOCK(s);
+    const gboolean running = s->link != NULL;
+    const gboolean right = !running && tvl_settings_set_uri(&s->settings, uri, error);
+    GST_OBJECT_UNLOCK(s);
+    if (running)
+        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
+                    "the uri is set in NULL or READY only");
+    return right;
+}
+
+static void uri_handler_init(gpointer iface, gpointer data)
+{
+    GstURIHandlerInterface *handler = iface;
+    (void)data;
+    handler->get_type = uri_type;
+    handler->get_protocols = uri_protocols;
+    handler->get_uri = uri_get;
+    handler->set_uri = uri_set;
+}
+
+/* ---- class ---- */
+
+static void finalize(GObject *object)
+{
+    TvlSrc *s = (TvlSrc *)object;
+    tvl_settings_clear(&s->settings);
+    g_free(s->layers);
+    if (s->stats)
+        gst_structure_free(s->stats);
+    g_mutex_clear(&s->pads_lock);
+    G_OBJECT_CLASS(tvl_src_parent_class)->finalize(object);
+}
+
+static void tvl_src_init(TvlSrc *s)
+{
+    tvl_settings_init(&s->settings);
+    s->audio = TRUE;
+    s->used_latency_ms = SOURCE_LATENCY_DEFAULT;
+    s->stats = gst_structure_new_empty("tvl-stats");
+    g_mutex_init(&s->pads_lock);
+    GST_OBJECT_FLAG_SET(s, GST_ELEMENT_FLAG_SOURCE);
+}
+
+static void install_properties(GObjectClass *object)
+{
+    const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+    tvl_settings_install(object);
+    g_object_class_install_property(
+        object, PROP_LATENCY,
+        g_param_spec_uint("latency", "Latency",
+                          "Milliseconds from a picture's capture to its showing, on top of the way "
+                          "here (0: what the broadcast asks for)",
+                          0, 10000, 0, flags | GST_PARAM_MUTABLE_READY));
+    g_object_class_install_property(
+        object, PROP_LAYERS,
+        g_param_spec_string("layers", "Layers",
+                            "Ask for no more layers than these, as in L2T1 (unset: all)", NULL,
+                            flags | GST_PARAM_MUTABLE_PLAYING));
+    g_object_class_install_property(object, PROP_AUDIO,
+                                    g_param_spec_boolean("audio", "Audio",
+                                                         "Ask for the sound, too", TRUE,
+                                                         flags | GST_PARAM_MUTABLE_READY));
+    g_object_class_install_property(
+        object, PROP_STATS,
+        g_param_spec_boxed("stats", "Statistics",
+                           "State, and figures of each path and layer, renewed four times a second",
+                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void tvl_src_class_init(TvlSrcClass *c)
+{
+    GObjectClass *object = G_OBJECT_CLASS(c);
+    object->finalize = finalize;
+    object->set_property = set_property;
+    object->get_property = get_property;
+    c->change_state = change_state;
+    c->query = element_query;
+    c->send_event = element_event;
+    install_properties(object);
+    const GType type = G_TYPE_FROM_CLASS(c);
+    signals[SIGNAL_PATH_UP] = g_signal_new("path-up", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                           G_TYPE_NONE, 1, G_TYPE_STRING);
+    signals[SIGNAL_PATH_DOWN] = g_signal_new("path-down", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                             NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+    signals[SIGNAL_LAYER_CHANGED] = g_signal_new("layer-changed", type, G_SIGNAL_RUN_LAST, 0, NULL,
+                                                 NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
+    for (gsize i = 0; i < G_N_ELEMENTS(templates); i++)
+        gst_element_class_add_static_pad_template(c, &templates[i]);
+    gst_element_class_set_static_metadata(
+        c, "Layered multipath video source", "Source/Network",
+        "Receives layered video and sound of a MoQT server over several network paths at once\n"
+        "gst-launch-1.0 tvlsrc uri=moqt://host/live ! svcav1dec ! videoconvert ! autovideosink",
+        "The svc-suite authors");
+}
