@@ -39,6 +39,7 @@ typedef struct {
 } TvlSrcPad;
 typedef GstPadClass TvlSrcPadClass;
 
+static GType tvl_src_pad_get_type(void);
 G_DEFINE_TYPE(TvlSrcPad, tvl_src_pad, GST_TYPE_PAD)
 
 static void pad_clear(TvlSrcPad *p)
@@ -151,7 +152,6 @@ typedef struct {
     guint run;             /* number of the link: what an earlier one says late is not heard */
     GMutex pads_lock;      /* of these */
     TvlSrcPad *pad[2];     /* by enum svc_kind; borrowed from the element */
-    GstFlowCombiner *flows;
 } TvlSrc;
 typedef GstElementClass TvlSrcClass;
 
