@@ -197,27 +197,25 @@ static void set_colours(GstVideoInfo *info, const struct svc_image *img)
         info->colorimetry.range = GST_VIDEO_COLOR_RANGE_0_255;
 }
 
-/* Of a lower layer whose sides were rounded the pixels are not quite square: shown as the top one.
- */
-static void set_aspect(GstVideoInfo *info, const struct svc_image *img,
-                       const GstVideoCodecState *input)
+/* As the bitstream says; else so that each layer is shown in the shape of the top one, of which the
+ * sides of a lower one are a rounded share. */
+static void set_aspect(GstVideoInfo *info, const struct svc_image *img, const GstVideoInfo *top)
 {
-    const gint width = GST_VIDEO_INFO_WIDTH(&input->info),
-               height = GST_VIDEO_INFO_HEIGHT(&input->info);
-    gint par_n = img->par_num, par_d = img->par_den;
-    if (!par_n || !par_d) {
-        par_n = GST_VIDEO_INFO_PAR_N(&input->info);
-        par_d = GST_VIDEO_INFO_PAR_D(&input->info);
-    }
     gint n, d;
-    if (width > 0 && height > 0 &&
-        gst_util_fraction_multiply(par_n, par_d, width, height, &n, &d) &&
-        gst_util_fraction_multiply(n, d, img->height, img->width, &n, &d)) {
-        par_n = n;
-        par_d = d;
+    if (img->par_num && img->par_den) {
+        info->par_n = img->par_num;
+        info->par_d = img->par_den;
+        return;
     }
-    info->par_n = par_n;
-    info->par_d = par_d;
+    info->par_n = GST_VIDEO_INFO_PAR_N(top);
+    info->par_d = GST_VIDEO_INFO_PAR_D(top);
+    if (GST_VIDEO_INFO_WIDTH(top) > 0 && GST_VIDEO_INFO_HEIGHT(top) > 0 &&
+        gst_util_fraction_multiply(info->par_n, info->par_d, GST_VIDEO_INFO_WIDTH(top),
+                                   GST_VIDEO_INFO_HEIGHT(top), &n, &d) &&
+        gst_util_fraction_multiply(n, d, img->height, img->width, &n, &d)) {
+        info->par_n = n;
+        info->par_d = d;
+    }
 }
 
 /* New caps when the picture is another kind of picture than the last. */
@@ -242,7 +240,7 @@ static gboolean follow(SvcAv1Dec *self, const struct svc_image *img)
         base, format_of(img->depth), img->width, img->height, self->input);
     if (!s)
         return FALSE;
-    set_aspect(&s->info, img, self->input);
+    set_aspect(&s->info, img, &self->input->info);
     set_colours(&s->info, img);
     gst_video_codec_state_unref(s);
     if (!gst_video_decoder_negotiate(base))

@@ -1,0 +1,286 @@
+/* test_svcav1enc.c - svcav1enc alone, in a harness: what goes in, what comes out. */
+#include "layer_caps.h"
+#include "layer_event.h"
+#include "layer_meta.h"
+#include "raw.h"
+
+#include <gst/video/video.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define W 256
+#define H 128
+
+static const TvlLayerMeta *meta_of(GstBuffer *b)
+{
+    const TvlLayerMeta *m = tvl_buffer_get_layer_meta(b);
+    assert_non_null(m);
+    return m;
+}
+
+static bool flag(GstBuffer *b, GstBufferFlags f)
+{
+    return GST_BUFFER_FLAG_IS_SET(b, f);
+}
+
+static void a_buffer_a_layer_unit(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T2", W, H, NULL);
+    encoder_push(h, W, H, 0, 4);
+    assert_int_equal(8, gst_harness_buffers_received(h));
+    for (guint i = 0; i < 8; i++) {
+        GstBuffer *b = gst_harness_pull(h);
+        const TvlLayerMeta *m = meta_of(b);
+        assert_int_equal(i / 2, m->picture);
+        assert_int_equal(i % 2, m->spatial);
+        assert_int_equal(i / 2 % 2, m->temporal);
+        assert_int_equal(i == 0, m->key);
+        assert_int_equal(i < 2, m->sync);
+        assert_int_equal(i != 0, flag(b, GST_BUFFER_FLAG_DELTA_UNIT));
+        assert_int_equal(i % 2 == 1, flag(b, GST_BUFFER_FLAG_MARKER));
+        assert_int_equal(m->deps.refreshes == 0, flag(b, GST_BUFFER_FLAG_DROPPABLE));
+        assert_int_equal(i / 2 * FRAME_TIME, GST_BUFFER_PTS(b));
+        assert_int_equal(GST_BUFFER_PTS(b), GST_BUFFER_DTS(b));
+        assert_int_equal(FRAME_TIME, GST_BUFFER_DURATION(b));
+        gst_buffer_unref(b);
+    }
+    GstCaps *caps = gst_pad_get_current_caps(h->sinkpad);
+    struct svc_stream_info info;
+    assert_true(tvl_layer_caps_parse(caps, &info));
+    assert_int_equal(W, info.width);
+    assert_int_equal(W / 2, info.layers[0].width);
+    assert_int_equal(30, info.fps_num);
+    gst_caps_unref(caps);
+    gst_harness_teardown(h);
+}
+
+static void a_buffer_a_picture_for_those_who_know_av1(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T2", W, H, "video/x-av1,alignment=tu");
+    encoder_push(h, W, H, 0, 3);
+    assert_int_equal(3, gst_harness_buffers_received(h));
+    for (guint i = 0; i < 3; i++) {
+        GstBuffer *b = gst_harness_pull(h);
+        assert_int_equal(0, gst_buffer_memcmp(b, 0, "\x12\x00", 2));
+        assert_null(tvl_buffer_get_layer_meta(b));
+        assert_int_equal(i != 0, flag(b, GST_BUFFER_FLAG_DELTA_UNIT));
+        gst_buffer_unref(b);
+    }
+    gst_harness_teardown(h);
+}
+
+static void events_come_in_order_and_eos_last(void **state)
+{
+    (void)state;
+    static const GstEventType want[] = { GST_EVENT_STREAM_START, GST_EVENT_CAPS, GST_EVENT_SEGMENT,
+                                         GST_EVENT_TAG, GST_EVENT_EOS };
+    GstHarness *h = encoder_new("layers=L1T2", W, H, NULL);
+    encoder_push(h, W, H, 0, 2);
+    assert_true(gst_harness_push_event(h, gst_event_new_eos()));
+    for (size_t i = 0; i < G_N_ELEMENTS(want); i++) {
+        GstEvent *e = gst_harness_pull_event(h);
+        assert_non_null(e);
+        assert_string_equal(gst_event_type_get_name(want[i]), GST_EVENT_TYPE_NAME(e));
+        gst_event_unref(e);
+    }
+    assert_int_equal(2, gst_harness_buffers_received(h));
+    assert_int_equal(0, gst_harness_query_latency(h));
+    gst_harness_teardown(h);
+}
+
+/* Takes all that has come out; returns the number of the last one's picture. */
+static guint64 take_all(GstHarness *h)
+{
+    guint64 last = 0;
+    for (GstBuffer *b; (b = gst_harness_try_pull(h));) {
+        last = meta_of(b)->picture;
+        gst_buffer_unref(b);
+    }
+    return last;
+}
+
+static void a_key_is_forced(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T1 keyframe-max-dist=0", W, H, NULL);
+    encoder_push(h, W, H, 0, 3);
+    take_all(h);
+    assert_true(gst_harness_push_upstream_event(
+        h, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 1)));
+    encoder_push(h, W, H, 3, 2);
+    for (guint i = 0; i < 4; i++) {
+        GstBuffer *b = gst_harness_pull(h);
+        assert_int_equal(i == 0, meta_of(b)->key);
+        gst_buffer_unref(b);
+    }
+    gst_harness_teardown(h);
+}
+
+static void lost_layers_are_predicted_anew(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T1 keyframe-max-dist=0", W, H, NULL);
+    encoder_push(h, W, H, 0, 3);
+    take_all(h);
+    assert_true(gst_harness_push_upstream_event(h, tvl_layer_refresh_event_new(1)));
+    encoder_push(h, W, H, 3, 2);
+    for (guint i = 0; i < 4; i++) {
+        GstBuffer *b = gst_harness_pull(h);
+        assert_false(meta_of(b)->key);
+        assert_int_equal(i == 1, meta_of(b)->sync);
+        gst_buffer_unref(b);
+    }
+    gst_harness_teardown(h);
+}
+
+static void after_a_flush_comes_a_key(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T2 keyframe-max-dist=0", W, H, NULL);
+    encoder_push(h, W, H, 0, 3);
+    const guint64 before = take_all(h);
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    assert_true(gst_harness_push_event(h, gst_event_new_flush_start()));
+    assert_true(gst_harness_push_event(h, gst_event_new_flush_stop(TRUE)));
+    assert_true(gst_harness_push_event(h, gst_event_new_segment(&segment)));
+    encoder_push(h, W, H, 3, 1);
+    GstBuffer *b = gst_harness_pull(h);
+    assert_true(meta_of(b)->key);
+    assert_int_equal(before + 1, meta_of(b)->picture);
+    gst_buffer_unref(b);
+    gst_harness_teardown(h);
+}
+
+static void another_size_is_another_stream(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T2", W, H, NULL);
+    encoder_push(h, W, H, 0, 3);
+    const guint64 before = take_all(h);
+    gst_harness_set_src_caps_str(h, "video/x-raw,format=I420,width=128,height=64,framerate=15/1");
+    encoder_push(h, 128, 64, 3, 3);
+    for (guint i = 0; i < 6; i++) {
+        GstBuffer *b = gst_harness_pull(h);
+        const TvlLayerMeta *m = meta_of(b);
+        assert_int_equal(before + 1 + i / 2, m->picture);
+        assert_int_equal(i == 0, m->key);
+        for (guint r = 0; r < m->deps.n_reads; r++) /* nothing of the old stream */
+            assert_in_range(m->deps.reads[r].picture, before + 1, m->picture);
+        gst_buffer_unref(b);
+    }
+    GstCaps *caps = gst_pad_get_current_caps(h->sinkpad);
+    struct svc_stream_info info;
+    assert_true(tvl_layer_caps_parse(caps, &info));
+    assert_int_equal(128, info.width);
+    assert_int_equal(15, info.fps_num);
+    gst_caps_unref(caps);
+    gst_harness_teardown(h);
+}
+
+static void properties_round_trip(void **state)
+{
+    (void)state;
+    GstElement *e = gst_element_factory_make("svcav1enc", NULL);
+    gst_util_set_object_arg(G_OBJECT(e), "layer-bitrates", "<100,300>");
+    g_object_set(e, "layers", "L2T3_KEY", "bitrate", 777u, "quantizer", 11u, "keyframe-max-dist",
+                 12u, "long-term-interval", 13u, "speed", 8u, "threads", 3u, "isolated", TRUE,
+                 NULL);
+    gchar *layers;
+    guint bitrate, quantizer, dist, interval, speed, threads;
+    gboolean isolated;
+    GValue rates = G_VALUE_INIT;
+    g_value_init(&rates, GST_TYPE_ARRAY);
+    g_object_get_property(G_OBJECT(e), "layer-bitrates", &rates);
+    g_object_get(e, "layers", &layers, "bitrate", &bitrate, "quantizer", &quantizer,
+                 "keyframe-max-dist", &dist, "long-term-interval", &interval, "speed", &speed,
+                 "threads", &threads, "isolated", &isolated, NULL);
+    assert_string_equal("L2T3_KEY", layers);
+    assert_int_equal(2, gst_value_array_get_size(&rates));
+    assert_int_equal(300, g_value_get_int(gst_value_array_get_value(&rates, 1)));
+    assert_int_equal(777, bitrate);
+    assert_int_equal(11, quantizer);
+    assert_int_equal(12, dist);
+    assert_int_equal(13, interval);
+    assert_int_equal(8, speed);
+    assert_int_equal(3, threads);
+    assert_true(isolated);
+    g_test_expect_message(NULL, G_LOG_LEVEL_WARNING, "*layers=L9*");
+    g_object_set(e, "layers", "L9", NULL);
+    g_test_assert_expected_messages();
+    g_free(layers);
+    g_object_get(e, "layers", &layers, NULL);
+    assert_string_equal("L2T3_KEY", layers);
+    g_free(layers);
+    g_value_unset(&rates);
+    gst_object_unref(e);
+}
+
+static void rates_that_fit_no_layers_are_an_error(void **state)
+{
+    (void)state;
+    GstHarness *h = gst_harness_new_parse("svcav1enc layers=L2T1 layer-bitrates=<100>");
+    GstBus *bus = gst_bus_new();
+    gst_element_set_bus(h->element, bus);
+    gst_harness_set_src_caps_str(h, "video/x-raw,format=I420,width=256,height=128,framerate=30/1");
+    assert_int_equal(GST_FLOW_NOT_NEGOTIATED, gst_harness_push(h, raw_picture(W, H, 0)));
+    GstMessage *m = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
+    assert_non_null(m);
+    GError *why;
+    gst_message_parse_error(m, &why, NULL);
+    assert_non_null(strstr(why->message, "layer-bitrates has 1 values"));
+    g_error_free(why);
+    gst_message_unref(m);
+    gst_element_set_bus(h->element, NULL);
+    gst_object_unref(bus);
+    gst_harness_teardown(h);
+}
+
+static gsize bytes_of(GstHarness *h, guint first, guint n)
+{
+    gsize bytes = 0;
+    encoder_push(h, W, H, first, n);
+    for (GstBuffer *b; (b = gst_harness_try_pull(h));) {
+        bytes += gst_buffer_get_size(b);
+        gst_buffer_unref(b);
+    }
+    return bytes;
+}
+
+static void the_rate_changes_while_it_runs(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T1 bitrate=3000 keyframe-max-dist=0", W, H, NULL);
+    const gsize high = bytes_of(h, 0, 30);
+    gst_harness_set(h, "svcav1enc", "bitrate", 300u, NULL);
+    bytes_of(h, 30, 10);
+    const gsize low = bytes_of(h, 40, 30);
+    if (low * 2 > high)
+        fail_msg("%zu bytes, then %zu", high, low);
+    gst_harness_teardown(h);
+}
+
+int main(int argc, char **argv)
+{
+    gst_test_init(&argc, &argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_buffer_a_layer_unit),
+        cmocka_unit_test(a_buffer_a_picture_for_those_who_know_av1),
+        cmocka_unit_test(events_come_in_order_and_eos_last),
+        cmocka_unit_test(a_key_is_forced),
+        cmocka_unit_test(lost_layers_are_predicted_anew),
+        cmocka_unit_test(after_a_flush_comes_a_key),
+        cmocka_unit_test(another_size_is_another_stream),
+        cmocka_unit_test(properties_round_trip),
+        cmocka_unit_test(rates_that_fit_no_layers_are_an_error),
+        cmocka_unit_test(the_rate_changes_while_it_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
