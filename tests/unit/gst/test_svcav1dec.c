@@ -174,6 +174,27 @@ static void the_size_changes_and_the_shape_does_not(void **state)
     gst_harness_teardown(h);
 }
 
+static void the_frame_rate_changes(void **state)
+{
+    (void)state;
+    GstHarness *h = decoder_new();
+    push(h, 0, 0);
+    push(h, 0, 1);
+    pull_and_compare(h, 0, 1);
+    GstCaps *slow = gst_caps_copy(units_caps);
+    gst_caps_set_simple(slow, "framerate", GST_TYPE_FRACTION, 15, 1, NULL);
+    gst_harness_set_src_caps(h, slow);
+    push(h, 1, 0);
+    push(h, 1, 1);
+    pull_and_compare(h, 1, 1); /* goes on where it was */
+    GstCaps *caps = gst_pad_get_current_caps(h->sinkpad);
+    GstVideoInfo info;
+    assert_true(gst_video_info_from_caps(&info, caps));
+    assert_int_equal(15, info.fps_n);
+    gst_caps_unref(caps);
+    gst_harness_teardown(h);
+}
+
 /* By rising numbers of a generator with a fixed seed: what is shown is exact whatever is lost. */
 static void nothing_wrong_is_ever_shown(void **state)
 {
@@ -260,11 +281,11 @@ static void damage_is_counted_and_not_fatal(void **state)
     gst_buffer_memset(bad, 0, 0xff, gst_buffer_get_size(bad));
     assert_int_equal(GST_FLOW_OK, gst_harness_push(h, bad));
     push(h, 1, 1);
+    assert_int_equal(0, asked(h));
     GstBuffer *foreign = gst_buffer_new_memdup("hello", 5); /* no layer unit at all */
     assert_int_equal(GST_FLOW_OK, gst_harness_push(h, foreign));
     push(h, 2, 0);
     push(h, 2, 1);
-    assert_int_equal(0, asked(h));
     assert_int_equal(1, stat_of(h, "damaged"));
     assert_int_equal(1, stat_of(h, "buffers-refused"));
     assert_null(gst_harness_try_pull(h)); /* until a key comes */
@@ -323,6 +344,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(all_of_it_is_shown_at_once),
         cmocka_unit_test(without_marker_the_next_picture_tells),
         cmocka_unit_test(the_size_changes_and_the_shape_does_not),
+        cmocka_unit_test(the_frame_rate_changes),
         cmocka_unit_test(nothing_wrong_is_ever_shown),
         cmocka_unit_test(what_is_missing_is_asked_for_once),
         cmocka_unit_test(damage_is_counted_and_not_fatal),

@@ -264,6 +264,13 @@ static void the_rate_changes_while_it_runs(void **state)
     const gsize low = bytes_of(h, 40, 30);
     if (low * 2 > high)
         fail_msg("%zu bytes, then %zu", high, low);
+    GstElement *e = gst_harness_find_element(h, "svcav1enc");
+    gst_util_set_object_arg(G_OBJECT(e), "layer-bitrates", "<1000,2000>");
+    gst_object_unref(e);
+    bytes_of(h, 70, 10);
+    const gsize again = bytes_of(h, 80, 30);
+    if (low * 2 > again)
+        fail_msg("%zu bytes, then %zu", low, again);
     gst_harness_teardown(h);
 }
 
