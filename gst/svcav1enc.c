@@ -22,13 +22,15 @@ GST_DEBUG_CATEGORY_STATIC(svcav1enc_debug);
 #define BITRATE_DEFAULT 2000u /* kbit/s */
 #define BITRATE_MAX 1000000u  /* kbit/s; 1 Gbit/s */
 #define FAILURES_MAX 10u      /* pictures in a row that the codec refused, then it is an error */
-#define FPS_UNKNOWN 30        /* of a stream that does not say */
+#define AGE_MAX (10 * GST_SECOND) /* of a live picture when it comes here */
+#define FPS_UNKNOWN 30            /* of a stream that does not say */
 
 struct enc_settings { /* as the application wants it */
     struct svc_structure structure;
     guint bitrate_kbps;                /* of all layers; 0: by quantizer */
     guint layer_kbps[SVC_SPATIAL_MAX]; /* each one's own */
     guint n_layer_kbps;                /* 0: bitrate_kbps is shared out */
+    guint top_spatial, top_temporal;   /* layers that are coded; 0: all */
     guint quantizer, key_interval, long_term_interval, speed, threads;
     gboolean isolated;
 };
@@ -42,7 +44,7 @@ typedef struct {
     GstVideoEncoder parent;
     /* Under the object's lock. */
     struct enc_settings want;
-    gboolean rates_changed, speed_changed;
+    gboolean rates_changed, speed_changed, tops_changed;
     guint refresh; /* spatial layer from which to predict anew; SVC_SPATIAL_MAX: none */
     struct enc_counts counts;
     guint64 restarts;
@@ -50,7 +52,7 @@ typedef struct {
     struct svc_encoder *encoder;
     GstVideoInfo in;
     gboolean by_rate; /* as it was opened */
-    guint n_spatial;
+    guint n_spatial, n_temporal;
     gboolean layers;        /* video/x-svc; else whole temporal units */
     gboolean force_key;     /* what went before has been flushed away */
     guint64 picture_offset; /* numbers go on rising from one encoder to the next */
@@ -94,6 +96,8 @@ enum {
     PROP_QUANTIZER,
     PROP_KEYFRAME_MAX_DIST,
     PROP_LONG_TERM_INTERVAL,
+    PROP_MAX_SPATIAL,
+    PROP_MAX_TEMPORAL,
     PROP_SPEED,
     PROP_THREADS,
     PROP_ISOLATED,
@@ -163,6 +167,14 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         break;
     case PROP_LONG_TERM_INTERVAL:
         self->want.long_term_interval = g_value_get_uint(value);
+        break;
+    case PROP_MAX_SPATIAL:
+        self->want.top_spatial = g_value_get_uint(value);
+        self->tops_changed = TRUE;
+        break;
+    case PROP_MAX_TEMPORAL:
+        self->want.top_temporal = g_value_get_uint(value);
+        self->tops_changed = TRUE;
         break;
     case PROP_SPEED:
         self->want.speed = g_value_get_uint(value);
@@ -235,6 +247,12 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
         break;
     case PROP_LONG_TERM_INTERVAL:
         g_value_set_uint(value, self->want.long_term_interval);
+        break;
+    case PROP_MAX_SPATIAL:
+        g_value_set_uint(value, self->want.top_spatial);
+        break;
+    case PROP_MAX_TEMPORAL:
+        g_value_set_uint(value, self->want.top_temporal);
         break;
     case PROP_SPEED:
         g_value_set_uint(value, self->want.speed);
@@ -319,6 +337,7 @@ static gboolean open_encoder(SvcAv1Enc *self)
     GST_OBJECT_LOCK(self);
     const struct enc_settings want = self->want;
     self->rates_changed = self->speed_changed = FALSE;
+    self->tops_changed = want.top_spatial || want.top_temporal;
     GST_OBJECT_UNLOCK(self);
     if (want.n_layer_kbps && want.n_layer_kbps != want.structure.n_spatial) {
         GST_ELEMENT_ERROR(self, LIBRARY, SETTINGS,
@@ -339,6 +358,7 @@ static gboolean open_encoder(SvcAv1Enc *self)
     }
     self->by_rate = cfg.bitrate_bps[0] > 0;
     self->n_spatial = want.structure.n_spatial;
+    self->n_temporal = want.structure.n_temporal;
     return TRUE;
 }
 
@@ -411,6 +431,11 @@ static gboolean src_event(GstVideoEncoder *base, GstEvent *event)
 
 /* ---- a picture ---- */
 
+static guint top_of(guint want, guint all)
+{
+    return want && want < all ? want : all;
+}
+
 /* What was wished since the last picture. */
 static void obey(SvcAv1Enc *self)
 {
@@ -421,18 +446,54 @@ static void obey(SvcAv1Enc *self)
     const gboolean fits = self->by_rate && self->want.structure.n_spatial == self->n_spatial &&
                           (!self->want.n_layer_kbps || self->want.n_layer_kbps == self->n_spatial);
     const gboolean new_rates = self->rates_changed && fits;
+    const gboolean new_tops = self->tops_changed;
+    const guint top_spatial = top_of(self->want.top_spatial, self->n_spatial);
+    const guint top_temporal = top_of(self->want.top_temporal, self->n_temporal);
     layer_rates(&self->want, rates);
     self->refresh = SVC_SPATIAL_MAX;
-    self->speed_changed = self->rates_changed = FALSE;
+    self->speed_changed = self->rates_changed = self->tops_changed = FALSE;
     if (refresh < self->n_spatial)
         self->counts.refreshes++;
     GST_OBJECT_UNLOCK(self);
     if (new_speed)
         svc_encoder_set_speed(self->encoder, (uint8_t)speed);
+    if (new_tops) {
+        svc_encoder_set_top(self->encoder, (uint8_t)top_spatial);
+        svc_encoder_set_temporal(self->encoder, (uint8_t)top_temporal);
+    }
     if (new_rates && svc_encoder_set_rates(self->encoder, rates) < 0)
         GST_WARNING_OBJECT(self, "the new bit rates do not fit these layers");
     if (refresh < self->n_spatial)
         svc_encoder_recover(self->encoder, refresh, NULL);
+}
+
+/* When the picture was taken, in us since 1970: by its reference timestamp, else by how long ago it
+ * was due on the pipeline's clock. 0: not known, as of a file that is read ahead of time. */
+static gint64 captured_at(SvcAv1Enc *self, const GstVideoCodecFrame *frame)
+{
+    static GstStaticCaps unix_time = GST_STATIC_CAPS("timestamp/x-unix");
+    GstCaps *caps = gst_static_caps_get(&unix_time);
+    const GstReferenceTimestampMeta *meta =
+        gst_buffer_get_reference_timestamp_meta(frame->input_buffer, caps);
+    gst_caps_unref(caps);
+    if (meta)
+        return (gint64)(meta->timestamp / GST_USECOND);
+    const GstClockTime due = gst_segment_to_running_time(&GST_VIDEO_ENCODER_INPUT_SEGMENT(self),
+                                                         GST_FORMAT_TIME, frame->pts);
+    const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self));
+    if (!GST_CLOCK_TIME_IS_VALID(due) || !GST_CLOCK_TIME_IS_VALID(now) || now < due ||
+        now - due > AGE_MAX)
+        return 0;
+    return g_get_real_time() - (gint64)((now - due) / GST_USECOND);
+}
+
+static void set_times(struct svc_unit *units, int n, gint64 captured)
+{
+    const gint64 took = captured ? g_get_real_time() - captured : 0;
+    for (int i = 0; i < n; i++) {
+        units[i].captured = captured;
+        units[i].encode_us = (uint32_t)CLAMP(took, 0, (gint64)G_MAXUINT32);
+    }
 }
 
 static int encode(SvcAv1Enc *self, GstVideoCodecFrame *frame, struct svc_unit *units)
@@ -448,8 +509,10 @@ static int encode(SvcAv1Enc *self, GstVideoCodecFrame *frame, struct svc_unit *u
     }
     const gboolean key = self->force_key || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame);
     const gint64 pts = GST_CLOCK_TIME_IS_VALID(frame->pts) ? (gint64)(frame->pts / GST_USECOND) : 0;
+    const gint64 captured = captured_at(self, frame);
     const int n = svc_encoder_encode(self->encoder, &img, pts, key, units);
     gst_video_frame_unmap(&map);
+    set_times(units, n, captured);
     return n;
 }
 
@@ -531,8 +594,10 @@ static GstFlowReturn handle_frame(GstVideoEncoder *base, GstVideoCodecFrame *fra
     struct svc_unit units[SVC_SPATIAL_MAX];
     obey(self);
     const int n = encode(self, frame, units);
-    if (n <= 0)
+    if (n < 0)
         return refused(self, frame, n);
+    if (n == 0) /* of a temporal layer that is left out */
+        return gst_video_encoder_finish_frame(base, frame);
     self->failures = 0;
     self->force_key = FALSE;
     self->next_picture = self->picture_offset + units[0].picture + 1;
@@ -584,6 +649,16 @@ static void install_properties(GObjectClass *c)
                               "Pictures of the lowest temporal layer from one long-term reference "
                               "to the next",
                               1, 64, 8, ready));
+    install(c, PROP_MAX_SPATIAL,
+            g_param_spec_uint("max-spatial-layers", "Spatial layers coded",
+                              "Code only that many spatial layers, lowest first, until further "
+                              "notice (0: all)",
+                              0, SVC_SPATIAL_MAX, 0, playing));
+    install(c, PROP_MAX_TEMPORAL,
+            g_param_spec_uint("max-temporal-layers", "Temporal layers coded",
+                              "Code only that many temporal layers, lowest first, until further "
+                              "notice (0: all)",
+                              0, SVC_TEMPORAL_MAX, 0, playing));
     install(c, PROP_SPEED,
             g_param_spec_uint("speed", "Speed", "Faster and worse: cpu-used of the codec", 7, 10, 9,
                               playing));

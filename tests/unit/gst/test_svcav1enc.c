@@ -106,6 +106,49 @@ static guint64 take_all(GstHarness *h)
     return last;
 }
 
+static void it_is_told_when_a_picture_was_taken(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L1T1", W, H, NULL);
+    encoder_push(h, W, H, 0, 1);
+    GstBuffer *raw = raw_picture(W, H, 1);
+    const gint64 taken = g_get_real_time() - 5000;
+    GstCaps *unix_time = gst_caps_new_empty_simple("timestamp/x-unix");
+    gst_buffer_add_reference_timestamp_meta(raw, unix_time, (GstClockTime)taken * GST_USECOND,
+                                            GST_CLOCK_TIME_NONE);
+    assert_int_equal(GST_FLOW_OK, gst_harness_push(h, raw));
+    GstBuffer *b = gst_harness_pull(h);
+    gst_buffer_unref(b);
+    b = gst_harness_pull(h);
+    assert_int_equal(taken, meta_of(b)->captured);
+    assert_in_range(meta_of(b)->encode_us, 5000, G_MAXUINT32);
+    gst_buffer_unref(b);
+    gst_caps_unref(unix_time);
+    gst_harness_teardown(h);
+}
+
+/* By the clock, which the test sets: the second picture comes 40 ms after it was due. */
+static void else_by_the_pipelines_clock(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L1T1", W, H, NULL);
+    gst_harness_use_testclock(h);
+    encoder_push(h, W, H, 1, 1); /* before it is due: nothing is known */
+    gst_harness_set_time(h, 2 * FRAME_TIME + 40 * GST_MSECOND);
+    const gint64 before = g_get_real_time() - 40000;
+    encoder_push(h, W, H, 2, 1);
+    const gint64 after = g_get_real_time() - 40000;
+    GstBuffer *b = gst_harness_pull(h);
+    assert_int_equal(0, meta_of(b)->captured);
+    assert_int_equal(0, meta_of(b)->encode_us);
+    gst_buffer_unref(b);
+    b = gst_harness_pull(h);
+    assert_true(meta_of(b)->captured >= before && meta_of(b)->captured <= after);
+    assert_in_range(meta_of(b)->encode_us, 40000, G_MAXUINT32);
+    gst_buffer_unref(b);
+    gst_harness_teardown(h);
+}
+
 static void a_key_is_forced(void **state)
 {
     (void)state;
@@ -137,6 +180,32 @@ static void lost_layers_are_predicted_anew(void **state)
         assert_int_equal(i == 1, meta_of(b)->sync);
         gst_buffer_unref(b);
     }
+    gst_harness_teardown(h);
+}
+
+static void layers_are_left_out_and_come_back(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T2 keyframe-max-dist=0 max-spatial-layers=1", W, H, NULL);
+    encoder_push(h, W, H, 0, 2);
+    assert_int_equal(2, gst_harness_buffers_received(h)); /* marked, though alone */
+    GstBuffer *b = gst_harness_pull(h);
+    assert_true(flag(b, GST_BUFFER_FLAG_MARKER));
+    gst_buffer_unref(b);
+    gst_harness_set(h, "svcav1enc", "max-spatial-layers", 0u, "max-temporal-layers", 1u, NULL);
+    encoder_push(h, W, H, 2, 4);
+    assert_int_equal(2 + 2 * 2, gst_harness_buffers_received(h));
+    gst_buffer_unref(gst_harness_pull(h));
+    b = gst_harness_pull(h);
+    assert_int_equal(0, meta_of(b)->spatial);
+    gst_buffer_unref(b);
+    b = gst_harness_pull(h); /* what returns needs nothing of before */
+    assert_int_equal(1, meta_of(b)->spatial);
+    assert_true(meta_of(b)->sync);
+    gst_buffer_unref(b);
+    b = gst_harness_pull(h);
+    assert_int_equal(4 * FRAME_TIME, GST_BUFFER_PTS(b));
+    gst_buffer_unref(b);
     gst_harness_teardown(h);
 }
 
@@ -281,8 +350,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_buffer_a_layer_unit),
         cmocka_unit_test(a_buffer_a_picture_for_those_who_know_av1),
         cmocka_unit_test(events_come_in_order_and_eos_last),
+        cmocka_unit_test(it_is_told_when_a_picture_was_taken),
+        cmocka_unit_test(else_by_the_pipelines_clock),
         cmocka_unit_test(a_key_is_forced),
         cmocka_unit_test(lost_layers_are_predicted_anew),
+        cmocka_unit_test(layers_are_left_out_and_come_back),
         cmocka_unit_test(after_a_flush_comes_a_key),
         cmocka_unit_test(another_size_is_another_stream),
         cmocka_unit_test(properties_round_trip),
