@@ -733,7 +733,6 @@ static void tvl_src_class_init(TvlSrcClass *c)
         gst_element_class_add_static_pad_template(c, &templates[i]);
     gst_element_class_set_static_metadata(
         c, "Layered multipath video source", "Source/Network",
-        "Receives layered video and sound of a MoQT server over several network paths at once\n"
-        "gst-launch-1.0 tvlsrc uri=moqt://host/live ! svcav1dec ! videoconvert ! autovideosink",
+        "Receives layered video and sound of a MoQT server over several network paths at once",
         "The svc-suite authors");
 }

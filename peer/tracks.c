@@ -76,9 +76,11 @@ void tracks_init(struct tracks *t, const struct svc_stream_info *info, bool wind
     if (window && sound >= 0)
         add_timeline(t, (size_t)sound, priority);
     /* the base layer's number and the catalog's are exchanged */
-    struct track *base = &t->track[tracks_of_layer(t, (struct svc_layer){ 0, 0 })];
-    t->track[0].flow = base->flow;
-    base->flow = 0;
+    const int base = tracks_of_layer(t, (struct svc_layer){ 0, 0 });
+    if (base < 0)
+        return; /* no video */
+    t->track[0].flow = t->track[base].flow;
+    t->track[base].flow = 0;
 }
 
 void tracks_need(struct tracks *t, const struct svc_stream_info *info,

@@ -1,0 +1,597 @@
+/* publish.c - see publish.h. */
+#include "publish.h"
+
+#include "credential.h"
+#include "interfaces.h"
+#include "layer_meta.h"
+#include "net_log.h"
+#include "retry.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <tvl/qlog.h>
+
+#define GST_CAT_DEFAULT tvl_debug_category()
+#define TICK_S 0.05
+#define LOOK_TICKS 5        /* figures every so many */
+#define KEEPALIVE_US 500000 /* of silence on a path, then it is asked for a sign of life */
+#define REJOIN_S 1.0        /* an abandoned path is opened again after this long */
+
+struct publish_way { /* one of the `paths` */
+    struct path_spec spec;
+    gboolean joined, up;
+    uint32_t id;
+    gdouble retry_at;
+};
+
+struct publish {
+    gint refs;
+    struct tvl_link *link;
+    gint queued_bytes, queue_dropped; /* atomic */
+    struct publish_config cfg;
+    struct session_to to;
+    struct ev_loop *loop;
+    ev_timer tick;
+    guint ticks;
+    struct tvl_tls *tls;
+    struct tvl_qlog *qlog;
+    struct tvl_ev *driver;
+    struct publisher *publisher;
+    gboolean over, ended;
+    gint64 key_asked_at;
+    /* a caller's */
+    struct publish_way way[SESSION_PATHS_MAX];
+    size_t n_ways, next_way;
+    gboolean follow;
+    struct tvl_conn *conn; /* handshake under way, or up */
+    struct publisher_caller *server;
+    struct retry retry;
+    gdouble retry_at, away_since; /* 0: no */
+    gboolean was_up;
+    guint interruptions;
+    /* a listener's */
+    struct tvl_conn *caller[PUBLISH_CALLERS_MAX];
+    size_t n_callers;
+};
+
+static void publish_unref(struct publish *p)
+{
+    if (!g_atomic_int_dec_and_test(&p->refs))
+        return;
+    tvl_settings_clear(&p->cfg.settings);
+    if (p->cfg.user_gone)
+        p->cfg.user_gone(p->cfg.user);
+    g_free(p);
+}
+
+static gdouble seconds(const struct publish *p)
+{
+    return (gdouble)tvl_ev_now(p->driver) / 1e6;
+}
+
+static void failed(struct publish *p, const char *why)
+{
+    if (p->over)
+        return;
+    p->over = TRUE;
+    p->cfg.handler->on_failed(p->cfg.user, why);
+}
+
+static void on_key_wanted(void *user)
+{
+    struct publish *p = user;
+    const gint64 now = g_get_monotonic_time();
+    if (p->key_asked_at && now - p->key_asked_at < PUBLISH_KEY_WAIT_MS * 1000)
+        return;
+    p->key_asked_at = now;
+    p->cfg.handler->on_key_wanted(p->cfg.user);
+}
+
+/* ---- calling ---- */
+
+static void try_later(struct publish *p, const char *why)
+{
+    char line[400];
+    const gdouble now = seconds(p);
+    p->conn = NULL;
+    p->server = NULL;
+    for (size_t i = 0; i < p->n_ways; i++) {
+        if (p->way[i].up)
+            p->cfg.handler->on_path(p->cfg.user, p->way[i].spec.name, FALSE);
+        p->way[i].joined = p->way[i].up = FALSE;
+    }
+    if (p->away_since == 0)
+        p->away_since = now;
+    const gdouble most = p->cfg.settings.reconnect_s;
+    if (p->over)
+        return;
+    if (most == 0 || (most > 0 && now - p->away_since >= most)) {
+        g_snprintf(line, sizeof line, "%s%s", why, most > 0 ? "; given up" : "");
+        failed(p, line);
+        return;
+    }
+    GST_INFO("%s; trying again", why);
+    if (p->was_up) {
+        p->interruptions++;
+        p->cfg.handler->on_interrupted(p->cfg.user, why);
+    }
+    p->was_up = FALSE;
+    p->retry_at = now + retry_wait(&p->retry);
+}
+
+static void find_ways(struct publish *p)
+{
+    struct path_spec found[SESSION_PATHS_MAX];
+    if (!p->follow)
+        return;
+    memset(p->way, 0, sizeof p->way);
+    p->n_ways = interfaces_find(&p->to.uri, found, SESSION_PATHS_MAX);
+    for (size_t i = 0; i < p->n_ways; i++)
+        p->way[i].spec = found[i];
+}
+
+static struct tvl_ev_path ev_path(const struct path_spec *s)
+{
+    return (struct tvl_ev_path){ .interface = s->interface,
+                                 .local = s->local,
+                                 .remote = *s->remote ? s->remote : NULL,
+                                 .backup = s->backup };
+}
+
+/* On one path after another, try by try. */
+static void call(struct publish *p)
+{
+    char why[200] = "", line[300];
+    p->retry_at = 0;
+    find_ways(p);
+    struct publish_way *w = &p->way[p->next_way++ % p->n_ways];
+    const struct tvl_ev_path path = ev_path(&w->spec);
+    const int rc = tvl_ev_connect(p->driver, p->to.uri.authority, p->to.uri.host, &path, &p->conn,
+                                  why, sizeof why);
+    if (rc == 0) {
+        w->joined = TRUE;
+        w->id = 0;
+        return;
+    }
+    g_snprintf(line, sizeof line, "path %s: %s", w->spec.name, *why ? why : tvl_strerror(rc));
+    try_later(p, line);
+}
+
+static void join_others(struct publish *p)
+{
+    char why[200];
+    if (p->follow) {
+        const struct tvl_ev_watch all = { 0 };
+        if (tvl_ev_watch(p->driver, p->conn, &all, why, sizeof why) != 0)
+            GST_INFO("interfaces are not followed: %s", why);
+        return;
+    }
+    for (size_t i = 0; i < p->n_ways; i++) {
+        struct publish_way *w = &p->way[i];
+        const struct tvl_ev_path path = ev_path(&w->spec);
+        if (w->joined || w->retry_at > seconds(p))
+            continue;
+        const int id = tvl_ev_path_add(p->driver, p->conn, &path, why, sizeof why);
+        w->joined = id >= 0;
+        w->id = (uint32_t)MAX(id, 0);
+        w->retry_at = seconds(p) + REJOIN_S;
+    }
+}
+
+static void path_changed(struct publish *p, uint32_t id, enum tvl_path_state state)
+{
+    const gboolean up = state == TVL_PATH_UP;
+    if (p->follow) {
+        const char *name = tvl_ev_path_interface(p->driver, p->conn, id);
+        if (up || state == TVL_PATH_ABANDONED)
+            p->cfg.handler->on_path(p->cfg.user, *name ? name : "default", up);
+        return;
+    }
+    for (size_t i = 0; i < p->n_ways; i++) {
+        struct publish_way *w = &p->way[i];
+        if (!w->joined || w->id != id)
+            continue;
+        if (w->up != up)
+            p->cfg.handler->on_path(p->cfg.user, w->spec.name, up);
+        w->up = up;
+        w->joined = state != TVL_PATH_ABANDONED;
+    }
+}
+
+static void connected(struct publish *p)
+{
+    char token[CREDENTIAL_TOKEN_MAX + 1], path[URI_NAMESPACE_MAX + 1], why[160];
+    struct publisher_end end = { .authority = p->to.uri.authority,
+                                 .path = path,
+                                 .implementation = p->to.implementation };
+    g_snprintf(path, sizeof path, "/%s", p->to.uri.ns);
+    if (p->to.token) {
+        const int len = credential_token(p->to.token, token, why, sizeof why);
+        if (len < 0)
+            GST_INFO("token: %s", why);
+        else
+            end.token = (struct moq_bytes){ (const uint8_t *)token, (size_t)len };
+    }
+    if (publisher_add(p->publisher, p->conn, &end, &p->server) != 0) {
+        tvl_close(p->conn, MOQ_INTERNAL_ERROR, "no session", tvl_ev_now(p->driver));
+        return;
+    }
+    p->was_up = TRUE;
+    p->away_since = 0;
+    retry_reset(&p->retry);
+    join_others(p);
+}
+
+static void closed(struct publish *p, const struct tvl_event *ev)
+{
+    char line[400];
+    const gboolean turned_out =
+        ev->closed.kind == TVL_CLOSED_TLS ||
+        (ev->closed.kind == TVL_CLOSED_PEER_APP &&
+         (ev->closed.code == MOQ_UNAUTHORIZED || ev->closed.code == MOQ_MALFORMED_AUTH_TOKEN ||
+          ev->closed.code == MOQ_EXPIRED_AUTH_TOKEN));
+    g_snprintf(line, sizeof line, "%s: %s", p->to.uri.authority,
+               *ev->closed.reason                        ? ev->closed.reason
+               : ev->closed.kind == TVL_CLOSED_NO_ANSWER ? "no answer"
+                                                         : "the connection is over");
+    publisher_remove(p->server);
+    if (turned_out && !p->was_up)
+        failed(p, line);
+    try_later(p, line);
+}
+
+/* ---- listening ---- */
+
+static void say_caller(struct publish *p, struct tvl_conn *conn, gboolean added)
+{
+    struct tvl_path_stats path;
+    char host[NI_MAXHOST] = "?", port[8] = "", text[NI_MAXHOST + 12];
+    if (tvl_paths(conn, &path, 1) == 1)
+        (void)getnameinfo((const struct sockaddr *)&path.remote, sizeof path.remote, host,
+                          sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    g_snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    p->cfg.handler->on_caller(p->cfg.user, text, added);
+}
+
+static void caller_came(struct publish *p, struct tvl_conn *conn)
+{
+    const struct publisher_end end = { .server = true, .implementation = p->to.implementation };
+    struct publisher_caller *c;
+    if (p->n_callers == PUBLISH_CALLERS_MAX || publisher_add(p->publisher, conn, &end, &c) != 0) {
+        tvl_close(conn, MOQ_INTERNAL_ERROR, "too many viewers", tvl_ev_now(p->driver));
+        return;
+    }
+    tvl_conn_set_user(conn, c);
+    p->caller[p->n_callers++] = conn;
+    say_caller(p, conn, TRUE);
+}
+
+static void caller_went(struct publish *p, struct tvl_conn *conn)
+{
+    for (size_t i = 0; i < p->n_callers; i++)
+        if (p->caller[i] == conn) {
+            p->caller[i] = p->caller[--p->n_callers];
+            say_caller(p, conn, FALSE);
+            publisher_remove(tvl_conn_user(conn));
+            tvl_conn_set_user(conn, NULL);
+            return;
+        }
+}
+
+static void on_event(void *user, const struct tvl_event *ev)
+{
+    struct publish *p = user;
+    if (!p->cfg.listen && ev->conn != p->conn)
+        return;
+    if (ev->type == TVL_EVENT_CONNECTED && p->cfg.listen)
+        caller_came(p, ev->conn);
+    else if (ev->type == TVL_EVENT_CONNECTED)
+        connected(p);
+    if (ev->type == TVL_EVENT_PATH && !p->cfg.listen)
+        path_changed(p, ev->path.id, ev->path.state);
+    struct publisher_caller *c = p->cfg.listen ? tvl_conn_user(ev->conn) : p->server;
+    if (c)
+        publisher_caller_event(c, ev, tvl_ev_now(p->driver));
+    if (ev->type == TVL_EVENT_CLOSED && p->cfg.listen)
+        caller_went(p, ev->conn);
+    else if (ev->type == TVL_EVENT_CLOSED)
+        closed(p, ev);
+}
+
+/* ---- figures ---- */
+
+static void append_paths(const struct publish *p, const struct tvl_conn *conn, GValue *array)
+{
+    struct tvl_path_stats path[TVL_PATHS_MAX];
+    const size_t n = tvl_paths(conn, path, TVL_PATHS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct tvl_path_stats *t = &path[i];
+        GValue v = G_VALUE_INIT;
+        const gchar *name = tvl_ev_path_interface(p->driver, conn, t->id);
+        g_value_init(&v, GST_TYPE_STRUCTURE);
+        g_value_take_boxed(
+            &v, gst_structure_new(
+                    "path", "name", G_TYPE_STRING, name, "up", G_TYPE_BOOLEAN,
+                    (gboolean)(t->state == TVL_PATH_UP), "rtt-us", G_TYPE_UINT64, (guint64)t->srtt,
+                    "rate-bps", G_TYPE_UINT64, t->delivery_bps, "bytes-sent", G_TYPE_UINT64,
+                    t->bytes_sent, "bytes-received", G_TYPE_UINT64, t->bytes_received,
+                    "packets-sent", G_TYPE_UINT64, t->packets_sent, "packets-lost", G_TYPE_UINT64,
+                    t->packets_lost, "congestion-control", G_TYPE_STRING, t->cc ? t->cc : "",
+                    NULL));
+        gst_value_array_append_and_take_value(array, &v);
+    }
+}
+
+static GstStructure *stats_of(struct publish *p)
+{
+    const struct publisher_stats *s = publisher_stats(p->publisher);
+    GValue paths = G_VALUE_INIT;
+    g_value_init(&paths, GST_TYPE_ARRAY);
+    if (p->conn)
+        append_paths(p, p->conn, &paths);
+    for (size_t i = 0; i < p->n_callers; i++)
+        append_paths(p, p->caller[i], &paths);
+    GstStructure *out = gst_structure_new(
+        "tvl-stats", "connected", G_TYPE_BOOLEAN, (gboolean)(p->was_up || p->n_callers > 0),
+        "callers", G_TYPE_UINT, (guint)p->n_callers, "interruptions", G_TYPE_UINT,
+        p->interruptions, "objects-sent", G_TYPE_UINT64, s->written, "bytes-sent", G_TYPE_UINT64,
+        s->bytes, "objects-dropped", G_TYPE_UINT64,
+        s->left_out + (guint64)g_atomic_int_get(&p->queue_dropped), NULL);
+    gst_structure_take_value(out, "paths", &paths);
+    return out;
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct publish *p = timer->data;
+    const tvl_time now = tvl_ev_now(p->driver);
+    (void)loop;
+    (void)events;
+    if (p->server)
+        publisher_caller_tick(p->server, now);
+    for (size_t i = 0; i < p->n_callers; i++)
+        publisher_caller_tick(tvl_conn_user(p->caller[i]), now);
+    if (p->server && publisher_caller_refused(p->server) && !p->over)
+        failed(p, publisher_caller_refused(p->server));
+    if (!p->over && p->server && !p->follow)
+        join_others(p);
+    if (!p->over && !p->cfg.listen && p->retry_at > 0 && seconds(p) >= p->retry_at)
+        call(p);
+    if (p->ticks++ % LOOK_TICKS == 0)
+        p->cfg.handler->on_stats(p->cfg.user, stats_of(p));
+    tvl_ev_kick(p->driver);
+}
+
+/* ---- work from outside ---- */
+
+struct description {
+    struct svc_stream_info info;
+    struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX];
+    gsize n;
+};
+
+static void describe(void *user, void *data)
+{
+    struct publish *p = user;
+    const struct description *d = data;
+    if (!p->publisher)
+        return;
+    publisher_time(p->publisher, tvl_ev_now(p->driver));
+    const int rc = publisher_describe(p->publisher, &d->info, d->opaque, d->n,
+                                      (uint64_t)(g_get_real_time() / 1000));
+    if (rc != 0)
+        failed(p, "the catalog cannot be made");
+    tvl_ev_kick(p->driver);
+}
+
+void publish_describe(struct publish *p, const struct svc_stream_info *info,
+                      const struct publisher_opaque *opaque, gsize n_opaque)
+{
+    struct description *d = g_new0(struct description, 1);
+    d->info = *info;
+    d->n = MIN(n_opaque, PUBLISHER_OPAQUE_MAX);
+    memcpy(d->opaque, opaque, d->n * sizeof *opaque);
+    tvl_link_post(p->link, describe, d, g_free);
+}
+
+struct packet {
+    struct publish *publish;
+    enum svc_kind kind;
+    int which;
+    GstBuffer *buffer;
+    gint64 pts;
+    gint bytes;
+};
+
+static void packet_free(gpointer data)
+{
+    struct packet *k = data;
+    g_atomic_int_add(&k->publish->queued_bytes, -k->bytes);
+    gst_buffer_unref(k->buffer);
+    publish_unref(k->publish);
+    g_free(k);
+}
+
+static void send_packet(void *user, void *data)
+{
+    struct publish *p = user;
+    const struct packet *k = data;
+    GstMapInfo map;
+    if (!p->publisher || p->ended || !gst_buffer_map(k->buffer, &map, GST_MAP_READ))
+        return;
+    publisher_time(p->publisher, tvl_ev_now(p->driver));
+    const TvlLayerMeta *meta = tvl_buffer_get_layer_meta(k->buffer);
+    struct svc_packet packet = { .kind = k->kind, .pts = k->pts };
+    if (k->which >= 0) {
+        publisher_opaque_packet(p->publisher, (size_t)k->which, map.data, map.size, k->pts);
+    } else if (k->kind == SVC_AUDIO) {
+        packet.audio = map.data;
+        packet.audio_len = map.size;
+        publisher_packet(p->publisher, &packet);
+    } else if (meta && map.size > 0) {
+        tvl_layer_meta_unit(meta, map.data, map.size, k->pts, &packet.unit);
+        publisher_packet(p->publisher, &packet);
+    }
+    gst_buffer_unmap(k->buffer, &map);
+    tvl_ev_kick(p->driver);
+}
+
+gboolean publish_packet(struct publish *p, enum svc_kind kind, int which, GstBuffer *buffer,
+                        gint64 pts_us)
+{
+    const gint bytes = (gint)MIN(gst_buffer_get_size(buffer), (gsize)MOQ_OBJECT_MAX) + 256;
+    if (g_atomic_int_get(&p->queued_bytes) + bytes > (gint)PUBLISH_QUEUE_BYTES_MAX) {
+        g_atomic_int_inc(&p->queue_dropped);
+        return FALSE;
+    }
+    struct packet *k = g_new(struct packet, 1);
+    g_atomic_int_inc(&p->refs);
+    g_atomic_int_add(&p->queued_bytes, bytes);
+    *k = (struct packet){ p, kind, which, gst_buffer_ref(buffer), pts_us, bytes };
+    tvl_link_post(p->link, send_packet, k, packet_free);
+    return TRUE;
+}
+
+static void end(void *user, void *data)
+{
+    struct publish *p = user;
+    (void)data;
+    if (!p->publisher || p->ended)
+        return;
+    p->ended = TRUE;
+    publisher_time(p->publisher, tvl_ev_now(p->driver));
+    publisher_end(p->publisher);
+    tvl_ev_kick(p->driver);
+}
+
+void publish_end(struct publish *p)
+{
+    tvl_link_post(p->link, end, NULL, NULL);
+}
+
+/* ---- life ---- */
+
+static gboolean open_driver(struct publish *p, char *why, size_t why_size)
+{
+    static const char *const alpn[] = { MOQ_ALPN, NULL };
+    const struct tvl_tls_config tls = { .alpn = alpn,
+                                        .ca_file = p->to.ca_file,
+                                        .cert_file = p->to.cert_file,
+                                        .key_file = p->to.key_file,
+                                        .server = p->cfg.listen };
+    struct tvl_ev_config cfg = { .loop = p->loop, .on_event = on_event, .user = p };
+    if (p->cfg.listen && !p->to.cert_file) {
+        g_snprintf(why, why_size, "a listener needs tls-certificate and tls-key");
+        return FALSE;
+    }
+    if (tvl_tls_new(&p->tls, &tls, why, why_size) != 0)
+        return FALSE;
+    tvl_config_init(&cfg.tvl);
+    cfg.tvl.tls = p->tls;
+    cfg.tvl.keepalive = KEEPALIVE_US;
+    cfg.tvl.handshake_timeout = PUBLISH_HANDSHAKE_MS * 1000;
+    cfg.listen = p->cfg.listen ? p->to.uri.authority : NULL;
+    if (p->to.cc)
+        cfg.tvl.cc = p->to.cc;
+    if (p->to.sched)
+        cfg.tvl.sched = p->to.sched;
+    if (p->to.qlog_dir && tvl_qlog_new(&p->qlog, p->to.qlog_dir) != 0) {
+        g_snprintf(why, why_size, "cannot write into %s", p->to.qlog_dir);
+        return FALSE;
+    }
+    cfg.tvl.trace = p->qlog ? tvl_qlog_trace : NULL;
+    cfg.tvl.trace_user = p->qlog;
+    return tvl_ev_new(&p->driver, &cfg, why, why_size) == 0;
+}
+
+static gboolean open_ways(struct publish *p, char *why, size_t why_size)
+{
+    struct path_spec spec[SESSION_PATHS_MAX];
+    const int n = tvl_settings_paths(&p->cfg.settings, spec, why, why_size);
+    for (int i = 0; i < n; i++)
+        p->way[i].spec = spec[i];
+    p->n_ways = (size_t)MAX(n, 0);
+    p->follow = n == 0;
+    return n >= 0;
+}
+
+static void on_start(void *user, struct ev_loop *loop)
+{
+    struct publish *p = user;
+    char why[300] = "cannot be set up";
+    p->loop = loop;
+    ev_timer_init(&p->tick, on_tick, TICK_S, TICK_S);
+    p->tick.data = p;
+    if (!tvl_settings_to(&p->cfg.settings, &p->to, why, sizeof why) ||
+        !open_ways(p, why, sizeof why) || !open_driver(p, why, sizeof why)) {
+        failed(p, why);
+        return;
+    }
+    const struct publisher_config cfg = { .ns = p->to.uri.ns,
+                                          .first_group = (uint64_t)(g_get_real_time() / 1000),
+                                          .latency_ms = p->cfg.latency_ms,
+                                          .on_key_wanted = on_key_wanted,
+                                          .user = p };
+    if (publisher_new(&p->publisher, &cfg) != 0) {
+        failed(p, "no memory");
+        return;
+    }
+    p->retry.seed = (uint64_t)tvl_ev_now(p->driver);
+    ev_timer_start(loop, &p->tick);
+    if (!p->cfg.listen)
+        call(p);
+    tvl_ev_kick(p->driver);
+}
+
+static void on_stop(void *user)
+{
+    struct publish *p = user;
+    p->over = TRUE;
+    if (!p->driver || !p->publisher)
+        return;
+    const tvl_time now = tvl_ev_now(p->driver);
+    end(p, NULL);
+    if (p->server)
+        publisher_caller_close(p->server, now);
+    else if (p->conn)
+        tvl_close(p->conn, MOQ_NO_ERROR, "", now);
+    for (size_t i = 0; i < p->n_callers; i++)
+        publisher_caller_close(tvl_conn_user(p->caller[i]), now);
+    tvl_ev_kick(p->driver);
+}
+
+static void on_free(void *user)
+{
+    struct publish *p = user;
+    ev_timer_stop(p->loop, &p->tick);
+    publisher_free(p->publisher);
+    p->publisher = NULL;
+    tvl_ev_free(p->driver);
+    tvl_qlog_free(p->qlog);
+    tvl_tls_free(p->tls);
+    publish_unref(p);
+}
+
+static const struct tvl_link_ops link_ops = { on_start, on_stop, on_free };
+
+struct publish *publish_start(struct publish_config *cfg)
+{
+    struct publish *p = g_new0(struct publish, 1);
+    p->refs = 2;
+    p->cfg = *cfg;
+    p->link = tvl_link_new("tvlsink", &link_ops, p);
+    if (p->link)
+        return p;
+    p->refs = 1;
+    publish_unref(p);
+    return NULL;
+}
+
+void publish_stop(struct publish *p)
+{
+    if (!p)
+        return;
+    tvl_link_stop(p->link);
+    publish_unref(p);
+}

@@ -1,0 +1,457 @@
+/* publisher.c - see publisher.h. */
+#include "publisher.h"
+
+#include "log.h"
+#include "object.h"
+
+#include <moq/loc.h>
+#include <moq/moq_tvl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALL_TRACKS (TRACKS_MAX + PUBLISHER_OPAQUE_MAX)
+#define SENDINGS_MAX (2 * ALL_TRACKS)
+#define PRIORITY_OPAQUE 100
+
+struct sending {
+    struct moq_sending *sending; /* NULL: free */
+    int track;                   /* index as in struct publisher; -1: not described yet */
+    char name[MSF_NAME_MAX];
+};
+
+struct publisher_caller {
+    struct publisher *publisher;
+    struct publisher_caller *next;
+    struct moq_tvl glue;
+    struct moq_session *moq;
+    bool server, refused;
+    char reason[256];
+    struct sending sending[SENDINGS_MAX];
+};
+
+struct publisher {
+    struct publisher_config cfg;
+    char ns[MOQ_FULL_NAME_MAX + 1];
+    bool described, ended;
+    struct tracks tracks;
+    struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX]; /* track numbers from tracks.n */
+    size_t n_opaque;
+    uint64_t opaque_group[PUBLISHER_OPAQUE_MAX];
+    struct object_counter counter;
+    char catalog[TRACKS_CATALOG_JSON_MAX];
+    size_t catalog_len;
+    uint64_t catalog_group;
+    struct moq_location largest[ALL_TRACKS];
+    bool has_largest[ALL_TRACKS];
+    struct publisher_stats stats;
+    struct publisher_caller *callers;
+};
+
+/* ---- tracks ---- */
+
+static int find_track(const struct publisher *p, const char *name)
+{
+    const int i = tracks_find(&p->tracks, name, strlen(name));
+    if (i >= 0)
+        return i;
+    for (size_t k = 0; k < p->n_opaque; k++)
+        if (strcmp(p->opaque[k].name, name) == 0)
+            return (int)(p->tracks.n + k);
+    return -1;
+}
+
+static bool is_catalog(const struct publisher *p, int track)
+{
+    return track >= 0 && (size_t)track < p->tracks.n &&
+           p->tracks.track[track].kind == TRACK_CATALOG;
+}
+
+static bool is_base(const struct publisher *p, int track)
+{
+    const struct track *t = (size_t)track < p->tracks.n ? &p->tracks.track[track] : NULL;
+    return t && t->kind == TRACK_LAYER && t->layer.spatial == 0 && t->layer.temporal == 0;
+}
+
+static struct moq_object catalog_object(const struct publisher *p)
+{
+    return (struct moq_object){ .group = p->catalog_group,
+                                .payload = { (const uint8_t *)p->catalog, p->catalog_len } };
+}
+
+/* ---- who subscribes ---- */
+
+static void key_wanted(const struct publisher *p)
+{
+    if (p->cfg.on_key_wanted)
+        p->cfg.on_key_wanted(p->cfg.user);
+}
+
+static void answer(struct publisher_caller *c, struct sending *s)
+{
+    const struct publisher *p = c->publisher;
+    struct moq_sending *sending = s->sending;
+    s->track = find_track(p, s->name);
+    if (s->track < 0 || p->ended) {
+        s->sending = NULL;
+        moq_reject(sending, MOQ_REQ_DOES_NOT_EXIST, p->ended ? "it has ended" : "no such track");
+        return;
+    }
+    const bool catalog = is_catalog(p, s->track);
+    const struct moq_location in_catalog = { p->catalog_group, 0 };
+    const struct moq_location *largest = catalog                   ? &in_catalog
+                                         : p->has_largest[s->track] ? &p->largest[s->track]
+                                                                    : NULL;
+    if (moq_accept(sending, largest, MOQ_DYNAMIC_GROUPS) < 0)
+        return;
+    const struct moq_object obj = catalog_object(p);
+    if (catalog)
+        (void)moq_object_write(sending, &obj, 0);
+    if (is_base(p, s->track))
+        key_wanted(p);
+}
+
+static bool is_ours(const struct publisher *p, const struct moq_name *name)
+{
+    struct moq_name ours;
+    if (moq_name_from_text(&ours, p->ns, "") < 0)
+        return false;
+    ours.track = name->track;
+    return moq_name_equal(&ours, name);
+}
+
+static void on_subscribe(void *user, struct moq_sending *sending, const struct moq_name *name,
+                         const struct moq_subscribe_options *o)
+{
+    struct publisher_caller *c = user;
+    struct sending *s = NULL;
+    (void)o;
+    for (size_t i = 0; i < SENDINGS_MAX && !s; i++)
+        if (!c->sending[i].sending)
+            s = &c->sending[i];
+    if (!is_ours(c->publisher, name) || name->track.len >= MSF_NAME_MAX) {
+        moq_reject(sending, MOQ_REQ_DOES_NOT_EXIST, "no such track");
+        return;
+    }
+    if (!s) {
+        moq_reject(sending, MOQ_REQ_EXCESSIVE_LOAD, "too many tracks");
+        return;
+    }
+    *s = (struct sending){ .sending = sending, .track = -1 };
+    memcpy(s->name, name->track.bytes, name->track.len);
+    moq_sending_set_user(sending, s);
+    if (c->publisher->described)
+        answer(c, s);
+}
+
+static void on_update(void *user, struct moq_sending *sending,
+                      const struct moq_subscribe_options *o)
+{
+    const struct publisher_caller *c = user;
+    const struct sending *s = moq_sending_user(sending);
+    if (s && s->track >= 0 && o->has_new_group &&
+        (o->new_group == 0 || c->publisher->counter.group < o->new_group))
+        key_wanted(c->publisher);
+}
+
+static void on_cancelled(void *user, struct moq_sending *sending)
+{
+    struct sending *s = moq_sending_user(sending);
+    (void)user;
+    if (s)
+        s->sending = NULL;
+}
+
+/* The catalog is all of the past that there is. */
+static void on_fetch(void *user, struct moq_fetch *f, const struct moq_name *name,
+                     const struct moq_fetch_options *o)
+{
+    const struct publisher *p = ((struct publisher_caller *)user)->publisher;
+    const bool catalog = is_ours(p, name) && name->track.len == strlen(MSF_CATALOG_TRACK) &&
+                         memcmp(name->track.bytes, MSF_CATALOG_TRACK, name->track.len) == 0;
+    if (!catalog || !p->described || o->start.group > p->catalog_group) {
+        moq_fetch_reject(f, MOQ_REQ_INVALID_RANGE, "nothing of it is kept here");
+        return;
+    }
+    const struct moq_object obj = catalog_object(p);
+    if (moq_fetch_accept(f, false, (struct moq_location){ p->catalog_group, 1 },
+                         (struct moq_bytes){ 0 }) == 0 &&
+        moq_fetch_write(f, &obj) == 0)
+        (void)moq_fetch_end(f);
+}
+
+static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
+{
+    struct publisher_caller *c = user;
+    struct moq_request *request;
+    struct moq_name ns;
+    (void)path;
+    (void)authority;
+    if (c->server)
+        return;
+    int rc = moq_name_from_text(&ns, c->publisher->ns, "");
+    if (rc == 0)
+        rc = moq_request(c->moq, MOQ_REQUEST_PUBLISH_NAMESPACE, &ns, NULL, &request);
+    if (rc < 0)
+        log_text(LOG_LEVEL_WARN, "PUBLISH_NAMESPACE: %s", moq_strerror(rc));
+}
+
+static void on_request_end(void *user, struct moq_request *r, uint64_t code, const char *reason)
+{
+    struct publisher_caller *c = user;
+    (void)r;
+    c->refused = true;
+    snprintf(c->reason, sizeof c->reason, "the relay does not take \"%.80s\": %.100s (0x%llx)",
+             c->publisher->ns, *reason ? reason : "no reason given", (unsigned long long)code);
+}
+
+static const struct moq_handler handler = {
+    .on_setup = on_setup,
+    .on_subscribe = on_subscribe,
+    .on_update = on_update,
+    .on_cancelled = on_cancelled,
+    .on_fetch = on_fetch,
+    .on_request_end = on_request_end,
+};
+
+/* ---- what is written ---- */
+
+static void write_to(struct publisher_caller *c, int track, const struct moq_object *obj,
+                     uint32_t flow, uint64_t lifetime_us)
+{
+    struct publisher_stats *stats = &c->publisher->stats;
+    const bool full = tvl_backlog(c->glue.conn, UINT64_MAX) > PUBLISHER_BACKLOG_MAX;
+    for (size_t i = 0; i < SENDINGS_MAX; i++) {
+        const struct sending *s = &c->sending[i];
+        if (!s->sending || s->track != track)
+            continue;
+        c->glue.flow = flow;
+        const int rc = full ? MOQ_ERR_FULL : moq_object_write(s->sending, obj, lifetime_us);
+        stats->written += rc == 0;
+        stats->bytes += rc == 0 ? obj->payload.len : 0;
+        stats->left_out += rc != 0 && rc != MOQ_ERR_STATE; /* not wanted is not lost */
+    }
+}
+
+static void write_all(struct publisher *p, int track, const struct moq_object *obj, uint32_t flow,
+                      uint64_t lifetime_us)
+{
+    p->largest[track] = (struct moq_location){ obj->group, obj->object };
+    p->has_largest[track] = true;
+    for (struct publisher_caller *c = p->callers; c; c = c->next)
+        write_to(c, track, obj, flow, lifetime_us);
+}
+
+void publisher_time(struct publisher *p, tvl_time now)
+{
+    for (struct publisher_caller *c = p->callers; c; c = c->next)
+        c->glue.now = now;
+}
+
+void publisher_packet(struct publisher *p, const struct svc_packet *packet)
+{
+    struct object o;
+    const struct svc_layer l = packet->unit.layer;
+    const bool base = packet->kind != SVC_VIDEO || (l.spatial == 0 && l.temporal == 0);
+    if (!p->described || p->ended || object_make(&p->counter, &p->tracks, packet, &o) < 0) {
+        p->stats.left_out++;
+        return;
+    }
+    o.moq.properties.bytes = o.properties;
+    write_all(p, (int)o.track, &o.moq, p->tracks.track[o.track].flow,
+              (uint64_t)p->cfg.latency_ms * 1000 * (base ? PUBLISHER_BASE_LIVES : 1));
+}
+
+void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *bytes, size_t len,
+                             int64_t pts_us)
+{
+    const struct loc_properties loc = { .has_timestamp = true,
+                                        .timestamp = pts_us > 0 ? (uint64_t)pts_us : 0,
+                                        .timescale = TRACKS_TIMESCALE };
+    uint8_t properties[OBJECT_PROPERTIES_MAX];
+    const int n = loc_properties_encode(&loc, properties, sizeof properties);
+    if (!p->described || p->ended || which >= p->n_opaque || n < 0 || len > MOQ_OBJECT_MAX) {
+        p->stats.left_out++;
+        return;
+    }
+    const struct moq_object obj = { .group = p->opaque_group[which]++,
+                                    .priority = PRIORITY_OPAQUE,
+                                    .properties = { properties, (size_t)n },
+                                    .payload = { bytes, len } };
+    write_all(p, (int)(p->tracks.n + which), &obj, (uint32_t)(p->tracks.n + which),
+              (uint64_t)p->cfg.latency_ms * 1000 * PUBLISHER_BASE_LIVES);
+}
+
+void publisher_end(struct publisher *p)
+{
+    p->ended = true;
+    for (struct publisher_caller *c = p->callers; c; c = c->next)
+        for (size_t i = 0; i < SENDINGS_MAX; i++) {
+            struct moq_sending *s = c->sending[i].sending;
+            c->sending[i].sending = NULL;
+            if (s && c->sending[i].track >= 0)
+                (void)moq_done(s, MOQ_DONE_TRACK_ENDED, "the broadcast has ended");
+            else if (s)
+                moq_reject(s, MOQ_REQ_DOES_NOT_EXIST, "it has ended");
+        }
+}
+
+const struct publisher_stats *publisher_stats(const struct publisher *p)
+{
+    return &p->stats;
+}
+
+/* ---- what it consists of ---- */
+
+static void add_opaque(struct msf_catalog *c, const struct publisher_opaque *o)
+{
+    struct msf_track *t = &c->tracks[c->n_tracks++];
+    memcpy(t->name, o->name, sizeof t->name);
+    memcpy(t->codec, o->codec, sizeof t->codec);
+    snprintf(t->packaging, sizeof t->packaging, "loc");
+    snprintf(t->role, sizeof t->role, "data");
+    t->is_live = true;
+    t->render_group = 1;
+    t->timescale = TRACKS_TIMESCALE;
+}
+
+int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
+                       const struct publisher_opaque *opaque, size_t n_opaque, uint64_t now_ms)
+{
+    struct msf_catalog *c = calloc(1, sizeof *c);
+    struct tracks t;
+    if (!c)
+        return MOQ_ERR_NOMEM;
+    tracks_init(&t, info, false);
+    tracks_catalog(&t, info, p->cfg.latency_ms, now_ms, c);
+    c->n_tracks--; /* the session's track, which is the server's */
+    for (size_t i = 0; i < n_opaque && i < PUBLISHER_OPAQUE_MAX; i++)
+        add_opaque(c, &opaque[i]);
+    const int len = msf_catalog_write(c, p->catalog, sizeof p->catalog);
+    free(c);
+    if (len < 0)
+        return len;
+    p->tracks = t;
+    p->catalog_len = (size_t)len;
+    p->n_opaque = n_opaque < PUBLISHER_OPAQUE_MAX ? n_opaque : PUBLISHER_OPAQUE_MAX;
+    memcpy(p->opaque, opaque, p->n_opaque * sizeof *opaque);
+    p->catalog_group += p->described;
+    p->described = true;
+    const struct moq_object obj = catalog_object(p);
+    for (struct publisher_caller *each = p->callers; each; each = each->next)
+        for (size_t i = 0; i < SENDINGS_MAX; i++) {
+            struct sending *s = &each->sending[i];
+            if (s->sending && s->track < 0)
+                answer(each, s);
+            else if (s->sending && strcmp(s->name, MSF_CATALOG_TRACK) == 0)
+                (void)moq_object_write(s->sending, &obj, 0);
+            else if (s->sending)
+                s->track = find_track(p, s->name); /* its number may be another now */
+        }
+    return 0;
+}
+
+bool publisher_described(const struct publisher *p)
+{
+    return p->described;
+}
+
+/* ---- life ---- */
+
+int publisher_new(struct publisher **out, const struct publisher_config *cfg)
+{
+    struct publisher *p = calloc(1, sizeof *p);
+    if (!p)
+        return MOQ_ERR_NOMEM;
+    p->cfg = *cfg;
+    snprintf(p->ns, sizeof p->ns, "%s", cfg->ns);
+    p->cfg.ns = p->ns;
+    p->catalog_group = cfg->first_group;
+    object_counter_init(&p->counter, cfg->first_group);
+    for (size_t i = 0; i < PUBLISHER_OPAQUE_MAX; i++)
+        p->opaque_group[i] = cfg->first_group;
+    *out = p;
+    return 0;
+}
+
+void publisher_free(struct publisher *p)
+{
+    if (!p)
+        return;
+    while (p->callers)
+        publisher_remove(p->callers);
+    free(p);
+}
+
+int publisher_add(struct publisher *p, struct tvl_conn *conn, const struct publisher_end *end,
+                  struct publisher_caller **out)
+{
+    struct moq_session_config cfg = { .server = end->server,
+                                      .authority = end->authority,
+                                      .path = end->path ? end->path : "",
+                                      .implementation = end->implementation,
+                                      .token.value = end->token };
+    struct moq_quic quic;
+    struct publisher_caller *c = calloc(1, sizeof *c);
+    if (!c)
+        return MOQ_ERR_NOMEM;
+    c->publisher = p;
+    c->server = end->server;
+    moq_tvl_init(&c->glue, conn, &quic);
+    int rc = moq_session_new(&c->moq, &cfg, &quic, &handler, c);
+    if (rc == 0)
+        rc = moq_session_start(c->moq);
+    if (rc != 0) {
+        moq_session_free(c->moq);
+        free(c);
+        return rc;
+    }
+    c->next = p->callers;
+    p->callers = c;
+    *out = c;
+    return 0;
+}
+
+void publisher_remove(struct publisher_caller *c)
+{
+    if (!c)
+        return;
+    struct publisher_caller **at = &c->publisher->callers;
+    while (*at && *at != c)
+        at = &(*at)->next;
+    if (*at)
+        *at = c->next;
+    moq_session_free(c->moq);
+    free(c);
+}
+
+void publisher_caller_event(struct publisher_caller *c, const struct tvl_event *ev, tvl_time now)
+{
+    moq_tvl_on_event(&c->glue, c->moq, ev, now);
+}
+
+void publisher_caller_tick(struct publisher_caller *c, tvl_time now)
+{
+    c->glue.now = now;
+    moq_session_tick(c->moq, now);
+}
+
+void publisher_caller_close(struct publisher_caller *c, tvl_time now)
+{
+    c->glue.now = now;
+    moq_session_close(c->moq, MOQ_NO_ERROR, "");
+}
+
+const char *publisher_caller_refused(const struct publisher_caller *c)
+{
+    return c->refused ? c->reason : NULL;
+}
+
+size_t publisher_caller_tracks(const struct publisher_caller *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < SENDINGS_MAX; i++)
+        n += c->sending[i].sending && c->sending[i].track >= 0;
+    return n;
+}

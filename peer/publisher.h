@@ -1,0 +1,82 @@
+/*
+ * publisher.h - a broadcast that is published from here: its tracks, its catalog, and whoever
+ * subscribes to them over any number of connections - clients of ours that call, or a relay that we
+ * called (PUBLISH_NAMESPACE). One object a stream, with the rank of its layer and a lifetime. All
+ * layers go to everybody: what does not get through in time is given up, upper layers first.
+ * Without I/O: the owner gives events and time.
+ *
+ * Keeps nothing of the past but the catalog: who comes, begins with the next key picture.
+ */
+#ifndef PEER_PUBLISHER_H
+#define PEER_PUBLISHER_H
+
+#include "tracks.h"
+
+#include <moq/moq.h>
+#include <tvl/tvl.h>
+
+#define PUBLISHER_OPAQUE_MAX 8          /* tracks of whatever else */
+#define PUBLISHER_BACKLOG_MAX (8u << 20) /* bytes queued on a connection; then objects are left out */
+#define PUBLISHER_BASE_LIVES 3 /* how many latencies an object of the base layer may take, or sound;
+                                  others one */
+
+struct publisher_opaque {
+    char name[MSF_NAME_MAX], codec[32]; /* codec: what the owner calls its kind */
+};
+
+struct publisher_config {
+    const char *ns;          /* "a/b"; copied */
+    uint64_t first_group;    /* above those of any earlier run */
+    uint32_t latency_ms;     /* target, of the catalog; lifetimes are of it */
+    /* Somebody waits for a key picture. May come often. */
+    void (*on_key_wanted)(void *user);
+    void *user;
+};
+
+struct publisher_stats {
+    uint64_t written; /* objects */
+    uint64_t bytes;   /* of their payload */
+    uint64_t left_out; /* for want of room on a connection, or of a track */
+};
+
+struct publisher;
+struct publisher_caller; /* one connection */
+
+int publisher_new(struct publisher **out, const struct publisher_config *cfg); /* or MOQ_ERR_... */
+void publisher_free(struct publisher *p); /* its callers, too, without a word */
+
+/* It is now so late, on the connections' clock: before any of the following. */
+void publisher_time(struct publisher *p, tvl_time now);
+/* What it consists of: `info` with n_spatial 0 has no video. Again: a new edition of the catalog.
+ * 0 or negative. */
+int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
+                       const struct publisher_opaque *opaque, size_t n_opaque, uint64_t now_ms);
+bool publisher_described(const struct publisher *p);
+
+/* To all who subscribe. Borrowed for the call. */
+void publisher_packet(struct publisher *p, const struct svc_packet *packet);
+void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *bytes, size_t len,
+                             int64_t pts_us);
+/* It ends in order: PUBLISH_DONE on every track. */
+void publisher_end(struct publisher *p);
+const struct publisher_stats *publisher_stats(const struct publisher *p);
+
+struct publisher_end { /* of a connection */
+    bool server;                /* they called us */
+    const char *authority;      /* else: "host:port", and the URI's path */
+    const char *path;
+    const char *implementation;
+    struct moq_bytes token; /* else: to show; may be empty */
+};
+/* A connection whose handshake is complete. 0 or negative. */
+int publisher_add(struct publisher *p, struct tvl_conn *conn, const struct publisher_end *end,
+                  struct publisher_caller **out);
+void publisher_remove(struct publisher_caller *c); /* it is over; not inside its event */
+void publisher_caller_event(struct publisher_caller *c, const struct tvl_event *ev, tvl_time now);
+void publisher_caller_tick(struct publisher_caller *c, tvl_time now);
+void publisher_caller_close(struct publisher_caller *c, tvl_time now);
+/* We called, and were refused: one line; NULL: not so. */
+const char *publisher_caller_refused(const struct publisher_caller *c);
+size_t publisher_caller_tracks(const struct publisher_caller *c); /* that it subscribes to */
+
+#endif
