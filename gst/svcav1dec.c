@@ -153,7 +153,8 @@ static void ask(SvcAv1Dec *self, guint spatial, GstClockTime now)
     self->asked_at = now;
     COUNT(self, asked, 1);
     GST_DEBUG_OBJECT(self, "layers from %u up are asked for", spatial);
-    gst_pad_push_event(GST_VIDEO_DECODER_SINK_PAD(self), tvl_layer_refresh_event_new(spatial));
+    gst_pad_push_event(GST_VIDEO_DECODER_SINK_PAD(self),
+                       tvl_layer_refresh_event_new(spatial, svc_decoder_tracker(self->decoder)));
 }
 
 /* After a picture, of which the layers up to `best` (-1: none) were decoded. A unit of the lowest

@@ -45,7 +45,8 @@ typedef struct {
     /* Under the object's lock. */
     struct enc_settings want;
     gboolean rates_changed, speed_changed, tops_changed;
-    guint refresh; /* spatial layer from which to predict anew; SVC_SPATIAL_MAX: none */
+    guint refresh;           /* spatial layer from which to predict anew; SVC_SPATIAL_MAX: none */
+    struct svc_tracker held; /* then: by all who asked, in the numbers of metas */
     struct enc_counts counts;
     guint64 restarts;
     /* Of the streaming thread. */
@@ -416,13 +417,36 @@ static gboolean transform_meta(GstVideoEncoder *base, GstVideoCodecFrame *frame,
            GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->transform_meta(base, frame, meta);
 }
 
+/* Leaves in `held` what `more` has too. */
+static void hold_in_common(struct svc_tracker *held, const struct svc_tracker *more)
+{
+    for (guint i = 0; i < SVC_SLOTS; i++)
+        held->slot[i].valid &= more->slot[i].valid &&
+                               held->slot[i].picture == more->slot[i].picture &&
+                               held->slot[i].spatial == more->slot[i].spatial;
+}
+
+/* In the encoder's own numbers; what is of an earlier one is not held. */
+static void own_numbers(struct svc_tracker *held, guint64 offset)
+{
+    for (guint i = 0; i < SVC_SLOTS; i++) {
+        held->slot[i].valid &= held->slot[i].picture >= offset;
+        held->slot[i].picture -= offset;
+    }
+}
+
 static gboolean src_event(GstVideoEncoder *base, GstEvent *event)
 {
     SvcAv1Enc *self = self_of(base);
+    struct svc_tracker held;
     guint spatial;
-    if (!tvl_layer_refresh_event_parse(event, &spatial))
+    if (!tvl_layer_refresh_event_parse(event, &spatial, &held))
         return GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->src_event(base, event);
     GST_OBJECT_LOCK(self);
+    if (self->refresh == SVC_SPATIAL_MAX)
+        self->held = held;
+    else
+        hold_in_common(&self->held, &held);
     self->refresh = MIN(self->refresh, spatial);
     GST_OBJECT_UNLOCK(self);
     gst_event_unref(event);
@@ -441,6 +465,7 @@ static void obey(SvcAv1Enc *self)
 {
     uint32_t rates[SVC_SPATIAL_MAX];
     GST_OBJECT_LOCK(self);
+    struct svc_tracker held = self->held;
     const guint refresh = self->refresh, speed = self->want.speed;
     const gboolean new_speed = self->speed_changed;
     const gboolean fits = self->by_rate && self->want.structure.n_spatial == self->n_spatial &&
@@ -463,8 +488,9 @@ static void obey(SvcAv1Enc *self)
     }
     if (new_rates && svc_encoder_set_rates(self->encoder, rates) < 0)
         GST_WARNING_OBJECT(self, "the new bit rates do not fit these layers");
+    own_numbers(&held, self->picture_offset);
     if (refresh < self->n_spatial)
-        svc_encoder_recover(self->encoder, refresh, NULL);
+        svc_encoder_recover(self->encoder, refresh, &held);
 }
 
 /* When the picture was taken, in us since 1970: by its reference timestamp, else by how long ago it

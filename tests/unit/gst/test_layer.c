@@ -119,17 +119,23 @@ static void foreign_caps_are_refused(void **state)
 static void refresh_round_trip(void **state)
 {
     (void)state;
+    struct svc_tracker in = { 0 }, out;
+    in.slot[5].valid = true;
+    in.slot[5].spatial = 3;
+    in.slot[5].picture = 123456789;
     guint spatial = 9;
-    GstEvent *e = tvl_layer_refresh_event_new(2);
-    assert_true(tvl_layer_refresh_event_parse(e, &spatial));
+    GstEvent *e = tvl_layer_refresh_event_new(2, &in);
+    assert_true(tvl_layer_refresh_event_parse(e, &spatial, &out));
     assert_int_equal(2, spatial);
+    assert_memory_equal(&in, &out, sizeof in);
     gst_event_unref(e);
     e = gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM, gst_structure_new_empty(TVL_LAYER_REFRESH));
-    assert_true(tvl_layer_refresh_event_parse(e, &spatial));
+    assert_true(tvl_layer_refresh_event_parse(e, &spatial, &out));
     assert_int_equal(0, spatial);
+    assert_false(out.slot[5].valid);
     gst_event_unref(e);
     e = gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM, gst_structure_new_empty("Other"));
-    assert_false(tvl_layer_refresh_event_parse(e, &spatial));
+    assert_false(tvl_layer_refresh_event_parse(e, &spatial, &out));
     gst_event_unref(e);
 }
 

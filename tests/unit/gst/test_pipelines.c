@@ -1,5 +1,4 @@
 /* test_pipelines.c - the codec's elements among stock ones: found, fed, started and stopped. */
-#include "layer_event.h"
 #include "raw.h"
 
 #include <dirent.h>
@@ -186,6 +185,7 @@ static void what_is_lost_comes_back(void **state)
     assert_true(stat_of(dec, "refreshes-asked") >= 1);
     assert_int_equal(stat_of(dec, "refreshes-asked"), stat_of(enc, "refreshes"));
     assert_in_range(stat_of(dec, "shown"), 33, 39);
+    assert_int_equal(1, stat_of(enc, "keys"));
     gst_element_set_state(p, GST_STATE_NULL);
     gst_object_unref(pad);
     gst_object_unref(src);

@@ -241,7 +241,7 @@ static int asked(GstHarness *h)
 {
     for (GstEvent *e; (e = gst_harness_try_pull_upstream_event(h));) {
         guint spatial;
-        const gboolean is = tvl_layer_refresh_event_parse(e, &spatial);
+        const gboolean is = tvl_layer_refresh_event_parse(e, &spatial, NULL);
         gst_event_unref(e);
         if (is)
             return (int)spatial;

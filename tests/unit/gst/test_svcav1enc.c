@@ -172,12 +172,43 @@ static void lost_layers_are_predicted_anew(void **state)
     GstHarness *h = encoder_new("layers=L2T1 keyframe-max-dist=0", W, H, NULL);
     encoder_push(h, W, H, 0, 3);
     take_all(h);
-    assert_true(gst_harness_push_upstream_event(h, tvl_layer_refresh_event_new(1)));
+    assert_true(gst_harness_push_upstream_event(h, tvl_layer_refresh_event_new(1, NULL)));
     encoder_push(h, W, H, 3, 2);
     for (guint i = 0; i < 4; i++) {
         GstBuffer *b = gst_harness_pull(h);
         assert_false(meta_of(b)->key);
         assert_int_equal(i == 1, meta_of(b)->sync);
+        gst_buffer_unref(b);
+    }
+    gst_harness_teardown(h);
+}
+
+/* Of an encoder that began anew in between, so that its own numbers are others. */
+static void a_long_term_reference_that_is_held_serves(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T1 keyframe-max-dist=0 long-term-interval=4", W, H, NULL);
+    encoder_push(h, W, H, 0, 3);
+    take_all(h);
+    gst_harness_set_src_caps_str(h, "video/x-raw,format=I420,width=128,height=64,framerate=30/1");
+    encoder_push(h, 128, 64, 3, 6);
+    struct svc_tracker seen = { 0 };
+    for (GstBuffer *b; (b = gst_harness_try_pull(h));) {
+        struct svc_unit u;
+        tvl_layer_meta_unit(meta_of(b), NULL, 0, 0, &u);
+        if (u.picture < 8) /* 8 is lost */
+            svc_tracker_decoded(&seen, &u);
+        gst_buffer_unref(b);
+    }
+    assert_true(gst_harness_push_upstream_event(h, tvl_layer_refresh_event_new(0, &seen)));
+    encoder_push(h, 128, 64, 9, 1);
+    for (guint s = 0; s < 2; s++) {
+        GstBuffer *b = gst_harness_pull(h);
+        struct svc_unit u;
+        tvl_layer_meta_unit(meta_of(b), NULL, 0, 0, &u);
+        assert_false(u.key);
+        assert_true(svc_tracker_decodable(&seen, &u));
+        svc_tracker_decoded(&seen, &u);
         gst_buffer_unref(b);
     }
     gst_harness_teardown(h);
@@ -354,6 +385,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(else_by_the_pipelines_clock),
         cmocka_unit_test(a_key_is_forced),
         cmocka_unit_test(lost_layers_are_predicted_anew),
+        cmocka_unit_test(a_long_term_reference_that_is_held_serves),
         cmocka_unit_test(layers_are_left_out_and_come_back),
         cmocka_unit_test(after_a_flush_comes_a_key),
         cmocka_unit_test(another_size_is_another_stream),
