@@ -279,34 +279,75 @@ static GstCaps *audio_caps(const struct msf_catalog *c, const struct subscriptio
     return NULL;
 }
 
-static TvlSrcPad *make_pad(TvlSrc *s, enum svc_kind kind, guint group, GstCaps *caps)
+static TvlSrcPad *make_pad(enum svc_kind kind)
 {
     GstPadTemplate *t = gst_static_pad_template_get(&templates[kind]);
     TvlSrcPad *p = g_object_new(tvl_src_pad_get_type(), "name",
                                 kind == SVC_VIDEO ? "svc_0" : "audio_0", "direction", GST_PAD_SRC,
                                 "template", t, NULL);
     GstPad *pad = GST_PAD(p);
-    GstSegment segment;
     gst_object_unref(t);
     gst_pad_set_activatemode_function(pad, pad_activate);
     gst_pad_set_query_function(pad, pad_query);
     gst_pad_set_event_function(pad, pad_event);
     gst_pad_use_fixed_caps(pad);
-    gst_pad_set_active(pad, TRUE);
+    return p;
+}
+
+static GstStream *make_stream(TvlSrc *s, GstPad *pad, enum svc_kind kind, GstCaps *caps)
+{
     gchar *id = gst_pad_create_stream_id(pad, GST_ELEMENT(s), GST_PAD_NAME(pad));
-    GstEvent *start = gst_event_new_stream_start(id);
     GstStream *stream =
         gst_stream_new(id, caps, kind == SVC_VIDEO ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO,
                        GST_STREAM_FLAG_SELECT);
+    g_free(id);
+    return stream;
+}
+
+/* What comes before the first buffer; the pad is active and nobody's yet. */
+static void push_beginning(GstPad *pad, GstStream *stream, GstStreamCollection *all, guint group,
+                           GstCaps *caps)
+{
+    GstEvent *start = gst_event_new_stream_start(gst_stream_get_stream_id(stream));
+    GstSegment segment;
     gst_event_set_group_id(start, group);
     gst_event_set_stream(start, stream);
-    gst_object_unref(stream);
-    g_free(id);
     gst_segment_init(&segment, GST_FORMAT_TIME);
     gst_pad_push_event(pad, start);
+    gst_pad_push_event(pad, gst_event_new_stream_collection(all));
     gst_pad_push_event(pad, gst_event_new_caps(caps));
     gst_pad_push_event(pad, gst_event_new_segment(&segment));
-    return p;
+}
+
+/* Pads for those of `caps` that have none. */
+static void add_pads(TvlSrc *s, GstCaps *const caps[2])
+{
+    GstStreamCollection *all = gst_stream_collection_new(GST_OBJECT_NAME(s));
+    GstStream *stream[2] = { NULL };
+    TvlSrcPad *pad[2] = { NULL };
+    const guint group = gst_util_group_id_next();
+    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
+        if (!caps[kind] || s->pad[kind])
+            continue;
+        pad[kind] = make_pad(kind);
+        stream[kind] = make_stream(s, GST_PAD(pad[kind]), kind, caps[kind]);
+        gst_stream_collection_add_stream(all, gst_object_ref(stream[kind]));
+    }
+    gst_element_post_message(GST_ELEMENT(s),
+                             gst_message_new_stream_collection(GST_OBJECT(s), all));
+    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
+        if (!pad[kind])
+            continue;
+        gst_pad_set_active(GST_PAD(pad[kind]), TRUE);
+        push_beginning(GST_PAD(pad[kind]), stream[kind], all, group, caps[kind]);
+        g_mutex_lock(&s->pads_lock);
+        s->pad[kind] = pad[kind];
+        g_mutex_unlock(&s->pads_lock);
+        gst_element_add_pad(GST_ELEMENT(s), GST_PAD(pad[kind]));
+        gst_object_unref(stream[kind]);
+    }
+    gst_object_unref(all);
+    gst_element_no_more_pads(GST_ELEMENT(s));
 }
 
 /* On the link's thread. A catalog that comes again changes the caps of pads that are there. */
@@ -316,7 +357,6 @@ static void on_tracks(gpointer user, const struct msf_catalog *c, const struct s
     const struct run *r = user;
     TvlSrc *s = r->src;
     GstCaps *caps[2] = { [SVC_VIDEO] = video_caps(c, p), [SVC_AUDIO] = audio_caps(c, p) };
-    const guint group = gst_util_group_id_next();
     gboolean fresh = FALSE;
     if (!is_current(r))
         goto free_caps;
@@ -324,21 +364,15 @@ static void on_tracks(gpointer user, const struct msf_catalog *c, const struct s
     const gboolean other = s->used_latency_ms != latency_ms;
     s->used_latency_ms = latency_ms;
     GST_OBJECT_UNLOCK(s);
+    g_mutex_lock(&s->pads_lock);
     for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
-        TvlSrcPad *new_pad = NULL;
-        g_mutex_lock(&s->pads_lock);
-        TvlSrcPad *pad = s->pad[kind];
-        if (caps[kind] && !pad)
-            s->pad[kind] = new_pad = make_pad(s, kind, group, caps[kind]);
-        else if (caps[kind])
-            pad_put(pad, GST_MINI_OBJECT(gst_event_new_caps(caps[kind])));
-        g_mutex_unlock(&s->pads_lock);
-        if (new_pad)
-            gst_element_add_pad(GST_ELEMENT(s), GST_PAD(new_pad));
-        fresh = fresh || new_pad;
+        if (caps[kind] && s->pad[kind])
+            pad_put(s->pad[kind], GST_MINI_OBJECT(gst_event_new_caps(caps[kind])));
+        fresh = fresh || (caps[kind] && !s->pad[kind]);
     }
+    g_mutex_unlock(&s->pads_lock);
     if (fresh)
-        gst_element_no_more_pads(GST_ELEMENT(s));
+        add_pads(s, caps);
     if (other)
         gst_element_post_message(GST_ELEMENT(s), gst_message_new_latency(GST_OBJECT(s)));
 free_caps:
