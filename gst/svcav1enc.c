@@ -122,9 +122,8 @@ static void set_layers(SvcAv1Enc *self, const char *name)
 {
     struct svc_structure st;
     if (!name || svc_structure_parse(&st, name) < 0)
-        g_warning("svcav1enc: layers=%s is not LxTy or LxTy_KEY with x in 1 to %d and y in 1 to 3, "
-                  "as L3T2",
-                  name ? name : "(null)", SVC_SPATIAL_MAX);
+        g_warning("svcav1enc: layers=%s is none of L1T1 to L3T3, L4T1, L4T2, with or without _KEY",
+                  name ? name : "(null)");
     else
         self->want.structure = st;
 }
@@ -361,6 +360,26 @@ static gboolean open_encoder(SvcAv1Enc *self)
     self->n_spatial = want.structure.n_spatial;
     self->n_temporal = want.structure.n_temporal;
     return TRUE;
+}
+
+/* Also when another peer comes: it begins with a key picture in the form that it knows. */
+static gboolean negotiate(GstVideoEncoder *base)
+{
+    SvcAv1Enc *self = self_of(base);
+    const gboolean layers = peer_takes_layers(self);
+    if (self->encoder && layers != self->layers) {
+        GST_OBJECT_LOCK(self);
+        const struct svc_structure structure = self->want.structure;
+        GST_OBJECT_UNLOCK(self);
+        GstVideoCodecState *before = gst_video_encoder_get_output_state(base);
+        GstCaps *caps = layers ? tvl_layer_caps_new(svc_encoder_info(self->encoder), &structure)
+                               : gst_caps_from_string(TVL_CAPS_AV1);
+        gst_video_codec_state_unref(gst_video_encoder_set_output_state(base, caps, before));
+        gst_video_codec_state_unref(before);
+        self->layers = layers;
+        self->force_key = TRUE;
+    }
+    return GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->negotiate(base);
 }
 
 /* Tells downstream what comes: caps, tags, and that nothing is held back. */
@@ -619,6 +638,8 @@ static GstFlowReturn handle_frame(GstVideoEncoder *base, GstVideoCodecFrame *fra
     SvcAv1Enc *self = self_of(base);
     struct svc_unit units[SVC_SPATIAL_MAX];
     obey(self);
+    if (gst_pad_needs_reconfigure(GST_VIDEO_ENCODER_SRC_PAD(base)))
+        gst_video_encoder_negotiate(base); /* finish_frame() tells, if it cannot be */
     const int n = encode(self, frame, units);
     if (n < 0)
         return refused(self, frame, n);
@@ -648,8 +669,8 @@ static void install_properties(GObjectClass *c)
     const GParamFlags playing = (GParamFlags)(rw | GST_PARAM_MUTABLE_PLAYING);
     install(c, PROP_LAYERS,
             g_param_spec_string("layers", "Layers",
-                                "Spatial and temporal layers: L1T1 to L4T3 (x * y of them), with "
-                                "_KEY: predicted from each other in key pictures only",
+                                "Spatial and temporal layers: L1T1 to L3T3, L4T1, L4T2; with _KEY: "
+                                "spatial layers are predicted from each other in key pictures only",
                                 "L3T2", ready));
     install(c, PROP_BITRATE,
             g_param_spec_uint("bitrate", "Bit rate",
@@ -722,6 +743,7 @@ static void svc_av1_enc_class_init(SvcAv1EncClass *class)
     encoder->start = start;
     encoder->stop = stop;
     encoder->set_format = set_format;
+    encoder->negotiate = negotiate;
     encoder->flush = flush;
     encoder->propose_allocation = propose_allocation;
     encoder->transform_meta = transform_meta;

@@ -76,6 +76,36 @@ static void a_buffer_a_picture_for_those_who_know_av1(void **state)
     gst_harness_teardown(h);
 }
 
+static void another_peer_gets_what_it_knows(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T2 keyframe-max-dist=0", W, H, "video/x-svc");
+    encoder_push(h, W, H, 0, 2);
+    assert_int_equal(4, gst_harness_buffers_received(h));
+    for (guint i = 0; i < 4; i++)
+        gst_buffer_unref(gst_harness_pull(h));
+    gst_harness_set_sink_caps_str(h, "video/x-av1,alignment=tu");
+    encoder_push(h, W, H, 2, 2);
+    assert_int_equal(6, gst_harness_buffers_received(h));
+    for (guint i = 0; i < 2; i++) {
+        GstBuffer *b = gst_harness_pull(h);
+        assert_null(tvl_buffer_get_layer_meta(b));
+        assert_int_equal(i != 0, flag(b, GST_BUFFER_FLAG_DELTA_UNIT));
+        gst_buffer_unref(b);
+    }
+    gst_harness_set_sink_caps_str(h, "video/x-svc");
+    encoder_push(h, W, H, 4, 1);
+    GstBuffer *b = gst_harness_pull(h);
+    assert_true(meta_of(b)->key);
+    gst_buffer_unref(b);
+    GstCaps *caps = gst_pad_get_current_caps(h->sinkpad);
+    struct svc_stream_info info;
+    assert_true(tvl_layer_caps_parse(caps, &info));
+    assert_int_equal(W, info.width);
+    gst_caps_unref(caps);
+    gst_harness_teardown(h);
+}
+
 static void events_come_in_order_and_eos_last(void **state)
 {
     (void)state;
@@ -380,6 +410,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buffer_a_layer_unit),
         cmocka_unit_test(a_buffer_a_picture_for_those_who_know_av1),
+        cmocka_unit_test(another_peer_gets_what_it_knows),
         cmocka_unit_test(events_come_in_order_and_eos_last),
         cmocka_unit_test(it_is_told_when_a_picture_was_taken),
         cmocka_unit_test(else_by_the_pipelines_clock),
