@@ -75,12 +75,9 @@ static SvcAv1Enc *self_of(gpointer object)
     return (SvcAv1Enc *)object;
 }
 
-#define RAW_CAPS                                                           \
-    "video/x-raw, format=(string)I420, width=(int)[64, 4096, 2], "         \
-    "height=(int)[64, 4096, 2], framerate=(fraction)[0/1, 2147483647/1], " \
-    "interlace-mode=(string)progressive; "                                 \
-    "video/x-raw, format=(string)I420, width=(int)[64, 4096, 2], "         \
-    "height=(int)[64, 4096, 2], framerate=(fraction)[0/1, 2147483647/1]"
+#define RAW_CAPS                                                                              \
+    "video/x-raw, format=(string)I420, width=(int)[64, 4096, 2], height=(int)[64, 4096, 2], " \
+    "framerate=(fraction)[0/1, 2147483647/1]"
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(RAW_CAPS));
@@ -407,6 +404,12 @@ static gboolean set_format(GstVideoEncoder *base, GstVideoCodecState *state)
 {
     SvcAv1Enc *self = self_of(base);
     close_encoder(self);
+    if (GST_VIDEO_INFO_IS_INTERLACED(&state->info)) {
+        GST_ELEMENT_ERROR(self, STREAM, WRONG_TYPE,
+                          ("Interlaced video cannot be encoded: put deinterlace before svcav1enc"),
+                          (NULL));
+        return FALSE;
+    }
     self->in = state->info;
     if (!open_encoder(self))
         return FALSE;

@@ -244,6 +244,35 @@ static void a_long_term_reference_that_is_held_serves(void **state)
     gst_harness_teardown(h);
 }
 
+/* Of two receivers one has lost all: what serves the other does not do. */
+static void what_one_of_two_lacks_is_not_held(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L1T1 keyframe-max-dist=0", W, H, NULL);
+    struct svc_tracker seen = { 0 }, nothing = { 0 };
+    for (guint both = 0; both < 2; both++) {
+        encoder_push(h, W, H, 10 * both, 9);
+        for (GstBuffer *b; (b = gst_harness_try_pull(h));) {
+            struct svc_unit u;
+            tvl_layer_meta_unit(meta_of(b), NULL, 0, 0, &u);
+            svc_tracker_decoded(&seen, &u);
+            gst_buffer_unref(b);
+        }
+        assert_true(gst_harness_push_upstream_event(h, tvl_layer_refresh_event_new(0, &seen)));
+        if (both)
+            assert_true(
+                gst_harness_push_upstream_event(h, tvl_layer_refresh_event_new(0, &nothing)));
+        encoder_push(h, W, H, 10 * both + 9, 1);
+        GstBuffer *b = gst_harness_pull(h);
+        assert_int_equal(both, meta_of(b)->key);
+        struct svc_unit u;
+        tvl_layer_meta_unit(meta_of(b), NULL, 0, 0, &u);
+        svc_tracker_decoded(&seen, &u);
+        gst_buffer_unref(b);
+    }
+    gst_harness_teardown(h);
+}
+
 static void layers_are_left_out_and_come_back(void **state)
 {
     (void)state;
@@ -353,24 +382,37 @@ static void properties_round_trip(void **state)
     gst_object_unref(e);
 }
 
-static void rates_that_fit_no_layers_are_an_error(void **state)
+/* What is said on the bus when these pictures are pushed in. */
+static void refused(const char *element, const char *caps, const char *why)
 {
-    (void)state;
-    GstHarness *h = gst_harness_new_parse("svcav1enc layers=L2T1 layer-bitrates=<100>");
+    GstHarness *h = gst_harness_new_parse(element);
     GstBus *bus = gst_bus_new();
     gst_element_set_bus(h->element, bus);
-    gst_harness_set_src_caps_str(h, "video/x-raw,format=I420,width=256,height=128,framerate=30/1");
+    gst_harness_set_src_caps_str(h, caps);
     assert_int_equal(GST_FLOW_NOT_NEGOTIATED, gst_harness_push(h, raw_picture(W, H, 0)));
     GstMessage *m = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
     assert_non_null(m);
-    GError *why;
-    gst_message_parse_error(m, &why, NULL);
-    assert_non_null(strstr(why->message, "layer-bitrates has 1 values"));
-    g_error_free(why);
+    GError *error;
+    gst_message_parse_error(m, &error, NULL);
+    if (!strstr(error->message, why))
+        fail_msg("%s", error->message);
+    g_error_free(error);
     gst_message_unref(m);
     gst_element_set_bus(h->element, NULL);
     gst_object_unref(bus);
     gst_harness_teardown(h);
+}
+
+static void what_cannot_be_is_said(void **state)
+{
+    (void)state;
+    refused("svcav1enc layers=L2T1 layer-bitrates=<100>",
+            "video/x-raw,format=I420,width=256,height=128,framerate=30/1",
+            "layer-bitrates has 1 values");
+    refused(
+        "svcav1enc",
+        "video/x-raw,format=I420,width=256,height=128,framerate=30/1,interlace-mode=interleaved",
+        "deinterlace");
 }
 
 static gsize bytes_of(GstHarness *h, guint first, guint n)
@@ -417,11 +459,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_key_is_forced),
         cmocka_unit_test(lost_layers_are_predicted_anew),
         cmocka_unit_test(a_long_term_reference_that_is_held_serves),
+        cmocka_unit_test(what_one_of_two_lacks_is_not_held),
         cmocka_unit_test(layers_are_left_out_and_come_back),
         cmocka_unit_test(after_a_flush_comes_a_key),
         cmocka_unit_test(another_size_is_another_stream),
         cmocka_unit_test(properties_round_trip),
-        cmocka_unit_test(rates_that_fit_no_layers_are_an_error),
+        cmocka_unit_test(what_cannot_be_is_said),
         cmocka_unit_test(the_rate_changes_while_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
