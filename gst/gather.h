@@ -24,10 +24,10 @@ struct gather_picture {
 };
 
 struct gather {
-    uint8_t n_layers;                          /* [0, GATHER_LAYERS_MAX]; 0: nothing goes early */
-    void (*drop)(void *item);                  /* for what is left at gather_reset */
-    bool began;                                /* `last` counts */
-    uint64_t last;                             /* went last */
+    uint8_t n_layers;         /* [0, GATHER_LAYERS_MAX]; 0: nothing goes early */
+    void (*drop)(void *item); /* for what is left at gather_reset */
+    bool began;               /* `last` counts */
+    uint64_t last;            /* went last */
     size_t n;
     struct gather_picture picture[GATHER_PICTURES_MAX]; /* by rising number */
 };

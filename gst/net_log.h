@@ -1,4 +1,5 @@
-/* net_log.h - the debug category of what goes over the network: what peer/ says comes there, too. */
+/* net_log.h - the debug category of what goes over the network: what peer/ says comes there, too.
+ */
 #ifndef GST_NET_LOG_H
 #define GST_NET_LOG_H
 

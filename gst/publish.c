@@ -92,7 +92,6 @@ static void on_key_wanted(void *user)
 
 static void try_later(struct publish *p, const char *why)
 {
-    char line[400];
     const gdouble now = seconds(p);
     p->conn = NULL;
     p->server = NULL;
@@ -106,9 +105,8 @@ static void try_later(struct publish *p, const char *why)
     const gdouble most = p->cfg.settings.reconnect_s;
     if (p->over)
         return;
-    if (most == 0 || (most > 0 && now - p->away_since >= most)) {
-        g_snprintf(line, sizeof line, "%s%s", why, most > 0 ? "; given up" : "");
-        failed(p, line);
+    if (most == 0) {
+        failed(p, why);
         return;
     }
     GST_INFO("%s; trying again", why);
@@ -311,14 +309,13 @@ static void append_paths(const struct publish *p, const struct tvl_conn *conn, G
         const gchar *name = tvl_ev_path_interface(p->driver, conn, t->id);
         g_value_init(&v, GST_TYPE_STRUCTURE);
         g_value_take_boxed(
-            &v, gst_structure_new(
-                    "path", "name", G_TYPE_STRING, name, "up", G_TYPE_BOOLEAN,
-                    (gboolean)(t->state == TVL_PATH_UP), "rtt-us", G_TYPE_UINT64, (guint64)t->srtt,
-                    "rate-bps", G_TYPE_UINT64, t->delivery_bps, "bytes-sent", G_TYPE_UINT64,
-                    t->bytes_sent, "bytes-received", G_TYPE_UINT64, t->bytes_received,
-                    "packets-sent", G_TYPE_UINT64, t->packets_sent, "packets-lost", G_TYPE_UINT64,
-                    t->packets_lost, "congestion-control", G_TYPE_STRING, t->cc ? t->cc : "",
-                    NULL));
+            &v, gst_structure_new("path", "name", G_TYPE_STRING, name, "up", G_TYPE_BOOLEAN,
+                                  (gboolean)(t->state == TVL_PATH_UP), "rtt-us", G_TYPE_UINT64,
+                                  (guint64)t->srtt, "rate-bps", G_TYPE_UINT64, t->delivery_bps,
+                                  "bytes-sent", G_TYPE_UINT64, t->bytes_sent, "bytes-received",
+                                  G_TYPE_UINT64, t->bytes_received, "packets-sent", G_TYPE_UINT64,
+                                  t->packets_sent, "packets-lost", G_TYPE_UINT64, t->packets_lost,
+                                  "congestion-control", G_TYPE_STRING, t->cc ? t->cc : "", NULL));
         gst_value_array_append_and_take_value(array, &v);
     }
 }
@@ -334,12 +331,25 @@ static GstStructure *stats_of(struct publish *p)
         append_paths(p, p->caller[i], &paths);
     GstStructure *out = gst_structure_new(
         "tvl-stats", "connected", G_TYPE_BOOLEAN, (gboolean)(p->was_up || p->n_callers > 0),
-        "callers", G_TYPE_UINT, (guint)p->n_callers, "interruptions", G_TYPE_UINT,
-        p->interruptions, "objects-sent", G_TYPE_UINT64, s->written, "bytes-sent", G_TYPE_UINT64,
-        s->bytes, "objects-dropped", G_TYPE_UINT64,
+        "callers", G_TYPE_UINT, (guint)p->n_callers, "interruptions", G_TYPE_UINT, p->interruptions,
+        "objects-sent", G_TYPE_UINT64, s->written, "bytes-sent", G_TYPE_UINT64, s->bytes,
+        "objects-dropped", G_TYPE_UINT64,
         s->left_out + (guint64)g_atomic_int_get(&p->queue_dropped), NULL);
     gst_structure_take_value(out, "paths", &paths);
     return out;
+}
+
+static gboolean has_waited(const struct publish *p)
+{
+    const gdouble most = p->cfg.settings.reconnect_s;
+    return most > 0 && p->away_since > 0 && seconds(p) - p->away_since >= most;
+}
+
+static void failed_to_reach(struct publish *p)
+{
+    char line[400];
+    g_snprintf(line, sizeof line, "no answer from %s; given up", p->to.uri.authority);
+    failed(p, line);
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
@@ -356,6 +366,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
         failed(p, publisher_caller_refused(p->server));
     if (!p->over && p->server && !p->follow)
         join_others(p);
+    if (!p->over && !p->cfg.listen && has_waited(p))
+        failed_to_reach(p);
     if (!p->over && !p->cfg.listen && p->retry_at > 0 && seconds(p) >= p->retry_at)
         call(p);
     if (p->ticks++ % LOOK_TICKS == 0)
@@ -539,6 +551,7 @@ static void on_start(void *user, struct ev_loop *loop)
     }
     p->retry.seed = (uint64_t)tvl_ev_now(p->driver);
     ev_timer_start(loop, &p->tick);
+    p->away_since = seconds(p);
     if (!p->cfg.listen)
         call(p);
     tvl_ev_kick(p->driver);

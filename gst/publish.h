@@ -16,9 +16,9 @@
 G_BEGIN_DECLS
 
 #define PUBLISH_QUEUE_BYTES_MAX (8u << 20)
-#define PUBLISH_KEY_WAIT_MS 500    /* a key picture is asked for no more often */
-#define PUBLISH_HANDSHAKE_MS 3000  /* without an answer: the next path is tried */
-#define PUBLISH_CALLERS_MAX 64     /* of a listener, at once */
+#define PUBLISH_KEY_WAIT_MS 500   /* a key picture is asked for no more often */
+#define PUBLISH_HANDSHAKE_MS 3000 /* without an answer: the next path is tried */
+#define PUBLISH_CALLERS_MAX 64    /* of a listener, at once */
 
 struct publish_handler { /* called on the link's thread; all required */
     void (*on_failed)(gpointer user, const gchar *why);

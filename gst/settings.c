@@ -35,12 +35,11 @@ static const struct text_property texts[] = {
 
 void tvl_settings_install(GObjectClass *c)
 {
-    const GParamFlags flags =
-        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+    const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
-        g_object_class_install_property(c, texts[i].id,
-                                        g_param_spec_string(texts[i].name, texts[i].nick,
-                                                            texts[i].blurb, NULL, flags));
+        g_object_class_install_property(
+            c, texts[i].id,
+            g_param_spec_string(texts[i].name, texts[i].nick, texts[i].blurb, NULL, flags));
     g_object_class_install_property(
         c, SETTINGS_RECONNECT,
         g_param_spec_double("reconnect", "Reconnect",

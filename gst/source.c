@@ -327,13 +327,13 @@ static void append(GValue *array, GstStructure *item)
 static GstStructure *path_stats(const struct session_path *p)
 {
     const struct tvl_path_stats *t = &p->stats;
-    return gst_structure_new(
-        "path", "name", G_TYPE_STRING, p->name, "up", G_TYPE_BOOLEAN, is_up(p), "backup",
-        G_TYPE_BOOLEAN, (gboolean)t->backup, "rtt-us", G_TYPE_UINT64, (guint64)t->srtt, "bytes-sent",
-        G_TYPE_UINT64, t->bytes_sent, "bytes-received", G_TYPE_UINT64, t->bytes_received,
-        "packets-sent", G_TYPE_UINT64, t->packets_sent, "packets-received", G_TYPE_UINT64,
-        t->packets_received, "packets-lost", G_TYPE_UINT64, t->packets_lost, "congestion-control",
-        G_TYPE_STRING, t->cc ? t->cc : "", NULL);
+    return gst_structure_new("path", "name", G_TYPE_STRING, p->name, "up", G_TYPE_BOOLEAN, is_up(p),
+                             "backup", G_TYPE_BOOLEAN, (gboolean)t->backup, "rtt-us", G_TYPE_UINT64,
+                             (guint64)t->srtt, "bytes-sent", G_TYPE_UINT64, t->bytes_sent,
+                             "bytes-received", G_TYPE_UINT64, t->bytes_received, "packets-sent",
+                             G_TYPE_UINT64, t->packets_sent, "packets-received", G_TYPE_UINT64,
+                             t->packets_received, "packets-lost", G_TYPE_UINT64, t->packets_lost,
+                             "congestion-control", G_TYPE_STRING, t->cc ? t->cc : "", NULL);
 }
 
 static GstStructure *layer_stats(const char *name, const struct layer_count *c)
@@ -396,7 +396,8 @@ static gboolean open_session(struct source *s, char *why, size_t why_size)
                                   .patient = s->cfg.settings.reconnect_s != 0,
                                   .handler = &session_handler,
                                   .user = s,
-                                  .wish = { .max_spatial = -1, /* what is not asked for is not sent */
+                                  .wish = { .max_spatial =
+                                                -1, /* what is not asked for is not sent */
                                             .max_temporal = -1,
                                             .audio = s->cfg.audio } };
     if (!tvl_settings_to(&s->cfg.settings, &s->to, why, why_size))

@@ -34,7 +34,7 @@ struct source_handler { /* called on the link's thread; all required */
     void (*on_failed)(gpointer user, const gchar *why);
     void (*on_interrupted)(gpointer user, const gchar *why);
     void (*on_path)(gpointer user, const gchar *path, gboolean up);
-    void (*on_layer)(gpointer user, guint spatial); /* the best that is given out now */
+    void (*on_layer)(gpointer user, guint spatial);       /* the best that is given out now */
     void (*on_stats)(gpointer user, GstStructure *stats); /* about each 250 ms; the callee's */
 };
 

@@ -2,7 +2,8 @@
  * tvlsink.c - the element tvlsink: publishes what comes into its pads as one broadcast, to a MoQT
  * server or relay (mode=caller) or to whoever calls (mode=listener).
  *
- *     request pad -> ghost -> track (a GstBaseSink: clock, preroll, EOS, flush) --queue--> publish.c
+ *     request pad -> ghost -> track (a GstBaseSink: clock, preroll, EOS, flush) --queue-->
+ * publish.c
  *
  * Pads: svc_%u (video/x-svc, its layers become tracks), audio_%u (Opus), of each one; data_%u for
  * whatever else, each an opaque track. The catalog is made when every pad has its caps. No buffer
@@ -35,7 +36,7 @@ typedef struct {
     GstBaseSink base;
     TvlSink *sink; /* borrowed: it is the bin that has us */
     enum track_of of;
-    guint number; /* of its pad */
+    guint number;  /* of its pad */
     GstCaps *caps; /* under the sink's lock; NULL: not yet */
     int which;     /* likewise; of the opaque tracks */
     gboolean ended;
@@ -217,9 +218,8 @@ static void tvl_sink_track_class_init(TvlSinkTrackClass *c)
     c->render = track_render;
     c->event = track_event;
     gst_element_class_add_static_pad_template(GST_ELEMENT_CLASS(c), &track_template);
-    gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(c), "Track of tvlsink",
-                                          "Sink/Network", "One track of a broadcast",
-                                          "The svc-suite authors");
+    gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(c), "Track of tvlsink", "Sink/Network",
+                                          "One track of a broadcast", "The svc-suite authors");
 }
 
 static void tvl_sink_track_init(TvlSinkTrack *t)
@@ -382,8 +382,8 @@ static void ask_for_key(GstElement *e, gpointer data)
             pad = gst_object_ref(GST_BASE_SINK_PAD(l->data));
     g_mutex_unlock(&s->lock);
     if (pad)
-        gst_pad_push_event(pad, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE,
-                                                                            TRUE, 0));
+        gst_pad_push_event(
+            pad, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
     gst_clear_object(&pad);
 }
 
@@ -629,16 +629,17 @@ static void install_properties(GObjectClass *object)
 {
     const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
     tvl_settings_install(object);
-    g_object_class_install_property(
-        object, PROP_MODE,
-        g_param_spec_enum("mode", "Mode", "Who calls whom", mode_get_type(), 0,
-                          flags | GST_PARAM_MUTABLE_READY));
+    g_object_class_install_property(object, PROP_MODE,
+                                    g_param_spec_enum("mode", "Mode", "Who calls whom",
+                                                      mode_get_type(), 0,
+                                                      flags | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(
         object, PROP_LATENCY,
-        g_param_spec_uint("latency", "Latency",
-                          "Milliseconds that the broadcast asks of its viewers; what is not through "
-                          "in that time is given up",
-                          1, 10000, LATENCY_DEFAULT, flags | GST_PARAM_MUTABLE_READY));
+        g_param_spec_uint(
+            "latency", "Latency",
+            "Milliseconds that the broadcast asks of its viewers; what is not through "
+            "in that time is given up",
+            1, 10000, LATENCY_DEFAULT, flags | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(
         object, PROP_SYNC,
         g_param_spec_boolean("sync", "Sync", "Send each buffer at its time on the clock", TRUE,

@@ -206,8 +206,9 @@ static gboolean pad_query(GstPad *pad, GstObject *parent, GstQuery *query)
     case GST_QUERY_LATENCY:
         return answer_latency((TvlSrc *)parent, query);
     case GST_QUERY_SCHEDULING:
-        gst_query_set_scheduling(query, GST_SCHEDULING_FLAG_SEQUENTIAL |
-                                            GST_SCHEDULING_FLAG_BANDWIDTH_LIMITED, 1, -1, 0);
+        gst_query_set_scheduling(
+            query, GST_SCHEDULING_FLAG_SEQUENTIAL | GST_SCHEDULING_FLAG_BANDWIDTH_LIMITED, 1, -1,
+            0);
         gst_query_add_scheduling_mode(query, GST_PAD_MODE_PUSH);
         return TRUE;
     case GST_QUERY_SEEKING:
@@ -282,9 +283,9 @@ static GstCaps *audio_caps(const struct msf_catalog *c, const struct subscriptio
 static TvlSrcPad *make_pad(enum svc_kind kind)
 {
     GstPadTemplate *t = gst_static_pad_template_get(&templates[kind]);
-    TvlSrcPad *p = g_object_new(tvl_src_pad_get_type(), "name",
-                                kind == SVC_VIDEO ? "svc_0" : "audio_0", "direction", GST_PAD_SRC,
-                                "template", t, NULL);
+    TvlSrcPad *p =
+        g_object_new(tvl_src_pad_get_type(), "name", kind == SVC_VIDEO ? "svc_0" : "audio_0",
+                     "direction", GST_PAD_SRC, "template", t, NULL);
     GstPad *pad = GST_PAD(p);
     gst_object_unref(t);
     gst_pad_set_activatemode_function(pad, pad_activate);
@@ -333,8 +334,7 @@ static void add_pads(TvlSrc *s, GstCaps *const caps[2])
         stream[kind] = make_stream(s, GST_PAD(pad[kind]), kind, caps[kind]);
         gst_stream_collection_add_stream(all, gst_object_ref(stream[kind]));
     }
-    gst_element_post_message(GST_ELEMENT(s),
-                             gst_message_new_stream_collection(GST_OBJECT(s), all));
+    gst_element_post_message(GST_ELEMENT(s), gst_message_new_stream_collection(GST_OBJECT(s), all));
     for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
         if (!pad[kind])
             continue;
@@ -572,8 +572,7 @@ static GstStateChangeReturn change_state(GstElement *e, GstStateChange change)
         source_play(s->link, FALSE);
     if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
         stop(s);
-    GstStateChangeReturn result =
-        GST_ELEMENT_CLASS(tvl_src_parent_class)->change_state(e, change);
+    GstStateChangeReturn result = GST_ELEMENT_CLASS(tvl_src_parent_class)->change_state(e, change);
     if (result == GST_STATE_CHANGE_FAILURE) {
         if (change == GST_STATE_CHANGE_READY_TO_PAUSED)
             stop(s);
@@ -581,8 +580,7 @@ static GstStateChangeReturn change_state(GstElement *e, GstStateChange change)
     }
     if (change == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
         source_play(s->link, TRUE);
-    if (change == GST_STATE_CHANGE_READY_TO_PAUSED ||
-        change == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    if (change == GST_STATE_CHANGE_READY_TO_PAUSED || change == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
         return GST_STATE_CHANGE_NO_PREROLL;
     return result;
 }
@@ -736,9 +734,8 @@ static void install_properties(GObjectClass *object)
                             "Ask for no more layers than these, as in L2T1 (unset: all)", NULL,
                             flags | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(object, PROP_AUDIO,
-                                    g_param_spec_boolean("audio", "Audio",
-                                                         "Ask for the sound, too", TRUE,
-                                                         flags | GST_PARAM_MUTABLE_READY));
+                                    g_param_spec_boolean("audio", "Audio", "Ask for the sound, too",
+                                                         TRUE, flags | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(
         object, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",

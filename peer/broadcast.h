@@ -41,7 +41,7 @@ struct broadcast_times {                        /* us, as `now` of broadcast_eve
 };
 
 struct broadcast_config {
-    const struct uri *uri; /* borrowed for its life */
+    const struct uri *uri;      /* borrowed for its life */
     const char *implementation; /* sent in SETUP; borrowed for broadcast_new */
     struct subscription_wish wish;
     struct moq_bytes token; /* to show, copied; no bytes: none */

@@ -100,7 +100,7 @@ static void answer(struct publisher_caller *c, struct sending *s)
     }
     const bool catalog = is_catalog(p, s->track);
     const struct moq_location in_catalog = { p->catalog_group, 0 };
-    const struct moq_location *largest = catalog                   ? &in_catalog
+    const struct moq_location *largest = catalog                    ? &in_catalog
                                          : p->has_largest[s->track] ? &p->largest[s->track]
                                                                     : NULL;
     if (moq_accept(sending, largest, MOQ_DYNAMIC_GROUPS) < 0)

@@ -15,27 +15,29 @@
 #include <moq/moq.h>
 #include <tvl/tvl.h>
 
-#define PUBLISHER_OPAQUE_MAX 8          /* tracks of whatever else */
-#define PUBLISHER_BACKLOG_MAX (8u << 20) /* bytes queued on a connection; then objects are left out */
-#define PUBLISHER_BASE_LIVES 3 /* how many latencies an object of the base layer may take, or sound;
-                                  others one */
+#define PUBLISHER_OPAQUE_MAX 8 /* tracks of whatever else */
+#define PUBLISHER_BACKLOG_MAX \
+    (8u << 20) /* bytes queued on a connection; then objects are left out */
+#define PUBLISHER_BASE_LIVES                                                \
+    3 /* how many latencies an object of the base layer may take, or sound; \
+         others one */
 
 struct publisher_opaque {
     char name[MSF_NAME_MAX], codec[32]; /* codec: what the owner calls its kind */
 };
 
 struct publisher_config {
-    const char *ns;          /* "a/b"; copied */
-    uint64_t first_group;    /* above those of any earlier run */
-    uint32_t latency_ms;     /* target, of the catalog; lifetimes are of it */
+    const char *ns;       /* "a/b"; copied */
+    uint64_t first_group; /* above those of any earlier run */
+    uint32_t latency_ms;  /* target, of the catalog; lifetimes are of it */
     /* Somebody waits for a key picture. May come often. */
     void (*on_key_wanted)(void *user);
     void *user;
 };
 
 struct publisher_stats {
-    uint64_t written; /* objects */
-    uint64_t bytes;   /* of their payload */
+    uint64_t written;  /* objects */
+    uint64_t bytes;    /* of their payload */
     uint64_t left_out; /* for want of room on a connection, or of a track */
 };
 
@@ -61,9 +63,9 @@ void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *b
 void publisher_end(struct publisher *p);
 const struct publisher_stats *publisher_stats(const struct publisher *p);
 
-struct publisher_end { /* of a connection */
-    bool server;                /* they called us */
-    const char *authority;      /* else: "host:port", and the URI's path */
+struct publisher_end {     /* of a connection */
+    bool server;           /* they called us */
+    const char *authority; /* else: "host:port", and the URI's path */
     const char *path;
     const char *implementation;
     struct moq_bytes token; /* else: to show; may be empty */

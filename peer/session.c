@@ -1,7 +1,7 @@
 /*
- * session.c - a program's connection to a broadcast: paths, tries to connect, and what to do when it breaks. A
- * try is a handshake on one path after another; the first connection that comes up is the
- * session's, and the other paths join it. What goes over it is broadcast.c's.
+ * session.c - a program's connection to a broadcast: paths, tries to connect, and what to do when
+ * it breaks. A try is a handshake on one path after another; the first connection that comes up is
+ * the session's, and the other paths join it. What goes over it is broadcast.c's.
  *
  *     connecting --CONNECTED--> joining --unit--> playing --silence--> silent: a try beside it
  *         ^  \                     |               |  ^                    |
@@ -87,8 +87,8 @@ static int try_next(struct session *s)
         struct tvl_ev_path path = session_driver_path(s, &w->spec);
         char why[200] = "";
         w->tried = true;
-        int result = tvl_ev_connect(s->driver, server_of(s), s->cfg.to.uri.host, &path,
-                                    &w->attempt, why, sizeof why);
+        int result = tvl_ev_connect(s->driver, server_of(s), s->cfg.to.uri.host, &path, &w->attempt,
+                                    why, sizeof why);
         if (result == 0)
             return 0;
         w->attempt = NULL;
@@ -528,8 +528,7 @@ static void connection_closed(struct session *s, const struct tvl_event *ev)
         return;
     }
     if (turned_out(s, ev)) {
-        snprintf(line, sizeof line, "%.100s refuses us: %.100s (0x%llx)",
-                 s->cfg.to.uri.authority,
+        snprintf(line, sizeof line, "%.100s refuses us: %.100s (0x%llx)", s->cfg.to.uri.authority,
                  *ev->closed.reason ? ev->closed.reason : "no reason given",
                  (unsigned long long)ev->closed.code);
         fail(s, 1, line);

@@ -14,7 +14,7 @@
 #include <svc/svc.h>
 #include <tvl/ev.h>
 
-#define SESSION_PATHS_MAX 8   /* = TVL_PATHS_MAX */
+#define SESSION_PATHS_MAX 8      /* = TVL_PATHS_MAX */
 #define SESSION_NEXT_PATH_S 2.0  /* the handshake is tried on a further path after this long */
 #define SESSION_GIVE_UP_S 10.0   /* no answer on any path: this try has failed */
 #define SESSION_SILENCE_S 1.5    /* nothing comes on any path: a new connection is tried beside */
@@ -47,9 +47,9 @@ struct session_handler { /* all required but where it is said; `user` is the one
 /* Whom to reach, and as whom. Strings are borrowed for the life of the session; NULL: not given. */
 struct session_to {
     struct uri uri;
-    const char *token;      /* a file's name or the token itself, see credential.h */
-    const char *token_text; /* the token itself, never a file's name */
-    const char *ca_file;    /* NULL: the system's */
+    const char *token;                /* a file's name or the token itself, see credential.h */
+    const char *token_text;           /* the token itself, never a file's name */
+    const char *ca_file;              /* NULL: the system's */
     const char *cert_file, *key_file; /* of ours; both or none */
     const char *keylog_file, *qlog_dir;
     const char *cc, *sched;     /* NULL: the library's choice */

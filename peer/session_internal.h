@@ -53,7 +53,7 @@ struct session {
 
     struct svc_layer top; /* asked for */
     bool paused, ask_sender;
-    int64_t position;                                 /* media time that is shown, us */
+    int64_t position;                                    /* media time that is shown, us */
     struct session_path_wish use[2 * SESSION_PATHS_MAX]; /* by session_path_set; holds over
                                                          reconnections */
     size_t n_uses;

@@ -128,14 +128,13 @@ static int open_parts(struct watcher *w, char *why, size_t why_size)
                                           .process_began_us = w->began,
                                           .on_finished = on_finished,
                                           .user = w };
-    struct session_config session = {
-        .loop = w->loop,
-        .paths = w->args.paths,
-        .n_paths = w->args.n_paths,
-        .handler = &handler,
-        .user = w,
-        .wish = { .max_spatial = -1, .max_temporal = -1, .audio = true }
-    };
+    struct session_config session = { .loop = w->loop,
+                                      .paths = w->args.paths,
+                                      .n_paths = w->args.n_paths,
+                                      .handler = &handler,
+                                      .user = w,
+                                      .wish = {
+                                          .max_spatial = -1, .max_temporal = -1, .audio = true } };
 
     if (uri_parse(&w->args.uri, "moqt://localhost/live", why, why_size) != 0 ||
         player_new(&w->player, &player, why, why_size) != 0)

@@ -1,0 +1,308 @@
+/* test_network.c - tvlsrc and tvlsink: properties, addresses, states without a server, and each
+ * other through real sockets. */
+#include "elements.h"
+#include "layer_caps.h"
+#include "test_pki.h"
+
+#include <gst/check/gstharness.h>
+#include <gst/gst.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define CLOSED "moqt://127.0.0.1:1/live" /* nobody listens on port 1 */
+#define PATIENCE (20 * GST_SECOND)
+#define SOON (G_TIME_SPAN_SECOND) /* a state change that waits for no server */
+
+static const char *const names[] = { "tvlsrc", "tvlsink" };
+
+static GstElement *make(const char *name)
+{
+    GstElement *e = gst_element_factory_make(name, NULL);
+    assert_non_null(e);
+    return gst_object_ref_sink(e);
+}
+
+/* The text of the first error on the element's bus within `patience`; "": none. */
+static gchar *error_of(GstElement *e, GstClockTime patience)
+{
+    GstBus *bus = gst_element_get_bus(e);
+    GstMessage *m = gst_bus_timed_pop_filtered(bus, patience, GST_MESSAGE_ERROR);
+    GError *why = NULL;
+    gchar *text = g_strdup("");
+    gst_object_unref(bus);
+    if (!m)
+        return text;
+    gst_message_parse_error(m, &why, NULL);
+    g_free(text);
+    text = g_strdup(why->message);
+    g_error_free(why);
+    gst_message_unref(m);
+    return text;
+}
+
+/* ---- properties and addresses ---- */
+
+static void properties_come_back(void **state)
+{
+    static const char *const texts[] = {
+        "uri",        "paths",  "scheduler",       "congestion-control",
+        "auth-token", "tls-ca", "tls-certificate", "tls-key",
+        "qlog-dir"
+    };
+    (void)state;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        GstElement *e = make(names[i]);
+        gdouble reconnect;
+        guint latency;
+        for (gsize k = 0; k < G_N_ELEMENTS(texts); k++) {
+            gchar *back;
+            g_object_set(e, texts[k], texts[k], NULL);
+            g_object_get(e, texts[k], &back, NULL);
+            assert_string_equal(texts[k], back);
+            g_free(back);
+        }
+        g_object_set(e, "reconnect", 2.5, "latency", 123u, NULL);
+        g_object_get(e, "reconnect", &reconnect, "latency", &latency, NULL);
+        assert_true(reconnect == 2.5);
+        assert_int_equal(123, latency);
+        gst_object_unref(e);
+    }
+}
+
+static void addresses_are_checked(void **state)
+{
+    (void)state;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        GstElement *e = make(names[i]);
+        GError *why = NULL;
+        assert_true(gst_uri_handler_set_uri(GST_URI_HANDLER(e), "moqt://host:99/a/b", &why));
+        gchar *uri = gst_uri_handler_get_uri(GST_URI_HANDLER(e));
+        assert_string_equal("moqt://host:99/a/b", uri);
+        g_free(uri);
+        assert_false(gst_uri_handler_set_uri(GST_URI_HANDLER(e), "moqt://host", &why));
+        assert_true(g_error_matches(why, GST_URI_ERROR, GST_URI_ERROR_BAD_URI));
+        g_clear_error(&why);
+        uri = gst_uri_handler_get_uri(GST_URI_HANDLER(e));
+        assert_string_equal("moqt://host:99/a/b", uri); /* as it was */
+        g_free(uri);
+        gst_object_unref(e);
+    }
+    GstElement *e = gst_element_make_from_uri(GST_URI_SRC, "moqt://host/live", NULL, NULL);
+    assert_non_null(e);
+    assert_string_equal("tvlsrc", GST_OBJECT_NAME(gst_element_get_factory(e)));
+    gst_object_unref(gst_object_ref_sink(e));
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    static const struct {
+        const char *element, *property, *value, *said;
+    } rows[] = {
+        { "tvlsrc", "uri", NULL, "no uri" },
+        { "tvlsrc", "uri", "moqt://", "host" },
+        { "tvlsrc", "paths", "to=nowhere", "path" },
+        { "tvlsrc", "layers", "all", "L2T2" },
+        { "tvlsrc", "tls-key", "k.pem", "go together" },
+        { "tvlsink", "uri", "http://host/live", "moqt://" },
+    };
+    (void)state;
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GstElement *pipeline = gst_pipeline_new(NULL), *e = make(rows[i].element);
+        g_object_set(e, "uri", CLOSED, NULL);
+        g_object_set(e, rows[i].property, rows[i].value, NULL);
+        gst_bin_add(GST_BIN(pipeline), e);
+        assert_int_equal(GST_STATE_CHANGE_FAILURE,
+                         gst_element_set_state(pipeline, GST_STATE_PAUSED));
+        gchar *said = error_of(pipeline, 0);
+        if (!strstr(said, rows[i].said))
+            fail_msg("%s=%s: \"%s\"", rows[i].property, rows[i].value, said);
+        g_free(said);
+        gst_element_set_state(pipeline, GST_STATE_NULL);
+        gst_object_unref(e);
+        gst_object_unref(pipeline);
+    }
+}
+
+/* ---- nobody there ---- */
+
+static void no_state_change_waits_for_a_server(void **state)
+{
+    (void)state;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        GstElement *pipeline = gst_pipeline_new(NULL), *e = make(names[i]);
+        g_object_set(e, "uri", i ? CLOSED : "moqt://no-such-host.invalid/live", NULL);
+        gst_bin_add(GST_BIN(pipeline), e);
+        for (int round = 0; round < 3; round++) {
+            gint64 began = g_get_monotonic_time();
+            assert_int_not_equal(GST_STATE_CHANGE_FAILURE,
+                                 gst_element_set_state(pipeline, GST_STATE_PLAYING));
+            assert_true(g_get_monotonic_time() - began < SOON);
+            began = g_get_monotonic_time();
+            gst_element_set_state(pipeline, GST_STATE_NULL);
+            assert_true(g_get_monotonic_time() - began < SOON);
+        }
+        gchar *said = error_of(pipeline, 0);
+        assert_string_equal("", said);
+        g_free(said);
+        gst_object_unref(e);
+        gst_object_unref(pipeline);
+    }
+}
+
+static void who_gives_up_says_so(void **state)
+{
+    (void)state;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        GstElement *pipeline = gst_pipeline_new(NULL), *e = make(names[i]);
+        g_object_set(e, "uri", CLOSED, "reconnect", 0.4, "paths", "127.0.0.1", NULL);
+        gst_bin_add(GST_BIN(pipeline), e);
+        gst_element_set_state(pipeline, GST_STATE_PLAYING);
+        gchar *said = error_of(pipeline, PATIENCE);
+        if (!strstr(said, "127.0.0.1"))
+            fail_msg("%s: \"%s\"", names[i], said);
+        g_free(said);
+        gst_element_set_state(pipeline, GST_STATE_NULL);
+        gst_object_unref(e);
+        gst_object_unref(pipeline);
+    }
+}
+
+/* A harness wants no preroll. */
+static void on_track(GstBin *bin, GstElement *track, gpointer data)
+{
+    (void)bin;
+    (void)data;
+    g_object_set(track, "async", FALSE, NULL);
+}
+
+/* Ten times what the queue holds, and no server that takes it. */
+static void a_sink_without_a_server_takes_all(void **state)
+{
+    GstElement *e = make("tvlsink");
+    (void)state;
+    g_object_set(e, "uri", CLOSED, "sync", FALSE, "paths", "127.0.0.1", NULL);
+    g_signal_connect(e, "element-added", G_CALLBACK(on_track), NULL);
+    GstHarness *h = gst_harness_new_with_element(e, "data_0", NULL);
+    gst_harness_set_src_caps_str(h, "application/x-test");
+    const gint64 began = g_get_monotonic_time();
+    for (guint n = 0; n < 80; n++) {
+        GstBuffer *b = gst_buffer_new_allocate(NULL, 1 << 20, NULL);
+        GST_BUFFER_PTS(b) = n * 10 * GST_MSECOND;
+        assert_int_equal(GST_FLOW_OK, gst_harness_push(h, b));
+    }
+    assert_true(g_get_monotonic_time() - began < 10 * SOON);
+    assert_true(gst_harness_push_event(h, gst_event_new_flush_start()));
+    assert_true(gst_harness_push_event(h, gst_event_new_flush_stop(TRUE)));
+    gst_harness_teardown(h);
+    gst_object_unref(e);
+}
+
+/* ---- each other ---- */
+
+struct count {
+    gint pictures, sounds;
+};
+
+static void on_handoff(GstElement *sink, GstBuffer *b, GstPad *pad, gpointer data)
+{
+    (void)sink;
+    (void)b;
+    (void)pad;
+    g_atomic_int_inc((gint *)data);
+}
+
+static GstElement *receiver(const struct test_pki *pki, guint port, struct count *count)
+{
+    GError *why = NULL;
+    gchar *line = g_strdup_printf(
+        "tvlsrc name=s uri=moqt://127.0.0.1:%u/live paths=127.0.0.1 tls-ca=%s latency=300 "
+        "s. ! video/x-svc ! svcav1dec ! fakesink name=v sync=true signal-handoffs=true",
+        port, pki->ca);
+    GstElement *p = gst_parse_launch(line, &why);
+    assert_null(why);
+    GstElement *v = gst_bin_get_by_name(GST_BIN(p), "v");
+    g_signal_connect(v, "handoff", G_CALLBACK(on_handoff), &count->pictures);
+    gst_object_unref(v);
+    g_free(line);
+    return p;
+}
+
+static GstElement *sender(const struct test_pki *pki, guint port)
+{
+    GError *why = NULL;
+    gchar *line = g_strdup_printf(
+        "videotestsrc is-live=true ! video/x-raw,width=128,height=64,framerate=30/1 ! "
+        "svcav1enc speed=10 layers=L2T2 threads=1 ! tvlsink name=t mode=listener latency=300 "
+        "uri=moqt://127.0.0.1:%u/live tls-certificate=%s tls-key=%s",
+        port, pki->server, pki->server_key);
+    GstElement *p = gst_parse_launch(line, &why);
+    assert_null(why);
+    g_free(line);
+    return p;
+}
+
+static gboolean wait_for(const gint *value, gint least)
+{
+    const gint64 until = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
+    while (g_atomic_int_get(value) < least && g_get_monotonic_time() < until)
+        g_usleep(10000);
+    return g_atomic_int_get(value) >= least;
+}
+
+/* The viewer is there first; pictures come; the sender's EOS is the viewer's. */
+static void sink_to_source(void **state)
+{
+    const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
+    struct test_pki pki;
+    struct count count = { 0 };
+    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    (void)state;
+    assert_int_equal(0, test_pki_init(&pki, &cfg));
+    GstElement *from = sender(&pki, port), *to = receiver(&pki, port, &count);
+    assert_int_equal(GST_STATE_CHANGE_NO_PREROLL, gst_element_set_state(to, GST_STATE_PAUSED));
+    gst_element_set_state(to, GST_STATE_PLAYING); /* the server is away */
+    gst_element_set_state(from, GST_STATE_PLAYING);
+    assert_true(wait_for(&count.pictures, 30));
+    gst_element_send_event(from, gst_event_new_eos());
+    GstBus *bus = gst_element_get_bus(to);
+    GstMessage *m = gst_bus_timed_pop_filtered(bus, PATIENCE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    assert_non_null(m);
+    assert_string_equal("eos", GST_MESSAGE_TYPE_NAME(m));
+    gst_message_unref(m);
+    gst_object_unref(bus);
+    gst_element_set_state(to, GST_STATE_NULL);
+    gst_element_set_state(from, GST_STATE_NULL);
+    gst_object_unref(to);
+    gst_object_unref(from);
+    test_pki_fini(&pki);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    gst_init(NULL, NULL);
+    GST_ELEMENT_REGISTER(svcav1enc, NULL);
+    GST_ELEMENT_REGISTER(svcav1dec, NULL);
+    GST_ELEMENT_REGISTER(tvlsink, NULL);
+    GST_ELEMENT_REGISTER(tvlsrc, NULL);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(properties_come_back),
+        cmocka_unit_test(addresses_are_checked),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(no_state_change_waits_for_a_server),
+        cmocka_unit_test(who_gives_up_says_so),
+        cmocka_unit_test(a_sink_without_a_server_takes_all),
+        cmocka_unit_test(sink_to_source),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
