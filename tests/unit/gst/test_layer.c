@@ -149,5 +149,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(foreign_caps_are_refused),
         cmocka_unit_test(refresh_round_trip),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    gst_deinit(); /* where GST_TRACERS=leaks tells what is left */
+    return failed;
 }

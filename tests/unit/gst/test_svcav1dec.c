@@ -351,5 +351,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(after_a_flush_a_key_is_awaited),
         cmocka_unit_test(late_pictures_are_left_out),
     };
-    return cmocka_run_group_tests(tests, make_units, drop_units);
+    const int failed = cmocka_run_group_tests(tests, make_units, drop_units);
+    gst_deinit(); /* where GST_TRACERS=leaks tells what is left */
+    return failed;
 }

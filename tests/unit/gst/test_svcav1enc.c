@@ -296,6 +296,12 @@ static void layers_are_left_out_and_come_back(void **state)
     b = gst_harness_pull(h);
     assert_int_equal(4 * FRAME_TIME, GST_BUFFER_PTS(b));
     gst_buffer_unref(b);
+    GstStructure *stats;
+    guint64 pictures;
+    gst_harness_get(h, "svcav1enc", "stats", &stats, NULL);
+    assert_true(gst_structure_get_uint64(stats, "pictures", &pictures));
+    assert_int_equal(4, pictures); /* those that were coded */
+    gst_structure_free(stats);
     gst_harness_teardown(h);
 }
 
@@ -467,5 +473,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_cannot_be_is_said),
         cmocka_unit_test(the_rate_changes_while_it_runs),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    gst_deinit(); /* where GST_TRACERS=leaks tells what is left */
+    return failed;
 }
