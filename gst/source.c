@@ -36,6 +36,7 @@ struct source {
     guint best, best_seen, best_for; /* spatial layer told; that of the last pictures; how many */
     struct layer_count count[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX], sound_count;
     guint64 interruptions;
+    gint64 key_asked_at; /* 0: never */
 };
 
 static void drop_buffer(void *item)
@@ -510,4 +511,21 @@ static void ask(void *user, void *data)
 void source_ask(struct tvl_link *l, struct svc_layer top)
 {
     tvl_link_post(l, ask, g_memdup2(&top, sizeof top), g_free);
+}
+
+static void ask_key(void *user, void *data)
+{
+    struct source *s = user;
+    const gint64 now = g_get_monotonic_time();
+    (void)data;
+    if (!s->session || s->over ||
+        (s->key_asked_at && now - s->key_asked_at < SOURCE_KEY_WAIT_MS * 1000))
+        return;
+    s->key_asked_at = now;
+    session_ask_key(s->session);
+}
+
+void source_ask_key(struct tvl_link *l)
+{
+    tvl_link_post(l, ask_key, NULL, NULL);
 }

@@ -19,8 +19,9 @@
 G_BEGIN_DECLS
 
 #define SOURCE_SETTLE_MS 150
-#define SOURCE_MARGIN_MS 30         /* left for decoding, at most a quarter of the latency */
-#define SOURCE_JUMP_US 10000000     /* of media time against the clock: another beginning */
+#define SOURCE_MARGIN_MS 30     /* left for decoding, at most a quarter of the latency */
+#define SOURCE_JUMP_US 10000000 /* of media time against the clock: another beginning */
+#define SOURCE_KEY_WAIT_MS 1000
 #define SOURCE_LATENCY_DEFAULT 200u /* ms, until the catalog says, or where it does not */
 
 struct source_handler { /* called on the link's thread; all required */
@@ -53,6 +54,8 @@ struct source_config {
 struct tvl_link *source_start(struct source_config *cfg);
 /* Any thread: playing begins or ends; ask for no more than `top`. */
 void source_play(struct tvl_link *l, gboolean play);
+/* A key picture is wanted; asked for no more often than each SOURCE_KEY_WAIT_MS. */
+void source_ask_key(struct tvl_link *l);
 void source_ask(struct tvl_link *l, struct svc_layer top);
 
 G_END_DECLS

@@ -9,10 +9,12 @@
  */
 #include "elements.h"
 #include "layer_caps.h"
+#include "layer_event.h"
 #include "layer_meta.h"
 #include "net_log.h"
 #include "source.h"
 
+#include <gst/video/video.h>
 #include <string.h>
 
 #define GST_CAT_DEFAULT tvl_debug_category()
@@ -221,9 +223,31 @@ static gboolean pad_query(GstPad *pad, GstObject *parent, GstQuery *query)
     }
 }
 
+/* Of layers that are lost the server knows by itself; without the base nothing is left. */
+static gboolean wants_key(GstEvent *event)
+{
+    guint spatial;
+    return gst_video_event_is_force_key_unit(event) ||
+           (tvl_layer_refresh_event_parse(event, &spatial, NULL) && spatial == 0);
+}
+
+static void ask_for_key(TvlSrc *s, GstEvent *event)
+{
+    if (!wants_key(event))
+        return;
+    GST_OBJECT_LOCK(s);
+    if (s->link)
+        source_ask_key(s->link);
+    GST_OBJECT_UNLOCK(s);
+}
+
 static gboolean pad_event(GstPad *pad, GstObject *parent, GstEvent *event)
 {
     switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_CUSTOM_UPSTREAM:
+        ask_for_key((TvlSrc *)parent, event);
+        gst_event_unref(event);
+        return TRUE;
     case GST_EVENT_SEEK: /* live */
     case GST_EVENT_QOS:
         gst_event_unref(event);

@@ -702,6 +702,21 @@ void broadcast_ask(struct broadcast *b, struct svc_layer top)
     forward_wanted(b);
 }
 
+void broadcast_ask_key(struct broadcast *b)
+{
+    for (size_t i = 0; i < b->n_tracks; i++) {
+        const struct track *t = &b->track[i];
+        struct moq_subscribe_options o = t->options;
+        if (!is_base(t) || !t->sub || !o.forward ||
+            !moq_has_dynamic_groups(moq_subscription_properties(t->sub)))
+            continue;
+        o.has_new_group = true;
+        o.new_group = 0;
+        if (moq_subscription_update(t->sub, &o) != 0)
+            log_text(LOG_LEVEL_INFO, "no new group can be asked for");
+    }
+}
+
 void broadcast_pause(struct broadcast *b, bool paused)
 {
     b->cfg.paused = paused;

@@ -68,6 +68,10 @@ void broadcast_ask(struct broadcast *b, struct svc_layer top);
 /* Nothing at all is sent, or again what was asked for, from the next key picture on. */
 void broadcast_pause(struct broadcast *b, bool paused);
 
+/* A new group, so a key picture, is asked for (NEW_GROUP_REQUEST), where the publisher hears that.
+ */
+void broadcast_ask_key(struct broadcast *b);
+
 /* The sender is to say how it serves us, about each second, or not to. */
 void broadcast_ask_sender(struct broadcast *b, bool ask);
 

@@ -771,6 +771,13 @@ void session_ask(struct session *s, struct svc_layer top)
         broadcast_ask(s->broadcast, top);
 }
 
+void session_ask_key(struct session *s)
+{
+    if (s->broadcast && !s->paused)
+        broadcast_ask_key(s->broadcast);
+    tvl_ev_kick(s->driver);
+}
+
 void session_ask_sender(struct session *s, bool ask)
 {
     if (s->ask_sender == ask)

@@ -124,6 +124,9 @@ void session_close(struct session *s);
  * asked for stays subscribed and is not sent. */
 void session_ask(struct session *s, struct svc_layer top);
 
+/* A key picture is wanted soon: the publisher is asked, if it hears that. */
+void session_ask_key(struct session *s);
+
 /* The sender is to say how it serves us, or not to, as at first: it costs about 15 kbit/s. Holds
  * over reconnections. */
 void session_ask_sender(struct session *s, bool ask);

@@ -6,6 +6,7 @@
 
 #include <gst/check/gstharness.h>
 #include <gst/gst.h>
+#include <gst/video/video.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -205,7 +206,7 @@ static void a_sink_without_a_server_takes_all(void **state)
 /* ---- each other ---- */
 
 struct count {
-    gint pictures, sounds;
+    gint pictures, keys;
 };
 
 static void on_handoff(GstElement *sink, GstBuffer *b, GstPad *pad, gpointer data)
@@ -216,18 +217,31 @@ static void on_handoff(GstElement *sink, GstBuffer *b, GstPad *pad, gpointer dat
     g_atomic_int_inc((gint *)data);
 }
 
+static GstPadProbeReturn on_unit(GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+    (void)pad;
+    if (!GST_BUFFER_FLAG_IS_SET(GST_PAD_PROBE_INFO_BUFFER(info), GST_BUFFER_FLAG_DELTA_UNIT))
+        g_atomic_int_inc((gint *)data);
+    return GST_PAD_PROBE_OK;
+}
+
 static GstElement *receiver(const struct test_pki *pki, guint port, struct count *count)
 {
     GError *why = NULL;
     gchar *line = g_strdup_printf(
         "tvlsrc name=s uri=moqt://127.0.0.1:%u/live paths=127.0.0.1 tls-ca=%s latency=300 "
-        "s. ! video/x-svc ! svcav1dec ! fakesink name=v sync=true signal-handoffs=true",
+        "s. ! video/x-svc ! svcav1dec name=d ! fakesink name=v sync=true signal-handoffs=true",
         port, pki->ca);
     GstElement *p = gst_parse_launch(line, &why);
     assert_null(why);
     GstElement *v = gst_bin_get_by_name(GST_BIN(p), "v");
     g_signal_connect(v, "handoff", G_CALLBACK(on_handoff), &count->pictures);
     gst_object_unref(v);
+    GstElement *d = gst_bin_get_by_name(GST_BIN(p), "d");
+    GstPad *pad = gst_element_get_static_pad(d, "sink");
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_unit, &count->keys, NULL);
+    gst_object_unref(pad);
+    gst_object_unref(d);
     g_free(line);
     return p;
 }
@@ -237,7 +251,8 @@ static GstElement *sender(const struct test_pki *pki, guint port)
     GError *why = NULL;
     gchar *line = g_strdup_printf(
         "videotestsrc is-live=true ! video/x-raw,width=128,height=64,framerate=30/1 ! "
-        "svcav1enc speed=10 layers=L2T2 threads=1 ! tvlsink name=t mode=listener latency=300 "
+        "svcav1enc speed=10 layers=L2T2 threads=1 keyframe-max-dist=0 ! tvlsink name=t "
+        "mode=listener latency=300 "
         "uri=moqt://127.0.0.1:%u/live tls-certificate=%s tls-key=%s",
         port, pki->server, pki->server_key);
     GstElement *p = gst_parse_launch(line, &why);
@@ -254,7 +269,8 @@ static gboolean wait_for(const gint *value, gint least)
     return g_atomic_int_get(value) >= least;
 }
 
-/* The viewer is there first; pictures come; the sender's EOS is the viewer's. */
+/* The viewer is there first; pictures come, a key picture when it is asked for, and
+ * the sender's EOS is the viewer's. */
 static void sink_to_source(void **state)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
@@ -268,6 +284,11 @@ static void sink_to_source(void **state)
     gst_element_set_state(to, GST_STATE_PLAYING); /* the server is away */
     gst_element_set_state(from, GST_STATE_PLAYING);
     assert_true(wait_for(&count.pictures, 30));
+    const gint keys = g_atomic_int_get(&count.keys);
+    assert_true(keys >= 1);
+    gst_element_send_event(
+        to, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+    assert_true(wait_for(&count.keys, keys + 1)); /* through both, from the encoder */
     gst_element_send_event(from, gst_event_new_eos());
     GstBus *bus = gst_element_get_bus(to);
     GstMessage *m = gst_bus_timed_pop_filtered(bus, PATIENCE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
