@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ROOMS = ["libtvl", "moq", "svc", "server", "client", "load", "gst", "vmm-shim", "media"]
+ROOMS = ["libtvl", "moq", "svc", "server", "peer", "client", "load", "gst", "vmm-shim", "media"]
 
 
 def c_files(rooms):

@@ -17,7 +17,7 @@
 #define SUBSCRIBER_SHIFT 54u
 #define PUBLISHER_SHIFT 46u
 #define PRIORITY_MASK UINT64_C(0xff)
-#define BASE_PRIORITY 2u /* server/tracks.c: PRIORITY_VIDEO, layers from there up */
+#define BASE_PRIORITY 2u /* peer/tracks.c: PRIORITY_VIDEO, layers from there up */
 #define LAST_PRIORITY UINT64_C(0xfe)
 
 void __real_feed_start(struct feed *f, uint64_t delay_us);
