@@ -105,6 +105,23 @@ def what_it_obeys(g):
     lib.check(g.ask(do="announce")[-1].get("ok") == {}, "announce")
 
 
+def held_and_gone_on(g):
+    g.number += 1
+    one = g.number
+    g.send(id=one, do="exec", argv=["sh", "-c", "sleep 0.2; echo late"], name="slow")
+    lib.check(g.ask(do="hold", name="slow")[-1].get("ok") == {}, "hold by name")
+    lib.check(g.run("sh", "-c", "sleep 0.6; echo other") == "other\n", "others go on meanwhile")
+    g.socket.settimeout(1)
+    g.send(id=one + 100, do="ping")
+    said = g.read()
+    lib.check(said["id"] == one + 100, "and the one that is held says nothing", said)
+    g.socket.settimeout(120)
+    g.send(id=one + 101, do="go-on", of=one)
+    said = [g.read() for _ in range(3)]
+    lib.check({"id": one, "out": "late\n"} in said and {"id": one, "exit": 0} in said,
+              "until it is let go on: nothing is lost, its end comes last", said)
+
+
 def across_a_reconnection(g):
     g.number += 1
     number = g.number
@@ -134,6 +151,7 @@ def main():
     try:
         what_is_inside(g)
         what_it_obeys(g)
+        held_and_gone_on(g)
         across_a_reconnection(g)
         g.ask(do="poweroff")
         lib.check(g.process.wait(20) == 0, "poweroff ends the machine")

@@ -28,6 +28,7 @@ struct stream {
 
 struct command {
     bool used, ended, detached;
+    bool held; /* its output is not wanted now */
     int status;
     int64_t id;
     pid_t pid;
@@ -188,8 +189,8 @@ static bool pass_on(struct commands *c, struct command *k, enum which w)
 
     if (s->fd < 0)
         return false;
-    if (!room && c->port->connected) {
-        watch(c, k, w, false); /* until commands_resume() */
+    if (k->held || (!room && c->port->connected)) {
+        watch(c, k, w, false); /* until commands_resume() or commands_hold() */
         return false;
     }
     memcpy(piece, s->tail, s->tail_len);
@@ -219,7 +220,7 @@ static void finish_if_done(struct commands *c, struct command *k)
         while (pass_on(c, k, w))
             ;
         if (k->stream[w].fd >= 0 && !k->stream[w].watched)
-            return; /* held up by a slow host */
+            return; /* held up */
     }
     finish(c, k);
 }
@@ -267,25 +268,56 @@ int commands_input(struct commands *c, const struct request *r, char *why, size_
     return 0;
 }
 
+static bool is_meant(const struct command *k, const struct request *r)
+{
+    return k->used && (r->name ? strcmp(k->name, r->name) == 0 : k->id == r->of);
+}
+
+static int nobody(const struct request *r, char *why, size_t why_size)
+{
+    if (r->name)
+        snprintf(why, why_size, "no command called %s runs", r->name);
+    else
+        snprintf(why, why_size, "no command with this id runs");
+    return -1;
+}
+
 int commands_kill(struct commands *c, const struct request *r, char *why, size_t why_size)
 {
     int found = 0;
 
     for (size_t i = 0; i < COMMANDS_MAX; i++) {
         const struct command *k = &c->command[i];
-        if (!k->used || k->ended || (r->name ? strcmp(k->name, r->name) != 0 : k->id != r->of))
+        if (!is_meant(k, r) || k->ended)
             continue;
         found++;
         if (kill(-k->pid, r->signal) < 0)
             kill(k->pid, r->signal);
     }
-    if (found)
-        return 0;
-    if (r->name)
-        snprintf(why, why_size, "no command called %s runs", r->name);
-    else
-        snprintf(why, why_size, "no command with this id runs");
-    return -1;
+    return found ? 0 : nobody(r, why, why_size);
+}
+
+static void go_on(struct commands *c, struct command *k)
+{
+    watch(c, k, OUT, true);
+    watch(c, k, ERR, true);
+    finish_if_done(c, k);
+}
+
+int commands_hold(struct commands *c, const struct request *r, bool on, char *why, size_t why_size)
+{
+    int found = 0;
+
+    for (size_t i = 0; i < COMMANDS_MAX; i++) {
+        struct command *k = &c->command[i];
+        if (!is_meant(k, r))
+            continue;
+        found++;
+        k->held = on;
+        if (!on)
+            go_on(c, k);
+    }
+    return found ? 0 : nobody(r, why, why_size);
 }
 
 void commands_work(struct commands *c, uint64_t data)
@@ -320,11 +352,8 @@ void commands_resume(struct commands *c)
 
     for (size_t i = 0; i < COMMANDS_MAX && room; i++) {
         struct command *k = &c->command[i];
-        if (!k->used)
-            continue;
-        watch(c, k, OUT, true);
-        watch(c, k, ERR, true);
-        finish_if_done(c, k);
+        if (k->used && !k->held)
+            go_on(c, k);
     }
 }
 

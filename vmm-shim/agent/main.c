@@ -144,6 +144,10 @@ static void obey(struct agent *a, const struct request *r)
     case REQUEST_KILL:
         result = commands_kill(a->commands, r, why, sizeof(why));
         break;
+    case REQUEST_HOLD:
+    case REQUEST_GO_ON:
+        result = commands_hold(a->commands, r, r->kind == REQUEST_HOLD, why, sizeof(why));
+        break;
     case REQUEST_PING:
         value = who(a);
         break;

@@ -113,16 +113,25 @@ static int read_exec(struct request *r, const struct report *w)
                : 0;
 }
 
-static int read_kill(struct request *r, const struct report *w)
+static int read_whom(struct request *r, const struct report *w)
 {
-    const json_t *of = json_object_get(r->json, "of"), *s = json_object_get(r->json, "signal");
-    const json_int_t signal = s ? json_integer_value(s) : SIGTERM;
+    const json_t *of = json_object_get(r->json, "of");
 
     if (read_name(r, w) < 0)
         return -1;
     r->of = json_is_integer(of) ? json_integer_value(of) : -1;
     if (!r->name && r->of < 0)
-        return bad(w, "kill: needs the name of a command, or the id of its exec as 'of'");
+        return bad(w, "it needs the name of a command, or the id of its exec as 'of'");
+    return 0;
+}
+
+static int read_kill(struct request *r, const struct report *w)
+{
+    const json_t *s = json_object_get(r->json, "signal");
+    const json_int_t signal = s ? json_integer_value(s) : SIGTERM;
+
+    if (read_whom(r, w) < 0)
+        return -1;
     if (signal < 0 || signal >= NSIG)
         return bad(w, "kill: there is no such signal");
     r->signal = (int)signal;
@@ -171,6 +180,8 @@ static const struct verb {
 } verbs[] = {
     { "exec", REQUEST_EXEC, read_exec },
     { "kill", REQUEST_KILL, read_kill },
+    { "hold", REQUEST_HOLD, read_whom },
+    { "go-on", REQUEST_GO_ON, read_whom },
     { "ping", REQUEST_PING, read_nothing },
     { "time", REQUEST_TIME, read_time },
     { "announce", REQUEST_ANNOUNCE, read_nothing },
@@ -185,7 +196,7 @@ static int read_do(struct request *r, const char *what, const struct report *w)
             r->kind = verbs[i].kind;
             return verbs[i].read(r, w);
         }
-    return bad(w, "do is exec, kill, ping, time, announce, poweroff or stats");
+    return bad(w, "do is exec, kill, hold, go-on, ping, time, announce, poweroff or stats");
 }
 
 int request_read(struct request *r, const char *line, size_t len, int64_t *id, char *why,

@@ -6,6 +6,7 @@
  * "budget_ns":.., "period_ns":..}
  *     {"id":7, "in":"text"} | {"id":7, "in64":".."} | {"id":7, "eof":true}      to that command
  *     {"id":8, "do":"kill", "name":"player" | "of":7, "signal":15}
+ *     {"id":8, "do":"hold" | "go-on", "name":"player" | "of":7}     its output waits in its pipes
  *     {"id":9, "do":"time", "ns":1700000000000000000}
  *     {"id":9, "do":"ping" | "announce" | "poweroff" | "stats"}
  *
@@ -29,6 +30,8 @@ enum request_kind {
     REQUEST_EXEC,
     REQUEST_INPUT,
     REQUEST_KILL,
+    REQUEST_HOLD,
+    REQUEST_GO_ON,
     REQUEST_PING,
     REQUEST_TIME,
     REQUEST_ANNOUNCE,
@@ -49,9 +52,9 @@ struct request {
     enum request_sched sched;
     int priority;
     uint64_t budget_ns, period_ns;
-    /* exec, kill */
+    /* exec, kill, hold, go-on */
     const char *name; /* NULL: none */
-    int64_t of;       /* kill: id of an exec, -1: by name */
+    int64_t of;       /* not exec: id of an exec, -1: by name */
     int signal;
     /* time */
     uint64_t ns;

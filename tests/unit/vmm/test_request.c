@@ -97,6 +97,7 @@ static void bad_ones(void **state)
           "31 bytes", 3 },
         { "{\"id\":3,\"do\":\"kill\"}", "needs the name", 3 },
         { "{\"id\":3,\"do\":\"kill\",\"name\":\"x\",\"signal\":1000}", "no such signal", 3 },
+        { "{\"id\":3,\"do\":\"hold\"}", "needs the name", 3 },
         { "{\"id\":3,\"do\":\"time\"}", "needs ns", 3 },
     };
     (void)state;
