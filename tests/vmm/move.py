@@ -88,9 +88,17 @@ def to_namespace(stage):
         lib.check(stage.migrate("postcopy", "--to", NAMESPACE), "into another namespace", stage.why)
         lib.check(os.stat(f"/proc/{stage.node('player')['pid']}/ns/net").st_ino ==
                   os.stat(f"/run/netns/{NAMESPACE}").st_ino, "it is there")
-        lib.check(stage.migrate("stop-and-copy"), "and on from there", stage.why)
+        lib.check(stage.migrate("stop-and-copy", "--to", "none"), "and on from there", stage.why)
     finally:
         subprocess.run(["ip", "netns", "del", NAMESPACE], check=True)
+
+
+def to_other_addresses(stage):
+    """The player's connection follows its NICs to other addresses."""
+    before = [a["address"] for a in stage.node("player")["addresses"]]
+    lib.check(stage.migrate("shared", "--new-addresses"), "with other addresses", stage.why)
+    after = [a["address"] for a in stage.node("player")["addresses"]]
+    lib.check(before == ["10.77.0.2", "10.77.1.2"] and after == ["10.77.0.102", "10.77.1.102"], f"they are {after}")
 
 
 def main():
@@ -105,6 +113,7 @@ def main():
         lib.check(client.returncode == 0, f"every byte came back: {out.strip()[:200]}", err)
         server.terminate()
         server.wait()
+        to_other_addresses(stage)
         lib.check(stage.node("player")["state"] == "running" and not stage.rows.said,
                   "the session was never lost", *stage.rows.said)
         print(f"{len(stage.rows.rows)} pictures shown")

@@ -164,6 +164,10 @@ static void obey(struct agent *a, const struct request *r)
         a->announcements = ANNOUNCE_TIMES;
         announce(a);
         break;
+    case REQUEST_ADDRESS:
+        if ((result = network_readdress(&a->network, r->mac, r->ip)) < 0)
+            snprintf(why, sizeof(why), "no other address: %s", strerror(errno));
+        break;
     case REQUEST_POWEROFF:
         ok(a, r->id, NULL);
         boot_end();

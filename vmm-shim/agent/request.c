@@ -1,6 +1,7 @@
 /* request.c - see request.h. */
 #include "agent/request.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,20 @@ static int read_time(struct request *r, const struct report *w)
     return r->ns ? 0 : bad(w, "time: needs ns since 1970");
 }
 
+static int read_address(struct request *r, const struct report *w)
+{
+    const char *mac = json_string_value(json_object_get(r->json, "mac"));
+    const char *address = json_string_value(json_object_get(r->json, "address"));
+    char end;
+
+    if (!mac || sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &r->mac[0], &r->mac[1],
+                       &r->mac[2], &r->mac[3], &r->mac[4], &r->mac[5], &end) != 6)
+        return bad(w, "address: needs the mac of a NIC");
+    if (!address || inet_pton(AF_INET, address, &r->ip) != 1)
+        return bad(w, "address: needs an IPv4 address");
+    return 0;
+}
+
 static int read_nothing(struct request *r, const struct report *w)
 {
     (void)r;
@@ -185,6 +200,7 @@ static const struct verb {
     { "ping", REQUEST_PING, read_nothing },
     { "time", REQUEST_TIME, read_time },
     { "announce", REQUEST_ANNOUNCE, read_nothing },
+    { "address", REQUEST_ADDRESS, read_address },
     { "poweroff", REQUEST_POWEROFF, read_nothing },
     { "stats", REQUEST_STATS, read_nothing },
 };
@@ -196,7 +212,8 @@ static int read_do(struct request *r, const char *what, const struct report *w)
             r->kind = verbs[i].kind;
             return verbs[i].read(r, w);
         }
-    return bad(w, "do is exec, kill, hold, go-on, ping, time, announce, poweroff or stats");
+    return bad(w,
+               "do is exec, kill, hold, go-on, ping, time, announce, address, poweroff or stats");
 }
 
 int request_read(struct request *r, const char *line, size_t len, int64_t *id, char *why,

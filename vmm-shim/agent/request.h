@@ -8,6 +8,7 @@
  *     {"id":8, "do":"kill", "name":"player" | "of":7, "signal":15}
  *     {"id":8, "do":"hold" | "go-on", "name":"player" | "of":7}     its output waits in its pipes
  *     {"id":9, "do":"time", "ns":1700000000000000000}
+ *     {"id":9, "do":"address", "mac":"52:54:00:00:02:81", "address":"10.77.0.102"}
  *     {"id":9, "do":"ping" | "announce" | "poweroff" | "stats"}
  *
  * Pure: bytes in, a struct out. The host is trusted to command, not to be free of errors: whatever
@@ -35,6 +36,7 @@ enum request_kind {
     REQUEST_PING,
     REQUEST_TIME,
     REQUEST_ANNOUNCE,
+    REQUEST_ADDRESS,
     REQUEST_POWEROFF,
     REQUEST_STATS,
 };
@@ -58,6 +60,9 @@ struct request {
     int signal;
     /* time */
     uint64_t ns;
+    /* address */
+    uint8_t mac[6];
+    uint32_t ip; /* network byte order */
     /* input */
     const uint8_t *in; /* NULL: none */
     size_t in_len;

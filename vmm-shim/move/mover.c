@@ -55,7 +55,9 @@ int vmm_mover_destination(struct vmm_keeper *k, const struct vmm_member *m, cons
 
     *out = *vmm_guest_config(m->guest);
     out->incoming = true;
-    if (*netns)
+    if (strcmp(netns, "none") == 0)
+        *out->netns = 0;
+    else if (*netns)
         snprintf(out->netns, sizeof out->netns, "%s", netns);
     fits = snprintf(out->folder, sizeof out->folder, "%s/node/%s/%u", slice, name, n) <
            (int)sizeof out->folder - (int)sizeof "/serial.log";
@@ -172,6 +174,28 @@ static void on_there_ended(void *user, struct vmm_guest *g, const char *why)
     vmm_move_lost(v->machine, vmm_guest_qmp(g), *why ? why : "QEMU there has ended");
 }
 
+/* Others, in the same networks, or those of before. */
+static void readdress(struct vmm_mover *v, struct vmm_guest *g)
+{
+    const struct vmm_topology *t = vmm_keeper_topology(v->keeper);
+    const struct vmm_guest_config *c = vmm_guest_config(g);
+
+    for (size_t i = 0; i < c->n_nics; i++) {
+        const uint8_t *a = c->nic[i].mac;
+        const int link = vmm_topology_link(t, c->nic[i].link);
+        char mac[18], address[16];
+
+        if (link < 0)
+            continue;
+        vmm_member_address(t, (size_t)link, v->member->index, !v->member->away, address);
+        snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4],
+                 a[5]);
+        vmm_agent_ask(vmm_guest_agent(g),
+                      json_pack("{s:s, s:s, s:s}", "do", "address", "mac", mac, "address", address),
+                      0, vmm_lines_ignore, NULL);
+    }
+}
+
 /* It was asleep for the time of the move, and others look for it where it was. */
 static void on_there_ready(void *user, struct vmm_guest *g, const struct vmm_agent_hello *h)
 {
@@ -180,6 +204,8 @@ static void on_there_ready(void *user, struct vmm_guest *g, const struct vmm_age
 
     (void)h;
     clock_gettime(CLOCK_REALTIME, &t);
+    if (v->plan.new_addresses)
+        readdress(v, g);
     vmm_agent_ask(vmm_guest_agent(g), json_pack("{s:s}", "do", "announce"), 0, vmm_lines_ignore,
                   NULL);
     vmm_agent_ask(
@@ -265,6 +291,7 @@ static void commit(void *user)
     struct vmm_mover *v = user;
     struct vmm_guest_config was = *vmm_guest_config(v->source);
 
+    v->member->away ^= v->plan.new_addresses;
     vmm_keeper_moved(v->keeper, v->member, v->destination);
     v->destination = NULL;
     remove_ports(v, &was);

@@ -2,7 +2,7 @@
  * requests.c - "migrate" to a keeper: what is asked for, judged, begun.
  *
  *     {"do":"migrate","node":NAME[,"mode":WORD][,"to":NAMESPACE][,"with":FILE][,"rate":BYTES_PER_S]
- *      [,"patience_ms":N]}
+ *      [,"patience_ms":N][,"new_addresses":bool]}
  *     -> {"err": step}*, {"ok":{"node","mode","total_ms","down_ms","copy_ms","bytes","pid"}}
  */
 #include "move/mover.h"
@@ -140,6 +140,7 @@ static int prepare(struct migration *g, json_t *args, struct vmm_mover_plan *p, 
     p->mode = g->mode;
     p->rate_bytes_per_s = (uint64_t)json_integer_value(json_object_get(args, "rate"));
     p->agent_s = json_number_value(json_object_get(args, "patience_ms")) / 1e3;
+    p->new_addresses = json_is_true(json_object_get(args, "new_addresses"));
     p->on_step = json_is_true(json_object_get(args, "steps")) ? on_step : NULL;
     return vmm_mover_begin(g->keeper, g->member, p, why, why_size);
 }

@@ -77,8 +77,14 @@ struct vmm_member {
     bool spoke;                      /* its command has printed something */
     uint64_t exec_id;                /* of the agent, while its command runs */
     struct vmm_suspended *suspended; /* move/: of a guest that is in a file; NULL: none is */
+    bool away;                       /* has the other of its two addresses on each link: move/ */
     bool moving;                     /* QEMU's end or a lost agent is expected: move/ sets it */
 };
+
+/* The address of node `node` on `link`, as text; `away`: the other one, that a move can give it
+ * (.101 and up). */
+void vmm_member_address(const struct vmm_topology *t, size_t link, size_t node, bool away,
+                        char out[16]);
 
 /* By name; NULL: there is none. */
 struct vmm_member *vmm_keeper_member(struct vmm_keeper *k, const char *name);

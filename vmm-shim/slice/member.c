@@ -168,6 +168,16 @@ static void on_command(void *user, enum vmm_answer kind, json_t *part, const cha
     }
 }
 
+void vmm_member_address(const struct vmm_topology *t, size_t link, size_t node, bool away,
+                        char out[16])
+{
+    const int port = vmm_topology_port(t, link, node);
+    const uint32_t a =
+        port < 0 ? 0 : vmm_topology_address(t, link, (size_t)port) + (away ? 100 : 0);
+
+    snprintf(out, 16, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+}
+
 void vmm_member_follow(struct vmm_member *m, uint64_t exec_id)
 {
     if (!exec_id || vmm_agent_expect(vmm_guest_agent(m->guest), exec_id, on_command, m) != 0)
