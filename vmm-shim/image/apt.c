@@ -50,6 +50,8 @@ static int apt_run(struct apt *a, const char *program, const char *const words[]
 static void host_apt(struct apt *a, const char *arch)
 {
     *a = (struct apt){ .arch = arch };
+    option(a, "Acquire::Retries", "1",
+           ""); /* with pauses between them: without a network, too many */
     if (geteuid() == 0)
         option(a, "APT::Sandbox::User", "root", ""); /* _apt cannot write into our folder */
 }
@@ -82,6 +84,7 @@ static int own_apt(struct apt *a, const char *cache, const char *arch, char *why
     option(a, "Dir::State::status", root, "/status");
     option(a, "Dir::Cache", root, "/cache");
     option(a, "Acquire::Languages", "none", "");
+    option(a, "APT::Update::Error-Mode", "any", ""); /* else it only warns, and ends well */
     option(a, "APT::Update::Post-Invoke", "", "");
     option(a, "APT::Update::Post-Invoke-Success", "", "");
     return 0;
