@@ -25,7 +25,7 @@
 
 struct vmm_cgroup {
     struct vmm_hierarchy h[VMM_CONTROLLERS];
-    char slice[VMM_NAME_MAX];
+    char slice[VMM_GROUP_NAME_MAX];
     struct {
         char name[VMM_NAME_MAX];
         uint32_t rt_ppm, weight;
@@ -123,6 +123,15 @@ static void open_rt(const struct vmm_cgroup *c)
     for (unsigned us = 940000; us >= 40000; us -= 100000)
         if (vmm_group_write(ours, "cpu.rt_runtime_us", "%u", us) == 0)
             return;
+}
+
+/* FNV-1a: any mark does that is short and seldom the same. */
+void vmm_cgroup_name(const char *slice, const char *root, char out[VMM_GROUP_NAME_MAX])
+{
+    uint32_t mark = 2166136261u;
+    for (const char *p = root; *p; p++)
+        mark = (mark ^ (unsigned char)*p) * 16777619u;
+    snprintf(out, VMM_GROUP_NAME_MAX, "%.15s.%08x", slice, (unsigned)mark);
 }
 
 int vmm_cgroup_open(struct vmm_cgroup **out, const char *slice, const struct vmm_cgroup_host *host,

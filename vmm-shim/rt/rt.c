@@ -175,6 +175,7 @@ static void take_wishes(struct vmm_rt *r, const struct vmm_topology *t)
 int vmm_rt_open(struct vmm_rt **out, const struct vmm_topology *t, const char *root, char *why,
                 size_t why_size)
 {
+    char group[VMM_GROUP_NAME_MAX];
     *out = NULL;
     struct vmm_rt *r = calloc(1, sizeof *r);
     if (!r) {
@@ -184,10 +185,11 @@ int vmm_rt_open(struct vmm_rt **out, const struct vmm_topology *t, const char *r
     r->t = t;
     snprintf(r->root, sizeof r->root, "%s", root);
     take_wishes(r, t);
-    vmm_cgroup_clear(t->name, NULL, r->note, sizeof r->note); /* of a keeper that was killed */
+    vmm_cgroup_name(t->name, root, group);
+    vmm_cgroup_clear(group, NULL, r->note, sizeof r->note); /* of a keeper that was killed */
     r->note[0] = 0;
     vmm_host_look(&r->host);
-    if (vmm_cgroup_open(&r->groups, t->name, NULL, r->note, sizeof r->note) < 0 &&
+    if (vmm_cgroup_open(&r->groups, group, NULL, r->note, sizeof r->note) < 0 &&
         asks_for_shares(r)) {
         snprintf(why, why_size, "%s", r->note);
         goto refused;
