@@ -228,6 +228,7 @@ static void finish_if_done(struct commands *c, struct command *k)
 static void feed(struct commands *c, struct command *k)
 {
     struct stream *s = &k->stream[IN];
+    size_t taken = 0;
 
     while (k->input_len > 0 && s->fd >= 0) {
         const ssize_t n = write(s->fd, k->input, k->input_len);
@@ -236,13 +237,17 @@ static void feed(struct commands *c, struct command *k)
         if (n < 0 && errno == EAGAIN)
             break;
         if (n < 0) { /* it does not read any more */
+            taken += k->input_len;
             k->input_len = 0;
             close_stream(c, k, IN);
-            return;
+            break;
         }
+        taken += (size_t)n;
         memmove(k->input, k->input + n, k->input_len - (size_t)n);
         k->input_len -= (size_t)n;
     }
+    if (taken)
+        answer(c, k->id, "taken", json_integer((json_int_t)taken));
     watch(c, k, IN, k->input_len > 0);
     if (k->input_len == 0 && k->input_ends)
         close_stream(c, k, IN);
@@ -252,7 +257,11 @@ int commands_input(struct commands *c, const struct request *r, char *why, size_
 {
     struct command *k = find_id(c, r->id);
 
-    if (!k || !k->input || k->stream[IN].fd < 0 || k->input_ends) {
+    if (k && k->input && !k->input_ends && k->stream[IN].fd < 0) { /* it has closed its input */
+        answer(c, k->id, "taken", json_integer((json_int_t)r->in_len));
+        return 0;
+    }
+    if (!k || !k->input || k->input_ends) {
         snprintf(why, why_size, "no command with this id takes input");
         return -1;
     }

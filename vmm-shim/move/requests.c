@@ -35,6 +35,7 @@ static void on_end(void *user, const struct vmm_move_result *r)
     struct migration *g = user;
     const char *name = g->member->node->name;
 
+    vmm_exec_resume(g->keeper, g->member);
     if (r->moved) {
         vmm_keeper_say(g->keeper, "%s: moved (%s): %.0f ms in all, %.0f ms down", name,
                        vmm_move_mode_name(g->mode), r->total_ms, r->down_ms);

@@ -52,6 +52,7 @@ static void release(struct loading *r)
     if (r->fd >= 0)
         close(r->fd);
     r->member->moving = false;
+    vmm_exec_resume(r->keeper, r->member);
     free(r);
 }
 

@@ -19,11 +19,9 @@
 #include <unistd.h>
 
 #define PATH_BYTES 1024
-#define ENDS_MS 5000      /* a keeper that has cleared all away only has to exit */
-#define INPUT_BYTES 16384 /* read of standard input at once */
-#define INPUT_WAITING_MAX                                                  \
-    (256 << 10) /* bytes that the keeper has not read, before we read more \
-                 */
+#define ENDS_MS 5000             /* a keeper that has cleared all away only has to exit */
+#define INPUT_BYTES 16384        /* read of standard input at once */
+#define WINDOW_BYTES (128 << 10) /* of input that the program has not read, before we read more */
 
 struct asking {
     struct ev_loop *loop;
@@ -35,6 +33,7 @@ struct asking {
     char *why;
     size_t why_size;
     ev_io input;
+    long ahead; /* bytes of input that were sent and not taken */
     ev_signal signal[3];
 };
 
@@ -54,11 +53,20 @@ static void print_part(const json_t *m, const char *key, FILE *to)
     free(bytes);
 }
 
+/* The program has read so much of its input. */
+static void taken(struct asking *a, json_int_t bytes)
+{
+    a->ahead -= (long)bytes;
+    if (a->more->input && a->ahead < WINDOW_BYTES)
+        ev_io_start(a->loop, &a->input);
+}
+
 static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *why)
 {
     struct asking *a = user;
     switch (kind) {
     case VMM_PART:
+        taken(a, json_integer_value(json_object_get(m, "taken")));
         if (!a->more->quiet) {
             print_part(m, "out", stdout);
             print_part(m, "err", stderr);
@@ -81,13 +89,6 @@ static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *w
     }
 }
 
-static void on_drained(void *user)
-{
-    struct asking *a = user;
-    if (a->more->input)
-        ev_io_start(a->loop, &a->input);
-}
-
 static void on_input(struct ev_loop *loop, ev_io *w, int events)
 {
     struct asking *a = w->data;
@@ -104,16 +105,9 @@ static void on_input(struct ev_loop *loop, ev_io *w, int events)
     vmm_lines_send(a->lines, m);
     if (n <= 0)
         a->more->input = false;
-    if (n <= 0 || vmm_lines_queued(a->lines) > INPUT_WAITING_MAX)
+    a->ahead += n > 0 ? n : 0;
+    if (n <= 0 || a->ahead >= WINDOW_BYTES)
         ev_io_stop(loop, w);
-}
-
-static void ignore_answer(void *user, enum vmm_answer kind, json_t *m, const char *why)
-{
-    (void)user;
-    (void)kind;
-    (void)m;
-    (void)why;
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
@@ -132,7 +126,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
     if (!m)
         return;
     if (json_object_get(m, "do")) {
-        vmm_lines_ask(a->lines, m, 0, ignore_answer, NULL);
+        vmm_lines_ask(a->lines, m, 0, vmm_lines_ignore, NULL);
     } else {
         json_object_set_new(m, "id", json_integer((json_int_t)a->id));
         vmm_lines_send(a->lines, m);
@@ -198,7 +192,7 @@ static int dial(const char *slice, char *why, size_t why_size)
     return vmm_lines_dial(path, why, why_size);
 }
 
-static const struct vmm_lines_handler handler = { .on_drained = on_drained };
+static const struct vmm_lines_handler handler = { 0 };
 
 json_t *vmm_ask_with(const char *slice, json_t *request, struct vmm_ask_more *more, char *why,
                      size_t why_size)

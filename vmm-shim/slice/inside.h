@@ -31,6 +31,7 @@ enum vmm_phase {
 
 struct vmm_client; /* a connection to the control socket */
 struct vmm_input;  /* who wants more of a request's lines */
+struct exec;       /* a program of `exec` in a guest */
 
 struct vmm_waiter { /* somebody who is told of progress and of the end */
     struct vmm_call *call;
@@ -63,6 +64,7 @@ struct vmm_keeper {
     bool all_begun; /* also those that wait for the others */
     ev_timer others_limit;
     unsigned exec_count;
+    struct exec *execs;
 };
 
 /* keeper.c */

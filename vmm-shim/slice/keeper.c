@@ -1,8 +1,8 @@
 /*
  * keeper.c - the life of a slice: NEW, STARTING, READY, RESULT, STOPPING, GONE; who waits for what.
  *
- *     "start" ─► network ─► members ─► all ready ─► commands ─► result ─► "down", SIGTERM, a
- * failure └─► all ended ─► cleared away
+ *     "start" ─► network ─► members ─► all ready ─► commands ─► result
+ *     "down", SIGTERM, a failure ─► all ended ─► cleared away
  */
 #include "slice/keeper.h"
 #include "rt/rt.h"
@@ -250,7 +250,8 @@ static void start(struct vmm_keeper *k)
     if (vmm_network_new(&k->network, k->loop, &config, why, sizeof why) < 0)
         vmm_keeper_stop(k, "%s", why);
     else
-        vmm_keeper_say(k, "network: %u links", (unsigned)k->topology->n_links);
+        vmm_keeper_say(k, "network: %u link%s", (unsigned)k->topology->n_links,
+                       k->topology->n_links == 1 ? "" : "s");
 }
 
 static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *args)

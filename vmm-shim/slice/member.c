@@ -288,14 +288,6 @@ static void on_running(void *user, struct vmm_guest *g)
         join_group(m); /* the second try, with TCG */
 }
 
-static void ignore_answer(void *user, enum vmm_answer kind, json_t *m, const char *why)
-{
-    (void)user;
-    (void)kind;
-    (void)m;
-    (void)why;
-}
-
 /* Guests have no clock of their own that is right: certificates and logs want one. */
 static void set_clock(struct vmm_member *m)
 {
@@ -304,7 +296,7 @@ static void set_clock(struct vmm_member *m)
     vmm_agent_ask(vmm_guest_agent(m->guest),
                   json_pack("{s:s, s:I}", "do", "time", "ns",
                             (json_int_t)now.tv_sec * 1000000000 + now.tv_nsec),
-                  5, ignore_answer, NULL);
+                  5, vmm_lines_ignore, NULL);
 }
 
 static void on_ready(void *user, struct vmm_guest *g, const struct vmm_agent_hello *h)
@@ -313,6 +305,7 @@ static void on_ready(void *user, struct vmm_guest *g, const struct vmm_agent_hel
     struct vmm_keeper *k = m->keeper;
     snprintf(m->kernel, sizeof m->kernel, "%s", h->kernel);
     set_clock(m);
+    vmm_exec_resume(k, m);
     if (m->state != VMM_MEMBER_STARTING || k->phase >= VMM_PHASE_STOPPING)
         return;
     vmm_keeper_say(k, "%s: %s answers after %.1f s (%s)", m->node->name, h->kernel,
@@ -352,6 +345,7 @@ void vmm_keeper_moved(struct vmm_keeper *k, struct vmm_member *m, struct vmm_gue
         vmm_keeper_say(k, "%s: %s", m->node->name, why);
     else
         apply_policy(m); /* says what it cannot do: better a guest without it than none */
+    vmm_exec_resume(k, m);
 }
 
 static void start_guest(struct vmm_member *m)
