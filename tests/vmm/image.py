@@ -21,7 +21,7 @@ nodes:
       - {from: /usr/bin/sleep, to: /bin/sleep}
       - {from: /usr/bin/date, to: /bin/date}
       - {from: /bin/dash, to: /bin/sh}
-      - {from: SOURCE, to: /opt/tree/sub/file}
+      - {from: SOURCE, to: /opt/tree}
   b: {system: cloud}
 links:
   first: {between: [b, a], rate: 10mbit}
@@ -67,7 +67,7 @@ def fetched_once():
 
 def what_is_inside(g):
     lib.check(g.hello["hello"] == 1 and g.hello["node"] == "a" and "cloud" in g.hello["kernel"], "hello", g.hello)
-    lib.check(g.run("cat", "/opt/tree/sub/file") == "contents\n", "a file, from the disk")
+    lib.check(g.run("cat", "/opt/tree/sub/file") == "contents\n", "a file of a folder, from the disk")
     hosts = g.run("cat", "/etc/hosts")
     lib.check("10.77.0.2 a\n" in hosts and "10.77.0.1 b\n" in hosts, "/etc/hosts", hosts)
     lib.check(g.run("cat", "/proc/sys/kernel/hostname") == "a\n", "host name")
@@ -145,9 +145,10 @@ def main():
     lib.need_program("qemu-system-x86_64")
     fetched_once()
     source = tempfile.mkdtemp(prefix="vmm", dir="/tmp")
-    with open(os.path.join(source, "file"), "w", encoding="ascii") as f:
+    os.mkdir(os.path.join(source, "sub"))
+    with open(os.path.join(source, "sub", "file"), "w", encoding="ascii") as f:
         f.write("contents\n")
-    g = guest.Guest("cloud", TOPOLOGY.replace("SOURCE", source + "/file"), "a", MACS)
+    g = guest.Guest("cloud", TOPOLOGY.replace("SOURCE", source), "a", MACS)
     try:
         what_is_inside(g)
         what_it_obeys(g)

@@ -89,7 +89,8 @@ static const struct vmm_key file[] = {
     { "from", VMM_OWN, .set = vmm_set_from, .takes = "a file's name, program:NAME or media:NAME",
       .doc =
           "On the host, relative to the topology file; program:NAME and media:NAME are a program "
-          "and a clip of this project. Required." },
+          "and a clip of this project. A guest takes a folder as well, with all that is in it. "
+          "Required." },
     { "to", VMM_OWN, .set = vmm_set_to, .takes = "an absolute path of a file, without .. in it",
       .unset = "/bin/NAME of program:NAME, /media/NAME of media:NAME, an absolute name as it is, "
                "else /NAME",
