@@ -181,6 +181,20 @@ def once():
     lib.check(not lib.left_behind("five"), "--once leaves nothing", *lib.left_behind("five"))
 
 
+def the_network_is_killed():
+    path = write("six.yaml", "name: six\nnodes: {p: {kind: process, run: [sh, -c, 'echo last words; sleep 600']}}\n")
+    lib.check(lib.run("up", "--detach", path).returncode == 0, "a slice of one process")
+    os.unlink(path)
+    lib.wait_for(lambda: "last words" in lib.run("logs", "--slice", "six", "p").stdout, "it speaks")
+    os.kill(next(p for p, line in lib.processes().items() if "six/net.control" in line), signal.SIGKILL)
+    lib.wait_for(lambda: "left behind" in lib.run("ps", "--json").stdout, "its network is killed: it ends")
+    lib.check("signal 9" in lib.run("ps").stdout, "and ps says why", lib.run("ps").stdout)
+    one_line(lib.run("exec", "--slice", "six", "p", "sh"), 3, "signal 9", "down six")
+    lib.check("last words" in lib.run("logs", "--slice", "six", "p").stdout, "what it said is still there")
+    lib.check(lib.run("down", "six").returncode == 0 and not lib.left_behind("six"), "down clears it",
+              *lib.left_behind("six"))
+
+
 def in_each_other():
     """Processes, which need no guest, and a slice inside a slice: the parent's link bounds the child's."""
     outer = "nodes: {p: {kind: process, run: [sleep, '600']}}\nlinks: {phy: {rate: 4mbit, delay: 15ms}}\n"
@@ -248,6 +262,7 @@ def main():
         side_by_side(lab)
         a_node_dies(lab)
     the_keeper_is_killed()
+    the_network_is_killed()
     interrupted()
     once()
     in_each_other()

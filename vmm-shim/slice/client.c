@@ -181,10 +181,11 @@ static int dial(const char *slice, char *why, size_t why_size)
         return -1;
     if (!vmm_place_alive(slice, NULL)) {
         struct stat s;
+        char ended[256];
+        vmm_place_ended(slice, ended, sizeof ended);
         if (vmm_place_slice(slice, path, sizeof path, why, why_size) == 0 && stat(path, &s) == 0)
-            snprintf(why, why_size,
-                     "slice %s does not run, its keeper was killed; vmm-shim down %s clears it",
-                     slice, slice);
+            snprintf(why, why_size, "slice %s does not run, %s; vmm-shim down %s clears it", slice,
+                     ended, slice);
         else
             snprintf(why, why_size, "no slice %s runs; vmm-shim ps lists those that do", slice);
         return -1;

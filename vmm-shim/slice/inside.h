@@ -47,6 +47,7 @@ struct vmm_keeper {
     int lock;
     enum vmm_phase phase;
     bool once;             /* taken down when the result is there */
+    bool keep_logs;        /* it ends by itself, and nobody has said "down" */
     char why[VMM_WHY_MAX]; /* of the end; "": asked for */
     struct vmm_door *door;
     struct vmm_client *client[VMM_CLIENTS_MAX];

@@ -166,6 +166,7 @@ void vmm_keeper_stop(struct vmm_keeper *k, const char *format, ...)
     va_start(args, format);
     vsnprintf(k->why, sizeof k->why, format, args);
     va_end(args);
+    k->keep_logs = k->why[0] && k->phase >= VMM_PHASE_READY && !k->once;
     vmm_keeper_say(k, k->why[0] ? "taken down: %s" : "taken down%s", k->why);
     vmm_keeper_enter(k, VMM_PHASE_STOPPING);
     ev_timer_stop(k->loop, &k->limit);
@@ -183,7 +184,8 @@ static void clear_away(struct vmm_keeper *k)
     k->network = NULL;
     vmm_rt_close(k->rt);
     k->rt = NULL;
-    if (vmm_place_clear(k->topology->name, why, sizeof why) < 0)
+    if ((!k->keep_logs || vmm_place_keep_logs(k->topology->name, k->why) < 0) &&
+        vmm_place_clear(k->topology->name, why, sizeof why) < 0)
         vmm_keeper_say(k, "%s", why);
     vmm_place_unlock(k->topology->name, k->lock);
     k->lock = -1;
@@ -269,6 +271,7 @@ static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *arg
 static void begin_down(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
 {
     (void)args;
+    k->keep_logs = false;
     vmm_keeper_wait(k, call, VMM_PHASE_GONE, true);
     vmm_keeper_stop(k, "%s", "");
 }

@@ -35,7 +35,7 @@ struct vmm_network {
     ev_child child;
     ev_timer kill, limit;
     unsigned unanswered;
-    bool is_ready, stopping, failed;
+    bool is_ready, stopping, failed, closed;
     char why[VMM_WHY_MAX];
 };
 
@@ -183,6 +183,7 @@ static void on_lines_closed(void *user, const char *why)
     struct vmm_network *n = user;
     char text[VMM_WHY_MAX];
     snprintf(text, sizeof text, "the network process has closed its socket: %s", why);
+    n->closed = true; /* as a rule since it ends: on_child() knows how */
     end_with(n, text);
 }
 
@@ -233,7 +234,7 @@ static void on_child(struct ev_loop *loop, ev_child *w, int events)
     ev_timer_stop(loop, &n->limit);
     ev_io_stop(loop, &n->ready);
     n->pid = 0;
-    if (!n->failed && !n->stopping)
+    if ((!n->failed || n->closed) && !n->stopping)
         snprintf(n->why, sizeof n->why,
                  "the network process ended by itself (%s %d); keeper.log "
                  "has what it said",
