@@ -49,6 +49,9 @@ struct vmm_image_kernel {
 
 int vmm_image_kernel(const char *system, struct vmm_image_kernel *out, char *why, size_t why_size);
 
+/* False: the next call for this system fetches a kernel, which takes its time; say so before. */
+bool vmm_image_is_cached(const char *system);
+
 /* The next call for this system fetches the newest kernel again; what guests run now stays. */
 int vmm_image_forget(const char *system, char *why, size_t why_size);
 

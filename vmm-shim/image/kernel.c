@@ -231,6 +231,16 @@ int vmm_image_kernel(const char *system, struct vmm_image_kernel *out, char *why
     return r ? kernel_get(r, out, folder, why, why_size) : -1;
 }
 
+bool vmm_image_is_cached(const char *system)
+{
+    char cache[VMM_PATH_MAX], folder[VMM_PATH_MAX], why[VMM_WHY_MAX];
+    struct vmm_image_kernel kernel;
+    const struct recipe *r = recipe_find(system, why, sizeof(why));
+
+    return !r || (r->program || (cache_folder(cache, why, sizeof(why)) == 0 &&
+                                 cached(cache, r, &kernel, folder) == 0));
+}
+
 int vmm_image_forget(const char *system, char *why, size_t why_size)
 {
     char cache[VMM_PATH_MAX], link[VMM_PATH_MAX];

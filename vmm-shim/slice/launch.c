@@ -236,6 +236,8 @@ static int make_image(struct preparation *p, size_t node)
         .initrd = initrd,
         .disk = disk,
     };
+    if (!vmm_image_is_cached(request.system))
+        say(p, "%s: its newest kernel is looked for, once", request.system);
     if (vmm_image_node(&request, &image, p->why, p->why_size) < 0 || give(p, image.initrd) < 0 ||
         give(p, image.disk) < 0)
         return -1;

@@ -151,7 +151,7 @@ def main():
         for says, (files, sha256) in bad.items():
             b.clear()
             done = b.build(files, sha256)
-            assert done.returncode == 1 and done.stderr.count("\n") == 1 and says in done.stderr, (says, done)
+            assert done.returncode == 1 and done.stderr.count("\n") == 2 and says in done.stderr, (says, done)
             assert b.left() == [], (says, b.left())
         b.clear()
         done = b.build(good_files(), None, "nowhere")
