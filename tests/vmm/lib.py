@@ -140,14 +140,19 @@ def processes():
     return found
 
 
-def control_groups(slice_name):
-    mark = 2166136261  # of our folder: vmm_cgroup_name()
+def group_name(slice_name):
+    """Of its control groups: vmm_cgroup_name()."""
+    mark = 2166136261
     for byte in folder().encode():
         mark = (mark ^ byte) * 16777619 & 0xffffffff
+    return f"{slice_name}.{mark:08x}"
+
+
+def control_groups(slice_name):
     found = []
     for top, folders, _ in os.walk("/sys/fs/cgroup"):
         found += [os.path.join(top, f) for f in folders
-                  if f == f"{slice_name}.{mark:08x}" and os.path.basename(top) == "vmm-shim"]
+                  if f == group_name(slice_name) and os.path.basename(top) == "vmm-shim"]
     return found
 
 
