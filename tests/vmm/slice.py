@@ -195,6 +195,16 @@ def the_network_is_killed():
               *lib.left_behind("six"))
 
 
+def once_is_killed():
+    path = write("seven.yaml", "name: seven\nnodes: {p: {kind: process, result: true, run: [sleep, '600']}}\n")
+    with subprocess.Popen([lib.SHIM, "up", "--once", path], stderr=subprocess.PIPE, text=True) as up:
+        for line in up.stderr:
+            if "runs sleep" in line:
+                break
+        up.kill()
+    lib.wait_for(lambda: not lib.left_behind("seven"), "up --once is killed: its slice goes", 10)
+
+
 def in_each_other():
     """Processes, which need no guest, and a slice inside a slice: the parent's link bounds the child's."""
     outer = "nodes: {p: {kind: process, run: [sleep, '600']}}\nlinks: {phy: {rate: 4mbit, delay: 15ms}}\n"
@@ -247,6 +257,15 @@ def without_root():
     lib.check(run("exec", "c", "uname", "-n").stdout.strip() == "c", "and it answers")
     lib.check(run("down").returncode == 0, "and goes down")
     one_line(run("up", "--detach", fifo), 125, "c")
+    pair = write("pair.yaml", "name: plain\nnodes:\n  p: &p {kind: process, run: [sleep, '600']}\n  q: *p\n"
+                              "links: {lan: {between: [p, q]}}\n")
+    done = run("up", "--detach", pair)
+    lib.check(done.returncode == 0 and "cgroup" not in done.stderr, "two processes with a link", done.stderr)
+    lib.check(run("down").returncode == 0, "and goes down")
+    share = write("share.yaml", "name: plain\nnodes:\n  p: {kind: process, run: [sleep, '600'], share: {weight: 200}}\n")
+    done = run("up", "--detach", share)
+    one_line(done, 125, "p", "share")
+    lib.check(len(done.stderr.splitlines()) == 1, "which is all that it says", done.stderr)
     lib.check(not [n for n in os.listdir(slices) if not n.startswith(".") and n != "accel.json"
                    and n != "admission.json"], "nothing is left", os.listdir(slices))
     shutil.rmtree(home)
@@ -265,6 +284,7 @@ def main():
     the_network_is_killed()
     interrupted()
     once()
+    once_is_killed()
     in_each_other()
     without_root()
     return 0

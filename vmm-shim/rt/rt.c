@@ -130,14 +130,15 @@ static int admit(struct vmm_rt *r, char *why, size_t why_size)
     return result;
 }
 
-static bool asks_for_shares(const struct vmm_rt *r)
+/* The first node that asks for a share; NULL: none does. */
+static const char *who_asks_for_a_share(const struct vmm_rt *r)
 {
     for (size_t i = 0; i < r->t->n_nodes; i++) {
         const struct vmm_share *s = &r->member[i].share;
         if (s->weight || s->quota_percent || s->memory_bytes)
-            return true;
+            return r->t->node[i].name;
     }
-    return false;
+    return NULL;
 }
 
 /* Children inherit the limit; QEMU, unprivileged, could not raise it. */
@@ -190,8 +191,8 @@ int vmm_rt_open(struct vmm_rt **out, const struct vmm_topology *t, const char *r
     r->note[0] = 0;
     vmm_host_look(&r->host);
     if (vmm_cgroup_open(&r->groups, group, NULL, r->note, sizeof r->note) < 0 &&
-        asks_for_shares(r)) {
-        snprintf(why, why_size, "%s", r->note);
+        who_asks_for_a_share(r)) {
+        snprintf(why, why_size, "%s: its share: %s", who_asks_for_a_share(r), r->note);
         goto refused;
     }
     r->host.rt_groups = vmm_cgroup_has_rt(r->groups);

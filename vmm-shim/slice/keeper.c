@@ -57,19 +57,25 @@ struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k)
     return k->rt;
 }
 
-/* Standard error is keeper.log. */
-void vmm_keeper_say(struct vmm_keeper *k, const char *format, ...)
+/* In keeper.log, which standard error is. */
+static void note(const char *line)
 {
-    char line[VMM_WHY_MAX + 128], when[32];
+    char when[32];
     struct timespec now;
     struct tm local;
+    clock_gettime(CLOCK_REALTIME, &now);
+    strftime(when, sizeof when, "%H:%M:%S", localtime_r(&now.tv_sec, &local));
+    fprintf(stderr, "%s.%03ld %s\n", when, now.tv_nsec / 1000000, line);
+}
+
+void vmm_keeper_say(struct vmm_keeper *k, const char *format, ...)
+{
+    char line[VMM_WHY_MAX + 128];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line - 1, format, args);
     va_end(args);
-    clock_gettime(CLOCK_REALTIME, &now);
-    strftime(when, sizeof when, "%H:%M:%S", localtime_r(&now.tv_sec, &local));
-    fprintf(stderr, "%s.%03ld %s\n", when, now.tv_nsec / 1000000, line);
+    note(line);
     strcat(line, "\n");
     for (size_t i = 0; i < k->n_waiters; i++)
         if (!k->waiter[i].quiet)
@@ -167,7 +173,9 @@ void vmm_keeper_stop(struct vmm_keeper *k, const char *format, ...)
     vsnprintf(k->why, sizeof k->why, format, args);
     va_end(args);
     k->keep_logs = k->why[0] && k->phase >= VMM_PHASE_READY && !k->once;
-    vmm_keeper_say(k, k->why[0] ? "taken down: %s" : "taken down%s", k->why);
+    note("taken down"); /* who waits is answered with why */
+    if (k->why[0])
+        note(k->why);
     vmm_keeper_enter(k, VMM_PHASE_STOPPING);
     ev_timer_stop(k->loop, &k->limit);
     ev_timer_stop(k->loop, &k->rt_tick);
@@ -246,8 +254,8 @@ static void start(struct vmm_keeper *k)
         vmm_keeper_stop(k, "%s", why);
         return;
     }
-    if (vmm_rt_note(k->rt)[0])
-        vmm_keeper_say(k, "%s", vmm_rt_note(k->rt));
+    if (vmm_rt_note(k->rt)[0]) /* what it cannot do here, and nobody asks for */
+        note(vmm_rt_note(k->rt));
     ev_timer_start(k->loop, &k->rt_tick);
     if (vmm_network_new(&k->network, k->loop, &config, why, sizeof why) < 0)
         vmm_keeper_stop(k, "%s", why);
@@ -256,11 +264,19 @@ static void start(struct vmm_keeper *k)
                        k->topology->n_links == 1 ? "" : "s");
 }
 
+/* `up --once` was killed, or has nobody to print for. */
+static void on_starter_gone(void *user)
+{
+    vmm_keeper_stop(user, "%s", "");
+}
+
 static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
 {
     const char *until = json_string_value(json_object_get(args, "until"));
     bool first = k->phase == VMM_PHASE_NEW;
     k->once = k->once || json_is_true(json_object_get(args, "once"));
+    if (json_is_true(json_object_get(args, "once")))
+        vmm_call_on_gone(call, on_starter_gone, k);
     vmm_keeper_wait(k, call,
                     until && strcmp(until, "result") == 0 ? VMM_PHASE_RESULT : VMM_PHASE_READY,
                     json_is_true(json_object_get(args, "quiet")));

@@ -140,9 +140,9 @@ json_t *vmm_network_interface(const struct vmm_topology *t, size_t link, size_t 
         json_pack("{s:s, s:s, s:s}", "interface", interface, "mac", mac, "address", address);
     if (namespace[0])
         json_object_set_new(end, "namespace", json_string(namespace));
+    bool veth = node->veth || (node->kind == VMM_PROCESS && geteuid() != 0);
     return json_pack("{s:s, s:s, s:s, s:s, s:o}", "do", "add", "link", t->link[link].name, "port",
-                     node->name, "side", port == 0 ? "up" : "down", node->veth ? "veth" : "tap",
-                     end);
+                     node->name, "side", port == 0 ? "up" : "down", veth ? "veth" : "tap", end);
 }
 
 void vmm_network_hosts(const struct vmm_topology *t, size_t node, char *text, size_t size)

@@ -59,7 +59,8 @@ static const struct vmm_key node[] = {
     { "namespace", VMM_OWN, .set = vmm_set_namespace, .kinds = NAMESPACE,
       .takes = "a name as ip netns shows it, or an absolute path", .doc = "Which one. Required." },
     { "interface", VMM_OWN, .set = vmm_set_interface, .takes = "tap or veth",
-      .kinds = PROCESS | NAMESPACE, .unset = "tap", .doc = "What its ends of links are." },
+      .kinds = PROCESS | NAMESPACE, .unset = "tap",
+      .doc = "What its ends of links are. Processes of others than root have veths." },
     { "files", VMM_OWN, .set = vmm_set_files, .takes = "a list of files", .kinds = RUNS,
       .doc = "Files of the host that the node gets. Programs bring the libraries they need. A "
              "text alone is from, with the usual to." },
