@@ -16,9 +16,8 @@
 #include "image/slurp.h"
 #include "image/vmlinux.h"
 
-#define REVISION 2 /* of what is taken out of a package; another number makes it anew */
-
-static int read_description(const char *folder, struct vmm_image_kernel *out)
+static int read_description(const struct recipe *r, const char *folder,
+                            struct vmm_image_kernel *out)
 {
     char path[VMM_PATH_MAX], why[VMM_WHY_MAX];
     const char *release, *package;
@@ -31,7 +30,7 @@ static int read_description(const char *folder, struct vmm_image_kernel *out)
     if (j &&
         json_unpack(j, "{s:i,s:s,s:s}", "revision", &revision, "release", &release, "package",
                     &package) == 0 &&
-        revision == REVISION && cache_join(out->path, folder, "kernel", why, sizeof(why)) == 0 &&
+        revision == r->revision && cache_join(out->path, folder, "kernel", why, sizeof(why)) == 0 &&
         stat(out->path, &st) == 0 && st.st_size > 0) {
         out->bytes = (uint64_t)st.st_size;
         snprintf(out->release, sizeof(out->release), "%s", release);
@@ -54,8 +53,9 @@ static int cached(const char *cache, const struct recipe *r, struct vmm_image_ke
     if (n <= 0 || memchr(target, '/', (size_t)n))
         return -1;
     target[n] = '\0';
-    return cache_join(folder, cache, target, why, sizeof(why)) < 0 ? -1
-                                                                   : read_description(folder, out);
+    return cache_join(folder, cache, target, why, sizeof(why)) < 0
+               ? -1
+               : read_description(r, folder, out);
 }
 
 /* Name of the only folder below lib/modules. */
@@ -138,6 +138,23 @@ done:
     return result;
 }
 
+/* Libraries for another architecture: MADE/sysroot is looked through when a closure is made. */
+static int take_libraries(const char *cache, const struct recipe *r, const char *made, char *why,
+                          size_t why_size)
+{
+    char path[VMM_PATH_MAX];
+
+    if (!r->libraries[0])
+        return 0;
+    if (cache_join(path, made, "sysroot", why, why_size) < 0)
+        return -1;
+    if (mkdir(path, 0755) < 0) {
+        snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    return apt_unpack_all(cache, r->arch, r->libraries, path, why, why_size);
+}
+
 static int describe(const struct recipe *r, const struct apt_package *p, const char *release,
                     const char *made, char *why, size_t why_size)
 {
@@ -145,7 +162,7 @@ static int describe(const struct recipe *r, const struct apt_package *p, const c
     int result = -1;
 
     snprintf(package, sizeof(package), "%s_%s", p->name, p->version);
-    json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s}", "revision", REVISION, "system", r->system,
+    json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s}", "revision", r->revision, "system", r->system,
                           "release", release, "package", package, "sha256", p->sha256);
     char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
     if (text && cache_join(path, made, "kernel.json", why, why_size) == 0)
@@ -171,8 +188,9 @@ static int make(const char *cache, const struct recipe *r, char *why, size_t why
         release_of(package, release, sizeof(release), why, why_size) == 0 &&
         take_kernel(r, package, release, made, why, why_size) == 0 &&
         take_modules(r, package, release, made, why, why_size) == 0 &&
+        take_libraries(cache, r, made, why, why_size) == 0 &&
         describe(r, &p, release, made, why, why_size) == 0) {
-        snprintf(version, sizeof(version), "%s-r%d", p.version, REVISION);
+        snprintf(version, sizeof(version), "%s-r%d", p.version, r->revision);
         for (char *c = version; *c; c++)
             if (*c == '/')
                 *c = '_';
