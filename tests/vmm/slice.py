@@ -61,6 +61,14 @@ def mistakes():
     orphan = write("o.yaml", "name: bad\nparent: nobody-here\nnodes: {a: {}, b: {}}\n"
                              "links: {lan: {between: [a, b], inherits: lan}}\n")
     one_line(lib.run("up", orphan), 125, "nobody-here", "does not run")
+    bare = os.path.join(lib.folder(), "bin")
+    os.mkdir(bare)
+    one_line(lib.run("up", write("q.yaml", "name: bad\nnodes: {a: {}}\n"), env={**os.environ, "PATH": bare}), 125,
+             "qemu-system-x86_64 is not there", "apt install")
+    os.rmdir(bare)
+    if os.geteuid() == 0:
+        one_line(lib.run("up", write("n.yaml", "name: bad\nnodes: {a: {kind: namespace, namespace: nope}, "
+                                     "b: {kind: process, run: [sleep, 9]}}\nlinks: {l: {between: [a, b]}}\n")), 125, "nope")
     one_line(lib.run("up"), 64, "topology file")
     one_line(lib.run("ups"), 64, "ups")
     one_line(lib.run("exec", "a", "ls"), 3, "no slice runs")

@@ -183,7 +183,8 @@ static void on_lines_closed(void *user, const char *why)
     struct vmm_network *n = user;
     char text[VMM_WHY_MAX];
     snprintf(text, sizeof text, "the network process has closed its socket: %s", why);
-    n->closed = true; /* as a rule since it ends: on_child() knows how */
+    n->closed = !n->failed;
+        /* else why it was ended is known */ /* as a rule since it ends: on_child() knows how */
     end_with(n, text);
 }
 
