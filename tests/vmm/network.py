@@ -128,6 +128,13 @@ def inheritance():
         check("a later change at the parent wins", cross(a, b) >= 0.120 and cross(*deep) >= 0.120)
         why = kid.refused("set", link="lan", up={"delay": "100ms"})
         check("and is the new bound", "delay" in why, why)
+        kid.do("set", link="lan", both={"delay": "130ms"})
+        kid.do("set", link="lan", both={"delay": "inherit"})
+        check("and can be inherited again", kid.stats("lan")["up"]["delay_ms"] == 120)
+        kid.do("set", link="lan", up={"rate": "1mbit", "loss": "1%"})
+        kid.do("set", link="lan", up={"rate": "inherit", "loss": "inherit"})
+        now = kid.stats("lan")["up"]
+        check("so can rate and loss", (now["rate_bps"], now["loss"]) == (8000000, 0), now)
         top.do("set", link="wan", both={"delay": "1ms"})
         for rate in 4, 2:
             top.do("set", link="wan", up={"rate": f"{rate}mbit"})

@@ -12,12 +12,21 @@ extern const struct vmm_request_kind vmm_request_rt_set, vmm_request_rt_show; /*
 extern const struct vmm_request_kind vmm_request_migrate, vmm_request_suspend,
     vmm_request_resume; /* move/requests.c */
 
+/* clang-format off */
 const struct vmm_request_kind *const vmm_request_kinds[] = {
-    &vmm_request_migrate,      &vmm_request_suspend,
-    &vmm_request_resume,       &vmm_request_start,
-    &vmm_request_down,         &vmm_request_ps,
-    &vmm_request_stats,        &vmm_request_exec,
-    &vmm_request_link_set,     &vmm_request_link_state,
-    &vmm_request_link_program, &vmm_request_rt_set,
-    &vmm_request_rt_show,      NULL,
+    &vmm_request_migrate,
+    &vmm_request_suspend,
+    &vmm_request_resume,
+    &vmm_request_start,
+    &vmm_request_down,
+    &vmm_request_ps,
+    &vmm_request_stats,
+    &vmm_request_exec,
+    &vmm_request_link_set,
+    &vmm_request_link_state,
+    &vmm_request_link_program,
+    &vmm_request_rt_set,
+    &vmm_request_rt_show,
+    NULL,
 };
+/* clang-format on */
