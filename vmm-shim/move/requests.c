@@ -8,9 +8,12 @@
 #include "move/mover.h"
 #include "systems/match.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 extern const struct vmm_request_kind vmm_request_migrate;
 
@@ -120,6 +123,17 @@ static bool can_move(struct vmm_member *m, struct vmm_call *call)
     return false;
 }
 
+/* What lets QEMU fetch pages as they are missed. */
+static bool has_userfaultfd(void)
+{
+    const int fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+    const long asked = fd < 0 ? syscall(SYS_userfaultfd, O_CLOEXEC) : fd;
+
+    if (asked >= 0)
+        close((int)asked);
+    return asked >= 0;
+}
+
 static int prepare(struct migration *g, json_t *args, struct vmm_mover_plan *p, char *why,
                    size_t why_size)
 {
@@ -135,6 +149,12 @@ static int prepare(struct migration *g, json_t *args, struct vmm_mover_plan *p, 
                               why_size) != 0 ||
         (*with && take_other(with, g->member->node->name, &p->there, why, why_size) != 0))
         return -1;
+    if (g->mode == VMM_MOVE_POSTCOPY && !has_userfaultfd()) {
+        snprintf(why, why_size,
+                 "postcopy needs a userfaultfd, which you may not have here: as root, or "
+                 "with vm.unprivileged_userfaultfd = 1; or use stop-and-copy");
+        return -1;
+    }
     vmm_mover_objection(here, &p->there, g->mode, why, why_size);
     if (*why)
         return -1;
