@@ -14,6 +14,8 @@ nodes:
   a:
     memory: {memory}
     run: [program:tvl-echo, wake, --period, 20ms, --count, "{count}", --json]
+  b: {{kind: process, run: [sleep, "600"]}}
+links: {{lan: {{between: [a, b]}}}}
 """
 COUNT = 150  # 3 s
 
@@ -55,8 +57,8 @@ def same_slice(state):
 
 def another_slice(state):
     """The command of the file is another one than this slice's own, which never ends."""
-    with lib.Slice("suspend", TOPOLOGY.format(memory="128M", count=10**5)) as s:
-        lib.check(s.shim("resume", "--replace", "a", state).returncode == 0, "in the slice that was made anew")
+    with lib.Slice("another", TOPOLOGY.format(memory="128M", count=10**5)) as s:
+        lib.check(s.shim("resume", "--replace", "a", state).returncode == 0, "in a slice of another name")
         code, said = ended(s)
         lib.check(code == 0 and json.loads(said)["wake_ups"] == COUNT, "its command goes on", said)
     with lib.Slice("suspend", TOPOLOGY.format(memory="160M", count=10**5)) as s:

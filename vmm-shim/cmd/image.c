@@ -63,7 +63,7 @@ static int build(const char *const *systems, int fresh, int json)
     for (size_t i = 0; systems[i]; i++) {
         if (fresh || !vmm_image_is_cached(systems[i]))
             fprintf(stderr, "%s: looking for its newest kernel\n", systems[i]);
-        if ((fresh && vmm_image_forget(systems[i], why, sizeof(why)) < 0) ||
+        if ((fresh && vmm_image_renew(systems[i], why, sizeof(why)) < 0) ||
             make(systems[i], &row, why, sizeof(why)) < 0)
             code = vmm_complain(VMM_EXIT_FAILED, "image: %s: %s", systems[i], why);
         else if (json)

@@ -22,16 +22,17 @@ static int read_description(const struct recipe *r, const char *folder,
     char path[VMM_PATH_MAX], why[VMM_WHY_MAX];
     const char *release, *package;
     int revision = 0, result = -1;
+    json_int_t bytes = -1; /* of the kernel, when it was made; -1: not noted by an older version */
     struct stat st;
 
     if (cache_join(path, folder, "kernel.json", why, sizeof(why)) < 0)
         return -1;
     json_t *j = json_load_file(path, 0, NULL);
     if (j &&
-        json_unpack(j, "{s:i,s:s,s:s}", "revision", &revision, "release", &release, "package",
-                    &package) == 0 &&
+        json_unpack(j, "{s:i,s:s,s:s,s?I}", "revision", &revision, "release", &release, "package",
+                    &package, "bytes", &bytes) == 0 &&
         revision == r->revision && cache_join(out->path, folder, "kernel", why, sizeof(why)) == 0 &&
-        stat(out->path, &st) == 0 && st.st_size > 0) {
+        stat(out->path, &st) == 0 && st.st_size > 0 && (bytes < 0 || st.st_size == bytes)) {
         out->bytes = (uint64_t)st.st_size;
         snprintf(out->release, sizeof(out->release), "%s", release);
         snprintf(out->package, sizeof(out->package), "%s", package);
@@ -158,12 +159,21 @@ static int take_libraries(const char *cache, const struct recipe *r, const char 
 static int describe(const struct recipe *r, const struct apt_package *p, const char *release,
                     const char *made, char *why, size_t why_size)
 {
-    char path[VMM_PATH_MAX], package[176];
+    char path[VMM_PATH_MAX], kernel[VMM_PATH_MAX], package[176];
+    struct stat st;
     int result = -1;
 
+    if (cache_join(kernel, made, "kernel", why, why_size) < 0)
+        return -1;
+    if (stat(kernel, &st) < 0) {
+        snprintf(why, why_size, "%s: %s", kernel, strerror(errno));
+        return -1;
+    }
+
     snprintf(package, sizeof(package), "%s_%s", p->name, p->version);
-    json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s}", "revision", r->revision, "system", r->system,
-                          "release", release, "package", package, "sha256", p->sha256);
+    json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I}", "revision", r->revision, "system", r->system,
+                          "release", release, "package", package, "sha256", p->sha256, "bytes",
+                          (json_int_t)st.st_size);
     char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
     if (text && cache_join(path, made, "kernel.json", why, why_size) == 0)
         result = spill(path, text, strlen(text), 0644, why, why_size);
@@ -259,21 +269,19 @@ bool vmm_image_is_cached(const char *system)
                                  cached(cache, r, &kernel, folder) == 0));
 }
 
-int vmm_image_forget(const char *system, char *why, size_t why_size)
+int vmm_image_renew(const char *system, char *why, size_t why_size)
 {
-    char cache[VMM_PATH_MAX], link[VMM_PATH_MAX];
+    char cache[VMM_PATH_MAX];
     const struct recipe *r = recipe_find(system, why, why_size);
 
-    if (!r || cache_folder(cache, why, why_size) < 0 ||
-        cache_join(link, cache, r->system, why, why_size) < 0)
+    if (r && r->program)
+        return 0; /* it is ours */
+    if (!r || cache_folder(cache, why, why_size) < 0)
         return -1;
     const int lock = cache_lock(cache, why, why_size);
-    if (lock < 0)
-        return -1;
-    const int result = unlink(link) < 0 && errno != ENOENT ? -1 : 0;
-    if (result < 0)
-        snprintf(why, why_size, "%s: %s", link, strerror(errno));
-    close(lock);
+    const int result = lock < 0 ? -1 : make(cache, r, why, why_size);
+    if (lock >= 0)
+        close(lock);
     return result;
 }
 

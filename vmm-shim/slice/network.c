@@ -184,7 +184,7 @@ static void on_lines_closed(void *user, const char *why)
     char text[VMM_WHY_MAX];
     snprintf(text, sizeof text, "the network process has closed its socket: %s", why);
     n->closed = !n->failed;
-        /* else why it was ended is known */ /* as a rule since it ends: on_child() knows how */
+    /* else why it was ended is known */ /* as a rule since it ends: on_child() knows how */
     end_with(n, text);
 }
 
