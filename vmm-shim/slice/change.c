@@ -17,7 +17,7 @@ static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *w
     if (kind == VMM_DONE)
         vmm_call_ok(call, json_deep_copy(json_object_get(m, "ok")));
     else if (kind == VMM_FAILED)
-        vmm_call_error(call, "%s", why);
+        vmm_call_error(call, "%s%s", m ? "" : "the network process: ", why);
 }
 
 /* Whether the link that is asked for is there; else `call` has been answered. */

@@ -143,7 +143,7 @@ static void on_links(void *user, enum vmm_answer kind, json_t *m, const char *wh
     if (kind == VMM_PART)
         return;
     if (kind == VMM_FAILED) {
-        vmm_call_error(s->call, "%s", why);
+        vmm_call_error(s->call, "%s%s", m ? "" : "the network process: ", why);
         free(s);
         return;
     }
