@@ -22,7 +22,7 @@ def echo(stage):
                                f"0.0.0.0:{moving.ECHO_PORT}"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     client = subprocess.Popen([lib.SHIM, "exec", "--slice", stage.name, "player", "--", "tvl-echo", "send",
-                               f"server:{moving.ECHO_PORT}", "--ca", "/etc/slice/ca.pem", "--bytes", "2M", "--pings",
+                               f"server:{moving.ECHO_PORT}", "--ca", "/etc/slice/ca.pem", "--bytes", "600k", "--pings",
                                "0", "--limit", "90s", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True)
     return server, client
@@ -48,7 +48,7 @@ def refused(stage):
         lib.check(done.returncode == 1 and "agent's answer from the destination: not within" in done.stderr and
                   "goes on where it was" in done.stderr, f"{mode}: no answer from there, back to the source", done.stderr)
         seen = len(stage.rows.rows)
-        lib.wait_for(lambda: len(stage.rows.rows) > seen + 25, "the source plays on")
+        lib.wait_for(lambda: len(stage.rows.rows) > seen + 8, "the source plays on")
     lib.check(stage.node("player")["pid"] == pid, "by the same QEMU")
 
 
@@ -104,7 +104,7 @@ def to_other_addresses(stage):
 def main():
     lib.need_program("qemu-system-x86_64")
     with moving.Stage("move", 300) as stage:
-        stage.wait_playing()
+        stage.wait_playing(15)
         server, client = echo(stage)
         refused(stage)
         move_all(stage)
