@@ -20,7 +20,8 @@
 #define QUOTA_LEAST_US 1000u   /* the kernel takes no less */
 #define RT_PERIOD_US 1000000u  /* of the groups above the nodes' */
 #define RT_MARGIN_PPM 4000u    /* of a node, in the slice's: the kernel's ratios are rounded */
-#define GONE_TRIES 50          /* of removing a group whose processes are ending */
+#define MAKE_TRIES 20
+#define GONE_TRIES 50 /* of removing a group whose processes are ending */
 #define GONE_WAIT_NS 20000000l
 
 struct vmm_cgroup {
@@ -50,6 +51,7 @@ static int fail(const char *group, const char *file, char *why, size_t size)
             ? ": it needs root, or a delegated group: start under `systemd-run --user --scope -p "
               "Delegate=yes`"
             : "");
+    errno = error;
     return -1;
 }
 
@@ -81,8 +83,8 @@ static int make_group(const struct vmm_cgroup *c, enum vmm_controller i, const c
     return 0;
 }
 
-static int make_path(const struct vmm_cgroup *c, enum vmm_controller i, const char *node, char *why,
-                     size_t why_size)
+static int make_path_once(const struct vmm_cgroup *c, enum vmm_controller i, const char *node,
+                          char *why, size_t why_size)
 {
     char ours[VMM_GROUP_PATH_MAX + 64], slice[VMM_GROUP_PATH_MAX + 64],
         group[VMM_GROUP_PATH_MAX + 64];
@@ -93,6 +95,16 @@ static int make_path(const struct vmm_cgroup *c, enum vmm_controller i, const ch
         make_group(c, i, ours, slice, false, why, why_size) < 0)
         return -1;
     return node ? make_group(c, i, slice, group, true, why, why_size) : 0;
+}
+
+/* The keeper of the last other slice may remove the group above all slices at this moment. */
+static int make_path(const struct vmm_cgroup *c, enum vmm_controller i, const char *node, char *why,
+                     size_t why_size)
+{
+    int tries = MAKE_TRIES, r;
+    while ((r = make_path_once(c, i, node, why, why_size)) < 0 && errno == ENOENT && --tries > 0)
+        continue;
+    return r;
 }
 
 /* Removes an empty group; its processes may need a moment to end. Its real-time share goes first:

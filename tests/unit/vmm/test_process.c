@@ -373,6 +373,7 @@ static void dies_with_the_keeper(void **state)
     shell((char *)"trap '' TERM HUP; while :; do sleep 60; done");
     pid_t keeper = fork();
     if (keeper == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct vmm_process *p = must_start();
         pid_t pid = vmm_process_pid(p);
         vmm_process_go(p, why, sizeof why);

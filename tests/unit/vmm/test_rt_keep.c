@@ -168,6 +168,7 @@ static void dead_keepers_hold_nothing(void **state)
     pid_t keeper = fork();
     if (keeper == 0) {
         struct vmm_rt *r;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (vmm_rt_open(&r, a, root, why, sizeof why) < 0 || write(ready[1], "x", 1) != 1)
             _exit(1);
         for (;;)
