@@ -101,6 +101,25 @@ def to_other_addresses(stage):
     lib.check(before == ["10.77.0.2", "10.77.1.2"] and after == ["10.77.0.102", "10.77.1.102"], f"they are {after}")
 
 
+def without_an_operating_system():
+    """The state of a machine is what it is, whatever runs on it."""
+    if not os.path.exists(os.path.join(lib.BUILD, "vmm-shim", "libexec", "amd64", "metal.elf")):
+        print("SKIP: metal is not built")
+        return
+    topology = """
+nodes:
+  bare:
+    system: metal
+    memory: 32M
+    run: program:tvl-echo serve --cert /etc/slice/cert.pem --key /etc/slice/key.pem
+"""
+    with lib.Slice("move-bare", topology) as stage:
+        for mode in MODES if os.geteuid() == 0 else ("shared", "stop-and-copy"):
+            done = stage.shim("migrate", "bare", "--mode", mode)
+            lib.check(done.returncode == 0, f"metal: {mode}", done.stderr)
+        lib.check(stage.node("bare")["state"] == "running", "and it runs")
+
+
 def main():
     lib.need_program("qemu-system-x86_64")
     with moving.Stage("move", 300) as stage:
@@ -117,6 +136,7 @@ def main():
         lib.check(stage.node("player")["state"] == "running" and not stage.rows.said,
                   "the session was never lost", *stage.rows.said)
         print(f"{len(stage.rows.rows)} pictures shown")
+    without_an_operating_system()
     return 0
 
 
