@@ -132,8 +132,8 @@ static void open_rt(const struct vmm_cgroup *c)
     path_of(&c->h[VMM_CPU], NULL, NULL, ours, sizeof ours);
     if (vmm_group_read(ours, "cpu.rt_runtime_us", now, sizeof now) < 0 || atol(now) > 0)
         return;
-    for (unsigned us = 940000; us >= 40000; us -= 100000)
-        if (vmm_group_write(ours, "cpu.rt_runtime_us", "%u", us) == 0)
+    for (int us = 940000; us > 0; us -= 100000)
+        if (vmm_group_write(ours, "cpu.rt_runtime_us", "%d", us) == 0)
             return;
 }
 
