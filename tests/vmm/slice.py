@@ -213,6 +213,17 @@ def the_network_is_killed():
               *lib.left_behind("six"))
 
 
+def down_in_the_middle():
+    """While `up` makes images there is no keeper yet: down ends it all the same."""
+    path = write("eight.yaml", "name: eight\n" + ALONE)
+    with subprocess.Popen([lib.SHIM, "up", "--detach", path], stderr=subprocess.PIPE, text=True) as up:
+        lib.wait_for(lambda: os.path.exists(os.path.join(lib.folder(), ".eight.lock")), "it is being made")
+        done = lib.run("down", "eight")
+        lib.check(done.returncode == 0 and not lib.left_behind("eight"), "down while it is made", done.stderr,
+                  *lib.left_behind("eight"))
+        lib.check(up.wait(20) in (125, 130, 143), "up ends", up.stderr.read())
+
+
 def once_is_killed():
     path = write("seven.yaml", "name: seven\nnodes: {p: {kind: process, result: true, run: [sleep, '600']}}\n")
     with subprocess.Popen([lib.SHIM, "up", "--once", path], stderr=subprocess.PIPE, text=True) as up:
@@ -303,6 +314,7 @@ def main():
     interrupted()
     once()
     once_is_killed()
+    down_in_the_middle()
     in_each_other()
     without_root()
     return 0
