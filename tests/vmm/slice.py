@@ -234,6 +234,16 @@ def once_is_killed():
     lib.wait_for(lambda: not lib.left_behind("seven"), "up --once is killed: its slice goes", 10)
 
 
+def a_result_at_its_pace():
+    """9 MB through a pipe whose reader sleeps first: all of it, and the exit code."""
+    path = write("nine.yaml", "name: nine\nnodes: {p: {kind: process, result: true, run: [sh, -c, "
+                              "'head -c 9000000 /dev/zero; exit 3']}}\n")
+    with subprocess.Popen([lib.SHIM, "up", "--once", "--quiet", path], stdout=subprocess.PIPE) as up:
+        time.sleep(0.7)
+        n = len(up.stdout.read())
+        lib.check(n == 9000000 and up.wait(30) == 3, "who reads a result slowly gets all", n, up.returncode)
+
+
 def in_each_other():
     """Processes, which need no guest, and a slice inside a slice: the parent's link bounds the child's."""
     outer = "nodes: {p: {kind: process, run: [sleep, '600']}}\nlinks: {phy: {rate: 4mbit, delay: 15ms}}\n"
@@ -315,6 +325,7 @@ def main():
     once()
     once_is_killed()
     down_in_the_middle()
+    a_result_at_its_pace()
     in_each_other()
     without_root()
     return 0

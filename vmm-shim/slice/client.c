@@ -275,9 +275,10 @@ int vmm_ask_down(const char *slice, char *why, size_t why_size)
         struct vmm_ask_more more = { .quiet = true };
         bool asked = has_control(slice);
         ok = vmm_ask_with(slice, json_pack("{s:s}", "do", "down"), &more, why, why_size);
-        if (asked || ok)
+        if (ok || (asked && has_control(slice)))
             break;
-        kill(holder, SIGTERM); /* an `up` that still makes images, and ends between two */
+        if (!asked)
+            kill(holder, SIGTERM); /* an `up` that still makes images, and ends between two */
         await_end(holder, MADE_MS);
     }
     /* It may have been going down by itself, and gone before it read our question. */

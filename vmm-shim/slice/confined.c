@@ -316,6 +316,22 @@ void vmm_confined_go(struct vmm_member *m)
     }
 }
 
+static void read_on(struct child *c)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (c->reads[i])
+            ev_io_start(loop_of(c), &c->pipe[i]);
+}
+
+void vmm_confined_hold(struct vmm_member *m, bool held)
+{
+    struct child *c = &m->confined->main;
+    if (!held)
+        read_on(c);
+    for (size_t i = 0; i < 2 && held; i++)
+        ev_io_stop(loop_of(c), &c->pipe[i]);
+}
+
 void vmm_confined_stop(struct vmm_member *m)
 {
     if (m->pid)
@@ -345,13 +361,6 @@ void vmm_confined_free(struct vmm_member *m)
     m->process = NULL;
     m->confined = NULL;
     free(c);
-}
-
-static void read_on(struct child *c)
-{
-    for (size_t i = 0; i < 2; i++)
-        if (c->reads[i])
-            ev_io_start(loop_of(c), &c->pipe[i]);
 }
 
 static void on_exec_gone(void *user)

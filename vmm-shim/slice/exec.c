@@ -207,6 +207,8 @@ static int start(struct exec *e, char *why, size_t why_size)
 void vmm_exec_resume(struct vmm_keeper *k, struct vmm_member *m)
 {
     char why[VMM_WHY_MAX];
+    if (m->exec_id)
+        vmm_member_settle(m);
     for (struct exec *e = k->execs, *next; e && agent_of(m); e = next) {
         next = e->next;
         if (e->member != m)

@@ -89,6 +89,14 @@ void vmm_keeper_show(struct vmm_keeper *k, json_t *part)
             vmm_call_part(k->waiter[i].call, json_deep_copy(part));
 }
 
+bool vmm_keeper_is_crowded(const struct vmm_keeper *k)
+{
+    for (size_t i = 0; i < k->n_waiters; i++)
+        if (vmm_flow_is_crowded(k->waiter[i].call))
+            return true;
+    return false;
+}
+
 /* The answer when a phase is reached: what ended, or that all is ready. */
 static json_t *phase_answer(struct vmm_keeper *k)
 {
@@ -105,9 +113,12 @@ static void answer_waiters(struct vmm_keeper *k)
     size_t kept = 0;
     for (size_t i = 0; i < k->n_waiters; i++) {
         struct vmm_waiter w = k->waiter[i];
-        if (w.until > k->phase)
+        if (w.until > k->phase) {
             k->waiter[kept++] = w;
-        else if (k->why[0] && w.until < VMM_PHASE_STOPPING && k->phase == VMM_PHASE_GONE)
+            continue;
+        }
+        vmm_keeper_on_flow(k, w.call, NULL, NULL);
+        if (k->why[0] && w.until < VMM_PHASE_STOPPING && k->phase == VMM_PHASE_GONE)
             vmm_call_error(w.call, "%s", k->why);
         else if (w.until < VMM_PHASE_STOPPING && k->phase == VMM_PHASE_GONE)
             vmm_call_error(w.call, "the slice was taken down");
@@ -115,16 +126,19 @@ static void answer_waiters(struct vmm_keeper *k)
             vmm_call_ok(w.call, phase_answer(k));
     }
     k->n_waiters = kept;
+    vmm_members_go_on(k);
 }
 
 void vmm_keeper_fail_waiters(struct vmm_keeper *k, const char *why)
 {
     size_t kept = 0;
     for (size_t i = 0; i < k->n_waiters; i++)
-        if (k->waiter[i].until == VMM_PHASE_GONE)
+        if (k->waiter[i].until == VMM_PHASE_GONE) {
             k->waiter[kept++] = k->waiter[i];
-        else
+        } else {
+            vmm_keeper_on_flow(k, k->waiter[i].call, NULL, NULL);
             vmm_call_error(k->waiter[i].call, "%s", why);
+        }
     k->n_waiters = kept;
 }
 
@@ -180,6 +194,7 @@ void vmm_keeper_stop(struct vmm_keeper *k, const char *format, ...)
     ev_timer_stop(k->loop, &k->limit);
     ev_timer_stop(k->loop, &k->rt_tick);
     ev_timer_stop(k->loop, &k->others_limit);
+    vmm_members_go_on(k); /* to the ends of their pipes */
     vmm_members_stop(k);
     vmm_keeper_check_end(k);
 }
@@ -264,19 +279,35 @@ static void start(struct vmm_keeper *k)
                        k->topology->n_links == 1 ? "" : "s");
 }
 
-/* `up --once` was killed, or has nobody to print for. */
+/* `up` was killed, or has nobody to print for: with --once the slice goes with it. */
 static void on_starter_gone(void *user)
 {
-    vmm_keeper_stop(user, "%s", "");
+    struct vmm_keeper *k = user;
+    if (k->once)
+        vmm_keeper_stop(k, "%s", "");
+    else
+        vmm_members_go_on(k);
+}
+
+static void on_starter_line(void *user, json_t *line)
+{
+    (void)user;
+    (void)line;
+}
+
+static void on_starter_drained(void *user)
+{
+    vmm_members_go_on(user);
 }
 
 static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
 {
     const char *until = json_string_value(json_object_get(args, "until"));
+    static const struct vmm_flow flow = { .input = on_starter_line, .drained = on_starter_drained };
     bool first = k->phase == VMM_PHASE_NEW;
     k->once = k->once || json_is_true(json_object_get(args, "once"));
-    if (json_is_true(json_object_get(args, "once")))
-        vmm_call_on_gone(call, on_starter_gone, k);
+    vmm_call_on_gone(call, on_starter_gone, k);
+    vmm_keeper_on_flow(k, call, &flow, k);
     vmm_keeper_wait(k, call,
                     until && strcmp(until, "result") == 0 ? VMM_PHASE_RESULT : VMM_PHASE_READY,
                     json_is_true(json_object_get(args, "quiet")));

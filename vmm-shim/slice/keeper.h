@@ -91,6 +91,7 @@ struct vmm_member {
     uint64_t exec_id;                /* of the agent, while its command runs */
     struct vmm_suspended *suspended; /* move/: of a guest that is in a file; NULL: none is */
     bool away;                       /* has the other of its two addresses on each link: move/ */
+    bool held;                       /* its output is not read: who waits for it reads slowly */
     bool moving; /* QEMU's end or a lost agent is expected, and nothing new is told to the agent;
                   * move/ sets it, and calls vmm_exec_resume() after it */
 };

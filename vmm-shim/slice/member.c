@@ -124,6 +124,33 @@ void vmm_member_done(struct vmm_member *m, int code)
     run_rest_if_all_spoke(k);
 }
 
+void vmm_member_settle(struct vmm_member *m)
+{
+    struct vmm_agent *agent = m->guest && !m->moving ? vmm_guest_agent(m->guest) : NULL;
+    if (agent && vmm_agent_is_ready(agent))
+        vmm_agent_ask(agent,
+                      json_pack("{s:s, s:s}", "do", m->held ? "hold" : "go-on", "name", "main"), 5,
+                      vmm_lines_ignore, NULL);
+}
+
+static void hold(struct vmm_member *m, bool held)
+{
+    if (m->held == held)
+        return;
+    m->held = held;
+    if (m->confined)
+        vmm_confined_hold(m, held);
+    else
+        vmm_member_settle(m);
+}
+
+void vmm_members_go_on(struct vmm_keeper *k)
+{
+    for (size_t i = 0; i < k->topology->n_nodes; i++)
+        if (k->member[i].held)
+            hold(&k->member[i], false);
+}
+
 /* A part of its command's output: into output.log, and to who waits for a result. */
 void vmm_member_output(struct vmm_member *m, json_t *part)
 {
@@ -137,6 +164,9 @@ void vmm_member_output(struct vmm_member *m, json_t *part)
     }
     if (m->node->result)
         vmm_keeper_show(m->keeper, part);
+    if (m->node->result && m->keeper->phase < VMM_PHASE_STOPPING &&
+        vmm_keeper_is_crowded(m->keeper))
+        hold(m, true);
     m->spoke = true;
     run_rest_if_all_spoke(m->keeper);
 }
