@@ -146,6 +146,8 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
 static void on_unit(void *user, const struct svc_unit *unit)
 {
     struct app *a = user;
+    if (!a->leaving && !session_is_live(a->session))
+        player_of_the_past(a->player);
     if (!a->leaving)
         player_unit(a->player, unit);
     if (a->recording && !a->leaving)

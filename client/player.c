@@ -514,6 +514,22 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
     demand_next(&p->evidence, player_clock());
 }
 
+/* This clock may have stood still: then nothing of what was missed is waited for, and what has come
+ * of it is not shown any more. */
+static void see_leap(struct player *p, const struct svc_unit *unit, int64_t now)
+{
+    char what[80];
+    const int64_t was = p->clock.offset_us;
+
+    if (!playout_leap(&p->clock, unit->pts, now, p->receiver.delay.extra_us))
+        return;
+    snprintf(what, sizeof what, "the clock stood still: playing %d ms further on",
+             (int)((was - p->clock.offset_us) / 1000));
+    player_note(p, what);
+    drop_waiting(p);
+    p->place = (struct place){ .catching = true, .at_us = now, .began_us = now };
+}
+
 /* A base unit came; by how much the clock is shifted now. */
 static int64_t judge_delay(struct player *p, const struct svc_unit *unit, int64_t now)
 {
@@ -582,6 +598,7 @@ void player_unit(struct player *p, const struct svc_unit *unit)
         player_start_clock(p, unit, now);
         picture_window_forget_before(&p->window, unit->picture);
     } else if (unit->layer.spatial == 0 && !player_catches_up(p, now)) {
+        see_leap(p, unit, now);
         shifted = judge_delay(p, unit, now);
     }
     player_see_past(p, unit, now);
@@ -601,6 +618,11 @@ void player_unit(struct player *p, const struct svc_unit *unit)
         arm(p, now); /* when what came with it has been taken too */
     else
         run(p);
+}
+
+void player_of_the_past(struct player *p)
+{
+    playout_leap_not(&p->clock);
 }
 
 void player_given_up(struct player *p, struct svc_layer l)

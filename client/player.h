@@ -51,6 +51,8 @@ void player_free(struct player *p);
 void player_catalog(struct player *p, const struct msf_catalog *c,
                     const struct subscription_plan *plan);
 void player_unit(struct player *p, const struct svc_unit *unit);
+/* The next unit is of what the server keeps, and not of what it sends live. */
+void player_of_the_past(struct player *p);
 void player_given_up(struct player *p, struct svc_layer l); /* a unit, by the sender */
 void player_sound(struct player *p, const uint8_t *opus, size_t len, int64_t pts);
 /* How the sender serves us, or that it does not say. */

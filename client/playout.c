@@ -15,6 +15,7 @@ void playout_start(struct playout *p, uint64_t picture, int64_t pts, int64_t now
     p->next = picture;
     p->last_pts = pts - p->frame_us;
     p->fresh = true;
+    p->lead = (struct playout_lead){ 0 };
 }
 
 int64_t playout_next_pts(const struct playout *p, const struct playout_view *v)
@@ -84,6 +85,70 @@ void playout_shift(struct playout *p, int64_t shift_us)
     if (shift_us < 0 && p->led) /* the sound gets there by and by, and the pictures with it */
         p->follow_us -= shift_us;
     p->rebuffers += shift_us > 0;
+}
+
+/* ---- leaps ---- */
+
+void playout_leap_not(struct playout *p)
+{
+    p->lead = (struct playout_lead){ 0 };
+}
+
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Whether a unit that came so early is earlier than is usual; what is not makes the usual. */
+static bool is_unusual(struct playout_lead *l, int64_t early, int64_t least, int64_t now)
+{
+    if (!l->watching)
+        *l = (struct playout_lead){
+            .watching = true, .best_us = early, .window_began_us = now, .began_us = now
+        };
+    const bool learning = now - l->began_us < PLAYOUT_LEAP_LEARN_US;
+    if (!l->leapt && learning) {
+        l->usual_us = l->best_us = greater(l->best_us, early);
+        return false;
+    }
+    const int64_t most = l->leapt && learning ? PLAYOUT_LEAP_AGAIN_US : PLAYOUT_LEAP_US;
+    if (early > greater(l->usual_us, least) + most)
+        return true;
+    l->best_us = greater(l->best_us, early);
+    if (now - l->window_began_us < PLAYOUT_LEAP_WINDOW_US)
+        return false;
+    l->usual_us = l->best_us;
+    l->best_us = early;
+    l->window_began_us = now;
+    return false;
+}
+
+bool playout_leap(struct playout *p, int64_t pts, int64_t now, int64_t extra_us)
+{
+    struct playout_lead *l = &p->lead;
+    const int64_t early = playout_due(p, pts) - now;
+
+    if (!is_unusual(l, early, p->latency_us + greater(extra_us, 0), now)) {
+        l->early = false;
+        return false;
+    }
+    if (!l->early) {
+        l->early = true;
+        l->early_since_us = now;
+    }
+    if (now - l->early_since_us < PLAYOUT_LEAP_SPAN_US)
+        return false;
+    p->offset_us = now + p->latency_us - pts;
+    p->follow_us = 0;
+    p->led = false;
+    p->fresh = true;
+    *l = (struct playout_lead){ .watching = true,
+                                .leapt = true,
+                                .usual_us = p->latency_us,
+                                .best_us = p->latency_us,
+                                .window_began_us = now,
+                                .began_us = now };
+    return true;
 }
 
 /* ---- the delay policy ---- */

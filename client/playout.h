@@ -12,6 +12,11 @@
  * Clocks drift: of two hours one may be a second longer. The fastest units tell, for they had to
  * wait for nothing: where they come earlier or later than at the start, window by window, the
  * offset follows, in steps that the sound makes up for unheard.
+ *
+ * A clock may also stand still for seconds while the broadcast goes on: of a virtual machine that
+ * is put into a file, of a computer that sleeps. Then units come much earlier than they ever did,
+ * and keep doing so; their pictures would be waited for as long as the clock stood still, and all
+ * that follows be shown so much behind. The clock leaps.
  */
 #ifndef CLIENT_PLAYOUT_H
 #define CLIENT_PLAYOUT_H
@@ -45,7 +50,14 @@
 #define PLAYOUT_DRIFT_STEADY_US 15000 /* from window to window clocks drift less */
 #define PLAYOUT_DRIFT_MIN_US 4000     /* off by more the clocks drift ... */
 #define PLAYOUT_DRIFT_STEP_US 12000   /* ... and so much of it is made up for at a time */
-#define PLAYOUT_JUMP_US 10000000      /* a step in media time that is no gap but a new start */
+#define PLAYOUT_LEAP_US 1000000       /* base units that come so much earlier than is usual ... */
+#define PLAYOUT_LEAP_AGAIN_US                                                  \
+    200000 /* ... just after a leap: the backlog comes faster than it was made \
+            */
+#define PLAYOUT_LEAP_SPAN_US 150000     /* ... one after another over at least this time: a leap */
+#define PLAYOUT_LEAP_LEARN_US 2000000   /* after a start: so long all is usual */
+#define PLAYOUT_LEAP_WINDOW_US 10000000 /* later: what was earliest in the last such window */
+#define PLAYOUT_JUMP_US 10000000        /* a step in media time that is no gap but a new start */
 
 struct playout_delay { /* the delay policy's state; zero is a fresh one */
     int64_t extra_us;  /* by which it has moved the offset */
@@ -72,6 +84,12 @@ struct playout_change {
 void playout_delay_decide(struct playout_delay *d, const struct playout_arrival *in,
                           struct playout_change *out);
 
+struct playout_lead { /* by which base units come before their turn, us; zero is a fresh one */
+    bool watching, early, leapt;
+    int64_t usual_us, best_us; /* the most of the last window, of this one */
+    int64_t window_began_us, began_us, early_since_us;
+};
+
 struct playout {
     int64_t latency_us;   /* target */
     int64_t extra_max_us; /* by which it may grow; PLAYOUT_EXTRA_MAX_US */
@@ -84,6 +102,7 @@ struct playout {
     int64_t follow_us; /* pictures are later than the offset says by this: they follow the sound */
     bool led;          /* there is sound to follow */
     bool fresh;        /* no base unit has come since the clock started */
+    struct playout_lead lead;
     unsigned rebuffers;
     bool shown_any;
     int64_t last_shown_us;
@@ -119,6 +138,12 @@ int64_t playout_shown(struct playout *p, int64_t now);
 struct playout_arrival playout_base_arrived(struct playout *p, int64_t pts, int64_t now);
 /* What it said is done. */
 void playout_shift(struct playout *p, int64_t shift_us);
+/* A base unit of the live broadcast came at `now`, while the delay policy has moved the offset by
+ * `extra_us` in all. True: this clock stood still, and has been set so that the unit is due one
+ * target latency after it came. */
+bool playout_leap(struct playout *p, int64_t pts, int64_t now, int64_t extra_us);
+/* What comes now is none of the live broadcast: how early says nothing. */
+void playout_leap_not(struct playout *p);
 /* Media time that is due at `now` by the offset: what the sound is to come to. */
 int64_t playout_media_now(const struct playout *p, int64_t now);
 /* The sound is the clock: what is heard at `now` is `heard_us`. To be called every

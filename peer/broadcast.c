@@ -502,6 +502,11 @@ void broadcast_set_position(struct broadcast *b, int64_t pts_us)
     b->position = pts_us;
 }
 
+bool broadcast_is_live(const struct broadcast *b)
+{
+    return b && !b->shifted;
+}
+
 bool broadcast_reach(const struct broadcast *b, int64_t *oldest_us, int64_t *live_us)
 {
     int64_t newest;

@@ -84,6 +84,8 @@ int broadcast_seek(struct broadcast *b, int64_t pts_us);
 void broadcast_live(struct broadcast *b);
 /* What is shown now, us: the past is asked for in time. */
 void broadcast_set_position(struct broadcast *b, int64_t pts_us);
+/* What comes is sent live; else it is fetched of what is kept. */
+bool broadcast_is_live(const struct broadcast *b);
 /* Media time, us: of the oldest that is kept, and of what is live about now. False: not known. */
 bool broadcast_reach(const struct broadcast *b, int64_t *oldest_us, int64_t *live_us);
 /* Some of it has ended in order, so that a closed connection is the end of all. NULL: no. */

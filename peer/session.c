@@ -27,7 +27,8 @@
 #include <string.h>
 
 #define TICK_S 0.05
-#define KEEPALIVE_US 500000     /* of silence on a path, then it is asked for a sign of life */
+#define STOPPED_S 1.0       /* a tick that is so much behind its time: the program was stopped */
+#define KEEPALIVE_US 500000 /* of silence on a path, then it is asked for a sign of life */
 #define RESUME_NEXT_PATH_S 0.25 /* as SESSION_NEXT_PATH_S, when a picture waits to go on */
 #define TRY_S 3.0               /* one try, where further ones follow */
 #define RESOLVE_EVERY 4         /* tries: the server's name is asked for again */
@@ -585,6 +586,20 @@ static void run_silence(struct session *s, double now)
     s->retry_at = now + retry_wait(&s->retry);
 }
 
+/* While this program was stopped it could neither hear nor try: that was no outage. */
+static void leave_out_stop(struct session *s, double now)
+{
+    const double stopped = s->ticked_at > 0 ? now - s->ticked_at - TICK_S : 0;
+
+    s->ticked_at = now;
+    if (stopped < STOPPED_S)
+        return;
+    s->heard_at += stopped;
+    s->began += stopped;
+    if (s->outage_began > 0)
+        s->outage_began += stopped;
+}
+
 /* Whether it was tried for long enough. */
 static bool give_up(struct session *s, double now)
 {
@@ -608,6 +623,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     if (s->failed || s->closed)
         return;
+    leave_out_stop(s, now);
     if (s->broadcast)
         broadcast_tick(s->broadcast, tvl_ev_now(s->driver));
     see_to_fault(s);

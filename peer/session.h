@@ -165,6 +165,8 @@ int session_pause(struct session *s);
 int session_resume(struct session *s);
 int session_seek(struct session *s, double by_s, char *why, size_t why_size);
 int session_live(struct session *s);
+/* What comes is sent live; else it is of what the server keeps. */
+bool session_is_live(const struct session *s);
 /* The media time that is shown, us; at least every METER_PERIOD_US. */
 void session_set_position(struct session *s, int64_t pts_us);
 struct session_times { /* of the first connection that played, us of CLOCK_MONOTONIC; 0: not yet */

@@ -45,8 +45,8 @@ struct session {
     struct retry retry;
     double outage_began; /* 0: none */
     uint64_t heard_bytes;
-    double heard_at;
-    bool fault; /* the broadcast's, to be seen to outside of its calls */
+    double heard_at, ticked_at; /* loop time */
+    bool fault;                 /* the broadcast's, to be seen to outside of its calls */
     enum broadcast_fault fault_kind;
     double later_s; /* the server asked for so much patience; negative: it did not */
     char reason[SESSION_REASON_MAX]; /* why the last try failed or the connection broke */

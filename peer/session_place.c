@@ -25,6 +25,11 @@ int session_pause(struct session *s)
     return 0;
 }
 
+bool session_is_live(const struct session *s)
+{
+    return broadcast_is_live(s->broadcast);
+}
+
 /* How far behind live we are, us; 0: live, or not known. */
 static int64_t behind_us(const struct session *s)
 {

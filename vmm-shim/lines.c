@@ -461,7 +461,7 @@ static void on_time(struct ev_loop *loop, ev_timer *w, int events)
 static bool is_part(const json_t *m)
 {
     return json_object_get(m, "out") || json_object_get(m, "err") || json_object_get(m, "out64") ||
-           json_object_get(m, "err64");
+           json_object_get(m, "err64") || json_object_get(m, "taken");
 }
 
 /* A text that fits one line. */

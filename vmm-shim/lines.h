@@ -9,9 +9,10 @@
  *
  * Of a line that comes: with "do" it is a request of the other side (on_call); else with the "id"
  * of an open request of ours it is an answer, which ends the request unless it has "out", "err",
- * "out64" or "err64" (a part), and fails it when it has "error" (a text, or QMP's {"desc": text});
- * everything else is a message (on_message): greetings, events, answers to what was given up. All
- * in the thread of the loop. Any function may be called from any callback, vmm_lines_free() too.
+ * "out64", "err64" or "taken" (a part), and fails it when it has "error" (a text, or QMP's {"desc":
+ * text}); everything else is a message (on_message): greetings, events, answers to what was given
+ * up. All in the thread of the loop. Any function may be called from any callback, vmm_lines_free()
+ * too.
  */
 #ifndef VMM_LINES_H
 #define VMM_LINES_H
@@ -99,7 +100,7 @@ void vmm_lines_resume(struct vmm_lines *l);
  * Answers to a request of the other side. A call outlives its channel: then nothing is sent, but it
  * must be ended all the same. A client that does not read (queue full) is closed.
  */
-/* Adds "id" to `m`, an object with "out", "err", "out64" or "err64"; takes it. 0, or -1: nobody
+/* Adds "id" to `m`, an object with what makes it a part; takes it. 0, or -1: nobody
  * listens any more. */
 int vmm_call_part(struct vmm_call *call, json_t *m);
 /* {"id":, "ok": value}; takes `value`, NULL: {}. Ends the call. */

@@ -1,5 +1,5 @@
-"""fake_clock.py - a clock of the day that steps for programs started under it; the others' clocks go on
-(libfaketime)."""
+"""fake_clock.py - a clock of the day that steps for programs started under it, with `monotonic` all their clocks;
+the others' clocks go on (libfaketime)."""
 import os
 import shutil
 
@@ -7,7 +7,8 @@ LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
 class FakeClock:
-    def __init__(self, folder):
+    def __init__(self, folder, monotonic=False):
+        self.monotonic = monotonic
         os.makedirs(folder, exist_ok=True)
         self.file = os.path.join(folder, "clock")
         self.step("+0")
@@ -21,7 +22,7 @@ class FakeClock:
     def words(self):
         """What to put before a command."""
         return [shutil.which("env"), f"LD_PRELOAD={LIBRARY}", f"FAKETIME_TIMESTAMP_FILE={self.file}",
-                "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+                "FAKETIME_NO_CACHE=1", *(() if self.monotonic else ("FAKETIME_DONT_FAKE_MONOTONIC=1",))]
 
 
 def possible(program):

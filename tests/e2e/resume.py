@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """resume.py ROOT BUILD [--minute] - outages that the player survives: the server dies and comes back,
-every path is dead for five seconds, a path comes and goes each second.
+every path is dead for five seconds, a path comes and goes each second, the player itself is stopped.
 
 Each is judged by the player's report: pictures go on to the end, the program was never started anew, nothing is
 shown broken, and the log has one line for a lost connection and none for what was bridged. --minute: the
 flapping takes a minute instead of ten seconds.
 """
+import csv
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -239,6 +241,53 @@ def clock_stepped(folder):
     })
 
 
+def behind_s(rows):
+    """How much later than its media time a picture is shown, by the usual one of these."""
+    late = sorted(row["shown_us"] - row["pts_us"] for row in rows)
+    return late[len(late) // 2] / 1e6
+
+
+def player_stopped(folder):
+    """The player does not run for a while, and hears nothing meanwhile: first its clocks stand still too, as those
+    of a machine that is suspended, then they go on, for longer than it bears an outage."""
+    if not fake_clock.possible(program_path("svc-player")):
+        print("no fake clock to be had: it does not stand still")
+        return 0
+    clock = fake_clock.FakeClock(folder, monotonic=True)
+    timing = os.path.join(folder, "timing.csv")
+    with programs.Programs(folder) as running:
+        stage = Stage(running, folder, LIVE)
+        stage.serve()
+        vlink = stage.link(["wifi", "lte"])
+        player = stage.play("--reconnect", "2", "--dump-timing", timing, "--control", stage.socket(),
+                            paths=["wifi", "lte"], before=clock.words())
+        stage.shows(3 * ENOUGH)  # until it knows what is usual
+        shown = []
+        for still in (True, False):
+            player.process.send_signal(signal.SIGSTOP)
+            for name in ("wifi", "lte"):
+                vlink.tell(f"{name}.down")
+            time.sleep(OUTAGE_S)
+            if still:
+                clock.step(f"-{OUTAGE_S}")
+            player.process.send_signal(signal.SIGCONT)
+            time.sleep(0 if still else 0.5)
+            for name in ("wifi", "lte"):
+                vlink.tell(f"{name}.up")
+            shown.append(stage.shows(3 * ENOUGH, RESUMED_WITHIN_S + 3))
+        report, log = stage.end()
+    with open(timing, encoding="ascii") as f:
+        rows = [{k: int(row[k]) for k in ("shown_us", "pts_us")} for row in csv.DictReader(f)]
+    later_s = OUTAGE_S + behind_s(rows[-ENOUGH:]) - behind_s(rows[:ENOUGH])  # its clock lacks the three seconds
+    print(f"stopped: pictures {shown}, {later_s:.2f} s later in the end, log {log}, events {report['events'][-4:]}")
+    return exit_code({
+        "pictures go on": all(shown),
+        "what was missed is not made up for": later_s < 1.5,
+        "no connection was lost": not events(report, "lost"),
+        "nothing to say": not log,
+    })
+
+
 def never_there(folder):
     with programs.Programs(folder) as running:
         stage = Stage(running, folder, LIVE)
@@ -255,7 +304,7 @@ def never_there(folder):
 def main():
     folder = material.folder("resume")
     seconds = 60 if "--minute" in sys.argv else 6
-    stories = (lambda where: path_flaps(where, seconds), all_paths_dead, server_dies, clock_stepped,
+    stories = (lambda where: path_flaps(where, seconds), all_paths_dead, server_dies, clock_stepped, player_stopped,
                *(lambda where, s=s: server_stops(where, s) for s in (0, 1)), never_there)
     return material.together([lambda i=i, story=story: story(os.path.join(folder, str(i)))
                               for i, story in enumerate(stories)])

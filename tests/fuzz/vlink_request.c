@@ -21,6 +21,7 @@ static void check(const struct vlink_request *r)
         const struct vlink_setting *s = &r->setting[i];
         vlink_config_init(&c);
         assert(strcmp(s->key, "trace") == 0 ||
+               (vlink_inheritable(s->key) && strcmp(s->value, VLINK_INHERIT) == 0) ||
                vlink_config_set(&c, s->key, s->value, why, sizeof why) == 0);
     }
     if (r->what == VLINK_DO_ADD_PORT)

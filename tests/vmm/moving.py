@@ -113,7 +113,7 @@ class Stage(lib.Slice):
             return None
         ended = time.monotonic()
         seen = len(self.rows.rows)
-        lib.wait_for(lambda: len(self.rows.rows) > seen + 10, "pictures go on after the move", PATIENCE_S)
+        lib.wait_for(lambda: len(self.rows.rows) > seen + 8, "pictures go on after the move", PATIENCE_S)
         said = json.loads(done.stdout)
         return {"picture_gap_ms": 1e3 * self.rows.gap(began, ended + 0.5), "down_ms": said["down_ms"],
                 "total_ms": said["total_ms"]}

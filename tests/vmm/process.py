@@ -73,8 +73,17 @@ def main():
         lib.check(done.stdout == "hello of b", "a meets b by its name", done.stdout, done.stderr)
         seen = one.exec("a", "/usr/bin/python3", "/opt/look.py")
         lib.check(seen.stdout.split() == ["True"] * 8, "a sees neither host nor rights", seen.stdout, seen.stderr)
+        lib.exec_at_its_pace(one, "a")
+        done = one.shim("exec", "--env", "HOME=/elsewhere", "a", "--", "/bin/sh", "-c", "echo $HOME")
+        lib.check(done.stdout == "/elsewhere\n", "exec has the environment that is asked for", done.stdout)
+        with subprocess.Popen([lib.SHIM, "exec", "-n", "--slice", "pr-one", "a", "sh", "-c",
+                               "sleep 4321 & echo on; wait"], stdout=subprocess.PIPE) as gone:
+            gone.stdout.readline()
+            gone.kill()
+        lib.wait_for(lambda: "4321" not in one.exec("a", "sh", "-c", "cat /proc/[0-9]*/cmdline").stdout,
+                     "who asked is killed: all that it had started goes", 10)
         pid = one.node("a")["pid"]
-        lib.check(group_of(pid).count("/vmm-shim/pr-one/a") >= 1, "a is in its control groups", group_of(pid))
+        lib.check("/vmm-shim/pr-one." in group_of(pid), "a is in its control groups", group_of(pid))
         shown = {n["node"]: n for n in one.json("rt", "show")["nodes"]}
         lib.check(shown["a"]["weight"] == 300 and shown["a"]["quota_percent"] == 40, "with its shares", shown["a"])
         nice = {t.get("priority") for t in shown["b"]["threads"]}

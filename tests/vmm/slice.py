@@ -61,6 +61,14 @@ def mistakes():
     orphan = write("o.yaml", "name: bad\nparent: nobody-here\nnodes: {a: {}, b: {}}\n"
                              "links: {lan: {between: [a, b], inherits: lan}}\n")
     one_line(lib.run("up", orphan), 125, "nobody-here", "does not run")
+    bare = os.path.join(lib.folder(), "bin")
+    os.mkdir(bare)
+    one_line(lib.run("up", write("q.yaml", "name: bad\nnodes: {a: {}}\n"), env={**os.environ, "PATH": bare}), 125,
+             "qemu-system-x86_64 is not there", "apt install")
+    os.rmdir(bare)
+    if os.geteuid() == 0:
+        one_line(lib.run("up", write("n.yaml", "name: bad\nnodes: {a: {kind: namespace, namespace: nope}, "
+                                     "b: {kind: process, run: [sleep, 9]}}\nlinks: {l: {between: [a, b]}}\n")), 125, "nope")
     one_line(lib.run("up"), 64, "topology file")
     one_line(lib.run("ups"), 64, "ups")
     one_line(lib.run("exec", "a", "ls"), 3, "no slice runs")
@@ -82,6 +90,7 @@ def command(lab):
                                      "{ i=0; while [ $i -lt 2000 ] && read l; do echo $l; i=$((i+1)); "
                                      "done; }")
     lib.check(done.stdout.count("\n") == 2000, "and much output", len(done.stdout))
+    lib.exec_at_its_pace(lab, "a")
     with subprocess.Popen([lib.SHIM, "exec", "--slice", "lab", "a", "sleep", "600"]) as hang:
         time.sleep(0.3)
         hang.send_signal(signal.SIGINT)
@@ -115,6 +124,16 @@ def changes(lab):
     one_line(lab.shim("link", "set", "lan", "rate=fast"), 1, "rate", "fast")
     one_line(lab.shim("link", "set", "wan", "rate=1mbit"), 3, "no link 'wan'", "lan")
     one_line(lab.shim("link", "set", "lan"), 64, "KEY=VALUE")
+    traces = os.path.join(lib.ROOT, "configs", "traces")
+    lab.shim("link", "set", "lan", "down.trace=lte-fading.mm", cwd=traces)
+    lib.check(lan()["down"]["trace"] == os.path.join(traces, "lte-fading.mm"), "a trace from where we are", lan())
+    lab.shim("link", "set", "lan", "down.rate=3mbit")
+    lab.shim("link", "program", "lan", "program:drop-every.so", "7")
+    lib.check(lan()["program"].endswith("/drop-every.so"), "link program", lan())
+    one_line(lab.shim("link", "program", "lan", "/etc/hostname"), 1, "hostname")
+    lib.check(lan()["program"].endswith("/drop-every.so"), "what is none leaves it as it was")
+    lab.shim("link", "program", "lan", "off")
+    lib.check("program" not in lan(), "link program off", lan())
     lab.shim("link", "down", "lan")
     lib.check(lan()["up"]["down"] and lan()["down"]["down"], "link down", lan())
     lab.shim("link", "up", "lan")
@@ -180,6 +199,51 @@ def once():
     lib.check(not lib.left_behind("five"), "--once leaves nothing", *lib.left_behind("five"))
 
 
+def the_network_is_killed():
+    path = write("six.yaml", "name: six\nnodes: {p: {kind: process, run: [sh, -c, 'echo last words; sleep 600']}}\n")
+    lib.check(lib.run("up", "--detach", path).returncode == 0, "a slice of one process")
+    os.unlink(path)
+    lib.wait_for(lambda: "last words" in lib.run("logs", "--slice", "six", "p").stdout, "it speaks")
+    os.kill(next(p for p, line in lib.processes().items() if "six/net.control" in line), signal.SIGKILL)
+    lib.wait_for(lambda: "left behind" in lib.run("ps", "--json").stdout, "its network is killed: it ends")
+    lib.check("signal 9" in lib.run("ps").stdout, "and ps says why", lib.run("ps").stdout)
+    one_line(lib.run("exec", "--slice", "six", "p", "sh"), 3, "signal 9", "down six")
+    lib.check("last words" in lib.run("logs", "--slice", "six", "p").stdout, "what it said is still there")
+    lib.check(lib.run("down", "six").returncode == 0 and not lib.left_behind("six"), "down clears it",
+              *lib.left_behind("six"))
+
+
+def down_in_the_middle():
+    """While `up` makes images there is no keeper yet: down ends it all the same."""
+    path = write("eight.yaml", "name: eight\n" + ALONE)
+    with subprocess.Popen([lib.SHIM, "up", "--detach", path], stderr=subprocess.PIPE, text=True) as up:
+        lib.wait_for(lambda: os.path.exists(os.path.join(lib.folder(), ".eight.lock")), "it is being made")
+        done = lib.run("down", "eight")
+        lib.check(done.returncode == 0 and not lib.left_behind("eight"), "down while it is made", done.stderr,
+                  *lib.left_behind("eight"))
+        lib.check(up.wait(20) in (125, 130, 143), "up ends", up.stderr.read())
+
+
+def once_is_killed():
+    path = write("seven.yaml", "name: seven\nnodes: {p: {kind: process, result: true, run: [sleep, '600']}}\n")
+    with subprocess.Popen([lib.SHIM, "up", "--once", path], stderr=subprocess.PIPE, text=True) as up:
+        for line in up.stderr:
+            if "runs sleep" in line:
+                break
+        up.kill()
+    lib.wait_for(lambda: not lib.left_behind("seven"), "up --once is killed: its slice goes", 10)
+
+
+def a_result_at_its_pace():
+    """9 MB through a pipe whose reader sleeps first: all of it, and the exit code."""
+    path = write("nine.yaml", "name: nine\nnodes: {p: {kind: process, result: true, run: [sh, -c, "
+                              "'head -c 9000000 /dev/zero; exit 3']}}\n")
+    with subprocess.Popen([lib.SHIM, "up", "--once", "--quiet", path], stdout=subprocess.PIPE) as up:
+        time.sleep(0.7)
+        n = len(up.stdout.read())
+        lib.check(n == 9000000 and up.wait(30) == 3, "who reads a result slowly gets all", n, up.returncode)
+
+
 def in_each_other():
     """Processes, which need no guest, and a slice inside a slice: the parent's link bounds the child's."""
     outer = "nodes: {p: {kind: process, run: [sleep, '600']}}\nlinks: {phy: {rate: 4mbit, delay: 15ms}}\n"
@@ -203,10 +267,6 @@ links: {lan: {between: [s, c], inherits: phy}}
         done = lib.run("exec", "--slice", "inner", "s", "--", "sh", "-c", "id -u; exit 5")
         lib.check(done.returncode == 5 and done.stdout.strip() != "0", "exec in a process, which is not root",
                   done)
-        with subprocess.Popen([lib.SHIM, "exec", "--slice", "inner", "s", "head", "-c", "9000000", "/dev/zero"],
-                              stdout=subprocess.PIPE) as fast:
-            time.sleep(0.5)  # more than the keeper queues has come meanwhile
-            lib.check(len(fast.stdout.read()) == 9000000 and fast.wait() == 0, "who reads slowly gets all")
         os.unlink(path)
         lib.check(lib.run("down", "inner").returncode == 0 and not lib.left_behind("inner"),
                   "the child goes first", *lib.left_behind("inner"))
@@ -236,6 +296,15 @@ def without_root():
     lib.check(run("exec", "c", "uname", "-n").stdout.strip() == "c", "and it answers")
     lib.check(run("down").returncode == 0, "and goes down")
     one_line(run("up", "--detach", fifo), 125, "c")
+    pair = write("pair.yaml", "name: plain\nnodes:\n  p: &p {kind: process, run: [sleep, '600']}\n  q: *p\n"
+                              "links: {lan: {between: [p, q]}}\n")
+    done = run("up", "--detach", pair)
+    lib.check(done.returncode == 0 and "cgroup" not in done.stderr, "two processes with a link", done.stderr)
+    lib.check(run("down").returncode == 0, "and goes down")
+    share = write("share.yaml", "name: plain\nnodes:\n  p: {kind: process, run: [sleep, '600'], share: {weight: 200}}\n")
+    done = run("up", "--detach", share)
+    one_line(done, 125, "p", "share")
+    lib.check(len(done.stderr.splitlines()) == 1, "which is all that it says", done.stderr)
     lib.check(not [n for n in os.listdir(slices) if not n.startswith(".") and n != "accel.json"
                    and n != "admission.json"], "nothing is left", os.listdir(slices))
     shutil.rmtree(home)
@@ -251,8 +320,12 @@ def main():
         side_by_side(lab)
         a_node_dies(lab)
     the_keeper_is_killed()
+    the_network_is_killed()
     interrupted()
     once()
+    once_is_killed()
+    down_in_the_middle()
+    a_result_at_its_pace()
     in_each_other()
     without_root()
     return 0

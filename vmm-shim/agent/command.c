@@ -28,6 +28,7 @@ struct stream {
 
 struct command {
     bool used, ended, detached;
+    bool held; /* its output is not wanted now */
     int status;
     int64_t id;
     pid_t pid;
@@ -188,8 +189,8 @@ static bool pass_on(struct commands *c, struct command *k, enum which w)
 
     if (s->fd < 0)
         return false;
-    if (!room && c->port->connected) {
-        watch(c, k, w, false); /* until commands_resume() */
+    if (k->held || (!room && c->port->connected)) {
+        watch(c, k, w, false); /* until commands_resume() or commands_hold() */
         return false;
     }
     memcpy(piece, s->tail, s->tail_len);
@@ -219,7 +220,7 @@ static void finish_if_done(struct commands *c, struct command *k)
         while (pass_on(c, k, w))
             ;
         if (k->stream[w].fd >= 0 && !k->stream[w].watched)
-            return; /* held up by a slow host */
+            return; /* held up */
     }
     finish(c, k);
 }
@@ -227,6 +228,7 @@ static void finish_if_done(struct commands *c, struct command *k)
 static void feed(struct commands *c, struct command *k)
 {
     struct stream *s = &k->stream[IN];
+    size_t taken = 0;
 
     while (k->input_len > 0 && s->fd >= 0) {
         const ssize_t n = write(s->fd, k->input, k->input_len);
@@ -235,13 +237,17 @@ static void feed(struct commands *c, struct command *k)
         if (n < 0 && errno == EAGAIN)
             break;
         if (n < 0) { /* it does not read any more */
+            taken += k->input_len;
             k->input_len = 0;
             close_stream(c, k, IN);
-            return;
+            break;
         }
+        taken += (size_t)n;
         memmove(k->input, k->input + n, k->input_len - (size_t)n);
         k->input_len -= (size_t)n;
     }
+    if (taken)
+        answer(c, k->id, "taken", json_integer((json_int_t)taken));
     watch(c, k, IN, k->input_len > 0);
     if (k->input_len == 0 && k->input_ends)
         close_stream(c, k, IN);
@@ -251,7 +257,11 @@ int commands_input(struct commands *c, const struct request *r, char *why, size_
 {
     struct command *k = find_id(c, r->id);
 
-    if (!k || !k->input || k->stream[IN].fd < 0 || k->input_ends) {
+    if (k && k->input && !k->input_ends && k->stream[IN].fd < 0) { /* it has closed its input */
+        answer(c, k->id, "taken", json_integer((json_int_t)r->in_len));
+        return 0;
+    }
+    if (!k || !k->input || k->input_ends) {
         snprintf(why, why_size, "no command with this id takes input");
         return -1;
     }
@@ -267,25 +277,56 @@ int commands_input(struct commands *c, const struct request *r, char *why, size_
     return 0;
 }
 
+static bool is_meant(const struct command *k, const struct request *r)
+{
+    return k->used && (r->name ? strcmp(k->name, r->name) == 0 : k->id == r->of);
+}
+
+static int nobody(const struct request *r, char *why, size_t why_size)
+{
+    if (r->name)
+        snprintf(why, why_size, "no command called %s runs", r->name);
+    else
+        snprintf(why, why_size, "no command with this id runs");
+    return -1;
+}
+
 int commands_kill(struct commands *c, const struct request *r, char *why, size_t why_size)
 {
     int found = 0;
 
     for (size_t i = 0; i < COMMANDS_MAX; i++) {
         const struct command *k = &c->command[i];
-        if (!k->used || k->ended || (r->name ? strcmp(k->name, r->name) != 0 : k->id != r->of))
+        if (!is_meant(k, r) || k->ended)
             continue;
         found++;
         if (kill(-k->pid, r->signal) < 0)
             kill(k->pid, r->signal);
     }
-    if (found)
-        return 0;
-    if (r->name)
-        snprintf(why, why_size, "no command called %s runs", r->name);
-    else
-        snprintf(why, why_size, "no command with this id runs");
-    return -1;
+    return found ? 0 : nobody(r, why, why_size);
+}
+
+static void go_on(struct commands *c, struct command *k)
+{
+    watch(c, k, OUT, true);
+    watch(c, k, ERR, true);
+    finish_if_done(c, k);
+}
+
+int commands_hold(struct commands *c, const struct request *r, bool on, char *why, size_t why_size)
+{
+    int found = 0;
+
+    for (size_t i = 0; i < COMMANDS_MAX; i++) {
+        struct command *k = &c->command[i];
+        if (!is_meant(k, r))
+            continue;
+        found++;
+        k->held = on;
+        if (!on)
+            go_on(c, k);
+    }
+    return found ? 0 : nobody(r, why, why_size);
 }
 
 void commands_work(struct commands *c, uint64_t data)
@@ -320,11 +361,8 @@ void commands_resume(struct commands *c)
 
     for (size_t i = 0; i < COMMANDS_MAX && room; i++) {
         struct command *k = &c->command[i];
-        if (!k->used)
-            continue;
-        watch(c, k, OUT, true);
-        watch(c, k, ERR, true);
-        finish_if_done(c, k);
+        if (k->used && !k->held)
+            go_on(c, k);
     }
 }
 

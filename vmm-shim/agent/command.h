@@ -23,9 +23,12 @@ struct commands;
 struct commands *commands_new(int epoll, struct port *port);
 /* Starts it, or answers with an error. */
 void commands_exec(struct commands *c, const struct request *r);
-/* 0, or -1 and `why`. */
+/* What it has read of that, or never will, is said as {"id", "taken": bytes}. 0, or -1, `why`. */
 int commands_input(struct commands *c, const struct request *r, char *why, size_t why_size);
 int commands_kill(struct commands *c, const struct request *r, char *why, size_t why_size);
+/* Whoever takes its output is slower than the port: it waits in the command's pipes, and so does
+ * the command in the end, while others go on. */
+int commands_hold(struct commands *c, const struct request *r, bool on, char *why, size_t why_size);
 /* An event of one of their streams: `data` of epoll. */
 void commands_work(struct commands *c, uint64_t data);
 /* A process ended; strangers (orphans) are ignored. */

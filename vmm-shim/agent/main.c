@@ -144,6 +144,10 @@ static void obey(struct agent *a, const struct request *r)
     case REQUEST_KILL:
         result = commands_kill(a->commands, r, why, sizeof(why));
         break;
+    case REQUEST_HOLD:
+    case REQUEST_GO_ON:
+        result = commands_hold(a->commands, r, r->kind == REQUEST_HOLD, why, sizeof(why));
+        break;
     case REQUEST_PING:
         value = who(a);
         break;
@@ -159,6 +163,10 @@ static void obey(struct agent *a, const struct request *r)
     case REQUEST_ANNOUNCE:
         a->announcements = ANNOUNCE_TIMES;
         announce(a);
+        break;
+    case REQUEST_ADDRESS:
+        if ((result = network_readdress(&a->network, r->mac, r->ip)) < 0)
+            snprintf(why, sizeof(why), "no other address: %s", strerror(errno));
         break;
     case REQUEST_POWEROFF:
         ok(a, r->id, NULL);

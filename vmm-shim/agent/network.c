@@ -68,29 +68,36 @@ static int set_up(int fd, const char *interface)
     return ioctl(fd, SIOCSIFFLAGS, &r);
 }
 
-static int configure(int fd, const struct nic *n, int prefix, int mtu)
+/* The mask after the address: the kernel thinks of classes when an address is set. */
+static int set_both(int fd, const struct nic *n)
+{
+    const uint32_t mask =
+        n->prefix > 0 && n->prefix <= 32 ? htonl(~UINT32_C(0) << (32 - n->prefix)) : 0;
+
+    return set_address(fd, n->interface, SIOCSIFADDR, n->ip) < 0 ||
+                   set_address(fd, n->interface, SIOCSIFNETMASK, mask) < 0
+               ? -1
+               : 0;
+}
+
+static int configure(int fd, const struct nic *n, int mtu)
 {
     struct ifreq r = request(n->interface);
-    const uint32_t mask = prefix > 0 && prefix <= 32 ? htonl(~UINT32_C(0) << (32 - prefix)) : 0;
 
     r.ifr_mtu = mtu;
     if (mtu > 0 && ioctl(fd, SIOCSIFMTU, &r) < 0)
         return -1;
-    return set_address(fd, n->interface, SIOCSIFADDR, n->ip) < 0 ||
-                   set_address(fd, n->interface, SIOCSIFNETMASK, mask) < 0 ||
-                   set_up(fd, n->interface) < 0
-               ? -1
-               : 0;
+    return set_both(fd, n) < 0 || set_up(fd, n->interface) < 0 ? -1 : 0;
 }
 
 static void add(struct network *net, int fd, json_t *j)
 {
     const char *mac = NULL, *address = NULL, *link = "";
-    int prefix = 0, mtu = 0;
+    int mtu = 0;
     struct nic n = { .ip = 0 };
 
-    if (json_unpack(j, "{s:s,s:s,s:i,s?i,s?s}", "mac", &mac, "address", &address, "prefix", &prefix,
-                    "mtu", &mtu, "link", &link) < 0 ||
+    if (json_unpack(j, "{s:s,s:s,s:i,s?i,s?s}", "mac", &mac, "address", &address, "prefix",
+                    &n.prefix, "mtu", &mtu, "link", &link) < 0 ||
         inet_pton(AF_INET, address, &n.ip) != 1 ||
         sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &n.mac[0], &n.mac[1], &n.mac[2],
                &n.mac[3], &n.mac[4], &n.mac[5]) != 6) {
@@ -103,7 +110,7 @@ static void add(struct network *net, int fd, json_t *j)
         note("no NIC has the address %s", mac);
         return;
     }
-    if (configure(fd, &n, prefix, mtu) < 0)
+    if (configure(fd, &n, mtu) < 0)
         note("%s: %s", n.interface, strerror(errno));
     if (net->n < NETWORK_NICS_MAX)
         net->nic[net->n++] = n;
@@ -120,6 +127,29 @@ void network_up(struct network *n, const json_t *guest)
         note("lo: %s", strerror(errno));
     json_array_foreach(json_object_get(guest, "nics"), i, j) add(n, fd, j);
     close(fd);
+}
+
+int network_readdress(struct network *n, const uint8_t mac[6], uint32_t ip)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        struct nic *nic = &n->nic[i];
+        struct nic changed = *nic;
+        const int fd =
+            memcmp(nic->mac, mac, 6) == 0 ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+
+        if (memcmp(nic->mac, mac, 6) != 0)
+            continue;
+        changed.ip = ip;
+        inet_ntop(AF_INET, &ip, changed.address, sizeof(changed.address));
+        const int result = fd < 0 ? -1 : set_both(fd, &changed);
+        if (fd >= 0)
+            close(fd);
+        if (result == 0)
+            *nic = changed;
+        return result;
+    }
+    errno = ENODEV;
+    return -1;
 }
 
 void network_names(const json_t *guest)

@@ -1,6 +1,7 @@
 /* request.c - see request.h. */
 #include "agent/request.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,16 +114,25 @@ static int read_exec(struct request *r, const struct report *w)
                : 0;
 }
 
-static int read_kill(struct request *r, const struct report *w)
+static int read_whom(struct request *r, const struct report *w)
 {
-    const json_t *of = json_object_get(r->json, "of"), *s = json_object_get(r->json, "signal");
-    const json_int_t signal = s ? json_integer_value(s) : SIGTERM;
+    const json_t *of = json_object_get(r->json, "of");
 
     if (read_name(r, w) < 0)
         return -1;
     r->of = json_is_integer(of) ? json_integer_value(of) : -1;
     if (!r->name && r->of < 0)
-        return bad(w, "kill: needs the name of a command, or the id of its exec as 'of'");
+        return bad(w, "it needs the name of a command, or the id of its exec as 'of'");
+    return 0;
+}
+
+static int read_kill(struct request *r, const struct report *w)
+{
+    const json_t *s = json_object_get(r->json, "signal");
+    const json_int_t signal = s ? json_integer_value(s) : SIGTERM;
+
+    if (read_whom(r, w) < 0)
+        return -1;
     if (signal < 0 || signal >= NSIG)
         return bad(w, "kill: there is no such signal");
     r->signal = (int)signal;
@@ -133,6 +143,20 @@ static int read_time(struct request *r, const struct report *w)
 {
     r->ns = number(r->json, "ns");
     return r->ns ? 0 : bad(w, "time: needs ns since 1970");
+}
+
+static int read_address(struct request *r, const struct report *w)
+{
+    const char *mac = json_string_value(json_object_get(r->json, "mac"));
+    const char *address = json_string_value(json_object_get(r->json, "address"));
+    char end;
+
+    if (!mac || sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &r->mac[0], &r->mac[1],
+                       &r->mac[2], &r->mac[3], &r->mac[4], &r->mac[5], &end) != 6)
+        return bad(w, "address: needs the mac of a NIC");
+    if (!address || inet_pton(AF_INET, address, &r->ip) != 1)
+        return bad(w, "address: needs an IPv4 address");
+    return 0;
 }
 
 static int read_nothing(struct request *r, const struct report *w)
@@ -171,9 +195,12 @@ static const struct verb {
 } verbs[] = {
     { "exec", REQUEST_EXEC, read_exec },
     { "kill", REQUEST_KILL, read_kill },
+    { "hold", REQUEST_HOLD, read_whom },
+    { "go-on", REQUEST_GO_ON, read_whom },
     { "ping", REQUEST_PING, read_nothing },
     { "time", REQUEST_TIME, read_time },
     { "announce", REQUEST_ANNOUNCE, read_nothing },
+    { "address", REQUEST_ADDRESS, read_address },
     { "poweroff", REQUEST_POWEROFF, read_nothing },
     { "stats", REQUEST_STATS, read_nothing },
 };
@@ -185,7 +212,8 @@ static int read_do(struct request *r, const char *what, const struct report *w)
             r->kind = verbs[i].kind;
             return verbs[i].read(r, w);
         }
-    return bad(w, "do is exec, kill, ping, time, announce, poweroff or stats");
+    return bad(w,
+               "do is exec, kill, hold, go-on, ping, time, announce, address, poweroff or stats");
 }
 
 int request_read(struct request *r, const char *line, size_t len, int64_t *id, char *why,

@@ -6,7 +6,9 @@
  * "budget_ns":.., "period_ns":..}
  *     {"id":7, "in":"text"} | {"id":7, "in64":".."} | {"id":7, "eof":true}      to that command
  *     {"id":8, "do":"kill", "name":"player" | "of":7, "signal":15}
+ *     {"id":8, "do":"hold" | "go-on", "name":"player" | "of":7}     its output waits in its pipes
  *     {"id":9, "do":"time", "ns":1700000000000000000}
+ *     {"id":9, "do":"address", "mac":"52:54:00:00:02:81", "address":"10.77.0.102"}
  *     {"id":9, "do":"ping" | "announce" | "poweroff" | "stats"}
  *
  * Pure: bytes in, a struct out. The host is trusted to command, not to be free of errors: whatever
@@ -29,9 +31,12 @@ enum request_kind {
     REQUEST_EXEC,
     REQUEST_INPUT,
     REQUEST_KILL,
+    REQUEST_HOLD,
+    REQUEST_GO_ON,
     REQUEST_PING,
     REQUEST_TIME,
     REQUEST_ANNOUNCE,
+    REQUEST_ADDRESS,
     REQUEST_POWEROFF,
     REQUEST_STATS,
 };
@@ -49,12 +54,15 @@ struct request {
     enum request_sched sched;
     int priority;
     uint64_t budget_ns, period_ns;
-    /* exec, kill */
+    /* exec, kill, hold, go-on */
     const char *name; /* NULL: none */
-    int64_t of;       /* kill: id of an exec, -1: by name */
+    int64_t of;       /* not exec: id of an exec, -1: by name */
     int signal;
     /* time */
     uint64_t ns;
+    /* address */
+    uint8_t mac[6];
+    uint32_t ip; /* network byte order */
     /* input */
     const uint8_t *in; /* NULL: none */
     size_t in_len;

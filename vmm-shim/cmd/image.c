@@ -24,6 +24,12 @@ static int make(const char *system, struct image_row *row, char *why, size_t why
     return row->kernel.package[0] ? vmm_image_base(system, &row->base, why, why_size) : 0;
 }
 
+static void print_head(void)
+{
+    printf("%-8s %-6s %-28s %10s %9s %8s  %s\n", "SYSTEM", "ARCH", "RELEASE", "KERNEL/MiB",
+           "BASE/MiB", "MODULES", "FILE");
+}
+
 static void print_row(const struct image_row *r)
 {
     char base[32] = "-", modules[16] = "-";
@@ -51,20 +57,22 @@ static int build(const char *const *systems, int fresh, int json)
 {
     struct image_row row;
     char why[VMM_WHY_MAX];
-    int code = VMM_EXIT_OK;
+    int code = VMM_EXIT_OK, rows = 0;
     json_t *all = json_array();
 
-    if (!json)
-        printf("%-8s %-6s %-28s %10s %9s %8s  %s\n", "SYSTEM", "ARCH", "RELEASE", "KERNEL/MiB",
-               "BASE/MiB", "MODULES", "FILE");
     for (size_t i = 0; systems[i]; i++) {
-        if ((fresh && vmm_image_forget(systems[i], why, sizeof(why)) < 0) ||
+        if (fresh || !vmm_image_is_cached(systems[i]))
+            fprintf(stderr, "%s: looking for its newest kernel\n", systems[i]);
+        if ((fresh && vmm_image_renew(systems[i], why, sizeof(why)) < 0) ||
             make(systems[i], &row, why, sizeof(why)) < 0)
             code = vmm_complain(VMM_EXIT_FAILED, "image: %s: %s", systems[i], why);
         else if (json)
             json_array_append_new(all, json_of(&row));
-        else
+        else {
+            if (rows++ == 0)
+                print_head();
             print_row(&row);
+        }
     }
     if (json) {
         json_dumpf(all, stdout, JSON_INDENT(2));

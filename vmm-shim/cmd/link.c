@@ -1,9 +1,10 @@
 /*
- * link.c - `vmm-shim link set|up|down|show`: links of a slice that runs.
+ * link.c - `vmm-shim link set|up|down|program|show`: links of a slice that runs.
  */
 #include "cmd/command.h"
 #include "cmd/links.h"
 #include "slice/client.h"
+#include "topology/find.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,15 @@ struct words {
     size_t n_settings;
     int json;
 };
+
+/* The network's process stands elsewhere: a file's whole path. */
+static json_t *path_of(const char *file)
+{
+    char *whole = realpath(file, NULL);
+    json_t *path = json_string(whole ? whole : file); /* what is not there is refused there */
+    free(whole);
+    return path;
+}
 
 /* "up.rate=3mbit" into request["up"]["rate"], "rate=3mbit" into "both", "weight=3" beside them. */
 static int add_setting(json_t *request, const char *word)
@@ -37,7 +47,9 @@ static int add_setting(json_t *request, const char *word)
         settings = json_object();
         json_object_set_new(request, way, settings);
     }
-    return json_object_set_new(settings, name, json_string(equals + 1));
+    bool file = strcmp(name, "trace") == 0 && strcmp(equals + 1, "off") != 0;
+    return json_object_set_new(settings, name,
+                               file ? path_of(equals + 1) : json_string(equals + 1));
 }
 
 static int answer(json_t *ok, int json, int code, const char *why)
@@ -68,6 +80,25 @@ static int set(const struct words *w)
         json_decref(request);
         return vmm_complain(VMM_EXIT_USAGE, "link set: [up.|down.]KEY=VALUE is wanted");
     }
+    json_t *ok = vmm_ask_with(w->slice, request, &more, why, sizeof why);
+    return answer(ok, w->json, more.exit_code, why);
+}
+
+/* LINK FILE|off [ARGUMENT] */
+static int change_program(const struct words *w)
+{
+    char why[512], found[4096];
+    struct vmm_ask_more more = { 0 };
+    if (w->n_settings < 1 || w->n_settings > 2)
+        return vmm_complain(VMM_EXIT_USAGE, "link program: LINK FILE [ARGUMENT], or LINK off");
+    const char *file = w->setting[0], *name = strncmp(file, "program:", 8) == 0 ? file + 8 : NULL;
+    if (name && vmm_find_program(name, found, sizeof found, why, sizeof why) < 0)
+        return vmm_complain(VMM_EXIT_NOTHING, "link program: %s", why);
+    json_t *request = json_pack("{s:s, s:s}", "do", "link-program", "link", w->link);
+    json_object_set_new(request, "path",
+                        strcmp(file, "off") == 0 ? json_null() : path_of(name ? found : file));
+    if (w->n_settings == 2)
+        json_object_set_new(request, "argument", json_string(w->setting[1]));
     json_t *ok = vmm_ask_with(w->slice, request, &more, why, sizeof why);
     return answer(ok, w->json, more.exit_code, why);
 }
@@ -130,13 +161,16 @@ static int run(int argc, char **argv)
         return code;
     if (strcmp(what, "show") == 0)
         return show(&w);
-    if (strcmp(what, "set") != 0 && strcmp(what, "up") != 0 && strcmp(what, "down") != 0)
-        return vmm_complain(VMM_EXIT_USAGE, "link: set, up, down or show is wanted, not '%s'",
-                            what);
+    if (strcmp(what, "set") != 0 && strcmp(what, "up") != 0 && strcmp(what, "down") != 0 &&
+        strcmp(what, "program") != 0)
+        return vmm_complain(VMM_EXIT_USAGE,
+                            "link: set, up, down, program or show is wanted, not '%s'", what);
     if (!w.link)
         return vmm_complain(VMM_EXIT_USAGE, "link %s: the name of a link is wanted", what);
     if (strcmp(what, "set") == 0)
         return set(&w);
+    if (strcmp(what, "program") == 0)
+        return change_program(&w);
     if (w.n_settings)
         return vmm_complain(VMM_EXIT_USAGE, "link %s: '%s' is too much", what, w.setting[0]);
     return change_state(&w, what);
@@ -144,7 +178,8 @@ static int run(int argc, char **argv)
 
 const struct vmm_command vmm_command_link = {
     .name = "link",
-    .usage = "set LINK [up.|down.]KEY=VALUE... | up LINK | down LINK | show [LINK]",
+    .usage = "set LINK [up.|down.]KEY=VALUE... | up LINK | down LINK | program LINK FILE|off "
+             "[ARGUMENT] | show [LINK]",
     .summary = "changes a link while it runs, or shows links",
     .help =
         "      --slice NAME   else the only one that runs\n"

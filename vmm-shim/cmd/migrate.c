@@ -11,7 +11,7 @@
 
 struct words {
     const char *slice, *node, *mode, *to, *with, *rate, *patience;
-    int json, verbose;
+    int json, verbose, new_addresses;
 };
 
 /* "200" or "12.5" of a unit; -1: no number. */
@@ -31,6 +31,8 @@ static int migrate(const struct words *w)
         json_pack("{s:s, s:s, s:b}", "do", "migrate", "node", w->node, "steps", w->verbose);
     json_t *ok;
 
+    if (w->new_addresses)
+        json_object_set_new(request, "new_addresses", json_true());
     if (w->mode)
         json_object_set_new(request, "mode", json_string(w->mode));
     if (w->to)
@@ -73,6 +75,8 @@ static int run(int argc, char **argv)
             continue;
         if (vmm_option_flag(argv[i], "--json"))
             w.json = 1;
+        else if (vmm_option_flag(argv[i], "--new-addresses"))
+            w.new_addresses = 1;
         else if (vmm_option_flag(argv[i], "--verbose"))
             w.verbose = 1;
         else if (argv[i][0] == '-' || w.node)
@@ -100,6 +104,7 @@ const struct vmm_command vmm_command_migrate = {
             "  --with FILE      the topology file of there; what differs is refused\n"
             "  --rate N         copy with at most N Mbit/s\n"
             "  --patience N     wait N ms for the agent's answer from there [10000]\n"
+            "  --new-addresses  its NICs have other addresses there\n"
             "  --verbose        say each step\n"
             "  --json           the figures as JSON\n",
     .run = run,

@@ -84,7 +84,10 @@ static json_t *ask_or_left(const char *name)
     json_t *ok = vmm_place_alive(name, NULL)
                      ? vmm_ask(name, json_pack("{s:s}", "do", "ps"), why, sizeof why)
                      : NULL;
-    return ok ? ok : json_pack("{s:s, s:s}", "slice", name, "phase", "left behind");
+    if (ok)
+        return ok;
+    vmm_place_ended(name, why, sizeof why);
+    return json_pack("{s:s, s:s, s:s}", "slice", name, "phase", "left behind", "why", why);
 }
 
 static json_t *ask_all(char *why, size_t why_size)
@@ -103,7 +106,7 @@ static json_t *ask_all(char *why, size_t why_size)
 static void print(json_t *slice)
 {
     if (strcmp(text(slice, "phase"), "left behind") == 0)
-        printf("%s: its keeper was killed; vmm-shim down %s clears it\n", text(slice, "slice"),
+        printf("%s: %s; vmm-shim down %s clears it\n", text(slice, "slice"), text(slice, "why"),
                text(slice, "slice"));
     else
         print_slice(slice);

@@ -34,56 +34,55 @@ static bool has_zstd(void)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static int finish(const struct words *w, json_t *ok, int code, const char *why)
+/* `more`: what the request has beside node and file, a new object. `say` prints the answer. */
+static int ask(const struct words *w, const char *what, json_t *more,
+               void (*say)(const struct words *w, json_t *ok))
 {
+    char why[1024], file[2 * PATH_MAX];
+    struct vmm_ask_more asked = { .exit_code = VMM_EXIT_FAILED };
+    json_t *request, *ok;
+
+    absolute(w->file, file, sizeof file);
+    request = json_pack("{s:s, s:s, s:s}", "do", what, "node", w->node, "file", file);
+    json_object_update(request, more);
+    json_decref(more);
+    ok = vmm_ask_with(w->slice, request, &asked, why, sizeof why);
     if (!ok)
-        return vmm_complain(code, "%s", why);
+        return vmm_complain(asked.exit_code, "%s", why);
     if (w->json) {
         json_dumpf(ok, stdout, JSON_INDENT(2));
         putchar('\n');
+    } else {
+        say(w, ok);
     }
+    json_decref(ok);
     return VMM_EXIT_OK;
+}
+
+static double number(json_t *o, const char *key)
+{
+    return json_number_value(json_object_get(o, key));
+}
+
+static void say_suspended(const struct words *w, json_t *ok)
+{
+    printf("%s is in %s: %.1f MiB, after %.0f ms\n", w->node, w->file,
+           number(ok, "file_bytes") / (1 << 20), number(ok, "ms"));
 }
 
 static int suspend(const struct words *w)
 {
-    char why[1024], file[2 * PATH_MAX];
-    struct vmm_ask_more more = { .exit_code = VMM_EXIT_FAILED };
-    json_t *ok;
-    int code;
+    return ask(w, "suspend", json_pack("{s:b}", "zstd", !w->plain && has_zstd()), say_suspended);
+}
 
-    absolute(w->file, file, sizeof file);
-    ok = vmm_ask_with(w->slice,
-                      json_pack("{s:s, s:s, s:s, s:b}", "do", "suspend", "node", w->node, "file",
-                                file, "zstd", !w->plain && has_zstd()),
-                      &more, why, sizeof why);
-    code = finish(w, ok, more.exit_code, why);
-    if (ok && !w->json)
-        printf("%s is in %s: %.1f MiB, after %.0f ms\n", w->node, w->file,
-               json_number_value(json_object_get(ok, "file_bytes")) / (1 << 20),
-               json_number_value(json_object_get(ok, "ms")));
-    json_decref(ok);
-    return code;
+static void say_resumed(const struct words *w, json_t *ok)
+{
+    printf("%s goes on, after %.0f ms\n", w->node, number(ok, "ms"));
 }
 
 static int resume(const struct words *w)
 {
-    char why[1024], file[2 * PATH_MAX];
-    struct vmm_ask_more more = { .exit_code = VMM_EXIT_FAILED };
-    json_t *ok;
-    int code;
-
-    absolute(w->file, file, sizeof file);
-    ok = vmm_ask_with(w->slice,
-                      json_pack("{s:s, s:s, s:s, s:b}", "do", "resume", "node", w->node, "file",
-                                file, "replace", w->replace),
-                      &more, why, sizeof why);
-    code = finish(w, ok, more.exit_code, why);
-    if (ok && !w->json)
-        printf("%s goes on, after %.0f ms\n", w->node,
-               json_number_value(json_object_get(ok, "ms")));
-    json_decref(ok);
-    return code;
+    return ask(w, "resume", json_pack("{s:b}", "replace", w->replace), say_resumed);
 }
 
 static int read_words(struct words *w, int argc, char **argv)

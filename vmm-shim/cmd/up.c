@@ -128,6 +128,16 @@ static int prepare(struct up *u)
     return result;
 }
 
+/* From here on a signal waits until play() has its watchers. */
+static void hold_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(how, &set, NULL);
+}
+
 /* The child is the keeper; it says by `told` that it listens. */
 static int start_keeper(struct up *u)
 {
@@ -137,12 +147,14 @@ static int start_keeper(struct up *u)
         return -1;
     }
     fflush(NULL);
+    hold_signals(SIG_BLOCK);
     pid_t pid = fork();
     if (pid == 0) {
         const struct vmm_keeper_config config = { u->topology, u->launch, u->folder, u->root,
                                                   u->lock };
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
+        hold_signals(SIG_UNBLOCK);
         close(told[0]);
         exit(vmm_keeper_run(&config, told[1])); /* no _exit(): leaks are looked for on the way */
     }
@@ -274,7 +286,11 @@ static int run(int argc, char **argv)
     if (code != VMM_EXIT_OK)
         vmm_place_unlock(u.topology ? u.topology->name : "", u.lock);
     else if (u.lock >= 0)
-        close(u.lock); /* the keeper holds it */
+        close(u.lock);                        /* the keeper holds it */
+    if (code == VMM_EXIT_OK && interrupted) { /* just before signals were held */
+        vmm_ask_down(u.topology->name, u.why, sizeof u.why);
+        code = vmm_complain(128 + (int)interrupted, "%s: taken down", u.topology->name);
+    }
     if (code == VMM_EXIT_OK)
         code = play(&u);
     vmm_topology_free(u.topology);

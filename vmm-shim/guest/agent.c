@@ -193,18 +193,6 @@ void vmm_agent_adopt(struct vmm_agent *a, struct vmm_agent *from)
     vmm_agent_release(a, 0);
 }
 
-void vmm_agent_pause(struct vmm_agent *a)
-{
-    if (a->lines && !a->held)
-        vmm_lines_pause(a->lines);
-}
-
-void vmm_agent_resume(struct vmm_agent *a)
-{
-    if (a->lines && !a->held)
-        vmm_lines_resume(a->lines);
-}
-
 void vmm_agent_release(struct vmm_agent *a, uint64_t above)
 {
     a->above = above;

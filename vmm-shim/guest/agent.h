@@ -56,10 +56,6 @@ void vmm_agent_forget(struct vmm_agent *a, uint64_t id);
 /* A line that belongs to request `id` (standard input of exec: {"in": text}); taken. 0 or -1. */
 int vmm_agent_tell(struct vmm_agent *a, uint64_t id, json_t *m);
 
-/* Nothing more of it is read until vmm_agent_resume(): for who passes things on to a slower one. */
-void vmm_agent_pause(struct vmm_agent *a);
-void vmm_agent_resume(struct vmm_agent *a);
-
 /* A program in the guest. Borrowed for the call. */
 struct vmm_agent_exec {
     const char *const *argv; /* NULL-ended */

@@ -5,6 +5,7 @@
 #include "guest/facts.h"
 
 #include "guest/accel.h"
+#include "guest/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -154,6 +155,14 @@ static bool fact_sandbox(struct vmm_fact *f, const char *root)
     return mode >= 0;
 }
 
+static bool fact_landlock(struct vmm_fact *f, const char *root)
+{
+    (void)root;
+    snprintf(f->text, sizeof f->text, "%s",
+             vmm_landlock_is_here() ? "is there" : "not in this kernel");
+    return vmm_landlock_is_here();
+}
+
 static bool fact_fifo(struct vmm_fact *f, const char *root)
 {
     (void)root;
@@ -254,6 +263,7 @@ static const struct {
     { "qemu", fact_qemu, "no guests: install qemu-system-x86" },
     { "qemu-arm64", fact_qemu_arm, "no arm64 guests: install qemu-system-arm" },
     { "sandbox", fact_sandbox, "QEMU cannot be confined to its system calls" },
+    { "landlock", fact_landlock, "a QEMU that was taken over sees what its user may see" },
     { "root", fact_root, "guests run as you, not as a user of their own; what follows may lack" },
     { "fifo", fact_fifo, "no policy: fifo; as root, or with RLIMIT_RTPRIO" },
     { "deadline", fact_deadline, "no policy: deadline; as root" },

@@ -355,10 +355,25 @@ static const struct vmm_agent_handler agent_handler = { .on_ready = on_agent_rea
 
 /* ---- start ---- */
 
+/* Where its NICs' sockets are; its own folder if it has none. */
+static const char *folder_of_sockets(const struct vmm_guest *g, char out[VMM_SOCKET_MAX])
+{
+    char *slash;
+
+    snprintf(out, VMM_SOCKET_MAX, "%s", g->config.n_nics ? g->config.nic[0].local : "");
+    slash = strrchr(out, '/');
+    if (!slash)
+        return g->config.folder;
+    *slash = 0;
+    return out;
+}
+
 static int start_qemu(struct vmm_guest *g, char *why, size_t why_size)
 {
     static const char *const preload[] = { "LD_PRELOAD=/proc/self/fd/8", NULL };
     const bool userfault = g->fd[VMM_GUEST_FDS_MAX - 1] >= 0;
+    char net[VMM_SOCKET_MAX];
+    const char *const only[] = { g->config.folder, folder_of_sockets(g, net), NULL };
     struct vmm_spawn s = { .user = g->config.user,
                            .locks_memory = g->config.lock_memory,
                            .folder = g->config.folder,
@@ -367,6 +382,7 @@ static int start_qemu(struct vmm_guest *g, char *why, size_t why_size)
                            .n_fds = userfault ? VMM_GUEST_FDS_MAX : VMM_GUEST_FDS,
                            .env = userfault ? preload : NULL,
                            .netns = g->config.netns,
+                           .only = only,
                            .file_bytes_max = g->config.memory_bytes + (2ull << 30) };
     struct vmm_words w;
     char path[VMM_SOCKET_MAX];

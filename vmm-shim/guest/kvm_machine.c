@@ -16,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The machine's 2 MiB of memory. */
@@ -42,14 +41,6 @@ struct machine {
     uint8_t *memory;
     const char *step; /* that failed */
 };
-
-static double now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static int give_cpuid(struct machine *m)
 {
@@ -183,12 +174,12 @@ static void run(struct machine *m, char *said, size_t size, char *why, size_t wh
 {
     const struct itimerval ticks = { { 0, TICK_US }, { 0, TICK_US } };
     const struct sigaction action = { .sa_handler = on_tick };
-    const double end = now_ms() + 2 * VMM_KVM_LIMIT_MS; /* to tell slow from hanging */
+    const double end = vmm_now_ms() + 2 * VMM_KVM_LIMIT_MS; /* to tell slow from hanging */
 
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &ticks, NULL);
     while (!*why && !strchr(said, '\n')) {
-        if (now_ms() > end)
+        if (vmm_now_ms() > end)
             snprintf(why, why_size, "no progress in %d ms", 2 * VMM_KVM_LIMIT_MS);
         else if (ioctl(m->cpu, KVM_RUN, 0) == 0)
             came_out(m, said, size, why, why_size);
@@ -210,10 +201,10 @@ static const char *host_hint(void)
 static void judge(struct machine *m, struct vmm_kvm_probe *out)
 {
     char said[16] = "", why[100] = "";
-    double ms = now_ms();
+    double ms = vmm_now_ms();
 
     run(m, said, sizeof said, why, sizeof why);
-    ms = now_ms() - ms;
+    ms = vmm_now_ms() - ms;
     if (*why || strcmp(said, VMM_KVM_SAYS) != 0) {
         out->verdict = VMM_KVM_BROKEN;
         snprintf(out->why, sizeof out->why,

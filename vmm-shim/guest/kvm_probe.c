@@ -16,16 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 /* The child's answer; it may crash, hang or be killed. */
 static void await_child(struct vmm_kvm_probe *out, pid_t pid, int fd)
@@ -59,7 +50,7 @@ static void await_child(struct vmm_kvm_probe *out, pid_t pid, int fd)
 
 void vmm_kvm_probe(struct vmm_kvm_probe *out, const char *device)
 {
-    const double begin = now_ms();
+    const double begin = vmm_now_ms();
     int fd[2] = { -1, -1 };
     pid_t pid = -1;
 
@@ -80,5 +71,5 @@ void vmm_kvm_probe(struct vmm_kvm_probe *out, const char *device)
     if (fd[0] >= 0)
         close(fd[0]);
     out->stage = 1;
-    out->ms = now_ms() - begin;
+    out->ms = vmm_now_ms() - begin;
 }

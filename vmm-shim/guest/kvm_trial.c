@@ -17,18 +17,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 extern const uint8_t vmm_trial_elf[], vmm_trial_elf_end[];
-
-static double now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static int kernel_file(void)
 {
@@ -89,7 +80,7 @@ static void listen_to(int fd, char *said, size_t size, double end)
 
     while (n + 1 < size) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
-        const double left = end - now_ms();
+        const double left = end - vmm_now_ms();
         const int ready = left > 0 ? poll(&p, 1, (int)left + 1) : 0;
         ssize_t got;
 
@@ -107,7 +98,7 @@ static void listen_to(int fd, char *said, size_t size, double end)
 
 void vmm_kvm_trial(struct vmm_kvm_probe *out, const char *accel, int limit_ms)
 {
-    const double begin = now_ms();
+    const double begin = vmm_now_ms();
     char said[64] = "";
     int fd[2], status = 0;
     pid_t pid;
@@ -126,18 +117,18 @@ void vmm_kvm_trial(struct vmm_kvm_probe *out, const char *accel, int limit_ms)
         if (strcmp(said, VMM_KVM_SAYS) == 0) {
             out->verdict = VMM_KVM_WORKS;
             snprintf(out->why, sizeof out->why, "QEMU boots kernel code with %s in %.0f ms", accel,
-                     now_ms() - begin);
+                     vmm_now_ms() - begin);
         } else {
             snprintf(out->why, sizeof out->why,
                      "kernel code under QEMU with %s comes to \"%s\" of \"%s\" in %.0f ms%s", accel,
-                     said, VMM_KVM_SAYS, now_ms() - begin,
+                     said, VMM_KVM_SAYS, vmm_now_ms() - begin,
                      WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? ": QEMU aborts" : "");
         }
     } else {
         close(fd[1]);
     }
     close(fd[0]);
-    out->ms = now_ms() - begin;
+    out->ms = vmm_now_ms() - begin;
 }
 
 #else

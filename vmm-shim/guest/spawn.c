@@ -6,6 +6,8 @@
  */
 #include "guest/spawn.h"
 
+#include "guest/landlock.h"
+
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -171,6 +173,18 @@ static void forget_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void keep_to_own_files(const struct child *c)
+{
+    int fd[VMM_SPAWN_FDS_MAX];
+
+    if (!c->s->only)
+        return;
+    for (size_t i = 0; i < c->s->n_fds; i++)
+        fd[i] = FIRST_FD + (int)i;
+    if (vmm_landlock(c->s->only, fd, c->s->n_fds) < 0)
+        complain(c, "files of its own only");
+}
+
 static void become(struct child *c)
 {
     forget_signals();
@@ -180,6 +194,7 @@ static void become(struct child *c)
     arrange_descriptors(c);
     set_limits(c);
     change_user(c);
+    keep_to_own_files(c);
     for (const char *const *e = c->s->env; e && *e; e++)
         putenv((char *)(uintptr_t)*e);
     if (chdir(c->s->folder ? c->s->folder : "/") != 0)

@@ -25,6 +25,10 @@ struct vmm_spawn {
     const char *const *env; /* NULL-ended "NAME=VALUE" beside ours; NULL: none */
     const int *fd;          /* become 3, 4, ... */
     size_t n_fds;
+    /* NULL-ended folders: of all files only these, those of the descriptors, and what a system has
+     * for all; nothing of other processes either (landlock.h, where the kernel has it). NULL: no
+     * matter. */
+    const char *const *only;
     /* Network namespace, name or path. "": a new, empty one where we may make it. NULL: ours. */
     const char *netns;
     uint64_t files_max;      /* open descriptors; 0: 1024 */

@@ -50,6 +50,8 @@ static int apt_run(struct apt *a, const char *program, const char *const words[]
 static void host_apt(struct apt *a, const char *arch)
 {
     *a = (struct apt){ .arch = arch };
+    option(a, "Acquire::Retries", "1",
+           ""); /* with pauses between them: without a network, too many */
     if (geteuid() == 0)
         option(a, "APT::Sandbox::User", "root", ""); /* _apt cannot write into our folder */
 }
@@ -82,6 +84,7 @@ static int own_apt(struct apt *a, const char *cache, const char *arch, char *why
     option(a, "Dir::State::status", root, "/status");
     option(a, "Dir::Cache", root, "/cache");
     option(a, "Acquire::Languages", "none", "");
+    option(a, "APT::Update::Error-Mode", "any", ""); /* else it only warns, and ends well */
     option(a, "APT::Update::Post-Invoke", "", "");
     option(a, "APT::Update::Post-Invoke-Success", "", "");
     return 0;
@@ -129,6 +132,24 @@ static bool first_of_family(const char *depends, const char *meta, char *out, si
     return false;
 }
 
+/* Version and hash of the package out->name. */
+static int know(struct apt *a, struct apt_package *out, char *why, size_t why_size)
+{
+    char *shown = NULL;
+    const char *const about[] = { "show", "--no-all-versions", out->name, NULL };
+
+    if (apt_run(a, "apt-cache", about, NULL, &shown, why, why_size) < 0)
+        return -1;
+    const bool whole = field(shown, "Version", out->version, sizeof(out->version)) &&
+                       field(shown, "SHA256", out->sha256, sizeof(out->sha256)) &&
+                       field(shown, "Architecture", out->arch, sizeof(out->arch)) &&
+                       strlen(out->sha256) == 64 && strcmp(out->arch, a->arch) == 0;
+    free(shown);
+    if (!whole)
+        snprintf(why, why_size, "apt does not know %s for %s with a SHA-256", out->name, a->arch);
+    return whole ? 0 : -1;
+}
+
 static int find(struct apt *a, const char *meta, struct apt_package *out, char *why,
                 size_t why_size)
 {
@@ -144,17 +165,7 @@ static int find(struct apt *a, const char *meta, struct apt_package *out, char *
         snprintf(why, why_size, "apt knows no package %s", meta);
         return -1;
     }
-    const char *const about[] = { "show", "--no-all-versions", out->name, NULL };
-    if (apt_run(a, "apt-cache", about, NULL, &shown, why, why_size) < 0)
-        return -1;
-    const bool whole = field(shown, "Version", out->version, sizeof(out->version)) &&
-                       field(shown, "SHA256", out->sha256, sizeof(out->sha256)) &&
-                       field(shown, "Architecture", out->arch, sizeof(out->arch)) &&
-                       strlen(out->sha256) == 64 && strcmp(out->arch, a->arch) == 0;
-    free(shown);
-    if (!whole)
-        snprintf(why, why_size, "apt does not know %s for %s with a SHA-256", out->name, a->arch);
-    return whole ? 0 : -1;
+    return know(a, out, why, why_size);
 }
 
 static int hash_file(const char *path, char hex[65])
@@ -257,4 +268,20 @@ int apt_unpack_newest(const char *cache, const char *arch, const char *meta, con
              "sources have it?",
              meta, updated < 0 ? ignored : cause);
     return -1;
+}
+
+int apt_unpack_all(const char *cache, const char *arch, const char *const names[],
+                   const char *folder, char *why, size_t why_size)
+{
+    struct apt a;
+
+    if (own_apt(&a, cache, arch, why, why_size) < 0)
+        return -1;
+    for (size_t i = 0; names[i]; i++) {
+        struct apt_package p;
+        snprintf(p.name, sizeof(p.name), "%s", names[i]);
+        if (know(&a, &p, why, why_size) < 0 || download(&a, &p, folder, why, why_size) < 0)
+            return -1;
+    }
+    return 0;
 }

@@ -23,4 +23,8 @@ struct apt_package {
 int apt_unpack_newest(const char *cache, const char *arch, const char *meta, const char *folder,
                       struct apt_package *out, char *why, size_t why_size);
 
+/* The same of exactly these packages, NULL-ended; after it, with the lists that it has fetched. */
+int apt_unpack_all(const char *cache, const char *arch, const char *const names[],
+                   const char *folder, char *why, size_t why_size);
+
 #endif

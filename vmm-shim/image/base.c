@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,21 @@ static int write_base(const char *path, const char *folder, const char *order, c
     return -1;
 }
 
+/* As it was written to its end: an archive that was cut boots into a panic. */
+static bool is_whole(const char *path, struct stat *st)
+{
+    char end[1024];
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+
+    if (fd >= 0 && fstat(fd, st) == 0)
+        n = pread(fd, end, sizeof(end),
+                  st->st_size > (off_t)sizeof(end) ? st->st_size - (off_t)sizeof(end) : 0);
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && memmem(end, (size_t)n, "TRAILER!!!", 10);
+}
+
 static size_t count_lines(const char *text)
 {
     size_t n = 0;
@@ -116,12 +132,12 @@ int base_get(const struct recipe *r, const char *folder, struct vmm_image_base *
     if (cache_join(out->path, folder, name, why, why_size) < 0)
         goto done;
     out->n_modules = count_lines(order);
-    if (stat(out->path, &st) < 0) {
+    if (!is_whole(out->path, &st)) {
         char cache[VMM_PATH_MAX];
         int lock = -1;
         if (cache_folder(cache, why, why_size) < 0 || (lock = cache_lock(cache, why, why_size)) < 0)
             goto done;
-        result = stat(out->path, &st) == 0
+        result = is_whole(out->path, &st)
                      ? 0
                      : write_base(out->path, folder, order, agent, agent_len, why, why_size);
         close(lock);

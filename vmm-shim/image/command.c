@@ -87,9 +87,15 @@ static void complain(const char *program, int status, struct output *err, char *
 {
     while (err->len > 0 && strchr(" \n\r\t", err->text[err->len - 1]))
         err->text[--err->len] = '\0';
-    const char *line = strrchr(err->text, '\n');
+    const char *line = strrchr(err->text, '\n'), *first = strstr(err->text, "\nE: ");
 
     line = line ? line + 1 : err->text;
+    const bool at_once = strncmp(err->text, "E: ", 3) == 0;
+
+    if (first || at_once) { /* apt: the cause comes first */
+        line = at_once ? err->text : first + 1;
+        *strchrnul(line, '\n') = '\0';
+    }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         snprintf(why, size, "%s cannot be run: %s", program, line);
     else if (WIFSIGNALED(status))

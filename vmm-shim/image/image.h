@@ -49,8 +49,11 @@ struct vmm_image_kernel {
 
 int vmm_image_kernel(const char *system, struct vmm_image_kernel *out, char *why, size_t why_size);
 
-/* The next call for this system fetches the newest kernel again; what guests run now stays. */
-int vmm_image_forget(const char *system, char *why, size_t why_size);
+/* False: the next call for this system fetches a kernel, which takes its time; say so before. */
+bool vmm_image_is_cached(const char *system);
+
+/* Fetches the newest kernel again; what guests run now stays, and what is there when it fails. */
+int vmm_image_renew(const char *system, char *why, size_t why_size);
 
 /* The part that all nodes of a system have: modules in their order, and the agent as /init. */
 struct vmm_image_base {

@@ -16,23 +16,23 @@
 #include "image/slurp.h"
 #include "image/vmlinux.h"
 
-#define REVISION 2 /* of what is taken out of a package; another number makes it anew */
-
-static int read_description(const char *folder, struct vmm_image_kernel *out)
+static int read_description(const struct recipe *r, const char *folder,
+                            struct vmm_image_kernel *out)
 {
     char path[VMM_PATH_MAX], why[VMM_WHY_MAX];
     const char *release, *package;
     int revision = 0, result = -1;
+    json_int_t bytes = -1; /* of the kernel, when it was made; -1: not noted by an older version */
     struct stat st;
 
     if (cache_join(path, folder, "kernel.json", why, sizeof(why)) < 0)
         return -1;
     json_t *j = json_load_file(path, 0, NULL);
     if (j &&
-        json_unpack(j, "{s:i,s:s,s:s}", "revision", &revision, "release", &release, "package",
-                    &package) == 0 &&
-        revision == REVISION && cache_join(out->path, folder, "kernel", why, sizeof(why)) == 0 &&
-        stat(out->path, &st) == 0 && st.st_size > 0) {
+        json_unpack(j, "{s:i,s:s,s:s,s?I}", "revision", &revision, "release", &release, "package",
+                    &package, "bytes", &bytes) == 0 &&
+        revision == r->revision && cache_join(out->path, folder, "kernel", why, sizeof(why)) == 0 &&
+        stat(out->path, &st) == 0 && st.st_size > 0 && (bytes < 0 || st.st_size == bytes)) {
         out->bytes = (uint64_t)st.st_size;
         snprintf(out->release, sizeof(out->release), "%s", release);
         snprintf(out->package, sizeof(out->package), "%s", package);
@@ -54,8 +54,9 @@ static int cached(const char *cache, const struct recipe *r, struct vmm_image_ke
     if (n <= 0 || memchr(target, '/', (size_t)n))
         return -1;
     target[n] = '\0';
-    return cache_join(folder, cache, target, why, sizeof(why)) < 0 ? -1
-                                                                   : read_description(folder, out);
+    return cache_join(folder, cache, target, why, sizeof(why)) < 0
+               ? -1
+               : read_description(r, folder, out);
 }
 
 /* Name of the only folder below lib/modules. */
@@ -138,15 +139,41 @@ done:
     return result;
 }
 
+/* Libraries for another architecture: MADE/sysroot is looked through when a closure is made. */
+static int take_libraries(const char *cache, const struct recipe *r, const char *made, char *why,
+                          size_t why_size)
+{
+    char path[VMM_PATH_MAX];
+
+    if (!r->libraries[0])
+        return 0;
+    if (cache_join(path, made, "sysroot", why, why_size) < 0)
+        return -1;
+    if (mkdir(path, 0755) < 0) {
+        snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    return apt_unpack_all(cache, r->arch, r->libraries, path, why, why_size);
+}
+
 static int describe(const struct recipe *r, const struct apt_package *p, const char *release,
                     const char *made, char *why, size_t why_size)
 {
-    char path[VMM_PATH_MAX], package[176];
+    char path[VMM_PATH_MAX], kernel[VMM_PATH_MAX], package[176];
+    struct stat st;
     int result = -1;
 
+    if (cache_join(kernel, made, "kernel", why, why_size) < 0)
+        return -1;
+    if (stat(kernel, &st) < 0) {
+        snprintf(why, why_size, "%s: %s", kernel, strerror(errno));
+        return -1;
+    }
+
     snprintf(package, sizeof(package), "%s_%s", p->name, p->version);
-    json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s}", "revision", REVISION, "system", r->system,
-                          "release", release, "package", package, "sha256", p->sha256);
+    json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I}", "revision", r->revision, "system", r->system,
+                          "release", release, "package", package, "sha256", p->sha256, "bytes",
+                          (json_int_t)st.st_size);
     char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
     if (text && cache_join(path, made, "kernel.json", why, why_size) == 0)
         result = spill(path, text, strlen(text), 0644, why, why_size);
@@ -171,8 +198,9 @@ static int make(const char *cache, const struct recipe *r, char *why, size_t why
         release_of(package, release, sizeof(release), why, why_size) == 0 &&
         take_kernel(r, package, release, made, why, why_size) == 0 &&
         take_modules(r, package, release, made, why, why_size) == 0 &&
+        take_libraries(cache, r, made, why, why_size) == 0 &&
         describe(r, &p, release, made, why, why_size) == 0) {
-        snprintf(version, sizeof(version), "%s-r%d", p.version, REVISION);
+        snprintf(version, sizeof(version), "%s-r%d", p.version, r->revision);
         for (char *c = version; *c; c++)
             if (*c == '/')
                 *c = '_';
@@ -231,21 +259,29 @@ int vmm_image_kernel(const char *system, struct vmm_image_kernel *out, char *why
     return r ? kernel_get(r, out, folder, why, why_size) : -1;
 }
 
-int vmm_image_forget(const char *system, char *why, size_t why_size)
+bool vmm_image_is_cached(const char *system)
 {
-    char cache[VMM_PATH_MAX], link[VMM_PATH_MAX];
+    char cache[VMM_PATH_MAX], folder[VMM_PATH_MAX], why[VMM_WHY_MAX];
+    struct vmm_image_kernel kernel;
+    const struct recipe *r = recipe_find(system, why, sizeof(why));
+
+    return !r || (r->program || (cache_folder(cache, why, sizeof(why)) == 0 &&
+                                 cached(cache, r, &kernel, folder) == 0));
+}
+
+int vmm_image_renew(const char *system, char *why, size_t why_size)
+{
+    char cache[VMM_PATH_MAX];
     const struct recipe *r = recipe_find(system, why, why_size);
 
-    if (!r || cache_folder(cache, why, why_size) < 0 ||
-        cache_join(link, cache, r->system, why, why_size) < 0)
+    if (r && r->program)
+        return 0; /* it is ours */
+    if (!r || cache_folder(cache, why, why_size) < 0)
         return -1;
     const int lock = cache_lock(cache, why, why_size);
-    if (lock < 0)
-        return -1;
-    const int result = unlink(link) < 0 && errno != ENOENT ? -1 : 0;
-    if (result < 0)
-        snprintf(why, why_size, "%s: %s", link, strerror(errno));
-    close(lock);
+    const int result = lock < 0 ? -1 : make(cache, r, why, why_size);
+    if (lock >= 0)
+        close(lock);
     return result;
 }
 

@@ -4,6 +4,7 @@
  *     CACHE/SYSTEM_VERSION/kernel       what QEMU boots
  *     CACHE/SYSTEM_VERSION/modules/      unpacked .ko files
  *     CACHE/SYSTEM_VERSION/order        "always virtio_ring" a line, as the agent loads them
+ *     CACHE/SYSTEM_VERSION/sysroot/     libraries of another architecture, if it is one
  *     CACHE/SYSTEM_VERSION/kernel.json  where it came from
  *     CACHE/SYSTEM_VERSION/base-*.cpio  for each agent (base.c)
  */

@@ -19,7 +19,6 @@
 #include "image/newc.h"
 
 #define DISK "/disk"
-#define SYSROOT "sysroot-" /* CACHE/sysroot-ARCH, made by tools/arm64_sysroot.py */
 
 /* Where things go: files into `disk` if there is one, with a link to it in `root`. */
 struct node {
@@ -229,7 +228,7 @@ static int write_own(struct node *n, const char *own, struct vmm_image_node *out
 int vmm_image_node(const struct vmm_image_request *request, struct vmm_image_node *out, char *why,
                    size_t why_size)
 {
-    char folder[VMM_PATH_MAX], own[VMM_PATH_MAX + 8], cache[VMM_PATH_MAX], name[32];
+    char folder[VMM_PATH_MAX], own[VMM_PATH_MAX + 8];
     char sysroot[VMM_PATH_MAX];
     struct vmm_image_base base = { .bytes = 0 };
     struct node n = { .request = request, .why = why, .why_size = why_size };
@@ -237,14 +236,12 @@ int vmm_image_node(const struct vmm_image_request *request, struct vmm_image_nod
 
     *out = (struct vmm_image_node){ .initrd_bytes = 0 };
     if (!r || kernel_get(r, &out->kernel, folder, why, why_size) < 0 ||
-        (!r->program && base_get(r, folder, &base, why, why_size) < 0) ||
-        cache_folder(cache, why, why_size) < 0)
+        (!r->program && base_get(r, folder, &base, why, why_size) < 0))
         return -1;
     n.node = &request->topology->node[request->node];
     n.arch = r->arch;
     n.bare = r->program != NULL;
-    snprintf(name, sizeof(name), SYSROOT "%s", r->arch);
-    if (cache_join(sysroot, cache, name, why, why_size) < 0)
+    if (cache_join(sysroot, folder, "sysroot", why, why_size) < 0)
         return -1;
     closure_init(&n.closure, r->arch, access(sysroot, R_OK) == 0 ? sysroot : NULL);
     snprintf(own, sizeof(own), "%s.own", request->initrd);

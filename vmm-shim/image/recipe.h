@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define RECIPE_MODULES_MAX 24
+#define RECIPE_LIBRARIES_MAX 12
 
 /* When the agent loads a module: a guest has only some of the devices. */
 enum recipe_when {
@@ -26,6 +27,9 @@ struct recipe {
     const char *image;   /* file of /boot without the release: "vmlinuz" */
     bool vmlinux;        /* boot what is in `image`, unpacked: no decompression in the guest */
     struct recipe_module module[RECIPE_MODULES_MAX];
+    /* Packages with what our programs need there, where the host's own libraries are of no use. */
+    const char *libraries[RECIPE_LIBRARIES_MAX + 1];
+    int revision; /* of what is taken out of the packages; another number makes it anew */
     const char *append;
     uint64_t memory_least_bytes;
 };

@@ -25,7 +25,7 @@ struct vmm_mover {
     struct vmm_ram *ram;
     char uri[VMM_SOCKET_MAX + 16];
     unsigned ports_open; /* answers that are to come */
-    bool ports_failed;
+    bool ports_failed, ports_up;
     char ports_why[300];
     bool arrived; /* requests to the agent are the destination's */
     char last_words[300];
@@ -55,7 +55,9 @@ int vmm_mover_destination(struct vmm_keeper *k, const struct vmm_member *m, cons
 
     *out = *vmm_guest_config(m->guest);
     out->incoming = true;
-    if (*netns)
+    if (strcmp(netns, "none") == 0)
+        *out->netns = 0;
+    else if (*netns)
         snprintf(out->netns, sizeof out->netns, "%s", netns);
     fits = snprintf(out->folder, sizeof out->folder, "%s/node/%s/%u", slice, name, n) <
            (int)sizeof out->folder - (int)sizeof "/serial.log";
@@ -108,6 +110,11 @@ static const char *side_of(const struct vmm_mover *v, const char *link)
     return l >= 0 && vmm_topology_port(t, (size_t)l, v->member->index) == 0 ? "up" : "down";
 }
 
+static json_t *port_request(const char *what, const struct vmm_guest_nic *nic, const char *port)
+{
+    return json_pack("{s:s, s:s, s:s}", "do", what, "link", nic->link, "port", port);
+}
+
 static void remove_ports(struct vmm_mover *v, const struct vmm_guest_config *c)
 {
     struct vmm_lines *net = vmm_keeper_network(v->keeper);
@@ -115,9 +122,7 @@ static void remove_ports(struct vmm_mover *v, const struct vmm_guest_config *c)
 
     port_name(v, c, port);
     for (size_t i = 0; i < c->n_nics && net; i++)
-        vmm_lines_ask(
-            net, json_pack("{s:s, s:s, s:s}", "do", "remove", "link", c->nic[i].link, "port", port),
-            10, vmm_lines_ignore, NULL);
+        vmm_lines_ask(net, port_request("remove", &c->nic[i], port), 10, vmm_lines_ignore, NULL);
 }
 
 static void on_port(void *user, enum vmm_answer kind, json_t *m, const char *why)
@@ -151,6 +156,8 @@ static void open_ports(void *user)
         v->ports_open++;
         if (vmm_lines_ask(net, m, 10, on_port, v) == 0)
             on_port(v, VMM_FAILED, NULL, "the network does not listen");
+        /* Until it stays there it must tell nobody anything that its source would not know of. */
+        vmm_lines_ask(net, port_request("down", &c->nic[i], port), 10, vmm_lines_ignore, NULL);
     }
     on_port(v, VMM_DONE, NULL, "");
 }
@@ -172,21 +179,80 @@ static void on_there_ended(void *user, struct vmm_guest *g, const char *why)
     vmm_move_lost(v->machine, vmm_guest_qmp(g), *why ? why : "QEMU there has ended");
 }
 
+/* Others, in the same networks, or those of before. */
+static void readdress(struct vmm_mover *v, struct vmm_guest *g)
+{
+    const struct vmm_topology *t = vmm_keeper_topology(v->keeper);
+    const struct vmm_guest_config *c = vmm_guest_config(g);
+
+    for (size_t i = 0; i < c->n_nics; i++) {
+        const uint8_t *a = c->nic[i].mac;
+        const int link = vmm_topology_link(t, c->nic[i].link);
+        char mac[18], address[16];
+
+        if (link < 0)
+            continue;
+        vmm_member_address(t, (size_t)link, v->member->index, !v->member->away, address);
+        snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4],
+                 a[5]);
+        vmm_agent_ask(vmm_guest_agent(g),
+                      json_pack("{s:s, s:s, s:s}", "do", "address", "mac", mac, "address", address),
+                      0, vmm_lines_ignore, NULL);
+    }
+}
+
 /* It was asleep for the time of the move, and others look for it where it was. */
+static void wake(struct vmm_mover *v)
+{
+    struct vmm_agent *agent = vmm_guest_agent(v->destination);
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    if (v->plan.new_addresses)
+        readdress(v, v->destination);
+    vmm_agent_ask(agent, json_pack("{s:s}", "do", "announce"), 0, vmm_lines_ignore, NULL);
+    vmm_agent_ask(
+        agent,
+        json_pack("{s:s, s:I}", "do", "time", "ns", (json_int_t)t.tv_sec * 1000000000 + t.tv_nsec),
+        0, vmm_lines_ignore, NULL);
+}
+
+static void on_port_up(void *user, enum vmm_answer kind, json_t *m, const char *why)
+{
+    struct vmm_mover *v = user;
+
+    (void)m;
+    if (kind == VMM_FAILED) {
+        v->ports_failed = true;
+        snprintf(v->ports_why, sizeof v->ports_why, "%s", why);
+    }
+    if (--v->ports_open != 0 || !v->destination)
+        return;
+    if (!v->ports_failed)
+        wake(v);
+    vmm_move_done(v->machine, v->ports_failed ? v->ports_why : NULL);
+}
+
+/* It answers: it stays, and may speak. */
 static void on_there_ready(void *user, struct vmm_guest *g, const struct vmm_agent_hello *h)
 {
     struct vmm_mover *v = user;
-    struct timespec t;
+    const struct vmm_guest_config *c = vmm_guest_config(g);
+    struct vmm_lines *net = vmm_keeper_network(v->keeper);
+    char port[32];
 
     (void)h;
-    clock_gettime(CLOCK_REALTIME, &t);
-    vmm_agent_ask(vmm_guest_agent(g), json_pack("{s:s}", "do", "announce"), 0, vmm_lines_ignore,
-                  NULL);
-    vmm_agent_ask(
-        vmm_guest_agent(g),
-        json_pack("{s:s, s:I}", "do", "time", "ns", (json_int_t)t.tv_sec * 1000000000 + t.tv_nsec),
-        0, vmm_lines_ignore, NULL);
-    vmm_move_done(v->machine, NULL);
+    if (v->ports_up)
+        return;
+    v->ports_up = true;
+    port_name(v, c, port);
+    v->ports_open = 1; /* ours, until all are asked for */
+    for (size_t i = 0; i < c->n_nics && net; i++) {
+        v->ports_open++;
+        if (vmm_lines_ask(net, port_request("up", &c->nic[i], port), 10, on_port_up, v) == 0)
+            on_port_up(v, VMM_FAILED, NULL, "the network does not listen");
+    }
+    on_port_up(v, VMM_DONE, NULL, "");
 }
 
 static const struct vmm_guest_handler there_handler = { .on_running = on_there,
@@ -265,6 +331,7 @@ static void commit(void *user)
     struct vmm_mover *v = user;
     struct vmm_guest_config was = *vmm_guest_config(v->source);
 
+    v->member->away ^= v->plan.new_addresses;
     vmm_keeper_moved(v->keeper, v->member, v->destination);
     v->destination = NULL;
     remove_ports(v, &was);

@@ -18,7 +18,8 @@ struct vmm_mover_plan {
     enum vmm_move_mode mode;
     struct vmm_guest_config there; /* of the destination, by vmm_mover_destination() */
     uint64_t rate_bytes_per_s;
-    double agent_s;                                /* patience with the agent, 0: the usual */
+    double agent_s;     /* patience with the agent, 0: the usual */
+    bool new_addresses; /* the NICs get others there: vmm_member_address() */
     void (*on_step)(void *user, const char *step); /* may be NULL */
     /* Once; the mover is gone afterwards. */
     void (*on_end)(void *user, const struct vmm_move_result *r);
@@ -26,7 +27,7 @@ struct vmm_mover_plan {
 };
 
 /* The configuration of the next QEMU of `m`, in a folder of its own, in network namespace `netns`
- * ("": as the source). 0, or -1 with one line. */
+ * ("": as the source, "none": one of its own). 0, or -1 with one line. */
 int vmm_mover_destination(struct vmm_keeper *k, const struct vmm_member *m, const char *netns,
                           struct vmm_guest_config *out, char *why, size_t why_size);
 /* What forbids the move of `here` into `there` by `mode`; "" nothing. */

@@ -2,15 +2,18 @@
  * requests.c - "migrate" to a keeper: what is asked for, judged, begun.
  *
  *     {"do":"migrate","node":NAME[,"mode":WORD][,"to":NAMESPACE][,"with":FILE][,"rate":BYTES_PER_S]
- *      [,"patience_ms":N]}
+ *      [,"patience_ms":N][,"new_addresses":bool]}
  *     -> {"err": step}*, {"ok":{"node","mode","total_ms","down_ms","copy_ms","bytes","pid"}}
  */
 #include "move/mover.h"
 #include "systems/match.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 extern const struct vmm_request_kind vmm_request_migrate;
 
@@ -35,6 +38,7 @@ static void on_end(void *user, const struct vmm_move_result *r)
     struct migration *g = user;
     const char *name = g->member->node->name;
 
+    vmm_exec_resume(g->keeper, g->member);
     if (r->moved) {
         vmm_keeper_say(g->keeper, "%s: moved (%s): %.0f ms in all, %.0f ms down", name,
                        vmm_move_mode_name(g->mode), r->total_ms, r->down_ms);
@@ -119,6 +123,17 @@ static bool can_move(struct vmm_member *m, struct vmm_call *call)
     return false;
 }
 
+/* What lets QEMU fetch pages as they are missed. */
+static bool has_userfaultfd(void)
+{
+    const int fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+    const long asked = fd < 0 ? syscall(SYS_userfaultfd, O_CLOEXEC) : fd;
+
+    if (asked >= 0)
+        close((int)asked);
+    return asked >= 0;
+}
+
 static int prepare(struct migration *g, json_t *args, struct vmm_mover_plan *p, char *why,
                    size_t why_size)
 {
@@ -134,12 +149,19 @@ static int prepare(struct migration *g, json_t *args, struct vmm_mover_plan *p, 
                               why_size) != 0 ||
         (*with && take_other(with, g->member->node->name, &p->there, why, why_size) != 0))
         return -1;
+    if (g->mode == VMM_MOVE_POSTCOPY && !has_userfaultfd()) {
+        snprintf(why, why_size,
+                 "postcopy needs a userfaultfd, which you may not have here: as root, or "
+                 "with vm.unprivileged_userfaultfd = 1; or use stop-and-copy");
+        return -1;
+    }
     vmm_mover_objection(here, &p->there, g->mode, why, why_size);
     if (*why)
         return -1;
     p->mode = g->mode;
     p->rate_bytes_per_s = (uint64_t)json_integer_value(json_object_get(args, "rate"));
     p->agent_s = json_number_value(json_object_get(args, "patience_ms")) / 1e3;
+    p->new_addresses = json_is_true(json_object_get(args, "new_addresses"));
     p->on_step = json_is_true(json_object_get(args, "steps")) ? on_step : NULL;
     return vmm_mover_begin(g->keeper, g->member, p, why, why_size);
 }

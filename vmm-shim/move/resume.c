@@ -52,6 +52,7 @@ static void release(struct loading *r)
     if (r->fd >= 0)
         close(r->fd);
     r->member->moving = false;
+    vmm_exec_resume(r->keeper, r->member);
     free(r);
 }
 
@@ -199,9 +200,18 @@ static void on_limit(struct ev_loop *loop, ev_timer *w, int events)
     fail(w->data, "it does not answer");
 }
 
+/* A slice of another name gives its NICs another last byte (vmm_topology_mac()): the guest keeps
+ * those that it knows. */
+static void keep_macs(struct vmm_guest_config *c, const struct vmm_guest_config *known)
+{
+    for (size_t i = 0; i < c->n_nics && i < known->n_nics; i++)
+        if (memcmp(c->nic[i].mac, known->nic[i].mac, sizeof c->nic[i].mac - 1) == 0)
+            memcpy(c->nic[i].mac, known->nic[i].mac, sizeof c->nic[i].mac);
+}
+
 /* The file, judged; r->fd is what QEMU will read. */
-static int open_file(struct loading *r, const char *path, const struct vmm_guest_config *c,
-                     char *why, size_t why_size)
+static int open_file(struct loading *r, const char *path, struct vmm_guest_config *c, char *why,
+                     size_t why_size)
 {
     char difference[400];
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -213,6 +223,7 @@ static int open_file(struct loading *r, const char *path, const struct vmm_guest
     r->fd = file;
     if (vmm_state_read(file, path, &r->head, why, why_size) != 0)
         return -1;
+    keep_macs(c, &r->head.config);
     vmm_guest_difference(&r->head.config, c, difference, sizeof difference);
     if (*difference) {
         snprintf(why, why_size, "%s has another machine (the file is \"here\"): %s", path,

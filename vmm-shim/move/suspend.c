@@ -56,6 +56,7 @@ static void release(struct saving *s)
     if (s->file >= 0)
         close(s->file);
     s->member->moving = false;
+    vmm_exec_resume(s->keeper, s->member);
     free(s);
 }
 

@@ -71,13 +71,16 @@ struct inside {
     int control, out, err;
 };
 
-static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH };
+static const int passed_on[] = { SIGTERM, SIGINT,  SIGHUP,   SIGQUIT,
+                                 SIGUSR1, SIGUSR2, SIGWINCH, VMM_PROCESS_END_ALL };
 static volatile sig_atomic_t command_pid; /* of the only command of this process (init or exec's) */
 
+/* To its group, which it has when it has come as far as become(). */
 static void pass_on(int signal)
 {
-    if (command_pid > 0)
-        kill(command_pid, signal);
+    int number = signal == VMM_PROCESS_END_ALL ? SIGKILL : signal;
+    if (command_pid > 0 && kill(-command_pid, number) < 0)
+        kill(command_pid, number);
 }
 
 /* The keeper's handlers and masks are not the command's; signals to come are passed on. */
@@ -94,11 +97,12 @@ static void take_signals(void)
 }
 
 /* The command itself: nothing but its three descriptors. */
-static void become(char *const *argv, char *const *env, int out, int err)
+static void become(char *const *argv, char *const *env, int in, int out, int err)
 {
     for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++)
         signal(passed_on[i], SIG_DFL);
-    int in = open("/dev/null", O_RDONLY);
+    if (in < 0)
+        in = open("/dev/null", O_RDONLY);
     setsid();
     if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 ||
         close_range(3, ~0u, 0) < 0)
@@ -212,7 +216,7 @@ static void live(const struct inside *in)
     }
     pid_t command = fork();
     if (command == 0)
-        become(in->spec->node->run, in->p->env, in->out, in->err);
+        become(in->spec->node->run, in->p->env, -1, in->out, in->err);
     command_pid = command;
     close_range(0, ~0u, 0); /* the pipes end with the command */
     _exit(command < 0 ? NO_COMMAND : wait_for_command());
@@ -257,11 +261,12 @@ static void close_pair(int fd[2])
             close(fd[i]);
 }
 
-static int pipe_to_read(int fd[2])
+/* Our end does not block: 0, that which reads, or 1. */
+static int make_pipe(int fd[2], int ours)
 {
     if (pipe2(fd, O_CLOEXEC) < 0)
         return -1;
-    return fcntl(fd[0], F_SETFL, O_NONBLOCK);
+    return fcntl(fd[ours], F_SETFL, O_NONBLOCK);
 }
 
 static int open_namespaces(struct vmm_process *p)
@@ -337,8 +342,8 @@ int vmm_process_start(struct vmm_process **out, const struct vmm_process_spec *s
         goto failed;
     if (snprintf(in.root, sizeof in.root, "%s/root", s->folder) >= (int)sizeof in.root ||
         (mkdir(in.root, 0755) < 0 && errno != EEXIST) ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0 || pipe_to_read(o) < 0 ||
-        pipe_to_read(e) < 0) {
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0 || make_pipe(o, 0) < 0 ||
+        make_pipe(e, 0) < 0) {
         snprintf(text, sizeof text, "%.400s: %s", in.root, strerror(errno));
         goto failed;
     }
@@ -406,50 +411,82 @@ int vmm_process_kill(struct vmm_process *p, int signal)
     return (int)syscall(SYS_pidfd_send_signal, p->pidfd, signal, NULL, 0);
 }
 
+static bool has_name(const char *const *env, const char *word)
+{
+    size_t n = strcspn(word, "=") + 1;
+    for (; env && *env; env++)
+        if (strncmp(*env, word, n) == 0)
+            return true;
+    return false;
+}
+
+/* `first`, and what of `then` has other names. NULL: out of memory. */
+static char *const *join_env(const char *const *first, char *const *then)
+{
+    size_t n = 0, k = 0;
+    while (first && first[n])
+        n++;
+    while (then[k])
+        k++;
+    const char **all = calloc(n + k + 1, sizeof *all);
+    if (all && n)
+        memcpy(all, first, n * sizeof *all);
+    for (; all && *then; then++)
+        if (!has_name(first, *then))
+            all[n++] = *then;
+    return (char *const *)(uintptr_t)all;
+}
+
 /* In a child of the keeper: into the groups and namespaces of init, without rights, then the
  * command in a child of its own, as only children enter a pid namespace. */
-static void exec_inside(const struct vmm_process *p, char *const *argv, int out, int err)
+static void exec_inside(const struct vmm_process *p, const struct vmm_process_exec *e,
+                        const struct vmm_process_pipes *theirs)
 {
     char why[VMM_WHY_MAX] = "";
+    char *const *env = join_env(e->env, p->env);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     take_signals();
     vmm_cgroup_follow(p->init);
-    if (enter_namespaces(p) < 0) {
-        dprintf(err, "%s: its namespaces: %s\n", argv[0], strerror(errno));
+    if (!env || enter_namespaces(p) < 0) {
+        dprintf(theirs->err, "%s: its namespaces: %s\n", e->argv[0], strerror(errno));
         _exit(NO_COMMAND);
     }
     if (chdir("/") < 0 || vmm_confine(&p->who, why, sizeof why) < 0) {
-        dprintf(err, "%s: %s\n", argv[0], why);
+        dprintf(theirs->err, "%s: %s\n", e->argv[0], why);
         _exit(NO_COMMAND);
     }
     pid_t command = fork();
     if (command == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        become(argv, p->env, out, err);
+        become((char *const *)(uintptr_t)e->argv, env, theirs->in, theirs->out, theirs->err);
     }
     command_pid = command;
     close_range(0, ~0u, 0);
     _exit(command < 0 ? NO_COMMAND : wait_for_command());
 }
 
-pid_t vmm_process_exec(struct vmm_process *p, char *const *argv, int *out, int *err, char *why,
-                       size_t why_size)
+pid_t vmm_process_exec(struct vmm_process *p, const struct vmm_process_exec *e,
+                       struct vmm_process_pipes *pipes, char *why, size_t why_size)
 {
-    int o[2] = { -1, -1 }, e[2] = { -1, -1 };
-    pid_t child = pipe_to_read(o) < 0 || pipe_to_read(e) < 0 ? -1 : fork();
+    int in[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
+    bool made =
+        (!e->input || make_pipe(in, 1) == 0) && make_pipe(out, 0) == 0 && make_pipe(err, 0) == 0;
+    pid_t child = made ? fork() : -1;
     if (child == 0)
-        exec_inside(p, argv, o[1], e[1]);
+        exec_inside(p, e, &(struct vmm_process_pipes){ in[0], out[1], err[1] });
     if (child < 0) {
-        snprintf(why, why_size, "%s: %s", argv[0],
+        snprintf(why, why_size, "%s: %s", e->argv[0],
                  errno == ESRCH ? "the node has ended" : strerror(errno));
-        close_pair(o);
-        close_pair(e);
-    } else {
-        close(o[1]);
-        close(e[1]);
-        *out = o[0];
-        *err = e[0];
+        close_pair(in);
+        close_pair(out);
+        close_pair(err);
+        return -1;
     }
+    if (e->input)
+        close(in[0]);
+    close(out[1]);
+    close(err[1]);
+    *pipes = (struct vmm_process_pipes){ in[1], out[0], err[0] };
     return child;
 }
 

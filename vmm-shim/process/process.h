@@ -16,6 +16,7 @@
 
 #include "topology/topology.h"
 
+#include <signal.h>
 #include <sys/types.h>
 
 /* All borrowed for the call. */
@@ -46,12 +47,28 @@ int vmm_process_err(const struct vmm_process *p);
 /* Policies and groups are set, the network is there: run it. */
 int vmm_process_go(struct vmm_process *p, char *why, size_t why_size);
 
+/* Another command in the same confinement. */
+struct vmm_process_exec {
+    const char *const *argv; /* NULL-ended */
+    const char *const *env;  /* NULL-ended "NAME=VALUE", before those of the node; NULL: none */
+    bool input;              /* false: its input is empty */
+};
+
+/* Our ends of its pipes, non-blocking, the caller's. */
+struct vmm_process_pipes {
+    int in; /* -1: no input */
+    int out, err;
+};
+
+/* To the child of vmm_process_exec() or init: SIGKILL to the command and what it has started. */
+#define VMM_PROCESS_END_ALL SIGALRM
+
 /*
- * Another command in the same confinement and control groups (`exec`): the child to wait for, which
- * passes signals on; its output at *out and *err (read ends, non-blocking, caller's). -1 and `why`.
+ * Runs it, in the same control groups (`exec`): the child to wait for, which passes signals on.
+ * -1 and `why`.
  */
-pid_t vmm_process_exec(struct vmm_process *p, char *const *argv, int *out, int *err, char *why,
-                       size_t why_size);
+pid_t vmm_process_exec(struct vmm_process *p, const struct vmm_process_exec *e,
+                       struct vmm_process_pipes *pipes, char *why, size_t why_size);
 
 /* Signals the command. 0, or -1. */
 int vmm_process_kill(struct vmm_process *p, int signal);

@@ -4,7 +4,6 @@
 #include "rt/admit.h"
 #include "rt/sched.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,8 +181,8 @@ static int possible(const struct vmm_host *host, const struct vmm_claim *c, char
     uint64_t there = host->cpus >= VMM_CPUS_MAX ? ~0ull : (1ull << host->cpus) - 1;
     double most = (double)host->real_time_ppm / PPM_OF_PERCENT;
     if (c->cpus & ~there)
-        return refuse(why, size, "node %s: CPUs 0x%" PRIx64 " are asked for, the host has %u",
-                      c->node, c->cpus, host->cpus);
+        return refuse(why, size, "node %s: CPU %d is asked for, the host has 0 to %u", c->node,
+                      __builtin_ctzll(c->cpus & ~there), host->cpus - 1);
     if (c->policy == VMM_POLICY_DEADLINE && (c->cpus || c->chosen))
         return refuse(
             why, size,

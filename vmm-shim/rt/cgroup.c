@@ -20,12 +20,14 @@
 #define QUOTA_LEAST_US 1000u   /* the kernel takes no less */
 #define RT_PERIOD_US 1000000u  /* of the groups above the nodes' */
 #define RT_MARGIN_PPM 4000u    /* of a node, in the slice's: the kernel's ratios are rounded */
-#define GONE_TRIES 50          /* of removing a group whose processes are ending */
+#define MAKE_TRIES 20
+#define STRAY_S 60    /* age of an empty slice's group that nobody can be starting */
+#define GONE_TRIES 50 /* of removing a group whose processes are ending */
 #define GONE_WAIT_NS 20000000l
 
 struct vmm_cgroup {
     struct vmm_hierarchy h[VMM_CONTROLLERS];
-    char slice[VMM_NAME_MAX];
+    char slice[VMM_GROUP_NAME_MAX];
     struct {
         char name[VMM_NAME_MAX];
         uint32_t rt_ppm, weight;
@@ -50,6 +52,7 @@ static int fail(const char *group, const char *file, char *why, size_t size)
             ? ": it needs root, or a delegated group: start under `systemd-run --user --scope -p "
               "Delegate=yes`"
             : "");
+    errno = error;
     return -1;
 }
 
@@ -81,8 +84,8 @@ static int make_group(const struct vmm_cgroup *c, enum vmm_controller i, const c
     return 0;
 }
 
-static int make_path(const struct vmm_cgroup *c, enum vmm_controller i, const char *node, char *why,
-                     size_t why_size)
+static int make_path_once(const struct vmm_cgroup *c, enum vmm_controller i, const char *node,
+                          char *why, size_t why_size)
 {
     char ours[VMM_GROUP_PATH_MAX + 64], slice[VMM_GROUP_PATH_MAX + 64],
         group[VMM_GROUP_PATH_MAX + 64];
@@ -93,6 +96,16 @@ static int make_path(const struct vmm_cgroup *c, enum vmm_controller i, const ch
         make_group(c, i, ours, slice, false, why, why_size) < 0)
         return -1;
     return node ? make_group(c, i, slice, group, true, why, why_size) : 0;
+}
+
+/* The keeper of the last other slice may remove the group above all slices at this moment. */
+static int make_path(const struct vmm_cgroup *c, enum vmm_controller i, const char *node, char *why,
+                     size_t why_size)
+{
+    int tries = MAKE_TRIES, r;
+    while ((r = make_path_once(c, i, node, why, why_size)) < 0 && errno == ENOENT && --tries > 0)
+        continue;
+    return r;
 }
 
 /* Removes an empty group; its processes may need a moment to end. Its real-time share goes first:
@@ -112,6 +125,61 @@ static int remove_group(const char *group, int tries)
     return 0;
 }
 
+/* Removes the empty groups below `slice` and it. */
+static int clear_slice(const char *slice, char *why, size_t why_size)
+{
+    char group[2 * VMM_GROUP_PATH_MAX];
+    DIR *d = opendir(slice);
+    if (!d)
+        return errno == ENOENT ? 0 : fail(slice, NULL, why, why_size);
+    int result = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        snprintf(group, sizeof group, "%s/%s", slice, e->d_name);
+        if (remove_group(group, GONE_TRIES) < 0)
+            result = fail(group, NULL, why, why_size);
+    }
+    closedir(d);
+    return remove_group(slice, 1) < 0 && result == 0 ? fail(slice, NULL, why, why_size) : result;
+}
+
+/* Nobody is in it or in a group below it. */
+static bool is_empty(const char *slice)
+{
+    char group[3 * VMM_GROUP_PATH_MAX], pid[32];
+    DIR *d = opendir(slice);
+    bool empty = d != NULL;
+    for (struct dirent *e; empty && (e = readdir(d));) {
+        if (e->d_type != DT_DIR || strcmp(e->d_name, "..") == 0)
+            continue;
+        snprintf(group, sizeof group, "%s/%s", slice, e->d_name);
+        empty = vmm_group_read(group, "cgroup.procs", pid, sizeof pid) < 0 || !pid[0];
+    }
+    if (d)
+        closedir(d);
+    return empty;
+}
+
+/* Of slices whose keeper was killed and whose folder was removed by somebody: they would hold
+ * their share of real time for ever. One that runs has its network process in it; one that starts
+ * is young. */
+static void clear_strays(const struct vmm_hierarchy *h)
+{
+    char ours[VMM_GROUP_PATH_MAX + 64], slice[2 * VMM_GROUP_PATH_MAX], ignored[VMM_WHY_MAX];
+    struct stat s;
+    path_of(h, NULL, NULL, ours, sizeof ours);
+    DIR *d = opendir(ours);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        snprintf(slice, sizeof slice, "%s/%s", ours, e->d_name);
+        if (e->d_type == DT_DIR && e->d_name[0] != '.' && stat(slice, &s) == 0 &&
+            time(NULL) - s.st_mtime > STRAY_S && is_empty(slice))
+            clear_slice(slice, ignored, sizeof ignored);
+    }
+    if (d)
+        closedir(d);
+}
+
 /* The real-time share of the group above all slices: the most that its parent gives. Left as it is
  * where another slice has set it. */
 static void open_rt(const struct vmm_cgroup *c)
@@ -120,9 +188,18 @@ static void open_rt(const struct vmm_cgroup *c)
     path_of(&c->h[VMM_CPU], NULL, NULL, ours, sizeof ours);
     if (vmm_group_read(ours, "cpu.rt_runtime_us", now, sizeof now) < 0 || atol(now) > 0)
         return;
-    for (unsigned us = 940000; us >= 40000; us -= 100000)
-        if (vmm_group_write(ours, "cpu.rt_runtime_us", "%u", us) == 0)
+    for (int us = 940000; us > 0; us -= 100000)
+        if (vmm_group_write(ours, "cpu.rt_runtime_us", "%d", us) == 0)
             return;
+}
+
+/* FNV-1a: any mark does that is short and seldom the same. */
+void vmm_cgroup_name(const char *slice, const char *root, char out[VMM_GROUP_NAME_MAX])
+{
+    uint32_t mark = 2166136261u;
+    for (const char *p = root; *p; p++)
+        mark = (mark ^ (unsigned char)*p) * 16777619u;
+    snprintf(out, VMM_GROUP_NAME_MAX, "%.15s.%08x", slice, (unsigned)mark);
 }
 
 int vmm_cgroup_open(struct vmm_cgroup **out, const char *slice, const struct vmm_cgroup_host *host,
@@ -140,6 +217,8 @@ int vmm_cgroup_open(struct vmm_cgroup **out, const char *slice, const struct vmm
         goto none;
     int usable = 0;
     for (int i = 0; i < VMM_CONTROLLERS; i++) {
+        if (c->h[i].version)
+            clear_strays(&c->h[i]);
         if (c->h[i].version && make_path(c, (enum vmm_controller)i, NULL, why, why_size) < 0)
             c->h[i].version = 0;
         usable += c->h[i].version != 0;
@@ -514,25 +593,6 @@ uint64_t vmm_cgroup_memory_limit(const struct vmm_cgroup *c)
         return 0;
     uint64_t bytes = strtoull(text, NULL, 10); /* "max": 0 */
     return bytes >= 1ull << 60 ? 0 : bytes;    /* version 1 without a limit: the largest number */
-}
-
-/* Removes the empty groups below `slice` and it. */
-static int clear_slice(const char *slice, char *why, size_t why_size)
-{
-    char group[2 * VMM_GROUP_PATH_MAX];
-    DIR *d = opendir(slice);
-    if (!d)
-        return errno == ENOENT ? 0 : fail(slice, NULL, why, why_size);
-    int result = 0;
-    for (struct dirent *e; (e = readdir(d));) {
-        if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(group, sizeof group, "%s/%s", slice, e->d_name);
-        if (remove_group(group, GONE_TRIES) < 0)
-            result = fail(group, NULL, why, why_size);
-    }
-    closedir(d);
-    return remove_group(slice, 1) < 0 && result == 0 ? fail(slice, NULL, why, why_size) : result;
 }
 
 int vmm_cgroup_clear(const char *slice, const struct vmm_cgroup_host *host, char *why,

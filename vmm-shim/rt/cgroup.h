@@ -17,7 +17,13 @@
 
 #include <sys/types.h>
 
+#define VMM_GROUP_NAME_MAX 32 /* bytes of a slice's group with NUL */
+
 struct vmm_cgroup; /* of one slice */
+
+/* What the group of `slice` is called: its name, and a mark of the folder of slices `root` it is
+ * in, since two such folders may have a slice of one name. */
+void vmm_cgroup_name(const char *slice, const char *root, char out[VMM_GROUP_NAME_MAX]);
 
 /* What a group is told. */
 struct vmm_group {

@@ -130,14 +130,15 @@ static int admit(struct vmm_rt *r, char *why, size_t why_size)
     return result;
 }
 
-static bool asks_for_shares(const struct vmm_rt *r)
+/* The first node that asks for a share; NULL: none does. */
+static const char *who_asks_for_a_share(const struct vmm_rt *r)
 {
     for (size_t i = 0; i < r->t->n_nodes; i++) {
         const struct vmm_share *s = &r->member[i].share;
         if (s->weight || s->quota_percent || s->memory_bytes)
-            return true;
+            return r->t->node[i].name;
     }
-    return false;
+    return NULL;
 }
 
 /* Children inherit the limit; QEMU, unprivileged, could not raise it. */
@@ -175,6 +176,7 @@ static void take_wishes(struct vmm_rt *r, const struct vmm_topology *t)
 int vmm_rt_open(struct vmm_rt **out, const struct vmm_topology *t, const char *root, char *why,
                 size_t why_size)
 {
+    char group[VMM_GROUP_NAME_MAX];
     *out = NULL;
     struct vmm_rt *r = calloc(1, sizeof *r);
     if (!r) {
@@ -184,12 +186,13 @@ int vmm_rt_open(struct vmm_rt **out, const struct vmm_topology *t, const char *r
     r->t = t;
     snprintf(r->root, sizeof r->root, "%s", root);
     take_wishes(r, t);
-    vmm_cgroup_clear(t->name, NULL, r->note, sizeof r->note); /* of a keeper that was killed */
+    vmm_cgroup_name(t->name, root, group);
+    vmm_cgroup_clear(group, NULL, r->note, sizeof r->note); /* of a keeper that was killed */
     r->note[0] = 0;
     vmm_host_look(&r->host);
-    if (vmm_cgroup_open(&r->groups, t->name, NULL, r->note, sizeof r->note) < 0 &&
-        asks_for_shares(r)) {
-        snprintf(why, why_size, "%s", r->note);
+    if (vmm_cgroup_open(&r->groups, group, NULL, r->note, sizeof r->note) < 0 &&
+        who_asks_for_a_share(r)) {
+        snprintf(why, why_size, "%s: its share: %s", who_asks_for_a_share(r), r->note);
         goto refused;
     }
     r->host.rt_groups = vmm_cgroup_has_rt(r->groups);

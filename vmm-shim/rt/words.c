@@ -2,39 +2,19 @@
  * words.c - settings of `rt set`, a table of keys. Pure.
  */
 #include "rt/words.h"
+#include "topology/units.h"
+#include "vlink/spec.h"
 
-#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define WORDS_MAX 512
-#define NO_NUMBER UINT64_MAX
+#define QUOTA_MOST 6400 /* percent */
 
 struct target {
     struct vmm_real_time rt;
     struct vmm_share share;
 };
-
-/* A number with one of the units in `table`; `last` ends the text. NO_NUMBER: none. */
-static uint64_t number(const char *text, const char *const *units, const uint64_t *factors)
-{
-    char *end;
-    if (!isdigit((unsigned char)text[0]))
-        return NO_NUMBER;
-    double value = strtod(text, &end);
-    for (size_t i = 0; units[i]; i++)
-        if (strcmp(end, units[i]) == 0 && value * (double)factors[i] < 1e18)
-            return (uint64_t)(value * (double)factors[i] + 0.5);
-    return NO_NUMBER;
-}
-
-static uint64_t duration_ns(const char *text)
-{
-    static const char *const units[] = { "ns", "us", "ms", "s", NULL };
-    static const uint64_t factors[] = { 1, 1000, 1000000, 1000000000 };
-    return number(text, units, factors);
-}
 
 static int bad(const char *key, const char *value, const char *wanted, char *why, size_t size)
 {
@@ -42,37 +22,25 @@ static int bad(const char *key, const char *value, const char *wanted, char *why
     return -1;
 }
 
-static int whole(const char *text, long least, long most, long *out)
+static int whole(const char *text, int least, int most, int *out)
 {
-    char *end;
-    long n = strtol(text, &end, 10);
-    if (end == text || *end || n < least || n > most)
+    int64_t n;
+    if (vmm_parse_integer(text, &n) < 0 || n < least || n > most)
         return -1;
-    *out = n;
+    *out = (int)n;
     return 0;
 }
 
-uint64_t vmm_rt_cpus(const char *text)
+/* As in a topology, with + for its commas: those end a word here. 0: none. */
+static uint64_t cpus_of(const char *text)
 {
-    uint64_t mask = 0;
-    while (*text) {
-        char *end;
-        unsigned long first = strtoul(text, &end, 10), last = first;
-        if (end == text || !isdigit((unsigned char)*text))
-            return 0;
-        if (*end == '-') {
-            text = end + 1;
-            last = strtoul(text, &end, 10);
-            if (end == text || !isdigit((unsigned char)*text))
-                return 0;
-        }
-        if (last < first || last >= VMM_CPUS_MAX || (*end && *end != '+' && *end != ','))
-            return 0;
-        for (unsigned long i = first; i <= last; i++)
-            mask |= 1ull << i;
-        text = *end ? end + 1 : end;
-    }
-    return mask;
+    char list[64];
+    uint64_t cpus;
+    if (snprintf(list, sizeof list, "%s", text) >= (int)sizeof list)
+        return 0;
+    for (char *c = list; *c; c++)
+        *c = *c == '+' ? ',' : *c;
+    return vmm_parse_cpus(list, &cpus) == 0 ? cpus : 0;
 }
 
 static int set_policy(struct target *t, const char *v, char *why, size_t size)
@@ -92,17 +60,17 @@ static int set_policy(struct target *t, const char *v, char *why, size_t size)
 
 static int set_priority(struct target *t, const char *v, char *why, size_t size)
 {
-    long n;
+    int n;
     if (whole(v, -20, 97, &n) < 0)
         return bad("priority", v, "a number from 1 to 97 (fifo) or -20 to 19 (nice)", why, size);
-    t->rt.priority = (int)n;
+    t->rt.priority = n;
     return 0;
 }
 
 static int set_budget(struct target *t, const char *v, char *why, size_t size)
 {
-    uint64_t ns = duration_ns(v);
-    if (ns == NO_NUMBER)
+    uint64_t ns;
+    if (vlink_parse_duration(v, &ns) < 0)
         return bad("budget", v, "a time like 10ms", why, size);
     t->rt.budget_ns = ns;
     return 0;
@@ -110,8 +78,8 @@ static int set_budget(struct target *t, const char *v, char *why, size_t size)
 
 static int set_period(struct target *t, const char *v, char *why, size_t size)
 {
-    uint64_t ns = duration_ns(v);
-    if (ns == NO_NUMBER || ns < 100000 || ns > 4000000000ull)
+    uint64_t ns;
+    if (vlink_parse_duration(v, &ns) < 0 || ns < 100000 || ns > 4000000000ull)
         return bad("period", v, "a time from 100us to 4s", why, size);
     t->rt.period_ns = ns;
     return 0;
@@ -124,7 +92,7 @@ static int set_pin(struct target *t, const char *v, char *why, size_t size)
         t->share.cpus = 0;
         return 0;
     }
-    uint64_t cpus = strcmp(v, "yes") == 0 ? 0 : vmm_rt_cpus(v);
+    uint64_t cpus = strcmp(v, "yes") == 0 ? 0 : cpus_of(v);
     if (!cpus && strcmp(v, "yes") != 0)
         return bad("pin", v, "yes, no, or CPUs like 1, 0-1 or 0+3", why, size);
     t->rt.pin = true;
@@ -134,7 +102,7 @@ static int set_pin(struct target *t, const char *v, char *why, size_t size)
 
 static int set_cpus(struct target *t, const char *v, char *why, size_t size)
 {
-    uint64_t cpus = vmm_rt_cpus(v);
+    uint64_t cpus = cpus_of(v);
     if (!cpus)
         return bad("cpus", v, "CPUs like 1, 0-1 or 0+3", why, size);
     t->share.cpus = cpus;
@@ -143,7 +111,7 @@ static int set_cpus(struct target *t, const char *v, char *why, size_t size)
 
 static int set_weight(struct target *t, const char *v, char *why, size_t size)
 {
-    long n;
+    int n;
     if (whole(v, 1, 10000, &n) < 0)
         return bad("weight", v, "a number from 1 to 10000", why, size);
     t->share.weight = (uint32_t)n;
@@ -152,22 +120,18 @@ static int set_weight(struct target *t, const char *v, char *why, size_t size)
 
 static int set_quota(struct target *t, const char *v, char *why, size_t size)
 {
-    static const char *const units[] = { "%", "", NULL };
-    static const uint64_t factors[] = { 1, 1 };
-    uint64_t n = strcmp(v, "none") == 0 ? 0 : number(v, units, factors);
-    if (n > 6400)
+    uint32_t n = 0;
+    if (strcmp(v, "none") != 0 && (vmm_parse_percent(v, &n) < 0 || n < 1 || n > QUOTA_MOST))
         return bad("quota", v, "a share of one CPU from 1% to 6400%, or none,", why, size);
-    t->share.quota_percent = (uint32_t)n;
+    t->share.quota_percent = n;
     return 0;
 }
 
 static int set_memory(struct target *t, const char *v, char *why, size_t size)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", NULL };
-    static const uint64_t factors[] = { 1, 1u << 10, 1u << 20, 1u << 30 };
-    uint64_t n = strcmp(v, "none") == 0 ? 0 : number(v, units, factors);
-    if (n == NO_NUMBER)
-        return bad("memory", v, "a size like 256MiB, or none,", why, size);
+    uint64_t n = 0;
+    if (strcmp(v, "none") != 0 && vmm_parse_bytes(v, &n) < 0)
+        return bad("memory", v, "a size like 256M, or none,", why, size);
     t->share.memory_bytes = n;
     return 0;
 }

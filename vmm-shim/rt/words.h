@@ -10,7 +10,4 @@
 int vmm_rt_words(const char *words, struct vmm_real_time *rt, struct vmm_share *share, char *why,
                  size_t why_size);
 
-/* "0-1", "0+3": CPUs as a mask; 0: none such. */
-uint64_t vmm_rt_cpus(const char *text);
-
 #endif

@@ -2,6 +2,7 @@
  * change.c - requests that change a link of a slice that runs: passed to its network process.
  *
  *     {"do":"link-set","link":NAME,"up":{..},"down":{..},"both":{..},"weight":N}
+ *     {"do":"link-program","link":NAME,"path":FILE or null[,"argument":TEXT]}
  *     {"do":"link-state","link":NAME,"state":"up"|"down"[,"port":NODE][,"way":"up"|"down"]}
  */
 #include "slice/inside.h"
@@ -16,7 +17,7 @@ static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *w
     if (kind == VMM_DONE)
         vmm_call_ok(call, json_deep_copy(json_object_get(m, "ok")));
     else if (kind == VMM_FAILED)
-        vmm_call_error(call, "%s", why);
+        vmm_call_error(call, "%s%s", m ? "" : "the network process: ", why);
 }
 
 /* Whether the link that is asked for is there; else `call` has been answered. */
@@ -49,6 +50,12 @@ static void begin_set(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
         ask(k, call, args, "set");
 }
 
+static void begin_program(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
+{
+    if (has_link(k, call, json_string_value(json_object_get(args, "link"))))
+        ask(k, call, args, "program");
+}
+
 static void begin_state(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
 {
     const char *state = json_string_value(json_object_get(args, "state"));
@@ -61,4 +68,5 @@ static void begin_state(struct vmm_keeper *k, struct vmm_call *call, json_t *arg
 }
 
 const struct vmm_request_kind vmm_request_link_set = { "link-set", begin_set };
+const struct vmm_request_kind vmm_request_link_program = { "link-program", begin_program };
 const struct vmm_request_kind vmm_request_link_state = { "link-state", begin_state };

@@ -19,11 +19,10 @@
 #include <unistd.h>
 
 #define PATH_BYTES 1024
-#define ENDS_MS 5000      /* a keeper that has cleared all away only has to exit */
-#define INPUT_BYTES 16384 /* read of standard input at once */
-#define INPUT_WAITING_MAX                                                  \
-    (256 << 10) /* bytes that the keeper has not read, before we read more \
-                 */
+#define ENDS_MS 5000             /* a keeper that has cleared all away only has to exit */
+#define MADE_MS 50               /* between looks at a slice that has no keeper yet */
+#define INPUT_BYTES 16384        /* read of standard input at once */
+#define WINDOW_BYTES (128 << 10) /* of input that the program has not read, before we read more */
 
 struct asking {
     struct ev_loop *loop;
@@ -35,6 +34,7 @@ struct asking {
     char *why;
     size_t why_size;
     ev_io input;
+    long ahead; /* bytes of input that were sent and not taken */
     ev_signal signal[3];
 };
 
@@ -54,11 +54,20 @@ static void print_part(const json_t *m, const char *key, FILE *to)
     free(bytes);
 }
 
+/* The program has read so much of its input. */
+static void taken(struct asking *a, json_int_t bytes)
+{
+    a->ahead -= (long)bytes;
+    if (a->more->input && a->ahead < WINDOW_BYTES)
+        ev_io_start(a->loop, &a->input);
+}
+
 static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *why)
 {
     struct asking *a = user;
     switch (kind) {
     case VMM_PART:
+        taken(a, json_integer_value(json_object_get(m, "taken")));
         if (!a->more->quiet) {
             print_part(m, "out", stdout);
             print_part(m, "err", stderr);
@@ -81,13 +90,6 @@ static void on_answer(void *user, enum vmm_answer kind, json_t *m, const char *w
     }
 }
 
-static void on_drained(void *user)
-{
-    struct asking *a = user;
-    if (a->more->input)
-        ev_io_start(a->loop, &a->input);
-}
-
 static void on_input(struct ev_loop *loop, ev_io *w, int events)
 {
     struct asking *a = w->data;
@@ -104,16 +106,9 @@ static void on_input(struct ev_loop *loop, ev_io *w, int events)
     vmm_lines_send(a->lines, m);
     if (n <= 0)
         a->more->input = false;
-    if (n <= 0 || vmm_lines_queued(a->lines) > INPUT_WAITING_MAX)
+    a->ahead += n > 0 ? n : 0;
+    if (n <= 0 || a->ahead >= WINDOW_BYTES)
         ev_io_stop(loop, w);
-}
-
-static void ignore_answer(void *user, enum vmm_answer kind, json_t *m, const char *why)
-{
-    (void)user;
-    (void)kind;
-    (void)m;
-    (void)why;
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
@@ -132,7 +127,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
     if (!m)
         return;
     if (json_object_get(m, "do")) {
-        vmm_lines_ask(a->lines, m, 0, ignore_answer, NULL);
+        vmm_lines_ask(a->lines, m, 0, vmm_lines_ignore, NULL);
     } else {
         json_object_set_new(m, "id", json_integer((json_int_t)a->id));
         vmm_lines_send(a->lines, m);
@@ -144,6 +139,8 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
 static void start_watchers(struct asking *a)
 {
     static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
+    sigset_t let_through;
+    sigemptyset(&let_through);
     ev_io_init(&a->input, on_input, STDIN_FILENO, EV_READ);
     a->input.data = a;
     if (a->more->input)
@@ -152,7 +149,9 @@ static void start_watchers(struct asking *a)
         ev_signal_init(&a->signal[i], on_signal, caught[i]);
         a->signal[i].data = a;
         ev_signal_start(a->loop, &a->signal[i]);
+        sigaddset(&let_through, caught[i]);
     }
+    sigprocmask(SIG_UNBLOCK, &let_through, NULL); /* who asks may have held them until now */
 }
 
 static void stop_watchers(struct asking *a)
@@ -183,22 +182,28 @@ int vmm_ask_only(char *slice, size_t size, char *why, size_t why_size)
 static int dial(const char *slice, char *why, size_t why_size)
 {
     char path[PATH_BYTES];
+    pid_t holder;
     if (vmm_place_in(slice, "control", path, sizeof path, why, why_size) < 0)
         return -1;
-    if (!vmm_place_alive(slice, NULL)) {
+    if (!vmm_place_alive(slice, &holder)) {
         struct stat s;
+        char ended[256];
+        vmm_place_ended(slice, ended, sizeof ended);
         if (vmm_place_slice(slice, path, sizeof path, why, why_size) == 0 && stat(path, &s) == 0)
-            snprintf(why, why_size,
-                     "slice %s does not run, its keeper was killed; vmm-shim down %s clears it",
-                     slice, slice);
+            snprintf(why, why_size, "slice %s does not run, %s; vmm-shim down %s clears it", slice,
+                     ended, slice);
         else
             snprintf(why, why_size, "no slice %s runs; vmm-shim ps lists those that do", slice);
         return -1;
     }
-    return vmm_lines_dial(path, why, why_size);
+    int fd = vmm_lines_dial(path, why, why_size);
+    if (fd < 0 && access(path, F_OK) < 0)
+        snprintf(why, why_size, "slice %s is only being made or taken down (process %d)", slice,
+                 (int)holder);
+    return fd;
 }
 
-static const struct vmm_lines_handler handler = { .on_drained = on_drained };
+static const struct vmm_lines_handler handler = { 0 };
 
 json_t *vmm_ask_with(const char *slice, json_t *request, struct vmm_ask_more *more, char *why,
                      size_t why_size)
@@ -241,21 +246,44 @@ json_t *vmm_ask(const char *slice, json_t *request, char *why, size_t why_size)
     return vmm_ask_with(slice, request, &more, why, why_size);
 }
 
+static bool has_control(const char *slice)
+{
+    char path[PATH_BYTES], why[256];
+    return vmm_place_in(slice, "control", path, sizeof path, why, sizeof why) == 0 &&
+           access(path, F_OK) == 0;
+}
+
+/* Until process `pid` has ended, at most `ms`. */
+static void await_end(pid_t pid, int ms)
+{
+    struct pollfd ends = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+    if (ends.fd < 0)
+        return;
+    poll(&ends, 1, ms);
+    close(ends.fd);
+}
+
 int vmm_ask_down(const char *slice, char *why, size_t why_size)
 {
-    pid_t keeper;
-    if (!vmm_place_alive(slice, &keeper)) {
+    pid_t holder;
+    json_t *ok = NULL;
+    if (!vmm_place_alive(slice, &holder)) {
         snprintf(why, why_size, "no slice %s runs", slice);
         return -1;
     }
-    struct pollfd ends = { .fd = (int)syscall(SYS_pidfd_open, keeper, 0), .events = POLLIN };
-    struct vmm_ask_more more = { .quiet = true };
-    json_t *ok = vmm_ask_with(slice, json_pack("{s:s}", "do", "down"), &more, why, why_size);
+    for (int try = 0; try < ENDS_MS / MADE_MS && !ok && vmm_place_alive(slice, &holder); try++) {
+        struct vmm_ask_more more = { .quiet = true };
+        bool asked = has_control(slice);
+        ok = vmm_ask_with(slice, json_pack("{s:s}", "do", "down"), &more, why, why_size);
+        if (ok || (asked && has_control(slice)))
+            break;
+        if (!asked)
+            kill(holder, SIGTERM); /* an `up` that still makes images, and ends between two */
+        await_end(holder, MADE_MS);
+    }
     /* It may have been going down by itself, and gone before it read our question. */
-    if (ends.fd >= 0 && (ok || !vmm_place_alive(slice, NULL)))
-        poll(&ends, 1, ENDS_MS);
-    if (ends.fd >= 0)
-        close(ends.fd);
+    if (ok || !vmm_place_alive(slice, NULL))
+        await_end(holder, ENDS_MS);
     int result = ok || !vmm_place_alive(slice, NULL) ? 0 : -1;
     json_decref(ok);
     return result;

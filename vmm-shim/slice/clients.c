@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CROWDED_BYTES (256u << 10) /* that wait for a client to read */
+
 struct vmm_client {
     struct vmm_keeper *keeper;
     struct vmm_lines *lines;
@@ -22,7 +24,7 @@ struct vmm_input {
     struct vmm_client *client;
     json_int_t id;
     struct vmm_call *call;
-    void (*input)(void *user, json_t *line);
+    const struct vmm_flow *flow;
     void *user;
 };
 
@@ -41,17 +43,23 @@ static void drop_inputs(struct vmm_keeper *k, const struct vmm_client *c,
     }
 }
 
-void vmm_keeper_on_input(struct vmm_keeper *k, struct vmm_call *call,
-                         void (*input)(void *user, json_t *line), void *user)
+bool vmm_flow_is_crowded(const struct vmm_call *call)
 {
-    if (!input) {
+    const struct vmm_lines *l = vmm_call_channel(call);
+    return l && vmm_lines_queued(l) > CROWDED_BYTES;
+}
+
+void vmm_keeper_on_flow(struct vmm_keeper *k, struct vmm_call *call, const struct vmm_flow *flow,
+                        void *user)
+{
+    if (!flow) {
         drop_inputs(k, NULL, call);
         return;
     }
     struct vmm_input *i = malloc(sizeof *i);
     if (!i)
         return;
-    *i = (struct vmm_input){ k->inputs, k->now, k->now_id, call, input, user };
+    *i = (struct vmm_input){ k->inputs, k->now, k->now_id, call, flow, user };
     k->inputs = i;
 }
 
@@ -77,9 +85,19 @@ static void on_message(void *user, json_t *m)
     json_t *id = json_object_get(m, "id");
     for (struct vmm_input *i = c->keeper->inputs; i && json_is_integer(id); i = i->next) {
         if (i->client == c && i->id == json_integer_value(id)) {
-            i->input(i->user, m);
+            i->flow->input(i->user, m);
             return;
         }
+    }
+}
+
+static void on_drained(void *user)
+{
+    struct vmm_client *c = user;
+    for (struct vmm_input *i = c->keeper->inputs, *next; i; i = next) {
+        next = i->next;
+        if (i->client == c)
+            i->flow->drained(i->user);
     }
 }
 
@@ -93,9 +111,9 @@ static void on_closed(void *user, const char *why)
     free(c);
 }
 
-static const struct vmm_lines_handler handler = { .on_call = on_call,
-                                                  .on_message = on_message,
-                                                  .on_closed = on_closed };
+static const struct vmm_lines_handler handler = {
+    .on_call = on_call, .on_message = on_message, .on_closed = on_closed, .on_drained = on_drained
+};
 
 static void on_guest(void *user, int fd)
 {

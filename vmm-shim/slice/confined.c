@@ -5,7 +5,8 @@
  *
  * The node's command and what `exec` runs beside it speak through pipes; what they print comes in
  * parts, as a guest's does. A child has ended when it was waited for and both pipes are at their
- * end.
+ * end. What nobody reads is not made: a pipe whose output waits for a client is not read. Input
+ * waits here until the child takes it, bounded by the client's window.
  */
 #include "slice/confined.h"
 #include "lines.h"
@@ -26,8 +27,7 @@
 #include <unistd.h>
 
 #define READ_BYTES 16384
-#define QUEUE_MAX (1 << 20) /* bytes that wait for a client before the pipes are not read */
-#define LOOK_S 0.02         /* whether it has read them */
+#define INPUT_MAX (256u << 10) /* of a child that does not read it */
 
 /* The node's command, or one of `exec`. */
 struct child {
@@ -36,11 +36,14 @@ struct child {
     struct vmm_call *call; /* of `exec`; NULL: the node's command */
     ev_child ended;
     ev_io pipe[2]; /* output, errors */
+    ev_io feed;    /* input; its descriptor is -1 where there is none (any more) */
+    char *input;   /* what is to be fed, input_at to input_end */
+    size_t input_at, input_end;
+    bool input_ends;
     unsigned open; /* what has not ended: process and pipes */
     int status;
     bool own_pipes, gone;
-    bool at_end[2]; /* of the pipes */
-    ev_timer look;  /* runs while they are not read, as who asked reads more slowly */
+    bool reads[2]; /* that have not ended */
 };
 
 struct vmm_confined {
@@ -68,7 +71,61 @@ static void forget(struct child *c)
         p = &(*p)->next;
     if (*p)
         *p = c->next;
+    free(c->input);
     free(c);
+}
+
+static void close_input(struct child *c)
+{
+    if (c->feed.fd < 0)
+        return;
+    ev_io_stop(loop_of(c), &c->feed);
+    close(c->feed.fd);
+    ev_io_set(&c->feed, -1, EV_WRITE);
+}
+
+/* The client may send so much more. */
+static void say_taken(struct child *c, size_t bytes)
+{
+    if (bytes && !c->gone)
+        vmm_call_part(c->call, json_pack("{s:I}", "taken", (json_int_t)bytes));
+}
+
+static void on_feed(struct ev_loop *loop, ev_io *w, int events)
+{
+    struct child *c = w->data;
+    size_t waits = c->input_end - c->input_at;
+    (void)loop;
+    (void)events;
+    ssize_t n = waits ? write(w->fd, c->input + c->input_at, waits) : 0;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    size_t taken = n < 0 ? waits : (size_t)n; /* it has closed its input: it takes all to come */
+    c->input_at += taken;
+    say_taken(c, taken);
+    if (c->input_at == c->input_end)
+        ev_io_stop(loop, w);
+    if (n < 0 || (c->input_ends && c->input_at == c->input_end))
+        close_input(c);
+}
+
+/* Takes what the client sent as its input. */
+static void add_input(struct child *c, json_t *line)
+{
+    size_t n = 0, waits = c->input_end - c->input_at;
+    char *bytes = vmm_text_get(line, "in", &n);
+    if (bytes && c->feed.fd < 0) {
+        say_taken(c, n);
+    } else if (bytes && waits + n <= INPUT_MAX) {
+        memmove(c->input, c->input + c->input_at, waits);
+        memcpy(c->input + waits, bytes, n);
+        c->input_at = 0;
+        c->input_end = waits + n;
+    }
+    free(bytes);
+    c->input_ends = c->input_ends || json_is_true(json_object_get(line, "eof"));
+    if (c->feed.fd >= 0)
+        ev_io_start(loop_of(c), &c->feed);
 }
 
 /* The node's own command: its end is the end of the confinement, as pid 1 goes with it. */
@@ -93,37 +150,10 @@ static void end_part(struct child *c)
         end_main(c);
         return;
     }
-    vmm_keeper_on_input(c->node->member->keeper, c->call, NULL, NULL);
+    close_input(c);
+    vmm_keeper_on_flow(c->node->member->keeper, c->call, NULL, NULL);
     vmm_call_ok(c->call, json_pack("{s:i}", "exit", exit_code(c->status)));
     forget(c);
-}
-
-static size_t queued(const struct child *c)
-{
-    struct vmm_lines *l = c->call ? vmm_call_channel(c->call) : NULL;
-    return l ? vmm_lines_queued(l) : 0;
-}
-
-static void on_look(struct ev_loop *loop, ev_timer *w, int events)
-{
-    struct child *c = w->data;
-    (void)events;
-    if (queued(c) > QUEUE_MAX / 2)
-        return;
-    ev_timer_stop(loop, w);
-    for (size_t i = 0; i < 2; i++)
-        if (!c->at_end[i])
-            ev_io_start(loop, &c->pipe[i]);
-}
-
-static void hold_back(struct child *c)
-{
-    if (queued(c) < QUEUE_MAX || ev_is_active(&c->look))
-        return;
-    for (size_t i = 0; i < 2; i++)
-        ev_io_stop(loop_of(c), &c->pipe[i]);
-    ev_timer_set(&c->look, LOOK_S, LOOK_S);
-    ev_timer_start(loop_of(c), &c->look);
 }
 
 static void on_pipe(struct ev_loop *loop, ev_io *w, int events)
@@ -136,7 +166,7 @@ static void on_pipe(struct ev_loop *loop, ev_io *w, int events)
         return;
     if (n <= 0) {
         ev_io_stop(loop, w);
-        c->at_end[w - c->pipe] = true;
+        c->reads[w - c->pipe] = false;
         if (c->own_pipes)
             close(w->fd);
         end_part(c);
@@ -150,7 +180,8 @@ static void on_pipe(struct ev_loop *loop, ev_io *w, int events)
         vmm_call_part(c->call, part);
     else
         json_decref(part);
-    hold_back(c);
+    if (c->call && !c->gone && vmm_flow_is_crowded(c->call))
+        ev_io_stop(loop, w); /* until on_drained() */
 }
 
 static void on_ended(struct ev_loop *loop, ev_child *w, int events)
@@ -166,8 +197,6 @@ static void watch(struct child *c, pid_t pid, int out, int err)
 {
     struct ev_loop *loop = loop_of(c);
     const int fd[2] = { out, err };
-    ev_init(&c->look, on_look);
-    c->look.data = c;
     ev_child_init(&c->ended, on_ended, pid, 0);
     c->ended.data = c;
     ev_child_start(loop, &c->ended);
@@ -175,6 +204,7 @@ static void watch(struct child *c, pid_t pid, int out, int err)
     for (size_t i = 0; i < 2; i++) {
         ev_io_init(&c->pipe[i], on_pipe, fd[i], EV_READ);
         c->pipe[i].data = c;
+        c->reads[i] = true;
         ev_io_start(loop, &c->pipe[i]);
     }
 }
@@ -286,6 +316,22 @@ void vmm_confined_go(struct vmm_member *m)
     }
 }
 
+static void read_on(struct child *c)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (c->reads[i])
+            ev_io_start(loop_of(c), &c->pipe[i]);
+}
+
+void vmm_confined_hold(struct vmm_member *m, bool held)
+{
+    struct child *c = &m->confined->main;
+    if (!held)
+        read_on(c);
+    for (size_t i = 0; i < 2 && held; i++)
+        ev_io_stop(loop_of(c), &c->pipe[i]);
+}
+
 void vmm_confined_stop(struct vmm_member *m)
 {
     if (m->pid)
@@ -300,10 +346,10 @@ void vmm_confined_free(struct vmm_member *m)
         return;
     while (c->others) {
         struct child *o = c->others;
-        vmm_keeper_on_input(m->keeper, o->call, NULL, NULL);
+        vmm_keeper_on_flow(m->keeper, o->call, NULL, NULL);
         vmm_call_error(o->call, "%s has ended", m->node->name);
+        close_input(o);
         ev_child_stop(loop, &o->ended);
-        ev_timer_stop(loop, &o->look);
         for (size_t i = 0; i < 2; i++)
             ev_io_stop(loop, &o->pipe[i]);
         forget(o);
@@ -321,34 +367,50 @@ static void on_exec_gone(void *user)
 {
     struct child *c = user;
     c->gone = true;
+    read_on(c);
     if (c->ended.pid > 0)
-        kill(c->ended.pid, SIGKILL);
+        kill(c->ended.pid, VMM_PROCESS_END_ALL);
 }
 
 static void on_exec_input(void *user, json_t *line)
 {
     struct child *c = user;
     json_t *number = json_object_get(line, "signal");
-    if (json_is_integer(number) && c->ended.pid > 0)
+    if (!json_is_integer(number))
+        add_input(c, line);
+    else if (c->ended.pid > 0)
         kill(c->ended.pid, (int)json_integer_value(number));
 }
 
-void vmm_confined_exec(struct vmm_member *m, struct vmm_call *call, char *const *argv)
+static void on_exec_drained(void *user)
 {
+    read_on(user);
+}
+
+void vmm_confined_exec(struct vmm_member *m, struct vmm_call *call,
+                       const struct vmm_process_exec *e)
+{
+    static const struct vmm_flow flow = { .input = on_exec_input, .drained = on_exec_drained };
     char why[VMM_WHY_MAX] = "out of memory";
-    int out, err;
+    struct vmm_process_pipes pipes;
     struct child *c = m->pid ? calloc(1, sizeof *c) : NULL;
-    pid_t pid = c ? vmm_process_exec(m->process, argv, &out, &err, why, sizeof why) : -1;
+    char *input = c ? malloc(INPUT_MAX) : NULL;
+    pid_t pid = input ? vmm_process_exec(m->process, e, &pipes, why, sizeof why) : -1;
     if (pid < 0) {
+        free(input);
         free(c);
         vmm_call_error(call, "%s: %s", m->node->name, m->pid ? why : "it has ended");
         return;
     }
-    *c = (struct child){
-        .node = m->confined, .next = m->confined->others, .call = call, .own_pipes = true
-    };
+    *c = (struct child){ .node = m->confined,
+                         .next = m->confined->others,
+                         .call = call,
+                         .own_pipes = true,
+                         .input = input };
     m->confined->others = c;
-    watch(c, pid, out, err);
+    ev_io_init(&c->feed, on_feed, pipes.in, EV_WRITE);
+    c->feed.data = c;
+    watch(c, pid, pipes.out, pipes.err);
     vmm_call_on_gone(call, on_exec_gone, c);
-    vmm_keeper_on_input(m->keeper, call, on_exec_input, c);
+    vmm_keeper_on_flow(m->keeper, call, &flow, c);
 }

@@ -31,6 +31,7 @@ enum vmm_phase {
 
 struct vmm_client; /* a connection to the control socket */
 struct vmm_input;  /* who wants more of a request's lines */
+struct exec;       /* a program of `exec` in a guest */
 
 struct vmm_waiter { /* somebody who is told of progress and of the end */
     struct vmm_call *call;
@@ -46,6 +47,7 @@ struct vmm_keeper {
     int lock;
     enum vmm_phase phase;
     bool once;             /* taken down when the result is there */
+    bool keep_logs;        /* it ends by itself, and nobody has said "down" */
     char why[VMM_WHY_MAX]; /* of the end; "": asked for */
     struct vmm_door *door;
     struct vmm_client *client[VMM_CLIENTS_MAX];
@@ -63,6 +65,7 @@ struct vmm_keeper {
     bool all_begun; /* also those that wait for the others */
     ev_timer others_limit;
     unsigned exec_count;
+    struct exec *execs;
 };
 
 /* keeper.c */
@@ -76,6 +79,8 @@ void vmm_keeper_check_end(struct vmm_keeper *k);
 void vmm_keeper_wait(struct vmm_keeper *k, struct vmm_call *call, enum vmm_phase until, bool quiet);
 /* A part of the result node's output, for those who wait for it. Borrowed. */
 void vmm_keeper_show(struct vmm_keeper *k, json_t *part);
+/* Whether one of those reads more slowly than that comes. */
+bool vmm_keeper_is_crowded(const struct vmm_keeper *k);
 void vmm_keeper_fail_waiters(struct vmm_keeper *k, const char *why);
 
 /* clients.c */
@@ -88,6 +93,8 @@ void vmm_members_init(struct vmm_keeper *k);
 void vmm_members_start(struct vmm_keeper *k);
 void vmm_members_stop(struct vmm_keeper *k); /* vmm_keeper_check_end() when each has ended */
 bool vmm_members_all_gone(const struct vmm_keeper *k);
+/* Who waits for a result has read what there was: its command may print again. */
+void vmm_members_go_on(struct vmm_keeper *k);
 void vmm_members_free(struct vmm_keeper *k);
 /* Commands: all that are not `after_all`, and when each of those has said something or a second has
  * passed, the others. */

@@ -1,8 +1,8 @@
 /*
  * keeper.c - the life of a slice: NEW, STARTING, READY, RESULT, STOPPING, GONE; who waits for what.
  *
- *     "start" ─► network ─► members ─► all ready ─► commands ─► result ─► "down", SIGTERM, a
- * failure └─► all ended ─► cleared away
+ *     "start" ─► network ─► members ─► all ready ─► commands ─► result
+ *     "down", SIGTERM, a failure ─► all ended ─► cleared away
  */
 #include "slice/keeper.h"
 #include "rt/rt.h"
@@ -57,19 +57,25 @@ struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k)
     return k->rt;
 }
 
-/* Standard error is keeper.log. */
-void vmm_keeper_say(struct vmm_keeper *k, const char *format, ...)
+/* In keeper.log, which standard error is. */
+static void note(const char *line)
 {
-    char line[VMM_WHY_MAX + 128], when[32];
+    char when[32];
     struct timespec now;
     struct tm local;
+    clock_gettime(CLOCK_REALTIME, &now);
+    strftime(when, sizeof when, "%H:%M:%S", localtime_r(&now.tv_sec, &local));
+    fprintf(stderr, "%s.%03ld %s\n", when, now.tv_nsec / 1000000, line);
+}
+
+void vmm_keeper_say(struct vmm_keeper *k, const char *format, ...)
+{
+    char line[VMM_WHY_MAX + 128];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line - 1, format, args);
     va_end(args);
-    clock_gettime(CLOCK_REALTIME, &now);
-    strftime(when, sizeof when, "%H:%M:%S", localtime_r(&now.tv_sec, &local));
-    fprintf(stderr, "%s.%03ld %s\n", when, now.tv_nsec / 1000000, line);
+    note(line);
     strcat(line, "\n");
     for (size_t i = 0; i < k->n_waiters; i++)
         if (!k->waiter[i].quiet)
@@ -81,6 +87,14 @@ void vmm_keeper_show(struct vmm_keeper *k, json_t *part)
     for (size_t i = 0; i < k->n_waiters; i++)
         if (k->waiter[i].until == VMM_PHASE_RESULT)
             vmm_call_part(k->waiter[i].call, json_deep_copy(part));
+}
+
+bool vmm_keeper_is_crowded(const struct vmm_keeper *k)
+{
+    for (size_t i = 0; i < k->n_waiters; i++)
+        if (vmm_flow_is_crowded(k->waiter[i].call))
+            return true;
+    return false;
 }
 
 /* The answer when a phase is reached: what ended, or that all is ready. */
@@ -99,9 +113,12 @@ static void answer_waiters(struct vmm_keeper *k)
     size_t kept = 0;
     for (size_t i = 0; i < k->n_waiters; i++) {
         struct vmm_waiter w = k->waiter[i];
-        if (w.until > k->phase)
+        if (w.until > k->phase) {
             k->waiter[kept++] = w;
-        else if (k->why[0] && w.until < VMM_PHASE_STOPPING && k->phase == VMM_PHASE_GONE)
+            continue;
+        }
+        vmm_keeper_on_flow(k, w.call, NULL, NULL);
+        if (k->why[0] && w.until < VMM_PHASE_STOPPING && k->phase == VMM_PHASE_GONE)
             vmm_call_error(w.call, "%s", k->why);
         else if (w.until < VMM_PHASE_STOPPING && k->phase == VMM_PHASE_GONE)
             vmm_call_error(w.call, "the slice was taken down");
@@ -109,16 +126,19 @@ static void answer_waiters(struct vmm_keeper *k)
             vmm_call_ok(w.call, phase_answer(k));
     }
     k->n_waiters = kept;
+    vmm_members_go_on(k);
 }
 
 void vmm_keeper_fail_waiters(struct vmm_keeper *k, const char *why)
 {
     size_t kept = 0;
     for (size_t i = 0; i < k->n_waiters; i++)
-        if (k->waiter[i].until == VMM_PHASE_GONE)
+        if (k->waiter[i].until == VMM_PHASE_GONE) {
             k->waiter[kept++] = k->waiter[i];
-        else
+        } else {
+            vmm_keeper_on_flow(k, k->waiter[i].call, NULL, NULL);
             vmm_call_error(k->waiter[i].call, "%s", why);
+        }
     k->n_waiters = kept;
 }
 
@@ -166,11 +186,15 @@ void vmm_keeper_stop(struct vmm_keeper *k, const char *format, ...)
     va_start(args, format);
     vsnprintf(k->why, sizeof k->why, format, args);
     va_end(args);
-    vmm_keeper_say(k, k->why[0] ? "taken down: %s" : "taken down%s", k->why);
+    k->keep_logs = k->why[0] && k->phase >= VMM_PHASE_READY && !k->once;
+    note("taken down"); /* who waits is answered with why */
+    if (k->why[0])
+        note(k->why);
     vmm_keeper_enter(k, VMM_PHASE_STOPPING);
     ev_timer_stop(k->loop, &k->limit);
     ev_timer_stop(k->loop, &k->rt_tick);
     ev_timer_stop(k->loop, &k->others_limit);
+    vmm_members_go_on(k); /* to the ends of their pipes */
     vmm_members_stop(k);
     vmm_keeper_check_end(k);
 }
@@ -183,7 +207,8 @@ static void clear_away(struct vmm_keeper *k)
     k->network = NULL;
     vmm_rt_close(k->rt);
     k->rt = NULL;
-    if (vmm_place_clear(k->topology->name, why, sizeof why) < 0)
+    if ((!k->keep_logs || vmm_place_keep_logs(k->topology->name, k->why) < 0) &&
+        vmm_place_clear(k->topology->name, why, sizeof why) < 0)
         vmm_keeper_say(k, "%s", why);
     vmm_place_unlock(k->topology->name, k->lock);
     k->lock = -1;
@@ -244,20 +269,45 @@ static void start(struct vmm_keeper *k)
         vmm_keeper_stop(k, "%s", why);
         return;
     }
-    if (vmm_rt_note(k->rt)[0])
-        vmm_keeper_say(k, "%s", vmm_rt_note(k->rt));
+    if (vmm_rt_note(k->rt)[0]) /* what it cannot do here, and nobody asks for */
+        note(vmm_rt_note(k->rt));
     ev_timer_start(k->loop, &k->rt_tick);
     if (vmm_network_new(&k->network, k->loop, &config, why, sizeof why) < 0)
         vmm_keeper_stop(k, "%s", why);
     else
-        vmm_keeper_say(k, "network: %u links", (unsigned)k->topology->n_links);
+        vmm_keeper_say(k, "network: %u link%s", (unsigned)k->topology->n_links,
+                       k->topology->n_links == 1 ? "" : "s");
+}
+
+/* `up` was killed, or has nobody to print for: with --once the slice goes with it. */
+static void on_starter_gone(void *user)
+{
+    struct vmm_keeper *k = user;
+    if (k->once)
+        vmm_keeper_stop(k, "%s", "");
+    else
+        vmm_members_go_on(k);
+}
+
+static void on_starter_line(void *user, json_t *line)
+{
+    (void)user;
+    (void)line;
+}
+
+static void on_starter_drained(void *user)
+{
+    vmm_members_go_on(user);
 }
 
 static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
 {
     const char *until = json_string_value(json_object_get(args, "until"));
+    static const struct vmm_flow flow = { .input = on_starter_line, .drained = on_starter_drained };
     bool first = k->phase == VMM_PHASE_NEW;
     k->once = k->once || json_is_true(json_object_get(args, "once"));
+    vmm_call_on_gone(call, on_starter_gone, k);
+    vmm_keeper_on_flow(k, call, &flow, k);
     vmm_keeper_wait(k, call,
                     until && strcmp(until, "result") == 0 ? VMM_PHASE_RESULT : VMM_PHASE_READY,
                     json_is_true(json_object_get(args, "quiet")));
@@ -268,6 +318,7 @@ static void begin_start(struct vmm_keeper *k, struct vmm_call *call, json_t *arg
 static void begin_down(struct vmm_keeper *k, struct vmm_call *call, json_t *args)
 {
     (void)args;
+    k->keep_logs = false;
     vmm_keeper_wait(k, call, VMM_PHASE_GONE, true);
     vmm_keeper_stop(k, "%s", "");
 }

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 struct vmm_keeper;
+struct vmm_member;
 struct vmm_call; /* lines.h: answers, and whether who asked has gone */
 
 struct vmm_request_kind {
@@ -31,11 +32,23 @@ struct vmm_request_kind {
 
 extern const struct vmm_request_kind *const vmm_request_kinds[]; /* NULL-ended */
 
-/* input(user, line): whoever made `call` sent {"id":N,...} again without "do" (exec's standard
- * input). NULL: no more. Ends by itself when the channel does; to be taken back before the call
- * ends. */
-void vmm_keeper_on_input(struct vmm_keeper *k, struct vmm_call *call,
-                         void (*input)(void *user, json_t *line), void *user);
+/* What goes on between who made a call and what serves it. */
+struct vmm_flow {
+    /* It sent {"id":N,...} again without "do": exec's standard input. */
+    void (*input)(void *user, json_t *line);
+    /* It has read all that was sent: after vmm_flow_is_crowded(). */
+    void (*drained)(void *user);
+};
+
+/* Within begin(). NULL: no more, to be said before the call ends. Ends by itself when the channel
+ * does. */
+void vmm_keeper_on_flow(struct vmm_keeper *k, struct vmm_call *call, const struct vmm_flow *flow,
+                        void *user);
+/* The agent of `m` is there (again): programs that `exec` asked for meanwhile are started, what
+ * others were told is passed on. */
+void vmm_exec_resume(struct vmm_keeper *k, struct vmm_member *m);
+/* So much waits for its reader that no more should be made. */
+bool vmm_flow_is_crowded(const struct vmm_call *call);
 
 struct ev_loop *vmm_keeper_loop(struct vmm_keeper *k);
 const struct vmm_topology *vmm_keeper_topology(const struct vmm_keeper *k);
@@ -77,8 +90,16 @@ struct vmm_member {
     bool spoke;                      /* its command has printed something */
     uint64_t exec_id;                /* of the agent, while its command runs */
     struct vmm_suspended *suspended; /* move/: of a guest that is in a file; NULL: none is */
-    bool moving;                     /* QEMU's end or a lost agent is expected: move/ sets it */
+    bool away;                       /* has the other of its two addresses on each link: move/ */
+    bool held;                       /* its output is not read: who waits for it reads slowly */
+    bool moving; /* QEMU's end or a lost agent is expected, and nothing new is told to the agent;
+                  * move/ sets it, and calls vmm_exec_resume() after it */
 };
+
+/* The address of node `node` on `link`, as text; `away`: the other one, that a move can give it
+ * (.101 and up). */
+void vmm_member_address(const struct vmm_topology *t, size_t link, size_t node, bool away,
+                        char out[16]);
 
 /* By name; NULL: there is none. */
 struct vmm_member *vmm_keeper_member(struct vmm_keeper *k, const char *name);

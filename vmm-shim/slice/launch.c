@@ -9,6 +9,7 @@
 #include "image/image.h"
 #include "slice/pki.h"
 #include "systems/match.h"
+#include "topology/find.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,6 +120,17 @@ static int keep_topology(struct preparation *p)
                                           : fail(p, "cannot write %s: %s", path, strerror(error));
 }
 
+/* QEMU is looked for before anything is made: what is missing is a package. */
+static int look_for_qemu(struct preparation *p, const char *program)
+{
+    char path[VMM_PATH_MAX], why[VMM_WHY_MAX];
+    const char *package =
+        strcmp(program, "qemu-system-aarch64") == 0 ? "qemu-system-arm" : "qemu-system-x86";
+    if (vmm_find_program(program, path, sizeof path, why, sizeof why) == 0)
+        return 0;
+    return fail(p, "%s is not there: apt install %s", program, package);
+}
+
 static int choose_systems(struct preparation *p)
 {
     for (size_t i = 0; i < p->t->n_nodes; i++) {
@@ -129,6 +141,8 @@ static int choose_systems(struct preparation *p)
         if (s < 0)
             return -1;
         snprintf(p->launch->system[i], VMM_NAME_MAX, "%s", p->systems->system[s].name);
+        if (look_for_qemu(p, p->systems->system[s].qemu) < 0)
+            return -1;
         if (p->t->node[i].need.any)
             say(p, "%s: %s", p->t->node[i].name, choice.sentence);
     }
@@ -236,6 +250,8 @@ static int make_image(struct preparation *p, size_t node)
         .initrd = initrd,
         .disk = disk,
     };
+    if (!vmm_image_is_cached(request.system))
+        say(p, "%s: its newest kernel is looked for, once", request.system);
     if (vmm_image_node(&request, &image, p->why, p->why_size) < 0 || give(p, image.initrd) < 0 ||
         give(p, image.disk) < 0)
         return -1;

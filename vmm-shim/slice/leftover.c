@@ -7,7 +7,11 @@
 
 int vmm_leftover_clear_locked(const char *slice, char *why, size_t why_size)
 {
-    if (vmm_cgroup_clear(slice, NULL, why, why_size) < 0)
+    char root[1024], group[VMM_GROUP_NAME_MAX];
+    if (vmm_place_root(root, sizeof root, why, why_size) < 0)
+        return -1;
+    vmm_cgroup_name(slice, root, group);
+    if (vmm_cgroup_clear(group, NULL, why, why_size) < 0)
         return -1;
     return vmm_place_clear(slice, why, why_size);
 }

@@ -124,6 +124,33 @@ void vmm_member_done(struct vmm_member *m, int code)
     run_rest_if_all_spoke(k);
 }
 
+void vmm_member_settle(struct vmm_member *m)
+{
+    struct vmm_agent *agent = m->guest && !m->moving ? vmm_guest_agent(m->guest) : NULL;
+    if (agent && vmm_agent_is_ready(agent))
+        vmm_agent_ask(agent,
+                      json_pack("{s:s, s:s}", "do", m->held ? "hold" : "go-on", "name", "main"), 5,
+                      vmm_lines_ignore, NULL);
+}
+
+static void hold(struct vmm_member *m, bool held)
+{
+    if (m->held == held)
+        return;
+    m->held = held;
+    if (m->confined)
+        vmm_confined_hold(m, held);
+    else
+        vmm_member_settle(m);
+}
+
+void vmm_members_go_on(struct vmm_keeper *k)
+{
+    for (size_t i = 0; i < k->topology->n_nodes; i++)
+        if (k->member[i].held)
+            hold(&k->member[i], false);
+}
+
 /* A part of its command's output: into output.log, and to who waits for a result. */
 void vmm_member_output(struct vmm_member *m, json_t *part)
 {
@@ -137,6 +164,9 @@ void vmm_member_output(struct vmm_member *m, json_t *part)
     }
     if (m->node->result)
         vmm_keeper_show(m->keeper, part);
+    if (m->node->result && m->keeper->phase < VMM_PHASE_STOPPING &&
+        vmm_keeper_is_crowded(m->keeper))
+        hold(m, true);
     m->spoke = true;
     run_rest_if_all_spoke(m->keeper);
 }
@@ -166,6 +196,16 @@ static void on_command(void *user, enum vmm_answer kind, json_t *part, const cha
         vmm_member_done(m, 127);
         break;
     }
+}
+
+void vmm_member_address(const struct vmm_topology *t, size_t link, size_t node, bool away,
+                        char out[16])
+{
+    const int port = vmm_topology_port(t, link, node);
+    const uint32_t a =
+        port < 0 ? 0 : vmm_topology_address(t, link, (size_t)port) + (away ? 100 : 0);
+
+    snprintf(out, 16, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
 }
 
 void vmm_member_follow(struct vmm_member *m, uint64_t exec_id)
@@ -278,14 +318,6 @@ static void on_running(void *user, struct vmm_guest *g)
         join_group(m); /* the second try, with TCG */
 }
 
-static void ignore_answer(void *user, enum vmm_answer kind, json_t *m, const char *why)
-{
-    (void)user;
-    (void)kind;
-    (void)m;
-    (void)why;
-}
-
 /* Guests have no clock of their own that is right: certificates and logs want one. */
 static void set_clock(struct vmm_member *m)
 {
@@ -294,7 +326,7 @@ static void set_clock(struct vmm_member *m)
     vmm_agent_ask(vmm_guest_agent(m->guest),
                   json_pack("{s:s, s:I}", "do", "time", "ns",
                             (json_int_t)now.tv_sec * 1000000000 + now.tv_nsec),
-                  5, ignore_answer, NULL);
+                  5, vmm_lines_ignore, NULL);
 }
 
 static void on_ready(void *user, struct vmm_guest *g, const struct vmm_agent_hello *h)
@@ -303,6 +335,7 @@ static void on_ready(void *user, struct vmm_guest *g, const struct vmm_agent_hel
     struct vmm_keeper *k = m->keeper;
     snprintf(m->kernel, sizeof m->kernel, "%s", h->kernel);
     set_clock(m);
+    vmm_exec_resume(k, m);
     if (m->state != VMM_MEMBER_STARTING || k->phase >= VMM_PHASE_STOPPING)
         return;
     vmm_keeper_say(k, "%s: %s answers after %.1f s (%s)", m->node->name, h->kernel,
@@ -342,6 +375,7 @@ void vmm_keeper_moved(struct vmm_keeper *k, struct vmm_member *m, struct vmm_gue
         vmm_keeper_say(k, "%s: %s", m->node->name, why);
     else
         apply_policy(m); /* says what it cannot do: better a guest without it than none */
+    vmm_exec_resume(k, m);
 }
 
 static void start_guest(struct vmm_member *m)

@@ -13,4 +13,7 @@ void vmm_member_output(struct vmm_member *m, json_t *part);
 /* Of an agent's last line: {"exit":} or {"signal":}. */
 int vmm_member_exit_code(json_t *m);
 
+/* Its agent is told anew whether the command's output is wanted: after a move. */
+void vmm_member_settle(struct vmm_member *m);
+
 #endif

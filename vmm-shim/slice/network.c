@@ -35,7 +35,7 @@ struct vmm_network {
     ev_child child;
     ev_timer kill, limit;
     unsigned unanswered;
-    bool is_ready, stopping, failed;
+    bool is_ready, stopping, failed, closed;
     char why[VMM_WHY_MAX];
 };
 
@@ -140,9 +140,9 @@ json_t *vmm_network_interface(const struct vmm_topology *t, size_t link, size_t 
         json_pack("{s:s, s:s, s:s}", "interface", interface, "mac", mac, "address", address);
     if (namespace[0])
         json_object_set_new(end, "namespace", json_string(namespace));
+    bool veth = node->veth || (node->kind == VMM_PROCESS && geteuid() != 0);
     return json_pack("{s:s, s:s, s:s, s:s, s:o}", "do", "add", "link", t->link[link].name, "port",
-                     node->name, "side", port == 0 ? "up" : "down", node->veth ? "veth" : "tap",
-                     end);
+                     node->name, "side", port == 0 ? "up" : "down", veth ? "veth" : "tap", end);
 }
 
 void vmm_network_hosts(const struct vmm_topology *t, size_t node, char *text, size_t size)
@@ -183,6 +183,8 @@ static void on_lines_closed(void *user, const char *why)
     struct vmm_network *n = user;
     char text[VMM_WHY_MAX];
     snprintf(text, sizeof text, "the network process has closed its socket: %s", why);
+    n->closed = !n->failed;
+    /* else why it was ended is known */ /* as a rule since it ends: on_child() knows how */
     end_with(n, text);
 }
 
@@ -233,7 +235,7 @@ static void on_child(struct ev_loop *loop, ev_child *w, int events)
     ev_timer_stop(loop, &n->limit);
     ev_io_stop(loop, &n->ready);
     n->pid = 0;
-    if (!n->failed && !n->stopping)
+    if ((!n->failed || n->closed) && !n->stopping)
         snprintf(n->why, sizeof n->why,
                  "the network process ended by itself (%s %d); keeper.log "
                  "has what it said",

@@ -234,6 +234,46 @@ static int remove_one(const char *path, const struct stat *s, int flag, struct F
     return remove(path);
 }
 
+static int remove_but_logs(const char *path, const struct stat *s, int flag, struct FTW *ftw)
+{
+    const char *name = path + ftw->base, *dot = strrchr(name, '.');
+    (void)s;
+    if (flag == FTW_DP)
+        rmdir(path); /* one that holds a log stays */
+    else if ((!dot || strcmp(dot, ".log") != 0) && strcmp(name, "topology.yaml") != 0)
+        unlink(path);
+    return 0;
+}
+
+int vmm_place_keep_logs(const char *slice, const char *ended)
+{
+    char path[PATH_BYTES], why[256];
+    if (vmm_place_slice(slice, path, sizeof path, why, sizeof why) < 0 ||
+        nftw(path, remove_but_logs, DEPTH_MAX, FTW_DEPTH | FTW_PHYS) < 0 ||
+        vmm_place_in(slice, "ended", path, sizeof path, why, sizeof why) < 0)
+        return -1;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ssize_t n = fd < 0 ? -1 : write(fd, ended, strlen(ended));
+    if (fd >= 0)
+        close(fd);
+    return n < 0 ? -1 : 0;
+}
+
+void vmm_place_ended(const char *slice, char *ended, size_t size)
+{
+    char path[PATH_BYTES], why[256];
+    int fd = vmm_place_in(slice, "ended", path, sizeof path, why, sizeof why) < 0
+                 ? -1
+                 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? 0 : read(fd, ended, size - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n > 0)
+        ended[n] = '\0';
+    else
+        snprintf(ended, size, "its keeper was killed");
+}
+
 int vmm_place_clear(const char *slice, char *why, size_t why_size)
 {
     char path[PATH_BYTES];

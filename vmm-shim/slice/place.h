@@ -35,6 +35,12 @@ bool vmm_place_alive(const char *slice, pid_t *pid);
  * Count, or -1 and `why`. */
 int vmm_place_list(char ***names, char *why, size_t why_size);
 
+/* Of a slice that ended by itself only logs and the topology are kept, and why, one line: 0 or -1.
+ */
+int vmm_place_keep_logs(const char *slice, const char *ended);
+/* Why the slice, which has a folder and no keeper, is not there. */
+void vmm_place_ended(const char *slice, char *ended, size_t size);
+
 /* Removes the folder and all that is in it. Does not follow links. 0, or -1 and `why`. */
 int vmm_place_clear(const char *slice, char *why, size_t why_size);
 

@@ -72,18 +72,17 @@ static void add_usage(json_t *to, pid_t pid)
     json_object_set_new(to, "resident_bytes", json_integer(resident_bytes(pid)));
 }
 
-static json_t *addresses(const struct vmm_topology *t, size_t node)
+static json_t *addresses(const struct vmm_topology *t, const struct vmm_member *member)
 {
     json_t *all = json_array();
     for (size_t l = 0; l < t->n_links; l++) {
         char ip[16], mac[18];
         uint8_t m[6];
-        int port = vmm_topology_port(t, l, node);
+        int port = vmm_topology_port(t, l, member->index);
         if (port < 0)
             continue;
-        uint32_t a = vmm_topology_address(t, l, (size_t)port);
         vmm_topology_mac(t, l, (size_t)port, m);
-        snprintf(ip, sizeof ip, "%u.%u.%u.%u", a >> 24, (a >> 16) & 255, (a >> 8) & 255, a & 255);
+        vmm_member_address(t, l, member->index, member->away, ip);
         snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
                  m[5]);
         json_array_append_new(
@@ -97,7 +96,7 @@ static json_t *node_of(struct vmm_keeper *k, struct vmm_member *m)
     static const char *const kind[] = { "guest", "process", "namespace" };
     json_t *n = json_pack("{s:s, s:s, s:s, s:i, s:o}", "node", m->node->name, "kind",
                           kind[m->node->kind], "state", vmm_member_state_name(m->state), "pid",
-                          (int)m->pid, "addresses", addresses(k->topology, m->index));
+                          (int)m->pid, "addresses", addresses(k->topology, m));
     if (m->node->kind == VMM_GUEST)
         json_object_set_new(n, "system", json_string(k->launch->system[m->index]));
     if (m->guest) {
@@ -144,7 +143,7 @@ static void on_links(void *user, enum vmm_answer kind, json_t *m, const char *wh
     if (kind == VMM_PART)
         return;
     if (kind == VMM_FAILED) {
-        vmm_call_error(s->call, "%s", why);
+        vmm_call_error(s->call, "%s%s", m ? "" : "the network process: ", why);
         free(s);
         return;
     }

@@ -59,7 +59,8 @@ static const struct vmm_key node[] = {
     { "namespace", VMM_OWN, .set = vmm_set_namespace, .kinds = NAMESPACE,
       .takes = "a name as ip netns shows it, or an absolute path", .doc = "Which one. Required." },
     { "interface", VMM_OWN, .set = vmm_set_interface, .takes = "tap or veth",
-      .kinds = PROCESS | NAMESPACE, .unset = "tap", .doc = "What its ends of links are." },
+      .kinds = PROCESS | NAMESPACE, .unset = "tap",
+      .doc = "What its ends of links are. Processes of others than root have veths." },
     { "files", VMM_OWN, .set = vmm_set_files, .takes = "a list of files", .kinds = RUNS,
       .doc = "Files of the host that the node gets. Programs bring the libraries they need. A "
              "text alone is from, with the usual to." },
@@ -89,7 +90,8 @@ static const struct vmm_key file[] = {
     { "from", VMM_OWN, .set = vmm_set_from, .takes = "a file's name, program:NAME or media:NAME",
       .doc =
           "On the host, relative to the topology file; program:NAME and media:NAME are a program "
-          "and a clip of this project. Required." },
+          "and a clip of this project. A guest takes a folder as well, with all that is in it. "
+          "Required." },
     { "to", VMM_OWN, .set = vmm_set_to, .takes = "an absolute path of a file, without .. in it",
       .unset = "/bin/NAME of program:NAME, /media/NAME of media:NAME, an absolute name as it is, "
                "else /NAME",

@@ -39,12 +39,12 @@ static const char *behind(const char *text, const char *prefix)
     return strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
-/* A name as the reader left it, into the absolute path of a file that can be read. */
-static int find(const struct resolver *r, char *path, size_t size, int line, const char *of)
+/* A name as the reader left it, into the absolute path of what can be read. */
+static int find_any(const struct resolver *r, char *path, size_t size, int line, const char *of,
+                    struct stat *st)
 {
     const char *program = behind(path, "program:"), *media = behind(path, "media:");
     char found[VMM_PATH_MAX], why[256];
-    struct stat st;
     if (program && vmm_find_program(program, found, sizeof found, why, sizeof why) < 0)
         return fail(r, line, "%s: %s", of, why);
     if (media && vmm_find_media(media, found, sizeof found, why, sizeof why) < 0)
@@ -54,8 +54,16 @@ static int find(const struct resolver *r, char *path, size_t size, int line, con
             return fail(r, line, "%s: %.128s is too long", of, found);
         strcpy(path, found);
     }
-    if (stat(path, &st) < 0 || access(path, R_OK) < 0)
+    if (stat(path, st) < 0 || access(path, R_OK) < 0)
         return fail(r, line, "%s: %.256s: %s", of, path, strerror(errno));
+    return 0;
+}
+
+static int find(const struct resolver *r, char *path, size_t size, int line, const char *of)
+{
+    struct stat st;
+    if (find_any(r, path, size, line, of, &st) < 0)
+        return -1;
     if (!S_ISREG(st.st_mode))
         return fail(r, line, "%s: %.256s is no file", of, path);
     return 0;
@@ -113,9 +121,13 @@ static int resolve_node(const struct resolver *r, struct vmm_node *n)
 {
     char of[64];
     snprintf(of, sizeof of, "node %s", n->name);
-    for (size_t i = 0; i < n->n_files; i++)
-        if (find(r, n->file[i].from, sizeof n->file[i].from, n->file[i].line, of) < 0)
+    for (size_t i = 0; i < n->n_files; i++) {
+        struct vmm_file *f = &n->file[i];
+        struct stat st; /* a guest's image takes a folder with all that is in it */
+        if (n->kind == VMM_GUEST ? find_any(r, f->from, sizeof f->from, f->line, of, &st) < 0
+                                 : find(r, f->from, sizeof f->from, f->line, of) < 0)
             return -1;
+    }
     for (size_t i = 0; i < n->n_run; i++)
         if (resolve_word(r, n, i) < 0)
             return -1;

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -41,19 +40,8 @@ static void timer_ready(struct vlink_source *s)
 static void signals_ready(struct vlink_source *s)
 {
     struct loop *l = (struct loop *)((char *)s - offsetof(struct loop, signals));
-    struct signalfd_siginfo info;
-    if (read(s->fd, &info, sizeof info) == sizeof info)
+    if (vlink_signal_came(s))
         l->stop = true;
-}
-
-static int open_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 static void set_timer(struct loop *l, vlink_time next)
@@ -92,7 +80,7 @@ static int open_loop(struct loop *l, const struct vlink_options *o, char *why, s
     l->timer =
         (struct vlink_source){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
                                .ready = timer_ready };
-    l->signals = (struct vlink_source){ .fd = open_signals(), .ready = signals_ready };
+    l->signals = (struct vlink_source){ .fd = vlink_signals(), .ready = signals_ready };
     l->net = vlink_net_new(l->epoll_fd, o->seed);
     if (!l->net || vlink_source_watch(l->epoll_fd, &l->timer) < 0 ||
         vlink_source_watch(l->epoll_fd, &l->signals) < 0) {

@@ -41,9 +41,10 @@ struct job {
 static int fail(const struct job *j, const char *what)
 {
     int error = errno;
-    snprintf(j->why, j->why_size, "%s %s%s%.128s: %s: %s", vlink_port_kind_names[j->kind],
+    snprintf(j->why, j->why_size, "%s %s%s%.128s: %s: %s%s", vlink_port_kind_names[j->kind],
              j->place->interface, j->place->namespace_[0] ? " in " : "", j->place->namespace_, what,
-             strerror(error));
+             strerror(error),
+             error == EEXIST ? "; another slice has a link of this name there" : "");
     return -1;
 }
 

@@ -22,21 +22,21 @@ int vlink_limit_check(const struct vlink_way_config *c, const struct vlink_limit
             snprintf(asked, sizeof asked, "%.6g Mbit/s", (double)rate / 1e6);
         snprintf(why, why_size,
                  "%s: a rate of %s is more than the parent's link has (%.6g Mbit/s); ask for less, "
-                 "or leave it out to inherit",
+                 "or inherit it",
                  way_names[way], asked, (double)parent->rate_bps / 1e6);
         return -1;
     }
     if (c->given & VLINK_GIVEN_DELAY && c->config.delay_ns < parent->delay_ns) {
         snprintf(why, why_size,
                  "%s: a delay of %.6g ms is less than the parent's link has (%.6g ms); ask for "
-                 "more, or leave it out to inherit",
+                 "more, or inherit it",
                  way_names[way], (double)c->config.delay_ns / 1e6, (double)parent->delay_ns / 1e6);
         return -1;
     }
     if (c->given & VLINK_GIVEN_LOSS && c->config.loss_ppm < parent->loss_ppm) {
         snprintf(why, why_size,
                  "%s: a loss of %.6g %% is less than the parent's link has (%.6g %%); ask for "
-                 "more, or leave it out to inherit",
+                 "more, or inherit it",
                  way_names[way], c->config.loss_ppm / 1e4, parent->loss_ppm / 1e4);
         return -1;
     }

@@ -110,25 +110,35 @@ static int draft_trace(struct draft *d, enum vlink_way way, const char *value, c
     return 0;
 }
 
+/* Back to what the parent's link has. */
+static void draft_inherit(struct vlink_way_config *c, unsigned what)
+{
+    c->given &= ~what;
+    if (what == VLINK_GIVEN_RATE)
+        c->config.rate_bps = 0;
+    else if (what == VLINK_GIVEN_DELAY)
+        c->config.delay_ns = 0;
+    else
+        c->config.loss_ppm = 0;
+}
+
 static int draft_setting(struct draft *d, enum vlink_way way, const struct vlink_setting *s,
                          char *why, size_t why_size)
 {
-    static const struct {
-        const char *key;
-        unsigned given;
-    } inherited[] = { { "rate", VLINK_GIVEN_RATE },
-                      { "delay", VLINK_GIVEN_DELAY },
-                      { "loss", VLINK_GIVEN_LOSS } };
+    struct vlink_way_config *c = &d->config[way];
+    unsigned what = vlink_inheritable(s->key);
     if (strcmp(s->key, "trace") == 0)
         return draft_trace(d, way, s->value, why, why_size);
-    for (size_t i = 0; i < sizeof inherited / sizeof *inherited; i++)
-        if (strcmp(s->key, inherited[i].key) == 0)
-            d->config[way].given |= inherited[i].given;
-    if (strcmp(s->key, "rate") == 0) {
+    if (what == VLINK_GIVEN_RATE) {
         d->rate_said[way] = true;
         forget_trace(d, way);
     }
-    return vlink_config_set(&d->config[way].config, s->key, s->value, why, why_size);
+    if (what && strcmp(s->value, VLINK_INHERIT) == 0) {
+        draft_inherit(c, what);
+        return 0;
+    }
+    c->given |= what;
+    return vlink_config_set(&c->config, s->key, s->value, why, why_size);
 }
 
 static int draft_make(struct draft *d, const struct net_link *l, const struct vlink_request *r,

@@ -86,6 +86,14 @@ static int value_of(const json_t *v, char *text, size_t size)
     return text_of(v, text, size);
 }
 
+unsigned vlink_inheritable(const char *key)
+{
+    return strcmp(key, "rate") == 0    ? VLINK_GIVEN_RATE
+           : strcmp(key, "delay") == 0 ? VLINK_GIVEN_DELAY
+           : strcmp(key, "loss") == 0  ? VLINK_GIVEN_LOSS
+                                       : 0;
+}
+
 static int check_setting(const struct vlink_setting *s, struct reader *rd)
 {
     if (strcmp(s->key, "trace") == 0) {
@@ -93,6 +101,8 @@ static int check_setting(const struct vlink_setting *s, struct reader *rd)
             return 0; /* a file: the caller opens it */
         return refuse(rd, "trace", "a file, or \"off\"");
     }
+    if (strcmp(s->value, VLINK_INHERIT) == 0 && vlink_inheritable(s->key))
+        return 0;
     struct vlink_config scratch;
     vlink_config_init(&scratch);
     return vlink_config_set(&scratch, s->key, s->value, rd->why, rd->why_size);

@@ -35,6 +35,11 @@ struct vlink_setting {
     char key[VLINK_KEY_MAX], value[VLINK_VALUE_MAX];
 };
 
+/* A value of rate, delay and loss: what the parent's link has, or nothing where there is none. */
+#define VLINK_INHERIT "inherit"
+/* The VLINK_GIVEN_* of a key that can be inherited; 0: it cannot. */
+unsigned vlink_inheritable(const char *key);
+
 struct vlink_parent {                   /* where a child link attaches */
     char socket[VLINK_SOCKET_PATH_MAX]; /* "": none */
     char slice[VLINK_NAME_MAX];

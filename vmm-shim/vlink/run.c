@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -111,8 +110,7 @@ static void timer_ready(struct vlink_source *s)
 static void signals_ready(struct vlink_source *s)
 {
     struct loop *l = (struct loop *)((char *)s - offsetof(struct loop, signals));
-    struct signalfd_siginfo info;
-    if (read(s->fd, &info, sizeof info) == sizeof info)
+    if (vlink_signal_came(s))
         l->stop = true;
 }
 
@@ -122,16 +120,6 @@ static int add_source(struct loop *l, struct vlink_source *s, int fd,
     *s = (struct vlink_source){ .fd = fd, .ready = ready };
     struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
     return fd < 0 ? -1 : epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
-}
-
-static int open_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 /* A file cannot be waited for: its lines are obeyed at once. */
@@ -259,7 +247,7 @@ static int open_loop(struct loop *l, char *why, size_t why_size)
     l->io = vlink_io_new(l->epoll_fd);
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (!l->io || add_source(l, &l->timer, timer, timer_ready) < 0 ||
-        add_source(l, &l->signals, open_signals(), signals_ready) < 0) {
+        add_source(l, &l->signals, vlink_signals(), signals_ready) < 0) {
         snprintf(why, why_size, "cannot set up the event loop: %s", strerror(errno));
         return -1;
     }

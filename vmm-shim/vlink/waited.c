@@ -1,9 +1,12 @@
 /* waited.c - see waited.h. */
 #include "waited.h"
 
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 vlink_time vlink_clock(void)
 {
@@ -18,6 +21,22 @@ void vlink_enlarge_buffers(int fd, int bytes)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) < 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
+int vlink_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+bool vlink_signal_came(const struct vlink_source *s)
+{
+    struct signalfd_siginfo info;
+    return read(s->fd, &info, sizeof info) == sizeof info;
 }
 
 int vlink_source_watch(int epoll_fd, struct vlink_source *s)

@@ -17,6 +17,11 @@ vlink_time vlink_clock(void); /* CLOCK_MONOTONIC, ns */
  * first. */
 void vlink_enlarge_buffers(int fd, int bytes);
 
+/* SIGTERM and SIGINT from now on as something to wait for; -1, errno is set. */
+int vlink_signals(void);
+/* What has come there: whether one has. */
+bool vlink_signal_came(const struct vlink_source *s);
+
 /* 0 or -1, errno is set. */
 int vlink_source_watch(int epoll_fd, struct vlink_source *s);
 

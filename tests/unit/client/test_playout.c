@@ -236,6 +236,61 @@ static void test_rewind(void **state)
     assert_int_equal(playout_next_pts(&p, &(struct playout_view){ 0 }), 5000 * MS + 5 * FRAME);
 }
 
+/* Base units of 25 pictures a second, from media time `from_ms` on: each `early_ms` before its turn
+ * as the clock stood at first. How many until the clock leaps; 0: it does not. */
+static int until_leap(struct playout *p, int64_t from_ms, int pictures, int64_t early_ms,
+                      int64_t extra_ms)
+{
+    const int64_t offset = started().offset_us;
+    for (int n = 0; n < pictures; n++) {
+        const int64_t pts = from_ms * MS + n * FRAME;
+        if (playout_leap(p, pts, pts + offset - early_ms * MS, extra_ms * MS))
+            return n + 1;
+    }
+    return 0;
+}
+
+/* The clock stood still for three seconds: soon after all comes that much earlier, it leaps. */
+static void test_leap(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    const int64_t before = p.offset_us;
+    assert_int_equal(until_leap(&p, 5000, 75, 300, 0), 0);
+    const int n = until_leap(&p, 11000, 25, 3300, 0);
+    assert_in_range(n, 2, 6);
+    assert_int_equal(p.offset_us, before - 3000 * MS); /* due a latency after it came */
+    assert_true(p.fresh);                              /* what the delay policy knew is over */
+    assert_int_equal(until_leap(&p, 11000 + n * 40, 100, 3300, 0), 0);
+    /* The backlog had come faster than it was made: what is left of it is noticed sooner. */
+    p = started();
+    assert_int_equal(until_leap(&p, 5000, 75, 300, 0), 0);
+    assert_in_range(until_leap(&p, 11000, 25, 2900, 0), 2, 6);
+    assert_in_range(until_leap(&p, 12000, 25, 3300, 0), 2, 6);
+}
+
+static void test_no_leap(void **state)
+{
+    (void)state;
+    struct playout p = started();
+    assert_int_equal(until_leap(&p, 5000, 75, 300, 0), 0);
+    assert_int_equal(until_leap(&p, 8000, 3, 3300, 0), 0);  /* a few */
+    assert_int_equal(until_leap(&p, 8120, 75, 1200, 0), 0); /* a network that has become faster */
+    p = started();                                          /* it began behind live, and stays so */
+    assert_int_equal(until_leap(&p, 5000, 20, 300, 0), 0);
+    assert_int_equal(until_leap(&p, 5800, 300, 4300, 0), 0);
+    p = started(); /* the delay policy moved the clock, for the network had been slow */
+    assert_int_equal(until_leap(&p, 5000, 400, 100, 2500), 0);
+    assert_int_equal(until_leap(&p, 21000, 75, 2800, 2500), 0);
+    p = started(); /* what is kept comes ahead of its time, in seconds */
+    assert_int_equal(until_leap(&p, 5000, 75, 300, 0), 0);
+    for (int n = 0; n < 100; n++) {
+        playout_leap_not(&p);
+        assert_int_equal(until_leap(&p, 8000 + n * 40, 1, 4000, 0), 0);
+    }
+    assert_int_equal(until_leap(&p, 12000, 300, 4000, 0), 0);
+}
+
 static void test_sound_plan(void **state)
 {
     (void)state;
@@ -387,6 +442,8 @@ int main(void)
         cmocka_unit_test(test_drift_is_bounded),
         cmocka_unit_test(test_delay_returns_after_proof),
         cmocka_unit_test(test_rewind),
+        cmocka_unit_test(test_leap),
+        cmocka_unit_test(test_no_leap),
         cmocka_unit_test(test_low),
         cmocka_unit_test(test_sound_plan),
         cmocka_unit_test(test_sound_speed),

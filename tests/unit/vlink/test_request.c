@@ -50,6 +50,7 @@ static void test_good(void **state)
     assert_memory_equal(r.interface.mac, "\x52\x54\x00\x0a\xfb\x00", 6);
     assert_int_equal(parse("{\"do\":\"down\",\"link\":\"l\",\"way\":\"up\"}"), 0);
     assert_int_equal(r.ways, 1u << VLINK_UP);
+    assert_int_equal(parse("{\"do\":\"set\",\"link\":\"l\",\"up\":{\"rate\":\"inherit\"}}"), 0);
     assert_int_equal(parse("{\"do\":\"stats\"}"), 0);
     assert_int_equal(parse("{\"do\":\"program\",\"link\":\"l\",\"path\":null}"), 0);
     assert_true(r.has_program && !r.program[0]);
@@ -71,6 +72,7 @@ static void test_refused(void **state)
         { "{\"do\":\"set\",\"link\":\"../../etc/passwd\"}", "name" },
         { "{\"do\":\"set\",\"link\":\"l\",\"both\":{\"rate\":\"fast\"}}", "rate" },
         { "{\"do\":\"set\",\"link\":\"l\",\"both\":{\"speed\":\"1\"}}", "speed" },
+        { "{\"do\":\"set\",\"link\":\"l\",\"both\":{\"queue\":\"inherit\"}}", "queue" },
         { "{\"do\":\"set\",\"link\":\"l\",\"both\":[]}", "settings" },
         { "{\"do\":\"set\",\"link\":\"l\",\"both\":{\"rate\":null}}", "rate" },
         { "{\"do\":\"set\",\"link\":\"l\",\"weight\":0}", "1 to 1000" },

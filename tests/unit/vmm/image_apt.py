@@ -23,7 +23,8 @@ FAKES = {
         case "$*" in *Dir::State=*) lists=own ;; *) lists=host ;; esac
         grep -q $lists "$FAKE/lists" || { echo "N: Unable to locate package" >&2; exit 100; }
         for last; do :; done
-        echo "Package: $last"; echo "Architecture: amd64"; echo "Version: 6.1.99-1"
+        case "$*" in *APT::Architecture=arm64*) arch=arm64 ;; *) arch=amd64 ;; esac
+        echo "Package: $last"; echo "Architecture: $arch"; echo "Version: 6.1.99-1"
         echo "SHA256: $(cat "$FAKE/sha256")"
         echo "Depends: kmod, linux-base (>= 4.3~), %s (= 6.1.99-1)" """ % NAME,
     "apt-get": """
@@ -97,13 +98,13 @@ class Bench:
             f.write(data if isinstance(data, bytes) else data.encode())
         os.chmod(path, mode)
 
-    def build(self, files, sha256=None, lists="host own", *more):
+    def build(self, files, sha256=None, lists="host own", *more, system="cloud"):
         data = package(files)
         self.write("package.deb", data)
         self.write("sha256", sha256 or hashlib.sha256(data).hexdigest())
         self.write("lists", lists)
         self.write("updates", "")
-        return subprocess.run([SHIM, "image", "build", "cloud", *more], capture_output=True, text=True, check=False,
+        return subprocess.run([SHIM, "image", "build", system, *more], capture_output=True, text=True, check=False,
                               timeout=60, env={**os.environ, "VMM_SHIM_CACHE": self.cache, "FAKE": self.fake,
                                                "PATH": self.fake + ":/usr/bin:/bin"})
 
@@ -112,6 +113,19 @@ class Bench:
 
     def clear(self):
         shutil.rmtree(self.cache, ignore_errors=True)
+
+
+def libraries_of_another_architecture(b):
+    """The arm64 system: its kernel as it is, and a package a library beside it. All are the same package here."""
+    b.clear()
+    files = {n: d for n, d in good_files().items()}
+    files["usr/lib/aarch64-linux-gnu/libx.so"] = b"library"
+    done = b.build(files, None, "own", system="arm64")
+    assert done.returncode == 0, done
+    with open(os.path.join(b.cache, "arm64", "sysroot", "usr", "lib", "aarch64-linux-gnu", "libx.so"), "rb") as f:
+        assert f.read() == b"library"
+    with open(os.path.join(b.cache, "arm64", "kernel"), "rb") as f:
+        assert f.read() == kernel()[0]
 
 
 def without(name_part):
@@ -130,6 +144,17 @@ def main():
         assert b.left() == ["cloud", "cloud_6.1.99-1-r2"], b.left()
         assert b.build({"x": b""}).stdout == done.stdout  # nobody is asked again
         assert b.build({"x": b""}, None, "host own", "--fresh").returncode == 1  # but so
+        assert b.build({"x": b""}).stdout == done.stdout  # and what is there stays
+        # A kernel or base image that was cut is made anew.
+        folder_of = os.path.join(b.cache, "cloud")
+        for name in ["kernel"] + [n for n in os.listdir(folder_of) if n.startswith("base-")]:
+            path = os.path.join(folder_of, name)
+            with open(path, "rb") as f:
+                whole = f.read()
+            os.truncate(path, len(whole) // 2)
+            assert b.build(good_files()).returncode == 0, name
+            with open(path, "rb") as f:
+                assert f.read() == whole, name
         # Stale or missing lists of the host: ours.
         b.clear()
         done = b.build(good_files(), None, "own")
@@ -151,11 +176,12 @@ def main():
         for says, (files, sha256) in bad.items():
             b.clear()
             done = b.build(files, sha256)
-            assert done.returncode == 1 and done.stderr.count("\n") == 1 and says in done.stderr, (says, done)
+            assert done.returncode == 1 and done.stderr.count("\n") == 2 and says in done.stderr, (says, done)
             assert b.left() == [], (says, b.left())
         b.clear()
         done = b.build(good_files(), None, "nowhere")
         assert done.returncode == 1 and "is there a network" in done.stderr, done
+        libraries_of_another_architecture(b)
         print(f"{len(bad) + 1} ways to fail, nothing left of any")
 
 

@@ -113,7 +113,7 @@ static void test_variants(void **state)
     *c.append = 0;
     assert_non_null(strstr(text(&c), "-machine microvm,acpi=off,memory-backend=mem"));
     assert_null(strstr(text(&c), "-initrd"));
-    assert_non_null(strstr(text(&c), "-append tsc=reliable"));
+    assert_non_null(strstr(text(&c), "-append pci=off tsc=reliable"));
 
     c = player();
     c.tsc_khz = 0;

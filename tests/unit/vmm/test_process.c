@@ -288,25 +288,27 @@ static void exec_inside(void **state)
 {
     (void)state;
     struct vmm_process *p = must_start();
-    int out, err;
+    struct vmm_process_pipes pipes;
     char net[64], theirs[64], link_[64];
     assert_int_equal(vmm_process_go(p, why, sizeof why), 0);
-    char *first[] = { (char *)"sh", (char *)"-c", (char *)"echo $$ > /tmp/x; exit 7", NULL };
-    pid_t pid = vmm_process_exec(p, first, &out, &err, why, sizeof why);
+    const char *first[] = { "sh", "-c", "echo $$ > /tmp/x; exit 7", NULL };
+    pid_t pid =
+        vmm_process_exec(p, &(struct vmm_process_exec){ .argv = first }, &pipes, why, sizeof why);
     assert_true(pid > 0);
-    read_all(out, out_text);
-    close(out);
-    close(err);
+    read_all(pipes.out, out_text);
+    close(pipes.out);
+    close(pipes.err);
     assert_int_equal(code(pid), 7);
-    char *second[] = { (char *)"sh", (char *)"-c",
-                       (char *)"cat /tmp/x; id -u; readlink /proc/self/ns/net; "
-                               "grep -c '^CapBnd:.0000000000000000$' /proc/self/status",
-                       NULL };
-    pid = vmm_process_exec(p, second, &out, &err, why, sizeof why);
-    read_all(out, out_text);
-    read_all(err, err_text);
-    close(out);
-    close(err);
+    const char *second[] = { "sh", "-c",
+                             "cat /tmp/x; id -u; readlink /proc/self/ns/net; "
+                             "grep -c '^CapBnd:.0000000000000000$' /proc/self/status",
+                             NULL };
+    pid =
+        vmm_process_exec(p, &(struct vmm_process_exec){ .argv = second }, &pipes, why, sizeof why);
+    read_all(pipes.out, out_text);
+    read_all(pipes.err, err_text);
+    close(pipes.out);
+    close(pipes.err);
     if (code(pid) != 0)
         fail_msg("%s", err_text);
     snprintf(link_, sizeof link_, "/proc/%d/ns/net", vmm_process_pid(p));
@@ -319,13 +321,46 @@ static void exec_inside(void **state)
     assert_says(out_text, "65534\n");
     assert_says(out_text, "]\n1\n");
     /* Killed with its node. */
-    char *third[] = { (char *)"sleep", (char *)"60", NULL };
-    pid = vmm_process_exec(p, third, &out, &err, why, sizeof why);
+    const char *third[] = { "sleep", "60", NULL };
+    pid = vmm_process_exec(p, &(struct vmm_process_exec){ .argv = third }, &pipes, why, sizeof why);
     vmm_process_free(p);
     int c = code(pid);
     assert_true(c == 128 + SIGKILL || c == 127 || c == 1000 + SIGKILL);
-    close(out);
-    close(err);
+    close(pipes.out);
+    close(pipes.err);
+}
+
+/* What `exec` brings along: input, until its end; its environment before the node's. */
+static void exec_with_input(void **state)
+{
+    (void)state;
+    struct vmm_process *p = must_start();
+    struct vmm_process_pipes pipes;
+    const char *argv[] = { "sh", "-c", "cat; echo $HOME $MORE", NULL };
+    const char *env[] = { "HOME=/elsewhere", "MORE=1", NULL };
+    const struct vmm_process_exec e = { .argv = argv, .env = env, .input = true };
+    assert_int_equal(vmm_process_go(p, why, sizeof why), 0);
+    pid_t pid = vmm_process_exec(p, &e, &pipes, why, sizeof why);
+    assert_true(pid > 0);
+    assert_int_equal(write(pipes.in, "given ", 6), 6);
+    close(pipes.in);
+    read_all(pipes.out, out_text);
+    assert_string_equal(out_text, "given /elsewhere 1\n");
+    assert_int_equal(code(pid), 0);
+    close(pipes.out);
+    close(pipes.err);
+    /* Who asked has gone: all that the command has started goes. */
+    const char *more[] = { "sh", "-c", "sleep 60 & echo started; wait", NULL };
+    pid = vmm_process_exec(p, &(struct vmm_process_exec){ .argv = more }, &pipes, why, sizeof why);
+    char first;
+    while (read(pipes.out, &first, 1) < 0 && errno == EAGAIN)
+        usleep(1000);
+    kill(pid, VMM_PROCESS_END_ALL);
+    read_all(pipes.out, out_text); /* to its end, which sleep would keep off */
+    assert_int_equal(code(pid), 128 + SIGKILL);
+    close(pipes.out);
+    close(pipes.err);
+    vmm_process_free(p);
 }
 
 /* The keeper is killed: nothing of the node stays. */
@@ -338,6 +373,7 @@ static void dies_with_the_keeper(void **state)
     shell((char *)"trap '' TERM HUP; while :; do sleep 60; done");
     pid_t keeper = fork();
     if (keeper == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct vmm_process *p = must_start();
         pid_t pid = vmm_process_pid(p);
         vmm_process_go(p, why, sizeof why);
@@ -398,8 +434,13 @@ static void without_root(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        CASE(cannot),       CASE(sees),        CASE(files),
-        CASE(ends),         CASE(exec_inside), CASE(dies_with_the_keeper),
+        CASE(cannot),
+        CASE(sees),
+        CASE(files),
+        CASE(ends),
+        CASE(exec_inside),
+        CASE(exec_with_input),
+        CASE(dies_with_the_keeper),
         CASE(without_root),
     };
     if (argc == 4 && strcmp(argv[1], "probe") == 0)

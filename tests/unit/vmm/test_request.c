@@ -69,6 +69,10 @@ static void bad_ones(void **state)
         { "", "no JSON", -1 },
         { "[1]", "another value", -1 },
         { "{\"do\":\"ping\"}", "has an id", -1 },
+        { "{\"id\":3,\"do\":\"address\",\"mac\":\"52:54:00:00:02\",\"address\":\"1.2.3.4\"}",
+          "needs the mac", 3 },
+        { "{\"id\":3,\"do\":\"address\",\"mac\":\"52:54:00:00:02:81\",\"address\":\"1.2.3\"}",
+          "needs an IPv4", 3 },
         { "{\"id\":-1,\"do\":\"ping\"}", "has an id", -1 },
         { "{\"id\":1,\"id\":2,\"do\":\"ping\"}", "no JSON", -1 },
         { "{\"id\":3,\"do\":\"fly\"}", "do is exec", 3 },
@@ -97,6 +101,7 @@ static void bad_ones(void **state)
           "31 bytes", 3 },
         { "{\"id\":3,\"do\":\"kill\"}", "needs the name", 3 },
         { "{\"id\":3,\"do\":\"kill\",\"name\":\"x\",\"signal\":1000}", "no such signal", 3 },
+        { "{\"id\":3,\"do\":\"hold\"}", "needs the name", 3 },
         { "{\"id\":3,\"do\":\"time\"}", "needs ns", 3 },
     };
     (void)state;

@@ -63,7 +63,7 @@ static const struct row rows[] = {
       { { 0 } },
       { { VMM_POLICY_DEADLINE, 30, 1, 0 } } },
     { "CPU that is not there",
-      "CPUs 0x4 are asked for, the host has 2",
+      "CPU 2 is asked for, the host has 0 to 1",
       true,
       { { 0 } },
       { { VMM_POLICY_NONE, 0, 4, 0 } } },

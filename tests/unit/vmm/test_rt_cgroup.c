@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/vmm-cgroup-XXXXXX";
@@ -309,12 +310,47 @@ static void this_host(void **state)
     assert_int_equal(access("/sys/fs/cgroup/cpu/vmm-shim/rt-unit", F_OK), -1);
 }
 
+/* Of keepers that were killed, whose folder somebody has removed: nobody else clears them. */
+static void strays(void **state)
+{
+    (void)state;
+    static const char *const groups[] = { "u/vmm-shim/lab", "u/vmm-shim", NULL };
+    static const char *const procs[] = { "cgroup.procs", NULL };
+    const struct timespec old[2] = { { .tv_sec = time(NULL) - 3600 },
+                                     { .tv_sec = time(NULL) - 3600 } };
+    char text[256], why[VMM_WHY_MAX] = "";
+    struct vmm_cgroup *c;
+    snprintf(text, sizeof text, "cgroup2 %s/u cgroup2 rw 0 0\n", folder);
+    put("mounts", text);
+    put("self", "0::/\n");
+    group("u", v2_files);
+    put("u/cgroup.controllers", "cpu memory\n");
+    group("u/vmm-shim", v2_files);
+    group("u/vmm-shim/lab", v2_files);
+    assert_int_equal(mkdir(at("u/vmm-shim/dead.1"), 0755), 0);
+    assert_int_equal(mkdir(at("u/vmm-shim/dead.1/node"), 0755), 0);
+    assert_int_equal(mkdir(at("u/vmm-shim/young.1"), 0755), 0);
+    assert_int_equal(mkdir(at("u/vmm-shim/lives.1"), 0755), 0);
+    group("u/vmm-shim/lives.1/.network", procs);
+    put("u/vmm-shim/lives.1/.network/cgroup.procs", "1\n");
+    assert_int_equal(utimensat(AT_FDCWD, at("u/vmm-shim/dead.1"), old, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, at("u/vmm-shim/lives.1"), old, 0), 0);
+    if (vmm_cgroup_open(&c, "lab", &made_up, why, sizeof why) < 0)
+        fail_msg("%s", why);
+    assert_int_equal(access(at("u/vmm-shim/dead.1"), F_OK), -1);
+    assert_int_equal(access(at("u/vmm-shim/young.1"), F_OK), 0);
+    assert_int_equal(access(at("u/vmm-shim/lives.1/.network"), F_OK), 0);
+    forget_files(groups, v2_files);
+    vmm_cgroup_close(c, why, sizeof why);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(version_2, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(mixed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(no_controllers, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(strays, make_folder, remove_folder),
         cmocka_unit_test(this_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,8 @@ static const struct row rows[] = {
       NULL,
       { 0 },
       { .weight = 300, .quota_percent = 50, .memory_bytes = 256ull << 20 } },
+    { "memory=64M", NULL, { 0 }, { .memory_bytes = 64ull << 20 } },
+    { "memory=none,quota=none", NULL, { 0 }, { 0 } },
     { "pin=1", NULL, { .pin = true }, { .cpus = 2 } },
     { "pin=yes", NULL, { .pin = true }, { 0 } },
     { "cpus=0-1+3", NULL, { 0 }, { .cpus = 11 } },
@@ -44,9 +46,10 @@ static const struct row rows[] = {
     { "budget=-1ms", "a time like 10ms", { 0 }, { 0 } },
     { "weight=0", "from 1 to 10000", { 0 }, { 0 } },
     { "quota=6401%", "6400%", { 0 }, { 0 } },
+    { "quota=0%", "from 1%", { 0 }, { 0 } },
     { "pin=64", "CPUs like", { 0 }, { 0 } },
     { "cpus=3-1", "CPUs like", { 0 }, { 0 } },
-    { "memory=1TB", "a size like 256MiB", { 0 }, { 0 } },
+    { "memory=1TB", "a size like 256M", { 0 }, { 0 } },
 };
 
 static void table(void **state)

@@ -2,6 +2,7 @@
  * test_spawn.c - what a program gets that is started confined, as the kernel has it: no descriptors
  * but those given, another user, no new privileges, limits, no network, an end with its parent.
  */
+#include "guest/landlock.h"
 #include "guest/spawn.h"
 
 #include <dirent.h>
@@ -52,12 +53,14 @@ static void test_descriptors(void **state)
 
     (void)state;
     assert_true(secret > 2);
-    shell(s, "ls -l /proc/$$/fd | sed -n 's/.* \\([0-9]* -> .*\\)/\\1/p'", out, sizeof out);
-    assert_non_null(strstr(out, "0 -> /dev/null"));
-    assert_non_null(strstr(out, "2 -> /dev/null"));
-    assert_non_null(strstr(out, "3 -> /etc/hostname"));
+    /* In the shell's own place, and no folder is read: neither opens anything meanwhile. */
+    shell(s, "d=/proc/$$/fd; exec ls -l $d/0 $d/1 $d/2 $d/3 $d/4 $d/5 $d/6 $d/7", out, sizeof out);
+    assert_non_null(strstr(out, "/0 -> /dev/null"));
+    assert_non_null(strstr(out, "/2 -> /dev/null"));
+    assert_non_null(strstr(out, "/3 -> /etc/hostname"));
     assert_null(strstr(out, "passwd"));
-    assert_null(strstr(out, "4 ->"));
+    for (const char *other = "4567"; *other; other++)
+        assert_null(strstr(out, (char[]){ '/', *other, ' ', '-', '>', '\0' }));
     close(secret);
     close(given);
 }
@@ -106,6 +109,44 @@ static void test_escape(void **state)
         if (shell(s, attempts[i], out, sizeof out) == 0)
             fail_msg("confined, and yet: %s", attempts[i]);
     assert_int_equal(shell(s, "true", out, sizeof out), 0); /* it could have succeeded */
+}
+
+/* With a folder of its own: others' files are not there, though its user may read them. */
+static void test_own_files(void **state)
+{
+    char dir[] = "/tmp/vmm-spawn-XXXXXX", other[] = "/tmp/vmm-other-XXXXXX", script[300], out[1000];
+    const char *const only[] = { dir, NULL };
+    struct vmm_spawn s = { .user = "nobody", .only = only };
+    char why[300];
+    int fd;
+
+    (void)state;
+    if (!vmm_landlock_is_here()) {
+        print_message("no Landlock in this kernel\n");
+        skip();
+    }
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(vmm_spawn_folder(dir, "nobody", why, sizeof why), 0);
+    fd = mkstemp(other);
+    assert_int_equal(fchmod(fd, 0666), 0);
+    assert_int_equal(write(fd, "secret", 6), 6);
+    snprintf(script, sizeof script, "echo a >%s/own && cat %s/own", dir, dir);
+    assert_int_equal(shell(s, script, out, sizeof out), 0);
+    assert_string_equal(out, "a\n");
+    snprintf(script, sizeof script, "cat %s", other);
+    assert_int_not_equal(shell(s, script, out, sizeof out), 0);
+    snprintf(script, sizeof script, "echo x >%s", other);
+    assert_int_not_equal(shell(s, script, out, sizeof out), 0);
+    assert_int_not_equal(shell(s, "echo x >/tmp/vmm-spawn-escaped", out, sizeof out), 0);
+    s.fd = &fd; /* given, it is there */
+    s.n_fds = 1;
+    assert_int_equal(shell(s, "cat /proc/self/fd/3", out, sizeof out), 0);
+    assert_string_equal(out, "secret");
+    snprintf(script, sizeof script, "%s/own", dir);
+    unlink(script);
+    rmdir(dir);
+    close(fd);
+    unlink(other);
 }
 
 /* A parent that dies takes its child along. */
@@ -201,8 +242,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptors), cmocka_unit_test(test_status),
-        cmocka_unit_test(test_escape),      cmocka_unit_test(test_parent),
-        cmocka_unit_test(test_errors),      cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_escape),      cmocka_unit_test(test_own_files),
+        cmocka_unit_test(test_parent),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
