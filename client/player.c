@@ -477,7 +477,7 @@ void player_catalog(struct player *p, const struct msf_catalog *c,
         struct svc_layer l = plan->item[i].layer;
         if (latency_ms == 0)
             latency_ms = t->target_latency_ms;
-        if (plan->item[i].kind == SVC_VIDEO) {
+        if (plan->item[i].kind == SUBSCRIPTION_VIDEO) {
             offer(p, l, t);
             fps = t->framerate > fps ? t->framerate : fps;
             continue;

@@ -161,7 +161,7 @@ static void describe(struct recording *r, const struct msf_catalog *c,
     for (size_t i = 0; i < plan->n; i++) {
         const struct msf_track *t = &c->tracks[plan->item[i].track];
         const struct svc_layer l = plan->item[i].layer;
-        if (plan->item[i].kind == SVC_AUDIO) {
+        if (plan->item[i].kind == SUBSCRIPTION_AUDIO) {
             info->has_audio = svc_writer_has_sound(r->path);
             info->audio_rate = t->samplerate ? t->samplerate : 48000;
             info->audio_channels = strcmp(t->channel_config, "1") == 0 ? 1 : 2;
@@ -178,7 +178,7 @@ static void describe(struct recording *r, const struct msf_catalog *c,
     for (size_t i = 0; i < plan->n; i++) {
         const struct msf_track *t = &c->tracks[plan->item[i].track];
         const struct svc_layer l = plan->item[i].layer;
-        if (plan->item[i].kind == SVC_VIDEO)
+        if (plan->item[i].kind == SUBSCRIPTION_VIDEO)
             info->layers[l.temporal * info->n_spatial + l.spatial] = (struct svc_layer_info){
                 .layer = l, .width = t->width, .height = t->height, .bitrate_bps = t->bitrate
             };

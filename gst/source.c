@@ -24,17 +24,19 @@ struct source {
     struct session *session;
     struct interfaces_watch *watch;
     ev_timer look, due;
-    struct gather video, sound;
+    struct gather gather[SOURCE_SLOTS];
+    char data_name[SOURCE_SLOTS - SOURCE_DATA][MSF_NAME_MAX]; /* "": free */
+    gint8 slot[MSF_TRACKS_MAX]; /* by number in the catalog; -1: none */
     uint8_t n_layers;
     guint latency_ms;
     gboolean playing, over;
-    gboolean anchored, settled; /* offset counts; it is final */
-    gint64 offset, settle_at;   /* us; running time */
-    gboolean discont[2];        /* by enum svc_kind: what follows does not join on */
+    gboolean anchored, settled;     /* offset counts; it is final */
+    gint64 offset, settle_at;       /* us; running time */
+    gboolean discont[SOURCE_SLOTS]; /* what follows does not join on */
     struct session_path path[SESSION_PATHS_MAX];
     size_t n_paths;
     guint best, best_seen, best_for; /* spatial layer told; that of the last pictures; how many */
-    struct layer_count count[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX], sound_count;
+    struct layer_count count[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX], other_count[SOURCE_SLOTS];
     guint64 interruptions;
     gint64 key_asked_at; /* 0: never */
 };
@@ -53,10 +55,11 @@ static gint64 now_us(const struct source *s)
 
 static void begin_anew(struct source *s)
 {
-    gather_reset(&s->video);
-    gather_reset(&s->sound);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        gather_reset(&s->gather[slot]);
+        s->discont[slot] = TRUE;
+    }
     s->anchored = s->settled = FALSE;
-    s->discont[SVC_VIDEO] = s->discont[SVC_AUDIO] = TRUE;
     ev_timer_stop(s->loop, &s->due);
 }
 
@@ -118,7 +121,7 @@ static void told_layer(struct source *s, guint best)
     s->cfg.handler->on_layer(s->cfg.user, best);
 }
 
-static void give(struct source *s, enum svc_kind kind, const struct gather_picture *p)
+static void give(struct source *s, guint slot, const struct gather_picture *p)
 {
     guint last = 0;
     for (guint l = 0; l < GATHER_LAYERS_MAX; l++)
@@ -129,24 +132,36 @@ static void give(struct source *s, enum svc_kind kind, const struct gather_pictu
         if (!b)
             continue;
         const TvlLayerMeta *m = tvl_buffer_get_layer_meta(b);
-        struct layer_count *count = m ? &s->count[m->spatial][m->temporal] : &s->sound_count;
+        struct layer_count *count = m ? &s->count[m->spatial][m->temporal] : &s->other_count[slot];
         count->delivered++;
         stamp(s, b);
-        if (kind == SVC_VIDEO && l == last)
+        if (slot == SOURCE_VIDEO && l == last)
             GST_BUFFER_FLAG_SET(b, GST_BUFFER_FLAG_MARKER);
-        if (s->discont[kind])
+        if (s->discont[slot])
             GST_BUFFER_FLAG_SET(b, GST_BUFFER_FLAG_DISCONT);
-        s->discont[kind] = FALSE;
-        s->cfg.handler->on_buffer(s->cfg.user, kind, b);
+        s->discont[slot] = FALSE;
+        s->cfg.handler->on_buffer(s->cfg.user, slot, b);
     }
-    if (kind == SVC_VIDEO)
+    if (slot == SOURCE_VIDEO)
         told_layer(s, last);
+}
+
+/* Gives out what is whole or due at `pts`; result: when more will be due. */
+static gint64 give_until(struct source *s, gint64 pts)
+{
+    struct gather_picture p;
+    gint64 due = INT64_MAX;
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        while (gather_next(&s->gather[slot], pts, &p))
+            give(s, slot, &p);
+        due = MIN(due, gather_due(&s->gather[slot]));
+    }
+    return due;
 }
 
 /* Gives out what is whole or due, and sees to the time when more will be. */
 static void give_due(struct source *s)
 {
-    struct gather_picture p;
     const gint64 now = now_us(s);
     if (now < 0 || !s->anchored)
         return;
@@ -155,11 +170,7 @@ static void give_due(struct source *s)
         s->settled = TRUE;
     if (s->settled) {
         const gint64 pts = due_pts(s, now);
-        while (gather_next(&s->video, pts, &p))
-            give(s, SVC_VIDEO, &p);
-        while (gather_next(&s->sound, pts, &p))
-            give(s, SVC_AUDIO, &p);
-        const gint64 due = MIN(gather_due(&s->video), gather_due(&s->sound));
+        const gint64 due = give_until(s, pts);
         if (due == INT64_MAX) {
             ev_timer_stop(s->loop, &s->due);
             return;
@@ -198,21 +209,51 @@ static void on_connected(void *user)
     (void)user;
 }
 
+/* The slot of an opaque track: the one that it had, or a free one; -1: none is left. */
+static gint8 slot_of_data(struct source *s, const char *name)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++) {
+        if (!*s->data_name[i])
+            g_strlcpy(s->data_name[i], name, sizeof s->data_name[i]);
+        if (strcmp(s->data_name[i], name) == 0)
+            return (gint8)(SOURCE_DATA + i);
+    }
+    GST_WARNING("no pad is left for track %s", name);
+    return -1;
+}
+
+static void find_slots(struct source *s, struct source_tracks *t)
+{
+    memset(s->slot, -1, sizeof s->slot);
+    for (size_t i = 0; i < t->plan->n; i++) {
+        const struct subscription_item *item = &t->plan->item[i];
+        const struct msf_track *track = &t->catalog->tracks[item->track];
+        const gint8 slot = item->kind == SUBSCRIPTION_VIDEO   ? SOURCE_VIDEO
+                           : item->kind == SUBSCRIPTION_AUDIO ? SOURCE_SOUND
+                                                              : slot_of_data(s, track->name);
+        s->slot[item->track] = slot;
+        if (slot >= 0 && !t->slot[slot])
+            t->slot[slot] = track;
+    }
+}
+
 static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
 {
     struct source *s = user;
     guint latency = s->cfg.latency_ms;
     uint8_t n = 0;
     for (size_t i = 0; i < p->n; i++) {
-        if (p->item[i].kind == SVC_VIDEO && p->item[i].layer.spatial >= n)
+        if (p->item[i].kind == SUBSCRIPTION_VIDEO && p->item[i].layer.spatial >= n)
             n = (uint8_t)(p->item[i].layer.spatial + 1);
         if (!latency)
             latency = c->tracks[p->item[i].track].target_latency_ms;
     }
     s->latency_ms = latency ? latency : SOURCE_LATENCY_DEFAULT;
     s->n_layers = n;
-    s->video.n_layers = MIN(n, (uint8_t)(s->cfg.top.spatial + 1));
-    s->cfg.handler->on_tracks(s->cfg.user, c, p, s->latency_ms);
+    s->gather[SOURCE_VIDEO].n_layers = MIN(n, (uint8_t)(s->cfg.top.spatial + 1));
+    struct source_tracks tracks = { .catalog = c, .plan = p, .latency_ms = s->latency_ms };
+    find_slots(s, &tracks);
+    s->cfg.handler->on_tracks(s->cfg.user, &tracks);
     if (!s->playing)
         session_pause(s->session);
 }
@@ -225,7 +266,7 @@ static void on_unit(void *user, const struct svc_unit *u)
         return;
     GstBuffer *b = gst_buffer_new_memdup(u->bytes, u->len);
     tvl_buffer_add_layer_meta(b, u);
-    take(s, &s->video, u->picture, u->layer.spatial, u->key, u->pts, b,
+    take(s, &s->gather[SOURCE_VIDEO], u->picture, u->layer.spatial, u->key, u->pts, b,
          &s->count[u->layer.spatial][u->layer.temporal]);
 }
 
@@ -234,8 +275,18 @@ static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
     struct source *s = user;
     if (s->over || pts < 0 || !anchor(s, pts))
         return;
-    take(s, &s->sound, (uint64_t)pts, 0, false, pts, gst_buffer_new_memdup(opus, len),
-         &s->sound_count);
+    take(s, &s->gather[SOURCE_SOUND], (uint64_t)pts, 0, false, pts,
+         gst_buffer_new_memdup(opus, len), &s->other_count[SOURCE_SOUND]);
+}
+
+static void on_data(void *user, const struct broadcast_data *d)
+{
+    struct source *s = user;
+    const gint8 slot = s->slot[d->track];
+    if (s->over || slot < 0 || d->pts < 0 || !anchor(s, d->pts))
+        return;
+    take(s, &s->gather[slot], d->number, 0, false, d->pts, gst_buffer_new_memdup(d->bytes, d->len),
+         &s->other_count[slot]);
 }
 
 static void on_note(void *user, const char *what)
@@ -260,13 +311,9 @@ static void on_restart(void *user)
 static void on_end(void *user)
 {
     struct source *s = user;
-    struct gather_picture p;
     if (s->over)
         return;
-    while (gather_next(&s->video, INT64_MAX, &p))
-        give(s, SVC_VIDEO, &p);
-    while (gather_next(&s->sound, INT64_MAX, &p))
-        give(s, SVC_AUDIO, &p);
+    give_until(s, INT64_MAX);
     s->over = TRUE;
     s->cfg.handler->on_end(s->cfg.user);
 }
@@ -281,6 +328,7 @@ static const struct session_handler session_handler = { .on_connected = on_conne
                                                         .on_catalog = on_catalog,
                                                         .on_unit = on_unit,
                                                         .on_sound = on_sound,
+                                                        .on_data = on_data,
                                                         .on_note = on_note,
                                                         .on_interrupted = on_interrupted,
                                                         .on_restart = on_restart,
@@ -360,8 +408,11 @@ static GstStructure *stats_of(const struct source *s)
             if (s->count[sp][t].received)
                 append(&layers, layer_stats(name, &s->count[sp][t]));
         }
-    if (s->sound_count.received)
-        append(&layers, layer_stats("audio", &s->sound_count));
+    for (guint slot = SOURCE_SOUND; slot < SOURCE_SLOTS; slot++)
+        if (s->other_count[slot].received)
+            append(&layers,
+                   layer_stats(slot == SOURCE_SOUND ? "audio" : s->data_name[slot - SOURCE_DATA],
+                               &s->other_count[slot]));
     GstStructure *out = gst_structure_new(
         "tvl-stats", "state", G_TYPE_STRING, session_state_word(status.state), "interruptions",
         G_TYPE_UINT64, s->interruptions, "latency-ms", G_TYPE_UINT, s->latency_ms, NULL);
@@ -400,7 +451,8 @@ static gboolean open_session(struct source *s, char *why, size_t why_size)
                                   .wish = { .max_spatial =
                                                 -1, /* what is not asked for is not sent */
                                             .max_temporal = -1,
-                                            .audio = s->cfg.audio } };
+                                            .audio = s->cfg.audio,
+                                            .all_kinds = true } };
     if (!tvl_settings_to(&s->cfg.settings, &s->to, why, why_size))
         return FALSE;
     const int n = tvl_settings_paths(&s->cfg.settings, s->paths, why, why_size);
@@ -444,8 +496,8 @@ static void on_stop(void *user)
 
 static void source_free(struct source *s)
 {
-    gather_reset(&s->video);
-    gather_reset(&s->sound);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        gather_reset(&s->gather[slot]);
     tvl_settings_clear(&s->cfg.settings);
     if (s->cfg.user_gone)
         s->cfg.user_gone(s->cfg.user);
@@ -469,8 +521,8 @@ struct tvl_link *source_start(struct source_config *cfg)
     struct source *s = g_new0(struct source, 1);
     s->cfg = *cfg;
     s->latency_ms = cfg->latency_ms ? cfg->latency_ms : SOURCE_LATENCY_DEFAULT;
-    gather_init(&s->video, 1, drop_buffer);
-    gather_init(&s->sound, 0, drop_buffer);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        gather_init(&s->gather[slot], slot == SOURCE_VIDEO ? 1 : 0, drop_buffer);
     struct tvl_link *l = tvl_link_new("tvlsrc", &link_ops, s);
     if (!l)
         source_free(s);
@@ -503,7 +555,7 @@ static void ask(void *user, void *data)
     struct source *s = user;
     const struct svc_layer *top = data;
     s->cfg.top = *top;
-    s->video.n_layers = MIN(s->n_layers, (uint8_t)(top->spatial + 1));
+    s->gather[SOURCE_VIDEO].n_layers = MIN(s->n_layers, (uint8_t)(top->spatial + 1));
     if (s->session)
         session_ask(s->session, *top);
 }

@@ -18,19 +18,29 @@
 
 G_BEGIN_DECLS
 
+/* What comes goes to one of these: video, sound, then a slot for each opaque track, by its name. */
+enum { SOURCE_VIDEO, SOURCE_SOUND, SOURCE_DATA, SOURCE_SLOTS = SOURCE_DATA + 8 };
+
 #define SOURCE_SETTLE_MS 150
 #define SOURCE_MARGIN_MS 30     /* left for decoding, at most a quarter of the latency */
 #define SOURCE_JUMP_US 10000000 /* of media time against the clock: another beginning */
 #define SOURCE_KEY_WAIT_MS 1000
 #define SOURCE_LATENCY_DEFAULT 200u /* ms, until the catalog says, or where it does not */
 
+struct source_tracks { /* all borrowed */
+    const struct msf_catalog *catalog;
+    const struct subscription_plan *plan;
+    /* Of the catalog, what fills each slot (of the video its base layer); NULL: nothing. */
+    const struct msf_track *slot[SOURCE_SLOTS];
+    guint latency_ms; /* what is kept from here on */
+};
+
 struct source_handler { /* called on the link's thread; all required */
     /* Running time, or GST_CLOCK_TIME_NONE: not playing, nothing is taken. */
     GstClockTime (*now)(gpointer user);
-    /* Borrowed. May come again after a reconnection. `latency_ms`: what is kept from here on. */
-    void (*on_tracks)(gpointer user, const struct msf_catalog *c, const struct subscription_plan *p,
-                      guint latency_ms);
-    void (*on_buffer)(gpointer user, enum svc_kind kind, GstBuffer *buffer); /* the callee's */
+    /* May come again after a reconnection. */
+    void (*on_tracks)(gpointer user, const struct source_tracks *tracks);
+    void (*on_buffer)(gpointer user, guint slot, GstBuffer *buffer); /* the callee's */
     void (*on_end)(gpointer user);
     void (*on_failed)(gpointer user, const gchar *why);
     void (*on_interrupted)(gpointer user, const gchar *why);

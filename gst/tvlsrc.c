@@ -3,9 +3,8 @@
  *
  *     link's thread (source.c) --buffers--> queue of each pad --task of each pad--> downstream
  *
- * Pads come with the catalog: svc_0 (video/x-svc, all layers), audio_0 (Opus). Live: nothing flows
- * in PAUSED, no state change waits for the network. What a pad cannot get rid of is dropped at
- * PAD_QUEUE_MAX.
+ * Pads come with the catalog: svc_0 (video/x-svc, all layers), audio_0 (Opus), data_%u (opaque
+ * tracks). Live: nothing flows in PAUSED, no state change waits for the network.
  */
 #include "elements.h"
 #include "layer_caps.h"
@@ -13,12 +12,13 @@
 #include "layer_meta.h"
 #include "net_log.h"
 #include "source.h"
+#include "src_pad.h"
+#include "track_caps.h"
 
 #include <gst/video/video.h>
 #include <string.h>
 
 #define GST_CAT_DEFAULT tvl_debug_category()
-#define PAD_QUEUE_MAX 1024 /* buffers of one pad */
 
 enum {
     PROP_LATENCY = SETTINGS_N,
@@ -28,117 +28,6 @@ enum {
 };
 enum { SIGNAL_PATH_UP, SIGNAL_PATH_DOWN, SIGNAL_LAYER_CHANGED, N_SIGNALS };
 static guint signals[N_SIGNALS];
-
-/* ---- a pad and its queue ---- */
-
-typedef struct {
-    GstPad pad;
-    GMutex lock;
-    GCond cond;
-    GQueue queue; /* of GstMiniObject: buffers, events */
-    gboolean flushing, discont;
-    guint64 dropped;
-} TvlSrcPad;
-typedef GstPadClass TvlSrcPadClass;
-
-static GType tvl_src_pad_get_type(void);
-G_DEFINE_TYPE(TvlSrcPad, tvl_src_pad, GST_TYPE_PAD)
-
-static void pad_clear(TvlSrcPad *p)
-{
-    for (GstMiniObject *o = g_queue_pop_head(&p->queue); o; o = g_queue_pop_head(&p->queue))
-        gst_mini_object_unref(o);
-}
-
-static void tvl_src_pad_finalize(GObject *object)
-{
-    TvlSrcPad *p = (TvlSrcPad *)object;
-    pad_clear(p);
-    g_mutex_clear(&p->lock);
-    g_cond_clear(&p->cond);
-    G_OBJECT_CLASS(tvl_src_pad_parent_class)->finalize(object);
-}
-
-static void tvl_src_pad_class_init(TvlSrcPadClass *c)
-{
-    G_OBJECT_CLASS(c)->finalize = tvl_src_pad_finalize;
-}
-
-static void tvl_src_pad_init(TvlSrcPad *p)
-{
-    g_mutex_init(&p->lock);
-    g_cond_init(&p->cond);
-    g_queue_init(&p->queue);
-    p->flushing = TRUE;
-}
-
-/* Takes `o` over. */
-static void pad_put(TvlSrcPad *p, GstMiniObject *o)
-{
-    g_mutex_lock(&p->lock);
-    const gboolean full = GST_IS_BUFFER(o) && g_queue_get_length(&p->queue) >= PAD_QUEUE_MAX;
-    if (full || p->flushing) {
-        p->dropped += full;
-        p->discont = TRUE;
-        gst_mini_object_unref(o);
-    } else {
-        if (GST_IS_BUFFER(o) && p->discont) {
-            GST_BUFFER_FLAG_SET(GST_BUFFER(o), GST_BUFFER_FLAG_DISCONT);
-            p->discont = FALSE;
-        }
-        g_queue_push_tail(&p->queue, o);
-        g_cond_signal(&p->cond);
-    }
-    g_mutex_unlock(&p->lock);
-}
-
-static void pad_loop(gpointer data)
-{
-    TvlSrcPad *p = data;
-    GstPad *pad = GST_PAD(p);
-    g_mutex_lock(&p->lock);
-    while (!p->flushing && g_queue_is_empty(&p->queue))
-        g_cond_wait(&p->cond, &p->lock);
-    GstMiniObject *o = p->flushing ? NULL : g_queue_pop_head(&p->queue);
-    g_mutex_unlock(&p->lock);
-    if (!o) {
-        gst_pad_pause_task(pad);
-        return;
-    }
-    if (GST_IS_EVENT(o)) {
-        const gboolean eos = GST_EVENT_TYPE(o) == GST_EVENT_EOS;
-        gst_pad_push_event(pad, GST_EVENT(o));
-        if (eos)
-            gst_pad_pause_task(pad);
-        return;
-    }
-    const GstFlowReturn flow = gst_pad_push(pad, GST_BUFFER(o));
-    if (flow == GST_FLOW_OK || flow == GST_FLOW_NOT_LINKED)
-        return; /* it may be linked later */
-    GST_INFO_OBJECT(pad, "stops: %s", gst_flow_get_name(flow));
-    if (flow == GST_FLOW_NOT_NEGOTIATED || flow <= GST_FLOW_ERROR) {
-        GstElement *e = gst_pad_get_parent_element(pad);
-        if (e)
-            GST_ELEMENT_FLOW_ERROR(e, flow);
-        if (e)
-            gst_object_unref(e);
-    }
-    gst_pad_pause_task(pad);
-}
-
-static gboolean pad_activate(GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
-{
-    TvlSrcPad *p = (TvlSrcPad *)pad;
-    (void)parent;
-    if (mode != GST_PAD_MODE_PUSH)
-        return FALSE;
-    g_mutex_lock(&p->lock);
-    p->flushing = !active;
-    pad_clear(p);
-    g_cond_signal(&p->cond);
-    g_mutex_unlock(&p->lock);
-    return active ? gst_pad_start_task(pad, pad_loop, p, NULL) : gst_pad_stop_task(pad);
-}
 
 /* ---- the element ---- */
 
@@ -153,7 +42,7 @@ typedef struct {
     struct tvl_link *link; /* also under it, but started and stopped by state changes alone */
     guint run;             /* number of the link: what an earlier one says late is not heard */
     GMutex pads_lock;      /* of these */
-    TvlSrcPad *pad[2];     /* by enum svc_kind; borrowed from the element */
+    TvlSrcPad *pad[SOURCE_SLOTS]; /* borrowed from the element */
 } TvlSrc;
 typedef GstElementClass TvlSrcClass;
 
@@ -169,7 +58,15 @@ static GstStaticPadTemplate templates[] = {
                             GST_STATIC_CAPS(TVL_CAPS_LAYERS)),
     GST_STATIC_PAD_TEMPLATE("audio_%u", GST_PAD_SRC, GST_PAD_SOMETIMES,
                             GST_STATIC_CAPS(AUDIO_CAPS)),
+    GST_STATIC_PAD_TEMPLATE("data_%u", GST_PAD_SRC, GST_PAD_SOMETIMES, GST_STATIC_CAPS_ANY),
 };
+
+static const struct { /* as the templates, by slot up to SOURCE_DATA */
+    const gchar *name;
+    GstStreamType type;
+} kinds[] = { { "svc", GST_STREAM_TYPE_VIDEO },
+              { "audio", GST_STREAM_TYPE_AUDIO },
+              { "data", GST_STREAM_TYPE_UNKNOWN } };
 
 struct run { /* what a link's callbacks get: the element, and which of its runs */
     TvlSrc *src;
@@ -261,70 +158,24 @@ static gboolean pad_event(GstPad *pad, GstObject *parent, GstEvent *event)
     }
 }
 
-static GstCaps *video_caps(const struct msf_catalog *c, const struct subscription_plan *p)
+static TvlSrcPad *make_pad(guint slot)
 {
-    struct svc_stream_info info = { .n_spatial = p->n_spatial, .n_temporal = p->n_temporal };
-    double fps = 0;
-    info.n_layers = (size_t)info.n_spatial * info.n_temporal;
-    for (size_t i = 0; i < p->n; i++) {
-        const struct msf_track *t = &c->tracks[p->item[i].track];
-        const struct svc_layer l = p->item[i].layer;
-        if (p->item[i].kind != SVC_VIDEO || l.spatial >= info.n_spatial ||
-            l.temporal >= info.n_temporal)
-            continue;
-        info.layers[l.temporal * info.n_spatial + l.spatial] = (struct svc_layer_info){
-            .layer = l, .width = t->width, .height = t->height, .bitrate_max_bps = t->bitrate
-        };
-        if (t->width >= info.width) {
-            info.width = t->width;
-            info.height = t->height;
-        }
-        fps = MAX(fps, t->framerate);
-        g_strlcpy(info.codec, t->codec, sizeof info.codec);
-    }
-    gint num = 0, den = 0;
-    if (fps > 0)
-        gst_util_double_to_fraction(fps, &num, &den);
-    info.fps_num = (uint32_t)num;
-    info.fps_den = (uint32_t)den;
-    return tvl_layer_caps_new(&info, NULL);
-}
-
-static GstCaps *audio_caps(const struct msf_catalog *c, const struct subscription_plan *p)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        const struct msf_track *t = &c->tracks[p->item[i].track];
-        const gint channels = (gint)g_ascii_strtoll(t->channel_config, NULL, 10);
-        if (p->item[i].kind == SVC_AUDIO)
-            return gst_caps_new_simple("audio/x-opus", "channel-mapping-family", G_TYPE_INT, 0,
-                                       "channels", G_TYPE_INT, channels == 1 ? 1 : 2, "rate",
-                                       G_TYPE_INT, t->samplerate ? (gint)t->samplerate : 48000,
-                                       NULL);
-    }
-    return NULL;
-}
-
-static TvlSrcPad *make_pad(enum svc_kind kind)
-{
+    const guint kind = MIN(slot, SOURCE_DATA);
+    gchar own[32];
     GstPadTemplate *t = gst_static_pad_template_get(&templates[kind]);
-    TvlSrcPad *p =
-        g_object_new(tvl_src_pad_get_type(), "name", kind == SVC_VIDEO ? "svc_0" : "audio_0",
-                     "direction", GST_PAD_SRC, "template", t, NULL);
-    GstPad *pad = GST_PAD(p);
+    g_snprintf(own, sizeof own, "%s_%u", kinds[kind].name, slot - kind);
+    TvlSrcPad *p = tvl_src_pad_new(t, own);
     gst_object_unref(t);
-    gst_pad_set_activatemode_function(pad, pad_activate);
-    gst_pad_set_query_function(pad, pad_query);
-    gst_pad_set_event_function(pad, pad_event);
-    gst_pad_use_fixed_caps(pad);
+    gst_pad_set_query_function(GST_PAD(p), pad_query);
+    gst_pad_set_event_function(GST_PAD(p), pad_event);
     return p;
 }
 
-static GstStream *make_stream(TvlSrc *s, GstPad *pad, enum svc_kind kind, GstCaps *caps)
+static GstStream *make_stream(TvlSrc *s, GstPad *pad, guint slot, GstCaps *caps)
 {
     gchar *id = gst_pad_create_stream_id(pad, GST_ELEMENT(s), GST_PAD_NAME(pad));
     GstStream *stream =
-        gst_stream_new(id, caps, kind == SVC_VIDEO ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO,
-                       GST_STREAM_FLAG_SELECT);
+        gst_stream_new(id, caps, kinds[MIN(slot, SOURCE_DATA)].type, GST_STREAM_FLAG_SELECT);
     g_free(id);
     return stream;
 }
@@ -345,54 +196,58 @@ static void push_beginning(GstPad *pad, GstStream *stream, GstStreamCollection *
 }
 
 /* Pads for those of `caps` that have none. */
-static void add_pads(TvlSrc *s, GstCaps *const caps[2])
+static void add_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS])
 {
     GstStreamCollection *all = gst_stream_collection_new(GST_OBJECT_NAME(s));
-    GstStream *stream[2] = { NULL };
-    TvlSrcPad *pad[2] = { NULL };
+    GstStream *stream[SOURCE_SLOTS] = { NULL };
+    TvlSrcPad *pad[SOURCE_SLOTS] = { NULL };
     const guint group = gst_util_group_id_next();
-    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
-        if (!caps[kind] || s->pad[kind])
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        if (!caps[slot] || s->pad[slot])
             continue;
-        pad[kind] = make_pad(kind);
-        stream[kind] = make_stream(s, GST_PAD(pad[kind]), kind, caps[kind]);
-        gst_stream_collection_add_stream(all, gst_object_ref(stream[kind]));
+        pad[slot] = make_pad(slot);
+        stream[slot] = make_stream(s, GST_PAD(pad[slot]), slot, caps[slot]);
+        gst_stream_collection_add_stream(all, gst_object_ref(stream[slot]));
     }
     gst_element_post_message(GST_ELEMENT(s), gst_message_new_stream_collection(GST_OBJECT(s), all));
-    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
-        if (!pad[kind])
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        if (!pad[slot])
             continue;
-        gst_pad_set_active(GST_PAD(pad[kind]), TRUE);
-        push_beginning(GST_PAD(pad[kind]), stream[kind], all, group, caps[kind]);
+        gst_pad_set_active(GST_PAD(pad[slot]), TRUE);
+        push_beginning(GST_PAD(pad[slot]), stream[slot], all, group, caps[slot]);
         g_mutex_lock(&s->pads_lock);
-        s->pad[kind] = pad[kind];
+        s->pad[slot] = pad[slot];
         g_mutex_unlock(&s->pads_lock);
-        gst_element_add_pad(GST_ELEMENT(s), GST_PAD(pad[kind]));
-        gst_object_unref(stream[kind]);
+        gst_element_add_pad(GST_ELEMENT(s), GST_PAD(pad[slot]));
+        gst_object_unref(stream[slot]);
     }
     gst_object_unref(all);
     gst_element_no_more_pads(GST_ELEMENT(s));
 }
 
 /* On the link's thread. A catalog that comes again changes the caps of pads that are there. */
-static void on_tracks(gpointer user, const struct msf_catalog *c, const struct subscription_plan *p,
-                      guint latency_ms)
+static void on_tracks(gpointer user, const struct source_tracks *t)
 {
     const struct run *r = user;
     TvlSrc *s = r->src;
-    GstCaps *caps[2] = { [SVC_VIDEO] = video_caps(c, p), [SVC_AUDIO] = audio_caps(c, p) };
+    GstCaps *caps[SOURCE_SLOTS] = { NULL };
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        if (t->slot[slot])
+            caps[slot] = slot == SOURCE_VIDEO   ? track_video_caps(t->catalog, t->plan)
+                         : slot == SOURCE_SOUND ? track_sound_caps(t->slot[slot])
+                                                : track_data_caps(t->slot[slot]);
     gboolean fresh = FALSE;
     if (!is_current(r))
         goto free_caps;
     GST_OBJECT_LOCK(s);
-    const gboolean other = s->used_latency_ms != latency_ms;
-    s->used_latency_ms = latency_ms;
+    const gboolean other = s->used_latency_ms != t->latency_ms;
+    s->used_latency_ms = t->latency_ms;
     GST_OBJECT_UNLOCK(s);
     g_mutex_lock(&s->pads_lock);
-    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
-        if (caps[kind] && s->pad[kind])
-            pad_put(s->pad[kind], GST_MINI_OBJECT(gst_event_new_caps(caps[kind])));
-        fresh = fresh || (caps[kind] && !s->pad[kind]);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        if (caps[slot] && s->pad[slot])
+            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_caps(caps[slot])));
+        fresh = fresh || (caps[slot] && !s->pad[slot]);
     }
     g_mutex_unlock(&s->pads_lock);
     if (fresh)
@@ -400,16 +255,16 @@ static void on_tracks(gpointer user, const struct msf_catalog *c, const struct s
     if (other)
         gst_element_post_message(GST_ELEMENT(s), gst_message_new_latency(GST_OBJECT(s)));
 free_caps:
-    gst_clear_caps(&caps[SVC_VIDEO]);
-    gst_clear_caps(&caps[SVC_AUDIO]);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        gst_clear_caps(&caps[slot]);
 }
 
 static void remove_pads(TvlSrc *s)
 {
-    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++) {
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
         g_mutex_lock(&s->pads_lock);
-        TvlSrcPad *pad = s->pad[kind];
-        s->pad[kind] = NULL;
+        TvlSrcPad *pad = s->pad[slot];
+        s->pad[slot] = NULL;
         g_mutex_unlock(&s->pads_lock);
         if (!pad)
             continue;
@@ -426,27 +281,27 @@ static GstClockTime running_time(gpointer user)
     return gst_element_get_current_running_time(GST_ELEMENT(r->src));
 }
 
-static void put(const struct run *r, int kind, GstMiniObject *o)
+static void put(const struct run *r, guint slot, GstMiniObject *o)
 {
     TvlSrc *s = r->src;
     const gboolean current = is_current(r);
     g_mutex_lock(&s->pads_lock);
-    if (current && s->pad[kind])
-        pad_put(s->pad[kind], o);
+    if (current && s->pad[slot])
+        tvl_src_pad_put(s->pad[slot], o);
     else
         gst_mini_object_unref(o);
     g_mutex_unlock(&s->pads_lock);
 }
 
-static void on_buffer(gpointer user, enum svc_kind kind, GstBuffer *buffer)
+static void on_buffer(gpointer user, guint slot, GstBuffer *buffer)
 {
-    put(user, kind, GST_MINI_OBJECT(buffer));
+    put(user, slot, GST_MINI_OBJECT(buffer));
 }
 
 static void on_end(gpointer user)
 {
-    put(user, SVC_VIDEO, GST_MINI_OBJECT(gst_event_new_eos()));
-    put(user, SVC_AUDIO, GST_MINI_OBJECT(gst_event_new_eos()));
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        put(user, slot, GST_MINI_OBJECT(gst_event_new_eos()));
 }
 
 static void post(const struct run *r, GstStructure *what)
@@ -623,9 +478,9 @@ static gboolean element_event(GstElement *e, GstEvent *event)
     if (GST_EVENT_TYPE(event) != GST_EVENT_EOS)
         return GST_ELEMENT_CLASS(tvl_src_parent_class)->send_event(e, event);
     g_mutex_lock(&s->pads_lock);
-    for (int kind = SVC_VIDEO; kind <= SVC_AUDIO; kind++)
-        if (s->pad[kind])
-            pad_put(s->pad[kind], GST_MINI_OBJECT(gst_event_ref(event)));
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        if (s->pad[slot])
+            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_ref(event)));
     g_mutex_unlock(&s->pads_lock);
     gst_event_unref(event);
     return TRUE;

@@ -23,7 +23,8 @@
 
 struct track {
     struct broadcast *broadcast;
-    enum svc_kind kind;
+    enum subscription_kind kind;
+    size_t number; /* in the catalog */
     struct svc_layer layer;
     struct moq_subscription *sub; /* NULL: over */
     struct moq_subscribe_options options;
@@ -123,7 +124,7 @@ static bool wanted(const struct broadcast *b, const struct track *t)
 {
     if (b->cfg.paused || (b->shifted && !b->tail))
         return false;
-    return t->kind != SVC_VIDEO ||
+    return t->kind != SUBSCRIPTION_VIDEO ||
            (t->layer.spatial <= b->cfg.top.spatial && t->layer.temporal <= b->cfg.top.temporal);
 }
 
@@ -133,6 +134,7 @@ static void subscribe_tracks(struct broadcast *b, const struct subscription_plan
         const struct subscription_item *item = &plan->item[i];
         struct track *t = &b->track[b->n_tracks];
         t->kind = item->kind;
+        t->number = item->track;
         t->layer = item->layer;
         moq_subscribe_options_init(&t->options);
         t->options.priority = item->priority;
@@ -147,7 +149,7 @@ static void subscribe_tracks(struct broadcast *b, const struct subscription_plan
 
 static bool is_base(const struct track *t)
 {
-    return t->kind == SVC_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0;
+    return t->kind == SUBSCRIPTION_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0;
 }
 
 static void open_shift(struct broadcast *b);
@@ -278,8 +280,19 @@ static void deliver(struct broadcast *b, const struct track *t, const struct moq
         loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
         !media_time(&p, &pts))
         return;
-    if (t->kind == SVC_AUDIO) {
+    if (t->kind == SUBSCRIPTION_AUDIO) {
         b->cfg.handler->on_sound(b->cfg.user, obj->payload.bytes, obj->payload.len, pts);
+        return;
+    }
+    if (t->kind == SUBSCRIPTION_DATA) {
+        if (b->cfg.handler->on_data)
+            b->cfg.handler->on_data(b->cfg.user,
+                                    &(struct broadcast_data){ .track = t->number,
+                                                              .number = obj->group << 16 |
+                                                                        (obj->object & 0xffff),
+                                                              .bytes = obj->payload.bytes,
+                                                              .len = obj->payload.len,
+                                                              .pts = pts });
         return;
     }
     if (!b->shifted && pts > b->live_pts) { /* the last of the past may still come */
@@ -305,7 +318,7 @@ static void on_object(void *user, struct moq_subscription *sub, const struct moq
     }
     if (b->tail && is_base(t) && obj->object == 0)
         shift_live_key(b->shift, obj->group);
-    if (b->shifted && (!b->tail || t->kind == SVC_VIDEO))
+    if (b->shifted && (!b->tail || t->kind == SUBSCRIPTION_VIDEO))
         return; /* on its way when the past was asked for; or not to be decoded before a key picture
                  */
     b->joined = b->joined || is_base(t);
@@ -320,7 +333,7 @@ static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t gr
     (void)group;
     (void)object;
     (void)code;
-    if (t != &b->catalog_track && t != &b->session_track && t->kind == SVC_VIDEO && !b->closing &&
+    if (t != &b->catalog_track && t != &b->session_track && t->kind == SUBSCRIPTION_VIDEO && !b->closing &&
         !b->over)
         b->cfg.handler->on_given_up(b->cfg.user, t->layer);
 }
@@ -404,7 +417,7 @@ static void open_shift(struct broadcast *b)
         return;
     for (size_t i = 0; i < b->n_tracks; i++) {
         const struct track *t = &b->track[i];
-        track[i] = (struct shift_track){ .sound = t->kind == SVC_AUDIO,
+        track[i] = (struct shift_track){ .sound = t->kind == SUBSCRIPTION_AUDIO,
                                          .base = is_base(t),
                                          .priority = t->options.priority };
         memcpy(track[i].name, t->name, sizeof track[i].name);
@@ -566,7 +579,7 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
         return;
     }
     log_text(LOG_LEVEL_WARN, "%s", line);
-    if (t->kind == SVC_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
+    if (t->kind == SUBSCRIPTION_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
         fault_for_now(b, BROADCAST_REFUSED, line, later_s);
     track_over(b, t);
 }

@@ -20,10 +20,19 @@ enum broadcast_fault {
     BROADCAST_BROKEN,  /* the session ended with an error, or the server goes away */
 };
 
-struct broadcast_handler { /* all required; `user` is the one given to broadcast_new */
+struct broadcast_data { /* an object of an opaque track */
+    size_t track;         /* of the catalog */
+    uint64_t number;      /* rises with group and object */
+    const uint8_t *bytes; /* borrowed */
+    size_t len;
+    int64_t pts; /* us */
+};
+
+struct broadcast_handler { /* all required but where it is said; `user` is the one given to broadcast_new */
     void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
     void (*on_unit)(void *user, const struct svc_unit *unit);
     void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
+    void (*on_data)(void *user, const struct broadcast_data *d); /* may be NULL */
     void (*on_given_up)(void *user, struct svc_layer l);
     /* How the sender serves us (broadcast_ask_sender), or that it does not say (`silent`). */
     void (*on_sender)(void *user, const struct sender_view *v);

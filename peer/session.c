@@ -252,6 +252,7 @@ static bool hears(struct session *s)
 static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
 {
     struct session *s = user;
+    s->has_video = p->codec != NULL;
     s->cfg.handler->on_catalog(s->cfg.user, c, p);
 }
 
@@ -273,9 +274,8 @@ static void note_times(struct session *s)
     s->times.first_unit = t->first_unit;
 }
 
-static void on_unit(void *user, const struct svc_unit *unit)
+static void plays(struct session *s)
 {
-    struct session *s = user;
     if (s->state == SESSION_SILENT)
         (void)hears(s);
     if (s->state != SESSION_PLAYING) {
@@ -289,13 +289,30 @@ static void on_unit(void *user, const struct svc_unit *unit)
         s->reason[0] = '\0';
         retry_reset(&s->retry);
     }
+}
+
+static void on_unit(void *user, const struct svc_unit *unit)
+{
+    struct session *s = user;
+    plays(s);
     s->cfg.handler->on_unit(s->cfg.user, unit);
 }
 
 static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
 {
     struct session *s = user;
+    if (!s->has_video)
+        plays(s);
     s->cfg.handler->on_sound(s->cfg.user, opus, len, pts);
+}
+
+static void on_data(void *user, const struct broadcast_data *d)
+{
+    struct session *s = user;
+    if (!s->has_video)
+        plays(s);
+    if (s->cfg.handler->on_data)
+        s->cfg.handler->on_data(s->cfg.user, d);
 }
 
 static void on_given_up(void *user, struct svc_layer l)
@@ -345,6 +362,7 @@ static const struct broadcast_handler broadcast_handler = {
     .on_catalog = on_catalog,
     .on_unit = on_unit,
     .on_sound = on_sound,
+    .on_data = on_data,
     .on_given_up = on_given_up,
     .on_sender = on_sender,
     .on_live = on_live,

@@ -5,6 +5,7 @@
 #ifndef PEER_SESSION_H
 #define PEER_SESSION_H
 
+#include "broadcast.h"
 #include "path_spec.h"
 #include "sender_view.h"
 #include "subscription.h"
@@ -28,6 +29,7 @@ struct session_handler { /* all required but where it is said; `user` is the one
     void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
     void (*on_unit)(void *user, const struct svc_unit *unit); /* bytes borrowed */
     void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
+    void (*on_data)(void *user, const struct broadcast_data *d); /* may be NULL */
     /* The sender gave up a layer's unit on its way. May be NULL. */
     void (*on_given_up)(void *user, struct svc_layer l);
     /* How the sender serves us, or that it does not say; see session_ask_sender. May be NULL. */

@@ -38,6 +38,7 @@ struct session {
     enum session_state state;
     double state_since, began;
     bool connected, played; /* ever */
+    bool has_video; /* the catalog has; else sound and data count as playing */
     bool closing, closed, failed, ended;
     bool trying;
     double try_began, retry_at; /* the try under way; the next one */

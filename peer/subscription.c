@@ -20,6 +20,11 @@ static bool is_sound(const struct msf_track *t)
            strncmp(t->codec, "opus", 4) == 0;
 }
 
+static bool is_data(const struct msf_track *t)
+{
+    return strcmp(t->role, "data") == 0 && strcmp(t->packaging, "loc") == 0;
+}
+
 static bool is_wanted(const struct msf_track *t, const struct subscription_wish *wish)
 {
     if (wish->max_spatial >= 0 && t->spatial_id > wish->max_spatial)
@@ -32,7 +37,7 @@ static bool is_wanted(const struct msf_track *t, const struct subscription_wish 
 static bool has_layer(const struct subscription_plan *p, struct svc_layer l)
 {
     for (size_t i = 0; i < p->n; i++)
-        if (p->item[i].kind == SVC_VIDEO && p->item[i].layer.spatial == l.spatial &&
+        if (p->item[i].kind == SUBSCRIPTION_VIDEO && p->item[i].layer.spatial == l.spatial &&
             p->item[i].layer.temporal == l.temporal)
             return true;
     return false;
@@ -79,7 +84,7 @@ static void add_layers(struct subscription_plan *p, const struct msf_catalog *c,
         p->codec = svc_codec_name(t->codec);
         add(p, (struct subscription_item){
                    .track = i,
-                   .kind = SVC_VIDEO,
+                   .kind = SUBSCRIPTION_VIDEO,
                    .layer = layer,
                    .priority =
                        (uint8_t)(SUBSCRIPTION_PRIORITY_VIDEO + 8 * layer.spatial + layer.temporal),
@@ -92,9 +97,18 @@ static void add_sound(struct subscription_plan *p, const struct msf_catalog *c)
     for (size_t i = 0; i < c->n_tracks && !p->has_audio; i++)
         if (is_sound(&c->tracks[i])) {
             add(p, (struct subscription_item){
-                       .track = i, .kind = SVC_AUDIO, .priority = SUBSCRIPTION_PRIORITY_AUDIO });
+                       .track = i, .kind = SUBSCRIPTION_AUDIO, .priority = SUBSCRIPTION_PRIORITY_AUDIO });
             p->has_audio = true;
         }
+}
+
+static void add_data(struct subscription_plan *p, const struct msf_catalog *c)
+{
+    uint8_t priority = SUBSCRIPTION_PRIORITY_DATA;
+    for (size_t i = 0; i < c->n_tracks; i++)
+        if (is_data(&c->tracks[i]))
+            add(p, (struct subscription_item){
+                       .track = i, .kind = SUBSCRIPTION_DATA, .priority = priority++ });
 }
 
 int subscription_decide(struct subscription_plan *out, const struct msf_catalog *catalog,
@@ -102,7 +116,7 @@ int subscription_decide(struct subscription_plan *out, const struct msf_catalog 
 {
     struct subscription_plan p = { 0 };
     add_layers(&p, catalog, usable_layers(catalog, wish));
-    if (!has_layer(&p, (struct svc_layer){ 0, 0 })) {
+    if (!wish->all_kinds && !has_layer(&p, (struct svc_layer){ 0, 0 })) {
         snprintf(
             why, why_size,
             "the broadcast offers no base layer of AV1, VP9 or H.264 that this player can show");
@@ -110,6 +124,12 @@ int subscription_decide(struct subscription_plan *out, const struct msf_catalog 
     }
     if (wish->audio)
         add_sound(&p, catalog);
+    if (wish->all_kinds)
+        add_data(&p, catalog);
+    if (p.n == 0) {
+        snprintf(why, why_size, "the broadcast offers nothing that is asked for");
+        return -1;
+    }
     *out = p;
     return 0;
 }

@@ -9,18 +9,22 @@
 #define SUBSCRIPTION_PRIORITY_CATALOG 0
 #define SUBSCRIPTION_PRIORITY_AUDIO 8
 #define SUBSCRIPTION_PRIORITY_VIDEO 16 /* plus 8 per spatial and 1 per temporal layer */
+#define SUBSCRIPTION_PRIORITY_DATA 64  /* plus one a track */
 #define SUBSCRIPTION_PRIORITY_SESSION 200
 
 struct subscription_wish {
     int max_spatial, max_temporal; /* -1: all */
     uint32_t max_pixels;           /* what the decoder bears per picture; 0: no limit */
     bool audio;
+    bool all_kinds; /* opaque tracks, too, and a broadcast without video will do */
 };
+
+enum subscription_kind { SUBSCRIPTION_VIDEO, SUBSCRIPTION_AUDIO, SUBSCRIPTION_DATA };
 
 struct subscription_item {
     size_t track; /* index into the catalog */
-    enum svc_kind kind;
-    struct svc_layer layer; /* SVC_VIDEO */
+    enum subscription_kind kind;
+    struct svc_layer layer; /* SUBSCRIPTION_VIDEO */
     uint8_t priority;
 };
 
@@ -29,12 +33,13 @@ struct subscription_plan {
     struct subscription_item item[MSF_TRACKS_MAX]; /* by rising priority */
     uint8_t n_spatial, n_temporal;                 /* of the catalog's video, wanted or not */
     bool has_audio;
-    const char *codec; /* of the video: one of svc_codecs */
+    const char *codec; /* of the video: one of svc_codecs; NULL: no video */
 };
 
 /*
- * Every layer within the wish whose dependencies are within it too, and one sound track.
- * 0, or -1 with one line when no base layer of a known codec is on offer.
+ * Every layer within the wish whose dependencies are within it too, one sound track, and the opaque
+ * tracks (role "data") where all kinds are wished for. 0, or -1 with one line when no base layer of
+ * a known codec is on offer, or, of all kinds, nothing.
  */
 int subscription_decide(struct subscription_plan *out, const struct msf_catalog *catalog,
                         const struct subscription_wish *wish, char *why, size_t why_size);

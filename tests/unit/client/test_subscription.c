@@ -61,12 +61,12 @@ static void test_wishes(void **state)
         struct subscription_wish wish;
         const char *plan;
     } rows[] = {
-        { { -1, -1, 0, true }, "sound s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
-        { { -1, -1, 0, false }, "s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
-        { { 1, -1, 0, false }, "s0t0 s0t1 s1t0 s1t1" },
-        { { 2, 0, 0, false }, "s0t0 s1t0 s2t0" },
-        { { 0, 0, 0, true }, "sound s0t0" },
-        { { -1, -1, 640 * 360, false }, "s0t0 s0t1 s1t0 s1t1" },
+        { { -1, -1, 0, true, false }, "sound s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
+        { { -1, -1, 0, false, false }, "s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
+        { { 1, -1, 0, false, false }, "s0t0 s0t1 s1t0 s1t1" },
+        { { 2, 0, 0, false, false }, "s0t0 s1t0 s2t0" },
+        { { 0, 0, 0, true, false }, "sound s0t0" },
+        { { -1, -1, 640 * 360, false, false }, "s0t0 s0t1 s1t0 s1t1" },
     };
     struct msf_catalog c = full();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -83,7 +83,7 @@ static void test_wishes(void **state)
 static void test_defects(void **state)
 {
     (void)state;
-    struct subscription_wish all = { -1, -1, 0, true };
+    struct subscription_wish all = { -1, -1, 0, true, false };
     struct subscription_plan p;
     char got[200], why[200];
     struct msf_catalog c = full();
@@ -116,9 +116,41 @@ static void test_defects(void **state)
     assert_int_equal(subscription_decide(&p, &c, &all, why, sizeof why), -1);
 }
 
+/* Opaque tracks come last, and need no video; who wants none is not given any. */
+static void test_all_kinds(void **state)
+{
+    (void)state;
+    struct subscription_wish wish = { -1, -1, 0, true, true };
+    struct subscription_plan p;
+    char got[200], why[200];
+    struct msf_catalog c = full();
+    for (; c.n_tracks < 9; c.n_tracks++) {
+        struct msf_track *t = &c.tracks[c.n_tracks];
+        snprintf(t->name, sizeof t->name, "d%zu", c.n_tracks - 7);
+        strcpy(t->packaging, "loc");
+        strcpy(t->role, "data");
+    }
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), 0);
+    names(&p, &c, got);
+    assert_string_equal(got, "sound s0t0 s0t1 s1t0 s1t1 s2t0 s2t1 d0 d1");
+    assert_int_equal(p.item[8].kind, SUBSCRIPTION_DATA);
+    memmove(c.tracks, c.tracks + 6, 3 * sizeof c.tracks[0]);
+    c.n_tracks = 3;
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), 0);
+    names(&p, &c, got);
+    assert_string_equal(got, "sound d0 d1");
+    assert_null(p.codec);
+    wish.all_kinds = false;
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), -1);
+    wish = (struct subscription_wish){ -1, -1, 0, false, true };
+    c.n_tracks = 1;
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_wishes),
-                                        cmocka_unit_test(test_defects) };
+                                        cmocka_unit_test(test_defects),
+                                        cmocka_unit_test(test_all_kinds) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

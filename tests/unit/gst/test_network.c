@@ -303,6 +303,87 @@ static void sink_to_source(void **state)
     test_pki_fini(&pki);
 }
 
+struct bytes {
+    GMutex lock;
+    GString *all;
+    gint n;
+};
+
+static void on_bytes(GstElement *sink, GstBuffer *b, GstPad *pad, gpointer data)
+{
+    struct bytes *bytes = data;
+    GstMapInfo map;
+    (void)sink;
+    (void)pad;
+    assert_true(gst_buffer_map(b, &map, GST_MAP_READ));
+    g_mutex_lock(&bytes->lock);
+    g_string_append_len(bytes->all, (const gchar *)map.data, (gssize)map.size);
+    g_mutex_unlock(&bytes->lock);
+    gst_buffer_unmap(b, &map);
+    g_atomic_int_inc(&bytes->n);
+}
+
+static void on_any_pad(GstElement *src, GstPad *pad, gpointer data)
+{
+    GstElement *pipeline = GST_ELEMENT(gst_element_get_parent(src));
+    GstElement *sink = gst_element_factory_make("fakesink", NULL);
+    const gchar *name = GST_PAD_NAME(pad);
+    g_object_set(sink, "signal-handoffs", TRUE, "sync", FALSE, NULL);
+    if (strcmp(name, "data_0") == 0) {
+        GstCaps *caps = gst_pad_get_current_caps(pad);
+        assert_string_equal("text/x-raw", gst_structure_get_name(gst_caps_get_structure(caps, 0)));
+        gst_caps_unref(caps);
+        g_signal_connect(sink, "handoff", G_CALLBACK(on_bytes), data);
+    }
+    gst_bin_add(GST_BIN(pipeline), sink);
+    gst_element_sync_state_with_parent(sink);
+    GstPad *peer = gst_element_get_static_pad(sink, "sink");
+    assert_int_equal(GST_PAD_LINK_OK, gst_pad_link(pad, peer));
+    gst_object_unref(peer);
+    gst_object_unref(pipeline);
+}
+
+/* A broadcast of an opaque track alone, without any video: its bytes arrive in order, unchanged. */
+static void data_alone_arrives(void **state)
+{
+    const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
+    struct test_pki pki;
+    struct bytes bytes = { .all = g_string_new(NULL) };
+    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    (void)state;
+    assert_int_equal(0, test_pki_init(&pki, &cfg));
+    gchar *uri = g_strdup_printf("moqt://127.0.0.1:%u/live", port);
+    GstElement *to = gst_pipeline_new(NULL), *src = gst_element_factory_make("tvlsrc", NULL);
+    g_object_set(src, "uri", uri, "paths", "127.0.0.1", "tls-ca", pki.ca, "latency", 300u, NULL);
+    g_signal_connect(src, "pad-added", G_CALLBACK(on_any_pad), &bytes);
+    gst_bin_add(GST_BIN(to), src);
+    GstElement *sink = make("tvlsink");
+    gst_util_set_object_arg(G_OBJECT(sink), "mode", "listener");
+    g_object_set(sink, "uri", uri, "sync", FALSE, "tls-certificate", pki.server, "tls-key",
+                 pki.server_key, NULL);
+    g_signal_connect(sink, "element-added", G_CALLBACK(on_track), NULL);
+    GstHarness *h = gst_harness_new_with_element(sink, "data_0", NULL);
+    gst_harness_set_src_caps_str(h, "text/x-raw, format=utf8");
+    gst_element_set_state(to, GST_STATE_PLAYING);
+    for (guint n = 0; g_atomic_int_get(&bytes.n) < 20 && n < 1000; n++) {
+        GstBuffer *b = gst_buffer_new_allocate(NULL, 1, NULL);
+        gst_buffer_memset(b, 0, (guint8)('a' + n % 26), 1);
+        GST_BUFFER_PTS(b) = n * 20 * GST_MSECOND;
+        assert_int_equal(GST_FLOW_OK, gst_harness_push(h, b));
+        g_usleep(20000);
+    }
+    assert_true(g_atomic_int_get(&bytes.n) >= 20);
+    gst_element_set_state(to, GST_STATE_NULL);
+    for (gsize i = 1; i < bytes.all->len; i++)
+        assert_int_equal((bytes.all->str[i - 1] - 'a' + 1) % 26, bytes.all->str[i] - 'a');
+    gst_harness_teardown(h);
+    gst_object_unref(sink);
+    gst_object_unref(to);
+    g_free(uri);
+    g_string_free(bytes.all, TRUE);
+    test_pki_fini(&pki);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -324,6 +405,7 @@ int main(void)
         cmocka_unit_test(who_gives_up_says_so),
         cmocka_unit_test(a_sink_without_a_server_takes_all),
         cmocka_unit_test(sink_to_source),
+        cmocka_unit_test(data_alone_arrives),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

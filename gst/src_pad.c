@@ -1,0 +1,112 @@
+/* src_pad.c - see src_pad.h. */
+#include "src_pad.h"
+
+#include "net_log.h"
+
+#define GST_CAT_DEFAULT tvl_debug_category()
+
+G_DEFINE_TYPE(TvlSrcPad, tvl_src_pad, GST_TYPE_PAD)
+
+static void clear(TvlSrcPad *p)
+{
+    for (GstMiniObject *o = g_queue_pop_head(&p->queue); o; o = g_queue_pop_head(&p->queue))
+        gst_mini_object_unref(o);
+}
+
+static void tvl_src_pad_finalize(GObject *object)
+{
+    TvlSrcPad *p = (TvlSrcPad *)object;
+    clear(p);
+    g_mutex_clear(&p->lock);
+    g_cond_clear(&p->cond);
+    G_OBJECT_CLASS(tvl_src_pad_parent_class)->finalize(object);
+}
+
+static void tvl_src_pad_class_init(TvlSrcPadClass *c)
+{
+    G_OBJECT_CLASS(c)->finalize = tvl_src_pad_finalize;
+}
+
+static void tvl_src_pad_init(TvlSrcPad *p)
+{
+    g_mutex_init(&p->lock);
+    g_cond_init(&p->cond);
+    g_queue_init(&p->queue);
+    p->flushing = TRUE;
+}
+
+void tvl_src_pad_put(TvlSrcPad *p, GstMiniObject *o)
+{
+    g_mutex_lock(&p->lock);
+    const gboolean full = GST_IS_BUFFER(o) && g_queue_get_length(&p->queue) >= SRC_PAD_QUEUE_MAX;
+    if (full || p->flushing) {
+        p->dropped += full;
+        p->discont = TRUE;
+        gst_mini_object_unref(o);
+    } else {
+        if (GST_IS_BUFFER(o) && p->discont) {
+            GST_BUFFER_FLAG_SET(GST_BUFFER(o), GST_BUFFER_FLAG_DISCONT);
+            p->discont = FALSE;
+        }
+        g_queue_push_tail(&p->queue, o);
+        g_cond_signal(&p->cond);
+    }
+    g_mutex_unlock(&p->lock);
+}
+
+static void loop(gpointer data)
+{
+    TvlSrcPad *p = data;
+    GstPad *pad = GST_PAD(p);
+    g_mutex_lock(&p->lock);
+    while (!p->flushing && g_queue_is_empty(&p->queue))
+        g_cond_wait(&p->cond, &p->lock);
+    GstMiniObject *o = p->flushing ? NULL : g_queue_pop_head(&p->queue);
+    g_mutex_unlock(&p->lock);
+    if (!o) {
+        gst_pad_pause_task(pad);
+        return;
+    }
+    if (GST_IS_EVENT(o)) {
+        const gboolean eos = GST_EVENT_TYPE(o) == GST_EVENT_EOS;
+        gst_pad_push_event(pad, GST_EVENT(o));
+        if (eos)
+            gst_pad_pause_task(pad);
+        return;
+    }
+    const GstFlowReturn flow = gst_pad_push(pad, GST_BUFFER(o));
+    if (flow == GST_FLOW_OK || flow == GST_FLOW_NOT_LINKED)
+        return; /* it may be linked later */
+    GST_INFO_OBJECT(pad, "stops: %s", gst_flow_get_name(flow));
+    if (flow == GST_FLOW_NOT_NEGOTIATED || flow <= GST_FLOW_ERROR) {
+        GstElement *e = gst_pad_get_parent_element(pad);
+        if (e)
+            GST_ELEMENT_FLOW_ERROR(e, flow);
+        if (e)
+            gst_object_unref(e);
+    }
+    gst_pad_pause_task(pad);
+}
+
+static gboolean activate(GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
+{
+    TvlSrcPad *p = (TvlSrcPad *)pad;
+    (void)parent;
+    if (mode != GST_PAD_MODE_PUSH)
+        return FALSE;
+    g_mutex_lock(&p->lock);
+    p->flushing = !active;
+    clear(p);
+    g_cond_signal(&p->cond);
+    g_mutex_unlock(&p->lock);
+    return active ? gst_pad_start_task(pad, loop, p, NULL) : gst_pad_stop_task(pad);
+}
+
+TvlSrcPad *tvl_src_pad_new(GstPadTemplate *template, const gchar *name)
+{
+    TvlSrcPad *p = g_object_new(tvl_src_pad_get_type(), "name", name, "direction", GST_PAD_SRC,
+                                "template", template, NULL);
+    gst_pad_set_activatemode_function(GST_PAD(p), activate);
+    gst_pad_use_fixed_caps(GST_PAD(p));
+    return p;
+}

@@ -1,0 +1,32 @@
+/*
+ * src_pad.h - a source pad with a queue and a task: whoever puts something never waits, and what
+ * the pad cannot get rid of is dropped at SRC_PAD_QUEUE_MAX.
+ */
+#ifndef GST_SRC_PAD_H
+#define GST_SRC_PAD_H
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+#define SRC_PAD_QUEUE_MAX 1024 /* buffers */
+
+typedef struct {
+    GstPad pad;
+    GMutex lock;
+    GCond cond;
+    GQueue queue; /* of GstMiniObject: buffers, events */
+    gboolean flushing, discont;
+    guint64 dropped;
+} TvlSrcPad;
+typedef GstPadClass TvlSrcPadClass;
+
+GType tvl_src_pad_get_type(void);
+/* Not active yet; its queries and events are the owner's to set. Floating. */
+TvlSrcPad *tvl_src_pad_new(GstPadTemplate *template, const gchar *name);
+/* Takes `o` over, a buffer or an event. Any thread. */
+void tvl_src_pad_put(TvlSrcPad *p, GstMiniObject *o);
+
+G_END_DECLS
+
+#endif
