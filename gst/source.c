@@ -212,18 +212,33 @@ static void on_connected(void *user)
 /* The slot of an opaque track: the one that it had, or a free one; -1: none is left. */
 static gint8 slot_of_data(struct source *s, const char *name)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++) {
-        if (!*s->data_name[i])
-            g_strlcpy(s->data_name[i], name, sizeof s->data_name[i]);
+    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++)
         if (strcmp(s->data_name[i], name) == 0)
             return (gint8)(SOURCE_DATA + i);
-    }
+    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++)
+        if (!*s->data_name[i]) {
+            g_strlcpy(s->data_name[i], name, sizeof s->data_name[i]);
+            return (gint8)(SOURCE_DATA + i);
+        }
     GST_WARNING("no pad is left for track %s", name);
     return -1;
 }
 
+/* Slots whose track is in the catalog no more are free. */
+static void free_slots(struct source *s, const struct msf_catalog *c)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++) {
+        if (!*s->data_name[i] || msf_track_find(c, s->data_name[i]) >= 0)
+            continue;
+        s->data_name[i][0] = '\0';
+        gather_reset(&s->gather[SOURCE_DATA + i]);
+        s->other_count[SOURCE_DATA + i] = (struct layer_count){ 0 };
+    }
+}
+
 static void find_slots(struct source *s, struct source_tracks *t)
 {
+    free_slots(s, t->catalog);
     memset(s->slot, -1, sizeof s->slot);
     for (size_t i = 0; i < t->plan->n; i++) {
         const struct subscription_item *item = &t->plan->item[i];
@@ -445,6 +460,7 @@ static gboolean open_session(struct source *s, char *why, size_t why_size)
 {
     struct session_config cfg = { .loop = s->loop,
                                   .reconnect_s = s->cfg.settings.reconnect_s,
+                                  .editions = true,
                                   .patient = s->cfg.settings.reconnect_s != 0,
                                   .handler = &session_handler,
                                   .user = s,

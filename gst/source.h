@@ -38,7 +38,7 @@ struct source_tracks { /* all borrowed */
 struct source_handler { /* called on the link's thread; all required */
     /* Running time, or GST_CLOCK_TIME_NONE: not playing, nothing is taken. */
     GstClockTime (*now)(gpointer user);
-    /* May come again after a reconnection. */
+    /* Comes again after a reconnection, and with each later catalog. */
     void (*on_tracks)(gpointer user, const struct source_tracks *tracks);
     void (*on_buffer)(gpointer user, guint slot, GstBuffer *buffer); /* the callee's */
     void (*on_end)(gpointer user);

@@ -17,6 +17,7 @@ static void tvl_src_pad_finalize(GObject *object)
 {
     TvlSrcPad *p = (TvlSrcPad *)object;
     clear(p);
+    gst_clear_object(&p->stream);
     g_mutex_clear(&p->lock);
     g_cond_clear(&p->cond);
     G_OBJECT_CLASS(tvl_src_pad_parent_class)->finalize(object);
@@ -54,6 +55,20 @@ void tvl_src_pad_put(TvlSrcPad *p, GstMiniObject *o)
     g_mutex_unlock(&p->lock);
 }
 
+/* A task cannot remove its own pad. */
+static void at_end(TvlSrcPad *p)
+{
+    gst_pad_pause_task(GST_PAD(p));
+    g_mutex_lock(&p->lock);
+    void (*const gone)(GstElement *, gpointer) = p->gone;
+    g_mutex_unlock(&p->lock);
+    GstElement *parent = gone ? gst_pad_get_parent_element(GST_PAD(p)) : NULL;
+    if (!parent)
+        return;
+    gst_element_call_async(parent, gone, gst_object_ref(p), gst_object_unref);
+    gst_object_unref(parent);
+}
+
 static void loop(gpointer data)
 {
     TvlSrcPad *p = data;
@@ -71,7 +86,7 @@ static void loop(gpointer data)
         const gboolean eos = GST_EVENT_TYPE(o) == GST_EVENT_EOS;
         gst_pad_push_event(pad, GST_EVENT(o));
         if (eos)
-            gst_pad_pause_task(pad);
+            at_end(p);
         return;
     }
     const GstFlowReturn flow = gst_pad_push(pad, GST_BUFFER(o));

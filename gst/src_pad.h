@@ -18,6 +18,8 @@ typedef struct {
     GQueue queue; /* of GstMiniObject: buffers, events */
     gboolean flushing, discont;
     guint64 dropped;
+    GstStream *stream;                              /* ours; NULL: none */
+    void (*gone)(GstElement *parent, gpointer pad); /* with EOS; NULL: nobody's concern */
 } TvlSrcPad;
 typedef GstPadClass TvlSrcPadClass;
 

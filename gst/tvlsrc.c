@@ -43,6 +43,8 @@ typedef struct {
     guint run;             /* number of the link: what an earlier one says late is not heard */
     GMutex pads_lock;      /* of these */
     TvlSrcPad *pad[SOURCE_SLOTS]; /* borrowed from the element */
+    GList *retired;               /* of TvlSrcPad, likewise: removed when their EOS has gone */
+    guint group;                  /* id of the streams of this run */
 } TvlSrc;
 typedef GstElementClass TvlSrcClass;
 
@@ -195,34 +197,116 @@ static void push_beginning(GstPad *pad, GstStream *stream, GstStreamCollection *
     gst_pad_push_event(pad, gst_event_new_segment(&segment));
 }
 
-/* Pads for those of `caps` that have none. */
-static void add_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS])
+/* Under pads_lock. A pad for `slot`, which nobody sees yet. */
+static TvlSrcPad *new_pad(TvlSrc *s, guint slot, GstCaps *caps)
+{
+    TvlSrcPad *p = make_pad(slot);
+    p->stream = make_stream(s, GST_PAD(p), slot, caps);
+    return p;
+}
+
+/* Under pads_lock. What is there and what comes. */
+static GstStreamCollection *collection_of(TvlSrc *s, TvlSrcPad *const fresh[SOURCE_SLOTS])
 {
     GstStreamCollection *all = gst_stream_collection_new(GST_OBJECT_NAME(s));
-    GstStream *stream[SOURCE_SLOTS] = { NULL };
-    TvlSrcPad *pad[SOURCE_SLOTS] = { NULL };
-    const guint group = gst_util_group_id_next();
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        if (!caps[slot] || s->pad[slot])
-            continue;
-        pad[slot] = make_pad(slot);
-        stream[slot] = make_stream(s, GST_PAD(pad[slot]), slot, caps[slot]);
-        gst_stream_collection_add_stream(all, gst_object_ref(stream[slot]));
+        TvlSrcPad *p = s->pad[slot] ? s->pad[slot] : fresh[slot];
+        if (p)
+            gst_stream_collection_add_stream(all, gst_object_ref(p->stream));
     }
-    gst_element_post_message(GST_ELEMENT(s), gst_message_new_stream_collection(GST_OBJECT(s), all));
+    return all;
+}
+
+static void add_pads(TvlSrc *s, TvlSrcPad *const fresh[SOURCE_SLOTS],
+                     GstCaps *const caps[SOURCE_SLOTS], GstStreamCollection *all)
+{
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        if (!pad[slot])
+        GstPad *pad = GST_PAD(fresh[slot]);
+        if (!pad)
             continue;
-        gst_pad_set_active(GST_PAD(pad[slot]), TRUE);
-        push_beginning(GST_PAD(pad[slot]), stream[slot], all, group, caps[slot]);
+        gst_pad_set_active(pad, TRUE);
+        push_beginning(pad, fresh[slot]->stream, all, s->group, caps[slot]);
         g_mutex_lock(&s->pads_lock);
-        s->pad[slot] = pad[slot];
+        s->pad[slot] = fresh[slot];
         g_mutex_unlock(&s->pads_lock);
-        gst_element_add_pad(GST_ELEMENT(s), GST_PAD(pad[slot]));
-        gst_object_unref(stream[slot]);
+        gst_element_add_pad(GST_ELEMENT(s), pad);
     }
+}
+
+static void remove_pad(TvlSrc *s, TvlSrcPad *p)
+{
+    gst_pad_set_active(GST_PAD(p), FALSE);
+    gst_element_remove_pad(GST_ELEMENT(s), GST_PAD(p));
+}
+
+/* A retired pad has pushed its EOS; or the element has stopped, and whoever finds it in the list
+ * removes it. */
+static void on_gone(GstElement *e, gpointer pad)
+{
+    TvlSrc *s = (TvlSrc *)e;
+    g_mutex_lock(&s->pads_lock);
+    GList *found = g_list_find(s->retired, pad);
+    s->retired = found ? g_list_delete_link(s->retired, found) : s->retired;
+    g_mutex_unlock(&s->pads_lock);
+    if (found)
+        remove_pad(s, pad);
+}
+
+/* Under pads_lock. */
+static void retire_pad(TvlSrc *s, guint slot)
+{
+    TvlSrcPad *p = s->pad[slot];
+    s->pad[slot] = NULL;
+    s->retired = g_list_prepend(s->retired, p);
+    g_mutex_lock(&p->lock);
+    p->gone = on_gone;
+    g_mutex_unlock(&p->lock);
+    tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_eos()));
+}
+
+/* Under pads_lock. What is there stays, with these caps, or ends; what is not comes in `fresh`.
+ * Result: the streams are others now: the collection; NULL: they are not. */
+static GstStreamCollection *change_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS],
+                                        TvlSrcPad *fresh[SOURCE_SLOTS])
+{
+    gboolean others = FALSE;
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        if (caps[slot] && s->pad[slot]) {
+            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_caps(caps[slot])));
+            continue;
+        }
+        others = others || caps[slot] || s->pad[slot];
+        if (s->pad[slot])
+            retire_pad(s, slot);
+        else if (caps[slot])
+            fresh[slot] = new_pad(s, slot, caps[slot]);
+    }
+    GstStreamCollection *all = others ? collection_of(s, fresh) : NULL;
+    for (guint slot = 0; slot < SOURCE_SLOTS && all; slot++)
+        if (s->pad[slot])
+            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_stream_collection(all)));
+    return all;
+}
+
+/* On the link's thread. */
+static void set_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS])
+{
+    TvlSrcPad *fresh[SOURCE_SLOTS] = { NULL };
+    gboolean first = TRUE;
+    g_mutex_lock(&s->pads_lock);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        first = first && !s->pad[slot];
+    if (first)
+        s->group = gst_util_group_id_next();
+    GstStreamCollection *all = change_pads(s, caps, fresh);
+    g_mutex_unlock(&s->pads_lock);
+    if (!all)
+        return;
+    gst_element_post_message(GST_ELEMENT(s), gst_message_new_stream_collection(GST_OBJECT(s), all));
+    add_pads(s, fresh, caps, all);
     gst_object_unref(all);
-    gst_element_no_more_pads(GST_ELEMENT(s));
+    if (first)
+        gst_element_no_more_pads(GST_ELEMENT(s));
 }
 
 /* On the link's thread. A catalog that comes again changes the caps of pads that are there. */
@@ -236,22 +320,13 @@ static void on_tracks(gpointer user, const struct source_tracks *t)
             caps[slot] = slot == SOURCE_VIDEO   ? track_video_caps(t->catalog, t->plan)
                          : slot == SOURCE_SOUND ? track_sound_caps(t->slot[slot])
                                                 : track_data_caps(t->slot[slot]);
-    gboolean fresh = FALSE;
     if (!is_current(r))
         goto free_caps;
     GST_OBJECT_LOCK(s);
     const gboolean other = s->used_latency_ms != t->latency_ms;
     s->used_latency_ms = t->latency_ms;
     GST_OBJECT_UNLOCK(s);
-    g_mutex_lock(&s->pads_lock);
-    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        if (caps[slot] && s->pad[slot])
-            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_caps(caps[slot])));
-        fresh = fresh || (caps[slot] && !s->pad[slot]);
-    }
-    g_mutex_unlock(&s->pads_lock);
-    if (fresh)
-        add_pads(s, caps);
+    set_pads(s, caps);
     if (other)
         gst_element_post_message(GST_ELEMENT(s), gst_message_new_latency(GST_OBJECT(s)));
 free_caps:
@@ -261,16 +336,17 @@ free_caps:
 
 static void remove_pads(TvlSrc *s)
 {
+    g_mutex_lock(&s->pads_lock);
+    GList *all = g_steal_pointer(&s->retired);
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        g_mutex_lock(&s->pads_lock);
-        TvlSrcPad *pad = s->pad[slot];
+        if (s->pad[slot])
+            all = g_list_prepend(all, s->pad[slot]);
         s->pad[slot] = NULL;
-        g_mutex_unlock(&s->pads_lock);
-        if (!pad)
-            continue;
-        gst_pad_set_active(GST_PAD(pad), FALSE);
-        gst_element_remove_pad(GST_ELEMENT(s), GST_PAD(pad));
     }
+    g_mutex_unlock(&s->pads_lock);
+    for (GList *l = all; l; l = l->next)
+        remove_pad(s, l->data);
+    g_list_free(all);
 }
 
 /* ---- what the source tells, on its thread ---- */

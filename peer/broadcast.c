@@ -39,6 +39,7 @@ struct broadcast {
     struct broadcast_times times;
     struct msf_catalog catalog;
     bool have_catalog;
+    uint64_t edition; /* its group */
     struct moq_fetch *catalog_fetch; /* of one published before; NULL: none */
     struct track catalog_track, session_track, track[MSF_TRACKS_MAX];
     bool sender_silent; /* it does not say how it serves us */
@@ -128,11 +129,32 @@ static bool wanted(const struct broadcast *b, const struct track *t)
            (t->layer.spatial <= b->cfg.top.spatial && t->layer.temporal <= b->cfg.top.temporal);
 }
 
+/* The one that is subscribed to under that name and for that; NULL: none. */
+static struct track *track_for(struct broadcast *b, const struct subscription_item *item)
+{
+    for (size_t i = 0; i < b->n_tracks; i++)
+        if (b->track[i].sub && b->track[i].kind == item->kind &&
+            strcmp(b->track[i].name, b->catalog.tracks[item->track].name) == 0)
+            return &b->track[i];
+    return NULL;
+}
+
+/* A place of one that is over, or the next; NULL: all are taken. */
+static struct track *free_track(struct broadcast *b)
+{
+    for (size_t i = 0; i < b->n_tracks; i++)
+        if (!b->track[i].sub)
+            return &b->track[i];
+    return b->n_tracks < MSF_TRACKS_MAX ? &b->track[b->n_tracks] : NULL;
+}
+
 static void subscribe_tracks(struct broadcast *b, const struct subscription_plan *plan)
 {
     for (size_t i = 0; i < plan->n; i++) {
         const struct subscription_item *item = &plan->item[i];
-        struct track *t = &b->track[b->n_tracks];
+        struct track *t = free_track(b);
+        if (!t || track_for(b, item))
+            continue;
         t->kind = item->kind;
         t->number = item->track;
         t->layer = item->layer;
@@ -141,7 +163,7 @@ static void subscribe_tracks(struct broadcast *b, const struct subscription_plan
         t->options.filter = MOQ_FILTER_NEXT_GROUP;
         t->options.forward = wanted(b, t);
         if (subscribe(b, t, b->catalog.tracks[item->track].name) == 0) {
-            b->n_tracks++;
+            b->n_tracks += t == &b->track[b->n_tracks];
             b->n_live++;
         }
     }
@@ -154,12 +176,62 @@ static bool is_base(const struct track *t)
 
 static void open_shift(struct broadcast *b);
 
+/* Of the subscriptions those that the new edition still has; `kept` numbers and layers are its. */
+static void drop_tracks(struct broadcast *b, const struct subscription_plan *plan)
+{
+    bool kept[MSF_TRACKS_MAX] = { false };
+    for (size_t i = 0; i < plan->n; i++) {
+        struct track *t = track_for(b, &plan->item[i]);
+        if (!t)
+            continue;
+        t->number = plan->item[i].track;
+        t->layer = plan->item[i].layer;
+        kept[t - b->track] = true;
+    }
+    for (size_t i = 0; i < b->n_tracks; i++) {
+        if (!b->track[i].sub || kept[i])
+            continue;
+        moq_unsubscribe(b->track[i].sub);
+        b->track[i].sub = NULL;
+        b->n_live--;
+    }
+}
+
+/* One that is not understood changes nothing. */
+static void follow_catalog(struct broadcast *b, const struct moq_object *obj)
+{
+    char why[200];
+    struct subscription_plan plan;
+    if (!b->cfg.follow || b->shift || obj->group <= b->edition)
+        return;
+    struct msf_catalog *c = malloc(sizeof *c);
+    if (!c)
+        return;
+    if (msf_catalog_read(c, (const char *)obj->payload.bytes, obj->payload.len, why, sizeof why) !=
+            0 ||
+        subscription_decide(&plan, c, &b->cfg.wish, why, sizeof why) != 0) {
+        log_text(LOG_LEVEL_WARN, "a later catalog is left out: %s", why);
+        free(c);
+        return;
+    }
+    b->edition = obj->group;
+    b->catalog = *c;
+    free(c);
+    drop_tracks(b, &plan);
+    b->cfg.handler->on_catalog(b->cfg.user, &b->catalog, &plan);
+    subscribe_tracks(b, &plan);
+}
+
 static void take_catalog(struct broadcast *b, const struct moq_object *obj)
 {
     char why[200], line[LINE_MAX_BYTES];
     struct subscription_plan plan;
-    if (b->have_catalog || obj->object != 0 || obj->status != 0)
-        return; /* later editions are not followed yet */
+    if (obj->object != 0 || obj->status != 0)
+        return;
+    if (b->have_catalog) {
+        follow_catalog(b, obj);
+        return;
+    }
     if (msf_catalog_read(&b->catalog, (const char *)obj->payload.bytes, obj->payload.len, why,
                          sizeof why) != 0) {
         snprintf(line, sizeof line, "the catalog is not understood: %s", why);
@@ -167,6 +239,7 @@ static void take_catalog(struct broadcast *b, const struct moq_object *obj)
         return;
     }
     b->have_catalog = true;
+    b->edition = obj->group;
     b->times.catalog = b->now;
     if (subscription_decide(&plan, &b->catalog, &b->cfg.wish, why, sizeof why) != 0) {
         fault(b, BROADCAST_WRONG, why);

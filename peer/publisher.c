@@ -316,6 +316,38 @@ static void add_opaque(struct msf_catalog *c, const struct publisher_opaque *o)
     t->timescale = TRACKS_TIMESCALE;
 }
 
+static void end_sending(struct sending *s, const char *why)
+{
+    struct moq_sending *sending = s->sending;
+    s->sending = NULL;
+    (void)moq_done(sending, MOQ_DONE_TRACK_ENDED, why);
+}
+
+/* The tracks have other numbers now; each keeps, by its name, how far it has come. An opaque one
+ * that is new begins above all that were there: the name may have been another's. */
+static void number_tracks(struct publisher *p, const struct tracks *t,
+                          const struct publisher_opaque *opaque, size_t n_opaque)
+{
+    const struct publisher old = *p;
+    uint64_t next = 0;
+    for (size_t i = 0; i < PUBLISHER_OPAQUE_MAX; i++)
+        next = old.opaque_group[i] > next ? old.opaque_group[i] : next;
+    p->tracks = *t;
+    p->n_opaque = n_opaque;
+    if (n_opaque > 0)
+        memcpy(p->opaque, opaque, n_opaque * sizeof *opaque);
+    for (size_t i = 0; i < t->n + n_opaque; i++) {
+        const char *name = i < t->n ? t->track[i].name : opaque[i - t->n].name;
+        const int was = old.described ? find_track(&old, name) : -1;
+        p->has_largest[i] = was >= 0 && old.has_largest[was];
+        if (was >= 0)
+            p->largest[i] = old.largest[was];
+        if (i >= t->n)
+            p->opaque_group[i - t->n] =
+                was >= (int)old.tracks.n ? old.opaque_group[(size_t)was - old.tracks.n] : next;
+    }
+}
+
 int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
                        const struct publisher_opaque *opaque, size_t n_opaque, uint64_t now_ms)
 {
@@ -332,10 +364,8 @@ int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
     free(c);
     if (len < 0)
         return len;
-    p->tracks = t;
     p->catalog_len = (size_t)len;
-    p->n_opaque = n_opaque < PUBLISHER_OPAQUE_MAX ? n_opaque : PUBLISHER_OPAQUE_MAX;
-    memcpy(p->opaque, opaque, p->n_opaque * sizeof *opaque);
+    number_tracks(p, &t, opaque, n_opaque < PUBLISHER_OPAQUE_MAX ? n_opaque : PUBLISHER_OPAQUE_MAX);
     p->catalog_group += p->described;
     p->described = true;
     const struct moq_object obj = catalog_object(p);
@@ -344,6 +374,8 @@ int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
             struct sending *s = &each->sending[i];
             if (s->sending && s->track < 0)
                 answer(each, s);
+            else if (s->sending && find_track(p, s->name) < 0)
+                end_sending(s, "it is no part of the broadcast any more");
             else if (s->sending && strcmp(s->name, MSF_CATALOG_TRACK) == 0)
                 (void)moq_object_write(s->sending, &obj, 0);
             else if (s->sending)

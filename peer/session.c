@@ -426,6 +426,7 @@ static int begin_broadcast(struct session *s)
                                     .top = s->top,
                                     .paused = s->paused,
                                     .ask_sender = s->ask_sender,
+                                    .follow = s->cfg.editions,
                                     .handler = &broadcast_handler,
                                     .user = s };
     char token[CREDENTIAL_TOKEN_MAX + 1], why[100];

@@ -67,6 +67,7 @@ struct session_config {
     double reconnect_s; /* go on trying so long without a connection; negative: for ever; 0: one try
                            to connect, and a connection that breaks is the end */
     struct subscription_wish wish;
+    bool editions; /* later ones of the catalog are followed, see broadcast_config */
     /* Begin at a place instead of with what is live, where the server keeps it: media time `pts_us`
      * at `at_us` (CLOCK_MONOTONIC), which goes on with time where `moves`. */
     struct session_start {

@@ -384,6 +384,98 @@ static void data_alone_arrives(void **state)
     test_pki_fini(&pki);
 }
 
+struct pads {
+    gint added, removed, ends;
+};
+
+static GstPadProbeReturn on_pad_event(GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+    struct pads *pads = data;
+    (void)pad;
+    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS)
+        g_atomic_int_inc(&pads->ends);
+    return GST_PAD_PROBE_OK;
+}
+
+static void on_pad_added(GstElement *src, GstPad *pad, gpointer data)
+{
+    struct pads *pads = data;
+    (void)src;
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_pad_event, pads, NULL);
+    g_atomic_int_inc(&pads->added);
+}
+
+static void on_pad_removed(GstElement *src, GstPad *pad, gpointer data)
+{
+    struct pads *pads = data;
+    (void)src;
+    (void)pad;
+    g_atomic_int_inc(&pads->removed);
+}
+
+/* The streams of the last collection that was posted by now. */
+static guint streams_of(GstElement *pipeline)
+{
+    GstBus *bus = gst_element_get_bus(pipeline);
+    GstMessage *m;
+    guint n = 0;
+    while ((m = gst_bus_pop_filtered(bus, GST_MESSAGE_STREAM_COLLECTION))) {
+        GstStreamCollection *all;
+        gst_message_parse_stream_collection(m, &all);
+        n = gst_stream_collection_get_size(all);
+        gst_object_unref(all);
+        gst_message_unref(m);
+    }
+    gst_object_unref(bus);
+    return n;
+}
+
+/* A pad that comes late to tvlsink is one that comes late from tvlsrc; one that is released ends
+ * there and goes, and the first is as it was. */
+static void later_catalogs_are_followed(void **state)
+{
+    const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
+    struct test_pki pki;
+    struct pads pads = { 0 };
+    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    (void)state;
+    assert_int_equal(0, test_pki_init(&pki, &cfg));
+    gchar *uri = g_strdup_printf("moqt://127.0.0.1:%u/live", port);
+    GstElement *to = gst_pipeline_new(NULL), *src = gst_element_factory_make("tvlsrc", NULL);
+    g_object_set(src, "uri", uri, "paths", "127.0.0.1", "tls-ca", pki.ca, NULL);
+    g_signal_connect(src, "pad-added", G_CALLBACK(on_pad_added), &pads);
+    g_signal_connect(src, "pad-removed", G_CALLBACK(on_pad_removed), &pads);
+    gst_bin_add(GST_BIN(to), src);
+    GstElement *sink = make("tvlsink");
+    gst_util_set_object_arg(G_OBJECT(sink), "mode", "listener");
+    g_object_set(sink, "uri", uri, "sync", FALSE, "tls-certificate", pki.server, "tls-key",
+                 pki.server_key, NULL);
+    g_signal_connect(sink, "element-added", G_CALLBACK(on_track), NULL);
+    GstHarness *one = gst_harness_new_with_element(sink, "data_0", NULL);
+    gst_harness_set_src_caps_str(one, "application/x-one");
+    gst_element_set_state(to, GST_STATE_PLAYING);
+    assert_true(wait_for(&pads.added, 1));
+    assert_int_equal(1, streams_of(to));
+    GstHarness *two = gst_harness_new_with_element(sink, "data_1", NULL);
+    gst_harness_set_src_caps_str(two, "application/x-two");
+    assert_true(wait_for(&pads.added, 2));
+    assert_int_equal(2, streams_of(to));
+    assert_int_equal(0, g_atomic_int_get(&pads.removed));
+    gst_harness_teardown(two); /* releases its pad */
+    assert_true(wait_for(&pads.removed, 1));
+    assert_int_equal(1, g_atomic_int_get(&pads.ends));
+    assert_int_equal(1, streams_of(to));
+    GstPad *left = gst_element_get_static_pad(src, "data_0");
+    assert_non_null(left);
+    gst_object_unref(left);
+    gst_element_set_state(to, GST_STATE_NULL);
+    gst_harness_teardown(one);
+    gst_object_unref(sink);
+    gst_object_unref(to);
+    g_free(uri);
+    test_pki_fini(&pki);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -406,6 +498,7 @@ int main(void)
         cmocka_unit_test(a_sink_without_a_server_takes_all),
         cmocka_unit_test(sink_to_source),
         cmocka_unit_test(data_alone_arrives),
+        cmocka_unit_test(later_catalogs_are_followed),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
