@@ -516,6 +516,10 @@ static void svc_av1_dec_class_init(SvcAv1DecClass *class)
     gst_element_class_set_static_metadata(element, "Layered AV1 decoder", "Codec/Decoder/Video",
                                           "Decodes the best picture that the layers that came make",
                                           "The svc-suite authors");
+    gst_element_class_add_static_metadata(
+        element, "example",
+        "gst-launch-1.0 videotestsrc is-live=true ! svcav1enc ! svcav1dec ! videoconvert ! "
+        "autovideosink");
     gst_element_class_add_static_pad_template(element, &sink_template);
     gst_element_class_add_static_pad_template(element, &src_template);
     decoder->start = start;

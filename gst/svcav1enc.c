@@ -741,6 +741,10 @@ static void svc_av1_enc_class_init(SvcAv1EncClass *class)
     gst_element_class_set_static_metadata(element, "Layered AV1 encoder", "Codec/Encoder/Video",
                                           "Encodes video into spatial and temporal layers of AV1",
                                           "The svc-suite authors");
+    gst_element_class_add_static_metadata(
+        element, "example",
+        "gst-launch-1.0 -e videotestsrc num-buffers=300 ! svcav1enc layers=L3T2 ! matroskamux ! "
+        "filesink location=layers.mkv");
     gst_element_class_add_static_pad_template(element, &sink_template);
     gst_element_class_add_static_pad_template(element, &src_template);
     encoder->start = start;

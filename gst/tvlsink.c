@@ -675,5 +675,9 @@ static void tvl_sink_class_init(TvlSinkClass *c)
         element, "Layered multipath video sink", "Sink/Network",
         "Publishes layered video, sound and data over several network paths at once",
         "The svc-suite authors");
+    gst_element_class_add_static_metadata(
+        element, "example",
+        "gst-launch-1.0 -e videotestsrc is-live=true ! svcav1enc ! tvlsink mode=listener "
+        "uri=moqt://0.0.0.0:4433/live tls-certificate=server.pem tls-key=server.key");
     gst_type_mark_as_plugin_api(mode_get_type(), 0);
 }

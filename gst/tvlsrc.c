@@ -717,8 +717,11 @@ static void tvl_src_class_init(TvlSrcClass *c)
                                                  NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
     for (gsize i = 0; i < G_N_ELEMENTS(templates); i++)
         gst_element_class_add_static_pad_template(c, &templates[i]);
-    gst_element_class_set_static_metadata(
-        c, "Layered multipath video source", "Source/Network",
-        "Receives layered video and sound of a MoQT server over several network paths at once",
-        "The svc-suite authors");
+    gst_element_class_set_static_metadata(c, "Layered multipath video source", "Source/Network",
+                                          "Receives layered video, sound and data of a MoQT server "
+                                          "over several network paths at once",
+                                          "The svc-suite authors");
+    gst_element_class_add_static_metadata(
+        c, "example",
+        "gst-launch-1.0 tvlsrc uri=moqt://HOST/live ! svcav1dec ! videoconvert ! autovideosink");
 }

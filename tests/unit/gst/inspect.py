@@ -35,6 +35,7 @@ def main():
         for name in elements:
             page = run(env, name)
             assert "Element Properties" in page and "Pad Templates" in page, page
+            assert re.search(rf"Example +gst-launch-1.0 .*{name}", page), page
             print(f"{name}: {len(page.splitlines())} lines")
     return 0
 
