@@ -304,6 +304,7 @@ static void sink_to_source(void **state)
 }
 
 struct bytes {
+    const gchar *pad, *type;
     GMutex lock;
     GString *all;
     gint n;
@@ -327,11 +328,11 @@ static void on_any_pad(GstElement *src, GstPad *pad, gpointer data)
 {
     GstElement *pipeline = GST_ELEMENT(gst_element_get_parent(src));
     GstElement *sink = gst_element_factory_make("fakesink", NULL);
-    const gchar *name = GST_PAD_NAME(pad);
+    struct bytes *bytes = data;
     g_object_set(sink, "signal-handoffs", TRUE, "sync", FALSE, NULL);
-    if (strcmp(name, "data_0") == 0) {
+    if (strcmp(GST_PAD_NAME(pad), bytes->pad) == 0) {
         GstCaps *caps = gst_pad_get_current_caps(pad);
-        assert_string_equal("text/x-raw", gst_structure_get_name(gst_caps_get_structure(caps, 0)));
+        assert_string_equal(bytes->type, gst_structure_get_name(gst_caps_get_structure(caps, 0)));
         gst_caps_unref(caps);
         g_signal_connect(sink, "handoff", G_CALLBACK(on_bytes), data);
     }
@@ -343,14 +344,12 @@ static void on_any_pad(GstElement *src, GstPad *pad, gpointer data)
     gst_object_unref(pipeline);
 }
 
-/* A broadcast of an opaque track alone, without any video: its bytes arrive in order, unchanged. */
-static void data_alone_arrives(void **state)
+static void alone(const gchar *pad, const gchar *type, const gchar *caps)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     struct test_pki pki;
-    struct bytes bytes = { .all = g_string_new(NULL) };
+    struct bytes bytes = { .pad = pad, .type = type, .all = g_string_new(NULL) };
     const guint port = 20000 + (guint)(g_random_int() % 20000);
-    (void)state;
     assert_int_equal(0, test_pki_init(&pki, &cfg));
     gchar *uri = g_strdup_printf("moqt://127.0.0.1:%u/live", port);
     GstElement *to = gst_pipeline_new(NULL), *src = gst_element_factory_make("tvlsrc", NULL);
@@ -362,8 +361,8 @@ static void data_alone_arrives(void **state)
     g_object_set(sink, "uri", uri, "sync", FALSE, "tls-certificate", pki.server, "tls-key",
                  pki.server_key, NULL);
     g_signal_connect(sink, "element-added", G_CALLBACK(on_track), NULL);
-    GstHarness *h = gst_harness_new_with_element(sink, "data_0", NULL);
-    gst_harness_set_src_caps_str(h, "text/x-raw, format=utf8");
+    GstHarness *h = gst_harness_new_with_element(sink, pad, NULL);
+    gst_harness_set_src_caps_str(h, caps);
     gst_element_set_state(to, GST_STATE_PLAYING);
     for (guint n = 0; g_atomic_int_get(&bytes.n) < 20 && n < 1000; n++) {
         GstBuffer *b = gst_buffer_new_allocate(NULL, 1, NULL);
@@ -382,6 +381,20 @@ static void data_alone_arrives(void **state)
     g_free(uri);
     g_string_free(bytes.all, TRUE);
     test_pki_fini(&pki);
+}
+
+/* A broadcast without any video: what is in it arrives in order, unchanged. */
+static void data_alone_arrives(void **state)
+{
+    (void)state;
+    alone("data_0", "text/x-raw", "text/x-raw, format=utf8");
+}
+
+static void sound_alone_arrives(void **state)
+{
+    (void)state;
+    alone("audio_0", "audio/x-opus",
+          "audio/x-opus, channel-mapping-family=0, channels=2, rate=48000");
 }
 
 struct pads {
@@ -498,6 +511,7 @@ int main(void)
         cmocka_unit_test(a_sink_without_a_server_takes_all),
         cmocka_unit_test(sink_to_source),
         cmocka_unit_test(data_alone_arrives),
+        cmocka_unit_test(sound_alone_arrives),
         cmocka_unit_test(later_catalogs_are_followed),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
