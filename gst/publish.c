@@ -16,6 +16,7 @@
 #define TICK_S 0.05
 #define LOOK_TICKS 5        /* figures every so many */
 #define KEEPALIVE_US 500000 /* of silence on a path, then it is asked for a sign of life */
+#define SILENCE_US 4000000  /* of a relay on all paths, then it is called anew */
 #define REJOIN_S 1.0        /* an abandoned path is opened again after this long */
 
 struct publish_way { /* one of the `paths` */
@@ -502,6 +503,8 @@ static gboolean open_driver(struct publish *p, char *why, size_t why_size)
     tvl_config_init(&cfg.tvl);
     cfg.tvl.tls = p->tls;
     cfg.tvl.keepalive = KEEPALIVE_US;
+    if (!p->cfg.listen)
+        cfg.tvl.idle_timeout = SILENCE_US;
     cfg.tvl.handshake_timeout = PUBLISH_HANDSHAKE_MS * 1000;
     cfg.listen = p->cfg.listen ? p->to.uri.authority : NULL;
     if (p->to.cc)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """gstreamer.py ROOT BUILD - GStreamer's elements and the programs, each as the other end: tvlsink to
 svc-player, svc-server to tvlsrc and tvlsink to tvlsrc over two links, one of which dies; a sender that
-is killed and comes back; gst-launch-1.0, decodebin3 and playbin3. Every picture that is shown is one
+is killed and comes back, a relay likewise; gst-launch-1.0, decodebin3 and playbin3. Every picture that is shown is one
 that the decoder shows beside the encoder, bit by bit, and comes in order.
 """
 import json
@@ -16,7 +16,7 @@ import zlib
 import material
 import analysis
 from clip import program_path
-from live_report import exit_code
+from live_report import exit_code, newest
 from programs import Programs, free_udp_ports, wait_for_udp
 
 PATIENCE_S = 30
@@ -28,11 +28,16 @@ WATCH = os.path.join(material.BUILD, "tests", "e2e", "gst_watch")
 CLEAN = "*:WARNING"
 
 
+def with_env(**more):
+    """What goes before a command that is to have these variables: the environment here is all stories'."""
+    return [shutil.which("env"), *(f"{name}={value}" for name, value in more.items())]
+
+
 class Watch:
     """gst_watch with one pipeline: what it said so far."""
 
-    def __init__(self, programs, name, pipeline):
-        self.program = programs.start(name, [WATCH, pipeline])
+    def __init__(self, programs, name, pipeline, **more):
+        self.program = programs.start(name, [*with_env(**more), WATCH, pipeline])
 
     def lines(self):
         rows = []
@@ -169,7 +174,8 @@ def sink_to_player(folder):
                       "both links carried": links.both_carried()})
 
 
-def serve(running, folder, *options):
+def serve(running, *options):
+    """The clip, from its beginning for who comes first."""
     (port,) = free_udp_ports(1)
     pki = material.pki()
     server = running.start("svc-server", [
@@ -183,7 +189,7 @@ def serve(running, folder, *options):
 def server_to_source(folder):
     clip = material.small_clip()
     with Programs(folder) as running:
-        links = Links(running, folder, serve(running, folder, "--loop"), clip.peak_bps + 200e3)
+        links = Links(running, folder, serve(running, "--loop"), clip.peak_bps + 200e3)
         seeing = Watch(running, "receiver", source(links.uri, links.specs) +
                        " ! svcav1dec ! fakesink name=v sync=true")
         cut(seeing, links, 60)
@@ -255,7 +261,7 @@ def to_file(folder):
     clip = material.small_clip()
     raw = os.path.join(folder, "pictures.i420")
     with Programs(folder) as running:
-        port = serve(running, folder)
+        port = serve(running)
         paths = [f"local=127.0.0.1,to=127.0.0.1:{port},name={n}" for n in ("one", "two")]
         uri = f"moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE}"
         status, said = launch(folder, "to-file", [
@@ -275,7 +281,7 @@ def by_itself(folder):
     trust = material.pki()["ca.pem"]
     rules = {}
     with Programs(folder) as running:
-        port = serve(running, folder)
+        port = serve(running)
         uri = f"moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE}"
         seeing = Watch(running, "decodebin3", f"tvlsrc uri={uri} tls-ca={trust} paths=127.0.0.1 name=s "
                        "decodebin3 name=d s.svc_0 ! d. d. ! video/x-raw ! fakesink name=v sync=true")
@@ -283,19 +289,107 @@ def by_itself(folder):
         rules["decodebin3 shows pictures"] = len(seeing.pictures()) > 30
         rules["and ends"] = bool(seeing.said("eos")) and not seeing.said("error")
     with Programs(folder) as running:
-        os.environ["SSL_CERT_FILE"] = trust  # playbin3 has no property for the authority
-        port = serve(running, folder)
+        port = serve(running)
         uri = f"moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE}"
         seeing = Watch(running, "playbin3", f'playbin3 uri={uri} video-sink="fakesink name=v sync=true" '
-                       'audio-sink="fakesink name=a sync=true"')
+                       'audio-sink="fakesink name=a sync=true"',
+                       SSL_CERT_FILE=trust)  # playbin3 has no property for the authority
         seeing.program.wait(PATIENCE_S)
-        del os.environ["SSL_CERT_FILE"]
         rules["playbin3 shows pictures"] = len(seeing.pictures()) > 30
         rules["and ends, too"] = bool(seeing.said("eos")) and not seeing.said("error")
     return exit_code(rules)
 
 
-STORIES = [sink_to_player, server_to_source, sink_to_source, to_file, by_itself]
+RELAY = """
+listen: 127.0.0.1:{port}
+cert: {cert}
+key: {key}
+json: {report}
+sources:
+  - {{namespace: live, kind: publish}}
+access:
+  token_key: {token_key}
+  token_algorithm: HS256
+  anonymous:
+    - {{namespace: live, subscribe: true}}
+"""
+
+
+def relay_config(folder, port, report):
+    """(configuration, token of who may publish)."""
+    def tool(*words):
+        return subprocess.run([program_path("svc-token"), *words], capture_output=True, text=True,
+                              check=True).stdout
+    secret, token, config = (os.path.join(folder, n) for n in ("secret", "token", "relay.yaml"))
+    if not os.path.exists(secret):
+        tool("--new-key", secret, "--algorithm", "HS256")
+    pki = material.pki()
+    for name, text in ((token, tool("--key", secret, "--publish", "live", "--ttl", "1h")),
+                       (config, RELAY.format(port=port, cert=pki["server.pem"], key=pki["server.key"],
+                                             report=report, token_key=secret))):
+        with open(name, "w", encoding="utf-8") as f:
+            f.write(text)
+    return config, token
+
+
+def relay(running, port, config):
+    server = running.start("svc-server", [program_path("svc-server"), "--config", config])
+    wait_for_udp(server, port)
+    return server
+
+
+def wait_until_connected(sending, report):
+    """Who asks for a broadcast before it is there is refused for good."""
+    until = time.monotonic() + PATIENCE_S
+    while not newest(report).get("viewers"):
+        sending.check_alive()
+        if time.monotonic() > until:
+            raise sending.failed(f"has not connected within {PATIENCE_S} s")
+        time.sleep(0.1)
+    time.sleep(0.3)  # PUBLISH_NAMESPACE is the first it says
+
+
+def published(folder):
+    """gst-launch-1.0 publishes to a server that comes later, which goes and comes back; a player sees and
+    hears it from there."""
+    (port,) = free_udp_ports(1)
+    trust, uri = material.pki()["ca.pem"], f"moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE}"
+    report = os.path.join(folder, "server.jsonl")
+    if os.path.exists(report):
+        os.remove(report)
+    config, token = relay_config(folder, port, report)
+    with Programs(folder) as running:
+        sending = running.start("gst-launch", [
+            *with_env(GST_DEBUG=CLEAN, GST_DEBUG_NO_COLOR="1"), "gst-launch-1.0", "-q", "-e", "videotestsrc", "is-live=true", "!",
+            f"video/x-raw,width={WIDTH},height={HEIGHT},framerate=30/1", "!", "svcav1enc", "layers=L2T2",
+            "speed=10", "threads=1", "!", "s.svc_0", "audiotestsrc", "is-live=true", "!", "audioconvert",
+            "!", "opusenc", "!", "s.audio_0", "tvlsink", "name=s", "uri=" + uri, "tls-ca=" + trust,
+            "auth-token=" + token, "paths=local=127.0.0.1,name=one;local=127.0.0.1,name=two"])
+        time.sleep(1)
+        server = relay(running, port, config)
+        wait_until_connected(sending, report)
+        seeing = Watch(running, "receiver", source(uri, ["127.0.0.1"]) + " name=s  s.svc_0 ! svcav1dec ! "
+                       "fakesink name=v sync=true  s.audio_0 ! opusdec ! fakesink sync=true")
+        seeing.wait_for("30 pictures", lambda: len(seeing.pictures()) >= 30)
+        server.process.kill()
+        server.process.wait(10)
+        before = len(seeing.pictures())
+        relay(running, port, config)
+        seeing.wait_for("30 more", lambda: len(seeing.pictures()) >= before + 30)
+        sending.process.send_signal(signal.SIGINT)
+        sending.wait(10)
+        seeing.program.wait(PATIENCE_S)
+    with open(sending.log, encoding="utf-8") as f:
+        warned = [line.strip() for line in f if "WARN" in line or "ERROR" in line]
+    print(f"published with gst-launch-1.0: {before} and {len(seeing.pictures()) - before} shown; "
+          f"{warned or 'no warning'}")
+    return exit_code({"the receiver ends with the sender": bool(seeing.said("eos")),
+                      "no error": not seeing.said("error"),
+                      "sound came": "audio" in seeing.said("stats")[0]["stats"],
+                      "no warning of the sender": not warned})
+
+
+STORIES = [published, sink_to_player, server_to_source, sink_to_source, to_file, by_itself]
 
 
 def main():
@@ -307,8 +401,7 @@ def main():
     subprocess.run(["gst-inspect-1.0", "tvl"], stdout=subprocess.DEVNULL, check=True) # one writes the registry
     material.small_clip()
     chosen = [s for s in STORIES if len(sys.argv) < 4 or s.__name__ in sys.argv[3:]]
-    # One after the other where each encodes or decodes in time, two at once is what two cores bear.
-    return material.together([lambda s=s: s(material.folder("gstreamer/" + s.__name__)) for s in chosen], 2)
+    return material.together([lambda s=s: s(material.folder("gstreamer/" + s.__name__)) for s in chosen])
 
 
 if __name__ == "__main__":
