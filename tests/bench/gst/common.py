@@ -63,12 +63,14 @@ def clip(build, folder, seconds, seed=1):
 
 
 class Links:
-    """A vlink process with one link per (name, listen port, target, keys)."""
+    """A vlink process with one link per (name, listen port, target, keys), and changes of --at."""
 
-    def __init__(self, build, seed, links):
+    def __init__(self, build, seed, links, changes=()):
         command = [os.path.join(build, "vmm-shim", "vlink", "vlink"), "--seed", str(seed)]
         for name, listen, to, keys in links:
             command += ["--link", f"name={name},listen={listen},to={to},{keys}"]
+        for change in changes:
+            command += ["--at", change]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         if not self.process.stdout.readline():
             raise RuntimeError("vlink did not start: " + " ".join(command))

@@ -6,9 +6,10 @@ receiver's decoder within the latency that all were given, and a margin for the 
 
 Sender and receiver run in one process, so one clock times both. A picture is known by the number drawn into it.
 Each gets the same rate for its encoder, the same latency, the same seeds; SRT and WebRTC know one path and get the
-better one; RIST bonds two (broadcast, its default). The first WARM seconds, in which all connect, do not count.
+better one; RIST bonds two (broadcast, its default). In the case `fading` the better link narrows to less than
+the stream for 2.5 s, and the other is dead for 3 s later. The first WARM seconds, in which all connect, do not count.
 
-usage: frames.py ROOT BUILD [--quick] [--only NAME] [--seeds N]      last line: JSON
+usage: frames.py ROOT BUILD [--quick] [--only NAME] [--case CASE] [--seeds N]      last line: JSON
 """
 import argparse
 import json
@@ -38,6 +39,9 @@ KBPS = 2000
 # name, keys. The better one can carry all of the stream and its repair by itself.
 LINKS = [("a", "rate=4mbit,delay=20ms,jitter=2ms,ge=0.01:0.3:0:0.5"),
          ("b", "rate=3mbit,delay=40ms,jitter=4ms,ge=0.01:0.25:0:0.5")]
+# What happens to the links meanwhile: the keys of `lossy` have no suffix.
+CASES = {"lossy": [], "fading": [("6s", "a", "rate=800kbit"), ("8500ms", "a", "rate=4mbit"),
+                                 ("14s", "b", "down"), ("17s", "b", "up")]}
 SOURCE = (f"appsrc name=in is-live=true format=time do-timestamp=true "
           f"caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 ! queue ")
 SHOWN = (f"videoconvert ! videoscale ! video/x-raw,format=I420,width={WIDTH},height={HEIGHT} ! "
@@ -65,8 +69,8 @@ def number_of(luma):
 class Run:
     """Pipelines of one sender and one receiver, and what came out."""
 
-    def __init__(self, build, folder, seed):
-        self.build, self.folder, self.seed = build, folder, seed
+    def __init__(self, build, folder, seed, case):
+        self.build, self.folder, self.seed, self.changes = build, folder, seed, CASES[case]
         self.pipelines, self.links, self.shown = [], None, []
 
     def add(self, description):
@@ -90,7 +94,10 @@ class Run:
 
     def start_links(self, targets):
         """targets: (link's index, name, listen, to)"""
-        self.links = common.Links(self.build, self.seed, [(n, listen, to, LINKS[i][1]) for i, n, listen, to in targets])
+        changes = [f"{when}:{n}.{what}" for when, link, what in self.changes for i, n, _, _ in targets
+                   if LINKS[i][0] == link]
+        self.links = common.Links(self.build, self.seed, [(n, listen, to, LINKS[i][1]) for i, n, listen, to in targets],
+                                  changes)
 
     def play(self):
         for p in reversed(self.pipelines):  # receiver, added last, first
@@ -233,8 +240,8 @@ def judge(run, pictures, handed):
             "delay_ms": after[len(after) // 2] if after else None}
 
 
-def once(name, build, folder, seed, pictures):
-    run = Run(build, folder, seed)
+def once(name, build, folder, seed, case, pictures):
+    run = Run(build, folder, seed, case)
     try:
         sender = RIVALS[name](run)
         handed = common.push_live(sender.get_by_name("in"), pictures, time.monotonic())
@@ -252,31 +259,35 @@ def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     args.add_argument("root")
     args.add_argument("build")
-    args.add_argument("--quick", action="store_true", help="one seed, 6 s")
+    args.add_argument("--quick", action="store_true", help="one seed, 6 s: before the link that dies does")
     args.add_argument("--only", choices=sorted(RIVALS), action="append")
+    args.add_argument("--case", choices=sorted(CASES), action="append")
     args.add_argument("--seeds", type=int, default=5)
     args = args.parse_args()
     common.start(args.build)
     seeds = 1 if args.quick else args.seeds
     seconds = WARM_S + (6 if args.quick else 20)
-    table = {name: [] for name in args.only or RIVALS}
+    cases = args.case or list(CASES)
+    rivals = args.only or list(RIVALS)
+    table = {(case, name): [] for case in cases for name in rivals}
     with tempfile.TemporaryDirectory() as folder:
         pictures = common.clip(args.build, folder, seconds)
         for seed in range(1, seeds + 1):
-            for name, results in table.items():
-                results.append(once(name, args.build, folder, seed, pictures))
-                print(f"{name:8} seed {seed}: {results[-1]}", flush=True)
+            for (case, name), results in table.items():
+                results.append(once(name, args.build, folder, seed, case, pictures))
+                print(f"{case} {name:8} seed {seed}: {results[-1]}", flush=True)
     report = {}
-    print(f"\n{'':8} in time (least .. most)     clean  PSNR dB   median ms")
-    for name, results in table.items():
+    print(f"\n{'':15} in time (least .. most)     clean  PSNR dB   median ms")
+    for (case, name), results in table.items():
+        key = name if case == "lossy" else f"{name}_{case}"
         share = [r["in_time"] for r in results]
-        report[f"frames_in_time_{name}"] = round(statistics.mean(share), 4)
-        report[f"frames_in_time_{name}_spread"] = [round(min(share), 4), round(max(share), 4)]
-        for key in ("clean", "psnr", "delay_ms"):
-            known = [r[key] for r in results if r[key] is not None]
-            report[f"frames_{key}_{name}"] = round(statistics.mean(known), 4) if known else None
-        print(f"{name:8} {statistics.mean(share):.3f} ({min(share):.3f} .. {max(share):.3f})     "
-              f"{report[f'frames_clean_{name}']}  {report[f'frames_psnr_{name}']}  {report[f'frames_delay_ms_{name}']}")
+        report[f"frames_in_time_{key}"] = round(statistics.mean(share), 4)
+        report[f"frames_in_time_{key}_spread"] = [round(min(share), 4), round(max(share), 4)]
+        for what in ("clean", "psnr", "delay_ms"):
+            known = [r[what] for r in results if r[what] is not None]
+            report[f"frames_{what}_{key}"] = round(statistics.mean(known), 4) if known else None
+        print(f"{case:6} {name:8} {statistics.mean(share):.3f} ({min(share):.3f} .. {max(share):.3f})     "
+              f"{report[f'frames_clean_{key}']}  {report[f'frames_psnr_{key}']}  {report[f'frames_delay_ms_{key}']}")
     print(json.dumps(report))
     return 0
 
