@@ -6,7 +6,8 @@
  * publish.c
  *
  * Pads: svc_%u (video/x-svc, its layers become tracks), audio_%u (Opus), of each one; data_%u for
- * whatever else, each an opaque track. The catalog is made when every pad has its caps. No buffer
+ * whatever else, each an opaque track. The catalog is made when every pad has its caps, and
+ * anew when one comes or goes. No buffer
  * ever waits for the network: what cannot be taken or is not through in time is left out, counted
  * in `stats`.
  */
@@ -110,10 +111,11 @@ static gboolean all_known(TvlSink *s, struct svc_stream_info *info,
     struct svc_stream_info video = { .n_spatial = 0 };
     *n = 0;
     *info = video;
+    for (GList *l = s->tracks; l; l = l->next)
+        if (!((TvlSinkTrack *)l->data)->caps)
+            return FALSE; /* `which` stays what the publication knows */
     for (GList *l = s->tracks; l; l = l->next) {
         TvlSinkTrack *t = l->data;
-        if (!t->caps)
-            return FALSE;
         if (t->of == OF_SVC && !tvl_layer_caps_parse(t->caps, &video))
             return FALSE;
         if (t->of == OF_AUDIO)
@@ -179,8 +181,11 @@ static GstFlowReturn track_render(GstBaseSink *base, GstBuffer *buffer)
     TvlSink *s = t->sink;
     const enum svc_kind kind = t->of == OF_AUDIO ? SVC_AUDIO : SVC_VIDEO;
     g_mutex_lock(&s->lock);
-    if (s->publish && !publish_packet(s->publish, kind, t->of == OF_DATA ? t->which : -1, buffer,
-                                      media_time(base, buffer)))
+    const gboolean known =
+        t->of != OF_DATA || t->which >= 0; /* else the catalog waits for others */
+    if (s->publish && known &&
+        !publish_packet(s->publish, kind, t->of == OF_DATA ? t->which : -1, buffer,
+                        media_time(base, buffer)))
         GST_LOG_OBJECT(t, "left out: the connection's thread does not keep up");
     g_mutex_unlock(&s->lock);
     return GST_FLOW_OK;
