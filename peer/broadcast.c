@@ -5,6 +5,7 @@
  */
 #include "broadcast.h"
 
+#include "early.h"
 #include "log.h"
 #include "shift.h"
 
@@ -51,6 +52,7 @@ struct broadcast {
     struct shift *shift; /* NULL: the server keeps nothing */
     bool shifted;        /* what is shown comes from there, the live tracks are not sent */
     bool tail;           /* from there still, but the live tracks are sent again */
+    struct early early;  /* live units from then on whose key picture has not come yet */
     bool joined;         /* a picture came, or was asked for from the window ... */
     bool joining;        /* ... unasked, to begin with */
     int64_t position;    /* media time that is shown, us */
@@ -375,6 +377,13 @@ static void deliver(struct broadcast *b, const struct track *t, const struct moq
     take_layer(b, t, obj, &p, pts);
 }
 
+static void give_early(void *user, size_t track, const struct moq_object *obj)
+{
+    struct broadcast *b = user;
+    if (!b->closing && !b->over && !b->cfg.paused)
+        deliver(b, &b->track[track], obj);
+}
+
 static void on_object(void *user, struct moq_subscription *sub, const struct moq_object *obj)
 {
     struct broadcast *b = user;
@@ -391,11 +400,15 @@ static void on_object(void *user, struct moq_subscription *sub, const struct moq
     }
     if (b->tail && is_base(t) && obj->object == 0)
         shift_live_key(b->shift, obj->group);
+    if (b->shifted && b->tail && t->kind == SUBSCRIPTION_VIDEO)
+        early_put(&b->early, (size_t)(t - b->track), obj);
     if (b->shifted && (!b->tail || t->kind == SUBSCRIPTION_VIDEO))
         return; /* on its way when the past was asked for; or not to be decoded before a key picture
                  */
     b->joined = b->joined || is_base(t);
     deliver(b, t, obj);
+    if (t->kind == SUBSCRIPTION_VIDEO && !b->shifted)
+        early_give(&b->early, obj->group, give_early, b);
 }
 
 static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t group,
@@ -444,6 +457,7 @@ static void on_past_failed(void *user, const char *why)
     forward_wanted(b);
     if (!b->joining) /* else there is nothing yet: it comes live */
         b->cfg.handler->on_live(b->cfg.user, why);
+    early_give(&b->early, 0, give_early, b);
 }
 
 static int64_t pts_of(void *user, size_t track, const struct moq_object *obj)
@@ -561,6 +575,7 @@ int broadcast_seek(struct broadcast *b, int64_t pts_us)
 {
     if (!b->shift)
         return MOQ_ERR_STATE;
+    early_drop(&b->early);
     b->shifted = true;
     b->tail = false;
     b->joined = true;
@@ -741,6 +756,7 @@ void broadcast_free(struct broadcast *b)
     shift_free(b->shift);
     b->shift = NULL;
     moq_session_free(b->moq);
+    early_drop(&b->early);
     free(b);
 }
 

@@ -641,7 +641,8 @@ static void split(struct vmm_lines *l)
     size_t begin = 0;
 
     while (!l->closed && !l->paused && !l->finishing) {
-        const char *end = memchr(l->line + l->searched, '\n', l->line_len - l->searched);
+        const size_t left = l->line_len - l->searched;
+        const char *end = left ? memchr(l->line + l->searched, '\n', left) : NULL;
         const size_t at = end ? (size_t)(end - l->line) : 0;
 
         if (!end) {

@@ -36,10 +36,11 @@ def refused(stage):
 
     other = os.path.join(lib.folder(), "other.yaml")
     with open(other, "w", encoding="utf-8") as f:
-        f.write(f"name: {stage.name}\n" + moving.topology(1).replace("memory: 160M", "memory: 192M\n    vcpus: 2"))
+        f.write(f"name: {stage.name}\n" + moving.topology(1).replace(
+            f"memory: {moving.MEMORY_MIB}M", f"memory: {moving.MEMORY_MIB + 32}M\n    vcpus: 2"))
     done = stage.shim("migrate", "player", "--with", other)
     os.unlink(other)
-    lib.check(done.returncode == 1 and "160 MiB of memory here, 192 MiB of memory there" in done.stderr and
+    lib.check(done.returncode == 1 and f"{moving.MEMORY_MIB} MiB of memory here, {moving.MEMORY_MIB + 32} MiB of memory there" in done.stderr and
               "1 vCPU here, 2 vCPUs there" in done.stderr and "goes on where it is" in done.stderr,
               "another configuration is refused", done.stderr)
 

@@ -16,6 +16,7 @@ import time
 import lib
 
 PATIENCE_S = 30
+MEMORY_MIB = 512 if lib.sanitized() else 160  # sanitized programs have their shadows
 PICTURE_S = 0.04  # media:small.ivf has 25 a second
 ECHO_PORT = 5544
 
@@ -25,12 +26,12 @@ def topology(seconds):
     return f"""
 nodes:
   server:
-    memory: 160M
+    memory: {MEMORY_MIB}M
     files: [{{from: "media:small.ivf", to: /media/clip}}, "program:tvl-echo"]
     run: [program:svc-server, /media/clip, --loop, --start-on-viewer, --cert, /etc/slice/cert.pem,
           --key, /etc/slice/key.pem]
   player:
-    memory: 160M
+    memory: {MEMORY_MIB}M
     after_all: true
     files: ["program:tvl-echo"]
     run: [program:svc-player, moqt://server/demo, --path, "dev=eth0,to=10.77.0.1:4433,name=lte",

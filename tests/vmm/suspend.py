@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""suspend.py ROOT BUILD [--playing SECONDS,...] - a guest goes into a file in the middle of its command and goes on out of it: in the same
-slice, and in the slice that is made anew. What is no such file, or another machine's, is refused. A player that was
+"""suspend.py ROOT BUILD [--playing SECONDS,...] - a guest goes into a file in the middle of its command and goes on out of it:
+in the same slice, and in the slice that is made anew. What is no such file, or another machine's, is refused. A player that was
 suspended goes on with what is live. --playing: only that, suspended for so long each time.
 """
 import json
@@ -11,6 +11,7 @@ import time
 import lib
 import moving
 
+MIB = 512 if lib.sanitized() else 128  # sanitized programs have their shadows
 TOPOLOGY = """
 nodes:
   a:
@@ -30,7 +31,7 @@ def ended(stage):
 
 
 def same_slice(state):
-    with lib.Slice("suspend", TOPOLOGY.format(memory="128M", count=COUNT)) as s:
+    with lib.Slice("suspend", TOPOLOGY.format(memory=f"{MIB}M", count=COUNT)) as s:
         lib.check(s.shim("suspend", "a", state).returncode == 0, "suspended")
         lib.check(s.node("a")["state"] == "suspended" and s.node("a")["pid"] in (None, 0), "no QEMU runs",
                   s.node("a"))
@@ -59,13 +60,13 @@ def same_slice(state):
 
 def another_slice(state):
     """The command of the file is another one than this slice's own, which never ends."""
-    with lib.Slice("another", TOPOLOGY.format(memory="128M", count=10**5)) as s:
+    with lib.Slice("another", TOPOLOGY.format(memory=f"{MIB}M", count=10**5)) as s:
         lib.check(s.shim("resume", "--replace", "a", state).returncode == 0, "in a slice of another name")
         code, said = ended(s)
         lib.check(code == 0 and json.loads(said)["wake_ups"] == COUNT, "its command goes on", said)
-    with lib.Slice("suspend", TOPOLOGY.format(memory="160M", count=10**5)) as s:
+    with lib.Slice("suspend", TOPOLOGY.format(memory=f"{MIB + 32}M", count=10**5)) as s:
         done = s.shim("resume", "--replace", "a", state)
-        lib.check(done.returncode == 1 and "128 MiB of memory here, 160 MiB of memory there" in done.stderr and
+        lib.check(done.returncode == 1 and f"{MIB} MiB of memory here, {MIB + 32} MiB of memory there" in done.stderr and
                   s.node("a")["state"] == "running", "not into another machine, which goes on", done.stderr)
 
 

@@ -40,17 +40,6 @@ int file_line(const char *path, char *out, size_t size)
     return n < 0 ? -1 : 0;
 }
 
-int file_write(const char *path, const char *text)
-{
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    const size_t len = strlen(text);
-    const ssize_t n = fd >= 0 ? write(fd, text, len) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    return n == (ssize_t)len ? 0 : -1;
-}
-
 void note(const char *format, ...)
 {
     char line[512];

@@ -8,8 +8,6 @@
 int file_line(const char *path, char *out, size_t size);
 /* All of it, NUL-ended, to be freed; NULL: not there or more than `max`. */
 char *file_text(const char *path, size_t max, size_t *len);
-/* A file of /proc/sys and the like gets `text`; a new file is made. */
-int file_write(const char *path, const char *text);
 
 /* To the console, and so to the guest's serial.log: "agent: ..." and a line end. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -226,12 +226,6 @@ uint64_t vmm_agent_ask(struct vmm_agent *a, json_t *m, double timeout_s, vmm_ans
     return 0;
 }
 
-void vmm_agent_forget(struct vmm_agent *a, uint64_t id)
-{
-    if (a->lines)
-        vmm_lines_forget(a->lines, id);
-}
-
 int vmm_agent_expect(struct vmm_agent *a, uint64_t id, vmm_answer_fn *fn, void *user)
 {
     return a->lines ? vmm_lines_expect(a->lines, id, fn, user) : -1;

@@ -52,7 +52,6 @@ int vmm_agent_expect(struct vmm_agent *a, uint64_t id, vmm_answer_fn *fn, void *
 /* As vmm_lines_ask(); `m` is an object with "do", taken. 0: it does not answer now. */
 uint64_t vmm_agent_ask(struct vmm_agent *a, json_t *m, double timeout_s, vmm_answer_fn *fn,
                        void *user);
-void vmm_agent_forget(struct vmm_agent *a, uint64_t id);
 /* A line that belongs to request `id` (standard input of exec: {"in": text}); taken. 0 or -1. */
 int vmm_agent_tell(struct vmm_agent *a, uint64_t id, json_t *m);
 

@@ -3,8 +3,8 @@
  */
 #include "rt/admit.h"
 #include "rt/sched.h"
+#include "why.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,50 +164,38 @@ static uint64_t promised_of(const struct vmm_claim *c)
     return real_time ? real_time : c->quota_ppm;
 }
 
-static int refuse(char *why, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int refuse(char *why, size_t size, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, size, format, args);
-    va_end(args);
-    return -1;
-}
-
 static int possible(const struct vmm_host *host, const struct vmm_claim *c, char *why, size_t size)
 {
     uint64_t there = host->cpus >= VMM_CPUS_MAX ? ~0ull : (1ull << host->cpus) - 1;
     double most = (double)host->real_time_ppm / PPM_OF_PERCENT;
     if (c->cpus & ~there)
-        return refuse(why, size, "node %s: CPU %d is asked for, the host has 0 to %u", c->node,
-                      __builtin_ctzll(c->cpus & ~there), host->cpus - 1);
+        return vmm_why(why, size, "node %s: CPU %d is asked for, the host has 0 to %u", c->node,
+                       __builtin_ctzll(c->cpus & ~there), host->cpus - 1);
     if (c->policy == VMM_POLICY_DEADLINE && (c->cpus || c->chosen))
-        return refuse(
+        return vmm_why(
             why, size,
             "node %s: DEADLINE cannot be pinned, the kernel demands that such a thread may "
             "run on every CPU: leave out `pin` and `cpus`, or use fifo",
             c->node);
     if (c->policy == VMM_POLICY_DEADLINE && c->real_time_ppm == 0)
-        return refuse(why, size, "node %s: DEADLINE needs a budget and a period", c->node);
+        return vmm_why(why, size, "node %s: DEADLINE needs a budget and a period", c->node);
     if (c->policy == VMM_POLICY_DEADLINE && c->real_time_ppm / c->threads >= VMM_PPM + VMM_PPM / 4)
-        return refuse(why, size, "node %s: the budget is not less than the period", c->node);
+        return vmm_why(why, size, "node %s: the budget is not less than the period", c->node);
     if (c->policy == VMM_POLICY_FIFO && c->real_time_ppm < FIFO_LEAST_PPM)
-        return refuse(
+        return vmm_why(
             why, size,
             "node %s: %.3g %% of a CPU is left for its real-time threads, less than 5 %%: "
             "give other nodes of the slice a budget or quota",
             c->node, (double)c->real_time_ppm / PPM_OF_PERCENT);
     if (c->policy == VMM_POLICY_FIFO && vmm_claim_group_ppm(c, host) > host->real_time_ppm)
-        return refuse(why, size,
-                      "node %s: %.3g %% of a CPU for real time (%u threads of %.3g %%): at most "
-                      "%.3g %% can be promised; a smaller budget or quota, or more CPUs",
-                      c->node, (double)vmm_claim_group_ppm(c, host) / PPM_OF_PERCENT, c->threads,
-                      (double)c->real_time_ppm / PPM_OF_PERCENT, most);
+        return vmm_why(why, size,
+                       "node %s: %.3g %% of a CPU for real time (%u threads of %.3g %%): at most "
+                       "%.3g %% can be promised; a smaller budget or quota, or more CPUs",
+                       c->node, (double)vmm_claim_group_ppm(c, host) / PPM_OF_PERCENT, c->threads,
+                       (double)c->real_time_ppm / PPM_OF_PERCENT, most);
     if (c->quota_ppm > (uint64_t)host->cpus * VMM_PPM)
-        return refuse(why, size, "node %s: a quota of %u %%: the host has %u CPUs", c->node,
-                      c->quota_ppm / PPM_OF_PERCENT, host->cpus);
+        return vmm_why(why, size, "node %s: a quota of %u %%: the host has %u CPUs", c->node,
+                       c->quota_ppm / PPM_OF_PERCENT, host->cpus);
     return 0;
 }
 
@@ -238,7 +226,7 @@ static int real_time(const struct vmm_host *host, const struct row *r, char *why
         if (load <= host->real_time_ppm || pinned_load(r, cpu, r->n_held, r->n) == 0)
             continue;
         holders(r, fifo_of, names, sizeof names);
-        return refuse(
+        return vmm_why(
             why, size,
             "CPU %u would promise %.4g %% to pinned FIFO guests, and has %.3g %% for them "
             "(%s): pin to another CPU, or lower budget or quota",
@@ -248,7 +236,7 @@ static int real_time(const struct vmm_host *host, const struct row *r, char *why
     uint64_t all = sum_of(r, real_time_of, 0), most = (uint64_t)host->cpus * host->real_time_ppm;
     if (all > most && sum_of(r, real_time_of, r->n_held)) {
         holders(r, real_time_of, names, sizeof names);
-        return refuse(
+        return vmm_why(
             why, size,
             "real time would need %.4g %% of a CPU, and %u CPUs have %.4g %% for it (%s): "
             "lower budgets or quotas, or stop a slice",
@@ -261,7 +249,7 @@ static int real_time(const struct vmm_host *host, const struct row *r, char *why
         }
     if (host->rt_groups && groups > host->real_time_ppm && fresh_groups) {
         holders(r, fifo_of, names, sizeof names);
-        return refuse(
+        return vmm_why(
             why, size,
             "FIFO nodes would be promised %.4g %% of each CPU, and %.3g %% can be: the "
             "kernel gives a group its share on every CPU (%s): lower budgets or quotas, use "
@@ -282,15 +270,15 @@ static int memory(const struct vmm_host *host, const struct row *r, char *why, s
     uint64_t all = sum_of(r, memory_claim, 0), fresh = sum_of(r, memory_claim, r->n_held);
     uint64_t most = host->memory_bytes / 100 * HOST_MEMORY_PERCENT;
     if (fresh && host->memory_bytes && all > most)
-        return refuse(
+        return vmm_why(
             why, size,
             "memory: %.0f MiB would be promised (%.0f MiB to slices that run), and %.0f MiB, "
             "%u %% of the host's, can be",
             (double)all / mib, (double)(all - fresh) / mib, (double)most / mib,
             HOST_MEMORY_PERCENT);
     if (host->available_bytes && fresh > host->available_bytes)
-        return refuse(why, size, "memory: %.0f MiB are needed and %.0f MiB available",
-                      (double)fresh / mib, (double)host->available_bytes / mib);
+        return vmm_why(why, size, "memory: %.0f MiB are needed and %.0f MiB available",
+                       (double)fresh / mib, (double)host->available_bytes / mib);
     return 0;
 }
 
@@ -307,7 +295,7 @@ int vmm_admit(const struct vmm_host *host, const struct vmm_claim *held, size_t 
     if (promised > most && sum_of(&r, promised_of, n_held)) {
         char names[NAMES_MAX];
         holders(&r, promised_of, names, sizeof names);
-        return refuse(
+        return vmm_why(
             why, why_size,
             "quotas and real time would promise %.4g %% of a CPU, and the host has %u CPUs "
             "(%s): lower quotas, or stop a slice",

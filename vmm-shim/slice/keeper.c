@@ -42,11 +42,6 @@ const char *vmm_keeper_folder(const struct vmm_keeper *k)
     return k->folder;
 }
 
-const char *vmm_keeper_root(const struct vmm_keeper *k)
-{
-    return k->root;
-}
-
 struct vmm_lines *vmm_keeper_network(struct vmm_keeper *k)
 {
     return k->network ? vmm_network_lines(k->network) : NULL;

@@ -103,7 +103,6 @@ void vmm_member_address(const struct vmm_topology *t, size_t link, size_t node, 
 
 /* By name; NULL: there is none. */
 struct vmm_member *vmm_keeper_member(struct vmm_keeper *k, const char *name);
-struct vmm_member *vmm_keeper_member_at(struct vmm_keeper *k, size_t index); /* < n_nodes */
 /* The same for a request's "node"; NULL: `call` has been answered. */
 struct vmm_member *vmm_keeper_asked(struct vmm_keeper *k, struct vmm_call *call, json_t *args);
 
@@ -126,7 +125,6 @@ struct vmm_lines;
 struct vmm_rt;
 /* The control channel of the slice's vlink, for vmm_lines_ask(); NULL: it is not there. */
 struct vmm_lines *vmm_keeper_network(struct vmm_keeper *k);
-struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k);      /* NULL: not open */
-const char *vmm_keeper_root(const struct vmm_keeper *k); /* folder of all slices */
+struct vmm_rt *vmm_keeper_rt(struct vmm_keeper *k); /* NULL: not open */
 
 #endif

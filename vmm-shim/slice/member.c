@@ -32,11 +32,6 @@ const char *vmm_member_state_name(enum vmm_member_state state)
     return name[state];
 }
 
-struct vmm_member *vmm_keeper_member_at(struct vmm_keeper *k, size_t index)
-{
-    return &k->member[index];
-}
-
 struct vmm_member *vmm_keeper_member(struct vmm_keeper *k, const char *name)
 {
     int i = name ? vmm_topology_node(k->topology, name) : -1;

@@ -5,12 +5,12 @@
  * the file is still the one of that name, since it may have waited for one that is gone.
  */
 #include "slice/place.h"
+#include "why.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +25,6 @@
 #define LOCK_TRIES 8        /* a slice that ends and starts that often meanwhile is not ours */
 #define SLICES_MAX 1024
 #define DEPTH_MAX 16 /* descriptors that the walk holds */
-
-static int fail(char *why, size_t why_size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static int fail(char *why, size_t why_size, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, why_size, format, args);
-    va_end(args);
-    return -1;
-}
 
 static bool is_name(const char *s)
 {
@@ -63,17 +52,18 @@ int vmm_place_root(char *path, size_t size, char *why, size_t why_size)
 {
     struct stat s;
     if (name_root(path, size) < 0)
-        return fail(why, why_size, "the folder of slices has too long a name");
+        return vmm_why(why, why_size, "the folder of slices has too long a name");
     /* Guests run as somebody else and pass through to their own folder; nobody lists it. */
     if (mkdir(path, geteuid() == 0 ? 0711 : 0700) < 0 && errno != EEXIST)
-        return fail(why, why_size,
-                    "cannot make the folder of slices %s: %s; VMM_SHIM_DIR names "
-                    "another",
-                    path, strerror(errno));
+        return vmm_why(why, why_size,
+                       "cannot make the folder of slices %s: %s; VMM_SHIM_DIR names "
+                       "another",
+                       path, strerror(errno));
     if (lstat(path, &s) < 0 || !S_ISDIR(s.st_mode))
-        return fail(why, why_size, "%s is no folder; VMM_SHIM_DIR names another", path);
+        return vmm_why(why, why_size, "%s is no folder; VMM_SHIM_DIR names another", path);
     if (s.st_uid != geteuid())
-        return fail(why, why_size, "%s belongs to another user; VMM_SHIM_DIR names another", path);
+        return vmm_why(why, why_size, "%s belongs to another user; VMM_SHIM_DIR names another",
+                       path);
     return 0;
 }
 
@@ -81,16 +71,17 @@ int vmm_place_slice(const char *slice, char *path, size_t size, char *why, size_
 {
     char root[PATH_BYTES];
     if (!is_name(slice))
-        return fail(why, why_size,
-                    "'%s' is no name of a slice: small letters, digits and -, at most %d", slice,
-                    NAME_MAX_BYTES);
+        return vmm_why(why, why_size,
+                       "'%s' is no name of a slice: small letters, digits and -, at most %d", slice,
+                       NAME_MAX_BYTES);
     if (name_root(root, sizeof root) < 0)
-        return fail(why, why_size, "the folder of slices has too long a name");
+        return vmm_why(why, why_size, "the folder of slices has too long a name");
     int n = snprintf(path, size, "%s/%s", root, slice);
     if (n < 0 || (size_t)n >= size || n + LONGEST_INSIDE > SOCKET_PATH_MAX)
-        return fail(why, why_size,
-                    "%s/%s is too long for the sockets in it; VMM_SHIM_DIR names a shorter place",
-                    root, slice);
+        return vmm_why(
+            why, why_size,
+            "%s/%s is too long for the sockets in it; VMM_SHIM_DIR names a shorter place", root,
+            slice);
     return 0;
 }
 
@@ -101,7 +92,7 @@ int vmm_place_in(const char *slice, const char *what, char *path, size_t size, c
         return -1;
     size_t n = strlen(path);
     if (snprintf(path + n, size - n, "/%s", what) >= (int)(size - n))
-        return fail(why, why_size, "%s/%s is too long", path, what);
+        return vmm_why(why, why_size, "%s/%s is too long", path, what);
     return 0;
 }
 
@@ -112,7 +103,7 @@ static int lock_path(const char *slice, char *path, size_t size, char *why, size
         return vmm_place_slice(slice, path, size, why, why_size);
     if (name_root(root, sizeof root) < 0 ||
         snprintf(path, size, "%s/.%s.lock", root, slice) >= (int)size)
-        return fail(why, why_size, "the folder of slices has too long a name");
+        return vmm_why(why, why_size, "the folder of slices has too long a name");
     return 0;
 }
 
@@ -139,7 +130,7 @@ int vmm_place_hold(const char *slice, int lock, char *why, size_t why_size)
     int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
     if (ftruncate(lock, 0) == 0 && pwrite(lock, text, (size_t)n, 0) == n)
         return 0;
-    return fail(why, why_size, "cannot write the lock of slice %s: %s", slice, strerror(errno));
+    return vmm_why(why, why_size, "cannot write the lock of slice %s: %s", slice, strerror(errno));
 }
 
 int vmm_place_lock(const char *slice, pid_t *holder, char *why, size_t why_size)
@@ -152,11 +143,12 @@ int vmm_place_lock(const char *slice, pid_t *holder, char *why, size_t why_size)
     for (int try = 0; try < LOCK_TRIES; try++) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
-            return fail(why, why_size, "cannot make %s: %s", path, strerror(errno));
+            return vmm_why(why, why_size, "cannot make %s: %s", path, strerror(errno));
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
             *holder = read_pid(fd);
             close(fd);
-            return fail(why, why_size, "slice %s runs already (process %d)", slice, (int)*holder);
+            return vmm_why(why, why_size, "slice %s runs already (process %d)", slice,
+                           (int)*holder);
         }
         if (!still_named(fd, path)) {
             close(fd);
@@ -167,7 +159,7 @@ int vmm_place_lock(const char *slice, pid_t *holder, char *why, size_t why_size)
         close(fd);
         return -1;
     }
-    return fail(why, why_size, "slice %s comes and goes; try again", slice);
+    return vmm_why(why, why_size, "slice %s comes and goes; try again", slice);
 }
 
 void vmm_place_unlock(const char *slice, int lock)
@@ -207,11 +199,12 @@ int vmm_place_list(char ***names, char *why, size_t why_size)
     int n = 0;
     *names = NULL;
     if (name_root(root, sizeof root) < 0)
-        return fail(why, why_size, "the folder of slices has too long a name");
+        return vmm_why(why, why_size, "the folder of slices has too long a name");
     DIR *dir = opendir(root);
     if (!dir)
-        return errno == ENOENT ? 0
-                               : fail(why, why_size, "cannot read %s: %s", root, strerror(errno));
+        return errno == ENOENT
+                   ? 0
+                   : vmm_why(why, why_size, "cannot read %s: %s", root, strerror(errno));
     char **list = calloc(SLICES_MAX, sizeof *list);
     struct dirent *e;
     while (list && n < SLICES_MAX && (e = readdir(dir)))
@@ -220,7 +213,7 @@ int vmm_place_list(char ***names, char *why, size_t why_size)
             n++;
     closedir(dir);
     if (!list)
-        return fail(why, why_size, "out of memory");
+        return vmm_why(why, why_size, "out of memory");
     qsort(list, (size_t)n, sizeof *list, by_name);
     *names = list;
     return n;
@@ -280,6 +273,6 @@ int vmm_place_clear(const char *slice, char *why, size_t why_size)
     if (vmm_place_slice(slice, path, sizeof path, why, why_size) < 0)
         return -1;
     if (nftw(path, remove_one, DEPTH_MAX, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
-        return fail(why, why_size, "cannot remove %s: %s", path, strerror(errno));
+        return vmm_why(why, why_size, "cannot remove %s: %s", path, strerror(errno));
     return 0;
 }

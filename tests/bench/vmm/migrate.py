@@ -45,12 +45,13 @@ def echo(stage):
 def mismatch_refused(stage):
     other = os.path.join(lib.folder(), "other.yaml")
     with open(other, "w", encoding="utf-8") as f:
-        f.write(f"name: {stage.name}\n" + moving.topology(1).replace("memory: 160M", "memory: 192M"))
+        f.write(f"name: {stage.name}\n" + moving.topology(1).replace(
+            f"memory: {moving.MEMORY_MIB}M", f"memory: {moving.MEMORY_MIB + 32}M"))
     done = stage.shim("migrate", "player", "--with", other)
     os.unlink(other)
     seen = len(stage.rows.rows)
     lib.wait_for(lambda: len(stage.rows.rows) > seen + 10, "the source plays on")
-    return done.returncode != 0 and "192 MiB of memory there" in done.stderr
+    return done.returncode != 0 and f"{moving.MEMORY_MIB + 32} MiB of memory there" in done.stderr
 
 
 def measure(mode):
