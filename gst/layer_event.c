@@ -54,3 +54,20 @@ gboolean tvl_layer_refresh_event_parse(GstEvent *event, guint *spatial, struct s
         get_held(s, held);
     return TRUE;
 }
+
+#define ASK_AGAIN (GST_SECOND / 2)
+
+gboolean tvl_layer_want_due(struct tvl_layer_want *w, guint spatial, GstClockTime now)
+{
+    if (spatial >= SVC_SPATIAL_MAX ||
+        (w->spatial <= spatial && now < w->at + ASK_AGAIN && now >= w->at))
+        return FALSE;
+    *w = (struct tvl_layer_want){ spatial, now };
+    return TRUE;
+}
+
+void tvl_layer_want_met(struct tvl_layer_want *w, guint spatial)
+{
+    if (spatial >= w->spatial)
+        w->spatial = SVC_SPATIAL_MAX;
+}

@@ -30,6 +30,19 @@ GstEvent *tvl_layer_refresh_event_new(guint spatial, const struct svc_tracker *h
 /* FALSE: another event. A refresh without `spatial` means 0. `held` may be NULL. */
 gboolean tvl_layer_refresh_event_parse(GstEvent *event, guint *spatial, struct svc_tracker *held);
 
+/* Whether to ask: once, and again every half second of the stream while the layers stay away. */
+struct tvl_layer_want {
+    guint spatial; /* asked for from this one up; SVC_SPATIAL_MAX: nothing */
+    GstClockTime at;
+};
+#define TVL_LAYER_WANT_NONE ((struct tvl_layer_want){ .spatial = SVC_SPATIAL_MAX })
+
+/* Layers from `spatial` up are missing at the stream's time `now`: TRUE if they are to be asked
+ * for, which is noted. SVC_SPATIAL_MAX: none is, FALSE. */
+gboolean tvl_layer_want_due(struct tvl_layer_want *w, guint spatial, GstClockTime now);
+/* `spatial` and all below it have come. */
+void tvl_layer_want_met(struct tvl_layer_want *w, guint spatial);
+
 G_END_DECLS
 
 #endif

@@ -80,6 +80,14 @@ TvlLayerMeta *tvl_buffer_get_layer_meta(GstBuffer *buffer)
     return (TvlLayerMeta *)gst_buffer_get_meta(buffer, tvl_layer_meta_api_get_type());
 }
 
+gboolean tvl_buffer_is_layer_unit(GstBuffer *buffer)
+{
+    const TvlLayerMeta *m = tvl_buffer_get_layer_meta(buffer);
+    const gsize len = gst_buffer_get_size(buffer);
+    return m && m->spatial < SVC_SPATIAL_MAX && m->temporal < SVC_TEMPORAL_MAX &&
+           m->deps.n_reads <= SVC_SLOTS && len > 0 && len <= SVC_UNIT_MAX;
+}
+
 void tvl_layer_meta_unit(const TvlLayerMeta *meta, const guint8 *bytes, gsize len, gint64 pts,
                          struct svc_unit *out)
 {

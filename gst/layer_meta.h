@@ -3,8 +3,9 @@
  *
  * Every buffer of the caps video/x-svc (layer_caps.h) is one layer unit and has one TvlLayerMeta.
  * It says all that struct svc_unit says beside the bytes, so that the elements need not parse
- * headers: svcav1enc and tvlsrc add it, svcav1dec and tvlsink read it. Copies of a whole buffer
- * keep it; a part of a buffer has none. A meta is written once, before its buffer is pushed.
+ * headers: svcav1enc and tvlsrc add it, svcav1dec, svcav1parse and tvlsink read it. Copies of a
+ * whole buffer keep it; a part of a buffer has none. A meta is written once, before its buffer is
+ * pushed.
  *
  * The buffer beside it: PTS and DTS in the segment's time (the unit's own pts is told by no one),
  * DURATION of the picture; flags
@@ -42,6 +43,8 @@ const GstMetaInfo *tvl_layer_meta_get_info(void);
 TvlLayerMeta *tvl_buffer_add_layer_meta(GstBuffer *buffer, const struct svc_unit *unit);
 /* NULL: it has none. Borrowed from the buffer. */
 TvlLayerMeta *tvl_buffer_get_layer_meta(GstBuffer *buffer);
+/* Whether `buffer` is a layer unit: a meta within its ranges, and bytes within the codec's. */
+gboolean tvl_buffer_is_layer_unit(GstBuffer *buffer);
 /* The unit that a buffer is, over `bytes` of a map of it that the caller holds: they are borrowed.
  * `pts` in microseconds, as the caller reckons them. */
 void tvl_layer_meta_unit(const TvlLayerMeta *meta, const guint8 *bytes, gsize len, gint64 pts,

@@ -5,6 +5,7 @@ static gboolean plugin_init(GstPlugin *plugin)
 {
     gboolean any = GST_ELEMENT_REGISTER(svcav1enc, plugin);
     any |= GST_ELEMENT_REGISTER(svcav1dec, plugin);
+    any |= GST_ELEMENT_REGISTER(svcav1parse, plugin);
     any |= GST_ELEMENT_REGISTER(tvlsink, plugin);
     any |= GST_ELEMENT_REGISTER(tvlsrc, plugin);
     return any;

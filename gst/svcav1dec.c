@@ -22,8 +22,6 @@
 GST_DEBUG_CATEGORY_STATIC(svcav1dec_debug);
 #define GST_CAT_DEFAULT svcav1dec_debug
 
-#define ASK_AGAIN (GST_SECOND / 2) /* of the stream: before the same layers are asked for again */
-
 struct dec_counts {
     guint64 pictures, shown, late, undecodable, damaged; /* pictures */
     guint64 units, missed, refused; /* missed: not decodable; refused: no unit */
@@ -49,8 +47,7 @@ typedef struct {
     gboolean shown_any;
     guint64 newest; /* picture shown */
     struct output out;
-    guint asked_spatial; /* SVC_SPATIAL_MAX: nothing */
-    GstClockTime asked_at;
+    struct tvl_layer_want want;
 } SvcAv1Dec;
 
 typedef struct {
@@ -97,7 +94,7 @@ static gboolean begin_anew(SvcAv1Dec *self)
     svc_decoder_free(self->decoder);
     self->decoder = NULL;
     self->shown_any = FALSE;
-    self->asked_spatial = SVC_SPATIAL_MAX;
+    self->want = TVL_LAYER_WANT_NONE;
     GST_OBJECT_LOCK(self);
     const guint threads = self->threads;
     GST_OBJECT_UNLOCK(self);
@@ -147,10 +144,8 @@ static GstClockTime time_of(const GstVideoCodecFrame *frame)
 /* Asks for the layers from `spatial` up once, and again while they stay away. */
 static void ask(SvcAv1Dec *self, guint spatial, GstClockTime now)
 {
-    if (self->asked_spatial <= spatial && now < self->asked_at + ASK_AGAIN && now >= self->asked_at)
+    if (!tvl_layer_want_due(&self->want, spatial, now))
         return;
-    self->asked_spatial = spatial;
-    self->asked_at = now;
     COUNT(self, asked, 1);
     GST_DEBUG_OBJECT(self, "layers from %u up are asked for", spatial);
     gst_pad_push_event(GST_VIDEO_DECODER_SINK_PAD(self),
@@ -165,8 +160,8 @@ static void judge(SvcAv1Dec *self, const struct svc_unit *units, guint n, int be
     guint missed = 0;
     for (guint i = n; i-- > 0 && units[i].layer.spatial > best;)
         missed++;
-    if (best >= 0 && (guint)best >= self->asked_spatial)
-        self->asked_spatial = SVC_SPATIAL_MAX;
+    if (best >= 0)
+        tvl_layer_want_met(&self->want, (guint)best);
     if (!missed)
         return;
     COUNT(self, missed, missed);
@@ -390,19 +385,11 @@ static gboolean hold(SvcAv1Dec *self, GstVideoCodecFrame *frame, const TvlLayerM
     return TRUE;
 }
 
-static gboolean is_unit(GstBuffer *buffer)
-{
-    const TvlLayerMeta *m = tvl_buffer_get_layer_meta(buffer);
-    const gsize len = gst_buffer_get_size(buffer);
-    return m && m->spatial < SVC_SPATIAL_MAX && m->temporal < SVC_TEMPORAL_MAX &&
-           m->deps.n_reads <= SVC_SLOTS && len > 0 && len <= SVC_UNIT_MAX;
-}
-
 static GstFlowReturn handle_frame(GstVideoDecoder *base, GstVideoCodecFrame *frame)
 {
     SvcAv1Dec *self = self_of(base);
     GstFlowReturn flow = GST_FLOW_OK;
-    if (!is_unit(frame->input_buffer)) {
+    if (!tvl_buffer_is_layer_unit(frame->input_buffer)) {
         COUNT(self, refused, 1);
         gst_video_decoder_release_frame(base, frame);
         GST_VIDEO_DECODER_ERROR(self, 1, STREAM, FORMAT, (NULL), ("a buffer is no layer unit"),
@@ -539,5 +526,5 @@ static void svc_av1_dec_init(SvcAv1Dec *self)
     gst_video_decoder_set_needs_format(base, TRUE);
     gst_video_decoder_set_use_default_pad_acceptcaps(base, TRUE);
     GST_PAD_SET_ACCEPT_TEMPLATE(GST_VIDEO_DECODER_SINK_PAD(self));
-    self->asked_spatial = SVC_SPATIAL_MAX;
+    self->want = TVL_LAYER_WANT_NONE;
 }

@@ -31,7 +31,7 @@ def main():
                    GST_DEBUG="*:WARNING", G_DEBUG="fatal-warnings", GST_DEBUG_NO_COLOR="1")
         text = run(env, "tvl")
         elements = re.findall(r"^  (\w+): ", text, re.MULTILINE)
-        assert {"svcav1enc", "svcav1dec", "tvlsink", "tvlsrc"} <= set(elements), text
+        assert {"svcav1enc", "svcav1dec", "svcav1parse", "tvlsink", "tvlsrc"} <= set(elements), text
         for name in elements:
             page = run(env, name)
             assert "Element Properties" in page and "Pad Templates" in page, page

@@ -17,6 +17,7 @@ void gst_test_init(int *argc, char ***argv)
         (GLogLevelFlags)(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK));
     assert_true(GST_ELEMENT_REGISTER(svcav1enc, NULL));
     assert_true(GST_ELEMENT_REGISTER(svcav1dec, NULL));
+    assert_true(GST_ELEMENT_REGISTER(svcav1parse, NULL));
 }
 
 GstBuffer *raw_picture(guint width, guint height, guint n)
