@@ -4,7 +4,7 @@
  * One picture in, one buffer a layer out (video/x-svc), or one a picture (video/x-av1), as the peer
  * knows; docs/decisions/0018. Works in the streaming thread and holds no picture back, so it adds
  * no latency but the time it takes. What an application sets while it runs is noted under the
- * object's lock and obeyed at the next picture.
+ * object's lock and obeyed at the next picture, within what pace allows (enc_pace.h).
  */
 #include <gst/video/video.h>
 #include <gst/video/gstvideoencoder.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "elements.h"
+#include "enc_settings.h"
 #include "layer_caps.h"
 #include "layer_event.h"
 #include "layer_meta.h"
@@ -19,41 +20,46 @@
 GST_DEBUG_CATEGORY_STATIC(svcav1enc_debug);
 #define GST_CAT_DEFAULT svcav1enc_debug
 
-#define BITRATE_DEFAULT 2000u /* kbit/s */
-#define BITRATE_MAX 1000000u  /* kbit/s; 1 Gbit/s */
-#define FAILURES_MAX 10u      /* pictures in a row that the codec refused, then it is an error */
-#define AGE_MAX (10 * GST_SECOND) /* of a live picture when it comes here */
-#define FPS_UNKNOWN 30            /* of a stream that does not say */
-
-struct enc_settings { /* as the application wants it */
-    struct svc_structure structure;
-    guint bitrate_kbps;                /* of all layers; 0: by quantizer */
-    guint layer_kbps[SVC_SPATIAL_MAX]; /* each one's own */
-    guint n_layer_kbps;                /* 0: bitrate_kbps is shared out */
-    guint top_spatial, top_temporal;   /* layers that are coded; 0: all */
-    guint quantizer, key_interval, long_term_interval, speed, threads;
-    gboolean isolated;
-};
+#define FAILURES_MAX 10u /* pictures in a row that the codec refused, then it is an error */
+#define AGE_MAX (10 * GST_SECOND)   /* of a live picture when it comes here */
+#define FPS_UNKNOWN 30              /* of a stream that does not say */
+#define TAGS_AGAIN (1 * GST_SECOND) /* of the stream: other rates are told no more often, as tags \
+                                     */
+#define CAPS_AGAIN (5 * GST_SECOND) /* and as caps, whose change costs those who read them more */
+#define CAPS_SHARE 8u               /* there only where one differs by more than an eighth */
 
 struct enc_counts {
-    guint64 pictures, keys, refreshes, failures;
+    guint64 pictures, keys, refreshes, failures, late;
     guint64 bytes[SVC_SPATIAL_MAX];
+};
+
+struct enc_now { /* what the encoder has been told */
+    struct svc_pace_orders orders;
+    uint32_t bps[SVC_SPATIAL_MAX];
+};
+
+struct enc_told { /* downstream, of the layers' rates */
+    uint32_t bps[SVC_SPATIAL_MAX];
+    GstClockTime at;
 };
 
 typedef struct {
     GstVideoEncoder parent;
     /* Under the object's lock. */
     struct enc_settings want;
-    gboolean rates_changed, speed_changed, tops_changed;
+    gboolean look_again;     /* whether upstream is live */
     guint refresh;           /* spatial layer from which to predict anew; SVC_SPATIAL_MAX: none */
     struct svc_tracker held; /* then: by all who asked, in the numbers of metas */
     struct enc_counts counts;
     guint64 restarts;
+    struct enc_pace pace; /* written by the streaming thread, which reads it without the lock */
+    struct enc_now now;   /* likewise */
     /* Of the streaming thread. */
     struct svc_encoder *encoder;
     GstVideoInfo in;
-    gboolean by_rate; /* as it was opened */
-    guint n_spatial, n_temporal;
+    struct svc_structure structure; /* as it was opened */
+    gboolean by_rate;               /* likewise */
+    struct enc_told tags, caps;
     gboolean layers;        /* video/x-svc; else whole temporal units */
     gboolean force_key;     /* what went before has been flushed away */
     guint64 picture_offset; /* numbers go on rising from one encoder to the next */
@@ -84,141 +90,44 @@ static GstStaticPadTemplate sink_template =
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(TVL_CAPS_LAYERS_AV1 "; " TVL_CAPS_AV1));
 
-/* ---- settings ---- */
+/* ---- properties ---- */
 
-enum {
-    PROP_0,
-    PROP_LAYERS,
-    PROP_BITRATE,
-    PROP_LAYER_BITRATES,
-    PROP_QUANTIZER,
-    PROP_KEYFRAME_MAX_DIST,
-    PROP_LONG_TERM_INTERVAL,
-    PROP_MAX_SPATIAL,
-    PROP_MAX_TEMPORAL,
-    PROP_SPEED,
-    PROP_THREADS,
-    PROP_ISOLATED,
-    PROP_STATS,
-};
-
-/* Each spatial layer's own target in bits/s. A layer has twice that of the one below it: four times
- * the pixels, half the bits for each, as they are mostly predicted. */
-static void layer_rates(const struct enc_settings *s, uint32_t out[SVC_SPATIAL_MAX])
-{
-    const guint n = s->structure.n_spatial;
-    memset(out, 0, SVC_SPATIAL_MAX * sizeof *out);
-    for (guint i = 0; i < n; i++)
-        if (s->n_layer_kbps)
-            out[i] = s->layer_kbps[i] * 1000u;
-        else
-            out[i] = (uint32_t)((guint64)s->bitrate_kbps * 1000u * (1u << i) / ((1u << n) - 1u));
-}
-
-static void set_layers(SvcAv1Enc *self, const char *name)
-{
-    struct svc_structure st;
-    if (!name || svc_structure_parse(&st, name) < 0)
-        g_warning("svcav1enc: layers=%s is none of L1T1 to L3T3, L4T1, L4T2, with or without _KEY",
-                  name ? name : "(null)");
-    else
-        self->want.structure = st;
-}
-
-static void set_layer_bitrates(SvcAv1Enc *self, const GValue *value)
-{
-    const guint n = gst_value_array_get_size(value);
-    if (n > SVC_SPATIAL_MAX) {
-        g_warning("svcav1enc: layer-bitrates has %u values, there are at most %d spatial layers", n,
-                  SVC_SPATIAL_MAX);
-        return;
-    }
-    for (guint i = 0; i < n; i++) {
-        const gint kbps = g_value_get_int(gst_value_array_get_value(value, i));
-        self->want.layer_kbps[i] = (guint)CLAMP(kbps, 1, (gint)BITRATE_MAX);
-    }
-    self->want.n_layer_kbps = n;
-    self->rates_changed = TRUE;
-}
+enum { PROP_STATS = ENC_SETTINGS_N };
 
 static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
     SvcAv1Enc *self = self_of(object);
     GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_LAYERS:
-        set_layers(self, g_value_get_string(value));
-        break;
-    case PROP_BITRATE:
-        self->want.bitrate_kbps = g_value_get_uint(value);
-        self->rates_changed = TRUE;
-        break;
-    case PROP_LAYER_BITRATES:
-        set_layer_bitrates(self, value);
-        break;
-    case PROP_QUANTIZER:
-        self->want.quantizer = g_value_get_uint(value);
-        break;
-    case PROP_KEYFRAME_MAX_DIST:
-        self->want.key_interval = g_value_get_uint(value);
-        break;
-    case PROP_LONG_TERM_INTERVAL:
-        self->want.long_term_interval = g_value_get_uint(value);
-        break;
-    case PROP_MAX_SPATIAL:
-        self->want.top_spatial = g_value_get_uint(value);
-        self->tops_changed = TRUE;
-        break;
-    case PROP_MAX_TEMPORAL:
-        self->want.top_temporal = g_value_get_uint(value);
-        self->tops_changed = TRUE;
-        break;
-    case PROP_SPEED:
-        self->want.speed = g_value_get_uint(value);
-        self->speed_changed = TRUE;
-        break;
-    case PROP_THREADS:
-        self->want.threads = g_value_get_uint(value);
-        break;
-    case PROP_ISOLATED:
-        self->want.isolated = g_value_get_boolean(value);
-        break;
-    default:
+    if (!enc_settings_set(&self->want, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-    }
     GST_OBJECT_UNLOCK(self);
 }
 
-static void get_layers(const SvcAv1Enc *self, GValue *value)
+static void add_pace(const SvcAv1Enc *self, GstStructure *s)
 {
-    char name[SVC_STRUCTURE_NAME_MAX];
-    svc_structure_name(&self->want.structure, name);
-    g_value_set_string(value, name);
-}
-
-static void get_layer_bitrates(const SvcAv1Enc *self, GValue *value)
-{
-    GValue item = G_VALUE_INIT;
-    g_value_init(&item, G_TYPE_INT);
-    for (guint i = 0; i < self->want.n_layer_kbps; i++) {
-        g_value_set_int(&item, (gint)self->want.layer_kbps[i]);
-        gst_value_array_append_value(value, &item);
-    }
+    const struct svc_pace_orders *o = &self->now.orders;
+    gst_structure_set(s, "paced", G_TYPE_BOOLEAN, self->pace.on, "load", G_TYPE_DOUBLE,
+                      svc_pace_load(&self->pace.pace), "pace-downs", G_TYPE_UINT64,
+                      (guint64)self->pace.pace.downs, "pace-ups", G_TYPE_UINT64,
+                      (guint64)self->pace.pace.ups, "speed", G_TYPE_UINT, (guint)o->speed,
+                      "spatial-layers", G_TYPE_UINT, (guint)o->n_spatial, "temporal-layers",
+                      G_TYPE_UINT, (guint)o->n_temporal, NULL);
 }
 
 static void get_stats(const SvcAv1Enc *self, GValue *value)
 {
     const struct enc_counts *c = &self->counts;
-    GstStructure *s = gst_structure_new("svcav1enc-stats", "pictures", G_TYPE_UINT64, c->pictures,
-                                        "keys", G_TYPE_UINT64, c->keys, "refreshes", G_TYPE_UINT64,
-                                        c->refreshes, "failures", G_TYPE_UINT64, c->failures,
-                                        "restarts", G_TYPE_UINT64, self->restarts, NULL);
+    GstStructure *s = gst_structure_new(
+        "svcav1enc-stats", "pictures", G_TYPE_UINT64, c->pictures, "keys", G_TYPE_UINT64, c->keys,
+        "refreshes", G_TYPE_UINT64, c->refreshes, "failures", G_TYPE_UINT64, c->failures, "late",
+        G_TYPE_UINT64, c->late, "restarts", G_TYPE_UINT64, self->restarts, NULL);
     for (guint i = 0; i < SVC_SPATIAL_MAX; i++)
         if (c->bytes[i]) {
             char name[24];
             g_snprintf(name, sizeof name, "bytes-s%u", i);
             gst_structure_set(s, name, G_TYPE_UINT64, c->bytes[i], NULL);
         }
+    add_pace(self, s);
     g_value_take_boxed(value, s);
 }
 
@@ -226,46 +135,10 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
 {
     SvcAv1Enc *self = self_of(object);
     GST_OBJECT_LOCK(self);
-    switch (id) {
-    case PROP_LAYERS:
-        get_layers(self, value);
-        break;
-    case PROP_BITRATE:
-        g_value_set_uint(value, self->want.bitrate_kbps);
-        break;
-    case PROP_LAYER_BITRATES:
-        get_layer_bitrates(self, value);
-        break;
-    case PROP_QUANTIZER:
-        g_value_set_uint(value, self->want.quantizer);
-        break;
-    case PROP_KEYFRAME_MAX_DIST:
-        g_value_set_uint(value, self->want.key_interval);
-        break;
-    case PROP_LONG_TERM_INTERVAL:
-        g_value_set_uint(value, self->want.long_term_interval);
-        break;
-    case PROP_MAX_SPATIAL:
-        g_value_set_uint(value, self->want.top_spatial);
-        break;
-    case PROP_MAX_TEMPORAL:
-        g_value_set_uint(value, self->want.top_temporal);
-        break;
-    case PROP_SPEED:
-        g_value_set_uint(value, self->want.speed);
-        break;
-    case PROP_THREADS:
-        g_value_set_uint(value, self->want.threads);
-        break;
-    case PROP_ISOLATED:
-        g_value_set_boolean(value, self->want.isolated);
-        break;
-    case PROP_STATS:
+    if (id == PROP_STATS)
         get_stats(self, value);
-        break;
-    default:
+    else if (!enc_settings_get(&self->want, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-    }
     GST_OBJECT_UNLOCK(self);
 }
 
@@ -286,6 +159,8 @@ static gboolean start(GstVideoEncoder *base)
     self->counts = (struct enc_counts){ 0 };
     self->restarts = 0;
     self->refresh = SVC_SPATIAL_MAX;
+    self->pace = (struct enc_pace){ .asked = FALSE };
+    self->look_again = FALSE;
     GST_OBJECT_UNLOCK(self);
     self->picture_offset = self->next_picture = 0;
     self->force_key = FALSE;
@@ -319,7 +194,7 @@ static void make_config(const struct enc_settings *s, const GstVideoInfo *in,
     cfg->fps_num = GST_VIDEO_INFO_FPS_N(in) > 0 ? (uint32_t)GST_VIDEO_INFO_FPS_N(in) : FPS_UNKNOWN;
     cfg->fps_den = GST_VIDEO_INFO_FPS_N(in) > 0 ? (uint32_t)GST_VIDEO_INFO_FPS_D(in) : 1;
     cfg->structure = s->structure;
-    layer_rates(s, cfg->bitrate_bps);
+    enc_settings_rates(s, cfg->bitrate_bps);
     memset(cfg->quantizer, (int)s->quantizer, sizeof cfg->quantizer);
     cfg->key_interval = s->key_interval;
     cfg->long_term_interval = s->long_term_interval;
@@ -328,14 +203,39 @@ static void make_config(const struct enc_settings *s, const GstVideoInfo *in,
     cfg->threads = (uint8_t)(s->threads ? s->threads : CLAMP(g_get_num_processors(), 1, 16));
 }
 
+/* A structure that downstream's caps insist on goes before the property. */
+static void structure_of_peer(SvcAv1Enc *self, struct svc_structure *st)
+{
+    GstCaps *allowed = gst_pad_get_allowed_caps(GST_VIDEO_ENCODER_SRC_PAD(self));
+    if (!allowed)
+        return;
+    const gchar *name =
+        gst_caps_is_empty(allowed)
+            ? NULL
+            : gst_structure_get_string(gst_caps_get_structure(allowed, 0), "scalability");
+    if (name)
+        (void)svc_structure_parse(st, name);
+    gst_caps_unref(allowed);
+}
+
+static void begin_pace(SvcAv1Enc *self, const struct enc_settings *s)
+{
+    const struct svc_pace_orders best = { .speed = (uint8_t)s->speed,
+                                          .n_spatial = s->structure.n_spatial,
+                                          .n_temporal = s->structure.n_temporal };
+    GST_OBJECT_LOCK(self);
+    enc_pace_begin(&self->pace, &best, GST_VIDEO_INFO_FPS_N(&self->in),
+                   GST_VIDEO_INFO_FPS_D(&self->in));
+    GST_OBJECT_UNLOCK(self);
+}
+
 static gboolean open_encoder(SvcAv1Enc *self)
 {
     struct svc_encoder_config cfg;
     GST_OBJECT_LOCK(self);
-    const struct enc_settings want = self->want;
-    self->rates_changed = self->speed_changed = FALSE;
-    self->tops_changed = want.top_spatial || want.top_temporal;
+    struct enc_settings want = self->want;
     GST_OBJECT_UNLOCK(self);
+    structure_of_peer(self, &want.structure);
     if (want.n_layer_kbps && want.n_layer_kbps != want.structure.n_spatial) {
         GST_ELEMENT_ERROR(self, LIBRARY, SETTINGS,
                           ("layer-bitrates has %u values, but there are %u spatial layers",
@@ -354,9 +254,48 @@ static gboolean open_encoder(SvcAv1Enc *self)
         return FALSE;
     }
     self->by_rate = cfg.bitrate_bps[0] > 0;
-    self->n_spatial = want.structure.n_spatial;
-    self->n_temporal = want.structure.n_temporal;
+    self->structure = want.structure;
+    begin_pace(self, &want);
+    GST_OBJECT_LOCK(self);
+    self->now.orders = self->pace.pace.cfg.best;
+    memcpy(self->now.bps, cfg.bitrate_bps, sizeof self->now.bps);
+    GST_OBJECT_UNLOCK(self);
     return TRUE;
+}
+
+/* What comes, with the rates as they are now. */
+static GstCaps *caps_now(SvcAv1Enc *self)
+{
+    if (!self->layers)
+        return gst_caps_from_string(TVL_CAPS_AV1);
+    struct svc_stream_info info = *svc_encoder_info(self->encoder);
+    for (guint s = 0; s < info.n_spatial; s++) {
+        guint64 before = 0;
+        for (guint t = 0; t < info.n_temporal; t++)
+            before += info.layers[t * info.n_spatial + s].bitrate_bps;
+        for (guint t = 0; before && t < info.n_temporal; t++) {
+            struct svc_layer_info *l = &info.layers[t * info.n_spatial + s];
+            l->bitrate_bps =
+                (uint32_t)gst_util_uint64_scale(l->bitrate_bps, self->now.bps[s], before);
+            l->bitrate_max_bps =
+                (uint32_t)gst_util_uint64_scale(l->bitrate_max_bps, self->now.bps[s], before);
+        }
+    }
+    memcpy(self->caps.bps, self->now.bps, sizeof self->caps.bps);
+    return tvl_layer_caps_new(&info, &self->structure);
+}
+
+static void set_output(SvcAv1Enc *self, GstVideoCodecState *like)
+{
+    GstVideoEncoder *base = GST_VIDEO_ENCODER(self);
+    gst_video_codec_state_unref(gst_video_encoder_set_output_state(base, caps_now(self), like));
+}
+
+static void set_output_as_before(SvcAv1Enc *self)
+{
+    GstVideoCodecState *before = gst_video_encoder_get_output_state(GST_VIDEO_ENCODER(self));
+    set_output(self, before);
+    gst_video_codec_state_unref(before);
 }
 
 /* Also when another peer comes: it begins with a key picture in the form that it knows. */
@@ -365,39 +304,67 @@ static gboolean negotiate(GstVideoEncoder *base)
     SvcAv1Enc *self = self_of(base);
     const gboolean layers = peer_takes_layers(self);
     if (self->encoder && layers != self->layers) {
-        GST_OBJECT_LOCK(self);
-        const struct svc_structure structure = self->want.structure;
-        GST_OBJECT_UNLOCK(self);
-        GstVideoCodecState *before = gst_video_encoder_get_output_state(base);
-        GstCaps *caps = layers ? tvl_layer_caps_new(svc_encoder_info(self->encoder), &structure)
-                               : gst_caps_from_string(TVL_CAPS_AV1);
-        gst_video_codec_state_unref(gst_video_encoder_set_output_state(base, caps, before));
-        gst_video_codec_state_unref(before);
         self->layers = layers;
         self->force_key = TRUE;
+        set_output_as_before(self);
     }
     return GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->negotiate(base);
 }
 
-/* Tells downstream what comes: caps, tags, and that nothing is held back. */
-static gboolean announce(SvcAv1Enc *self, GstVideoCodecState *in, guint bitrate_kbps,
-                         const struct svc_structure *structure)
+static void tell_tags(SvcAv1Enc *self)
 {
-    GstVideoEncoder *base = GST_VIDEO_ENCODER(self);
-    const struct svc_stream_info *info = svc_encoder_info(self->encoder);
-    self->layers = peer_takes_layers(self);
-    GstCaps *caps =
-        self->layers ? tvl_layer_caps_new(info, structure) : gst_caps_from_string(TVL_CAPS_AV1);
-    gst_video_codec_state_unref(gst_video_encoder_set_output_state(base, caps, in));
+    guint64 sum = 0;
+    for (guint i = 0; i < SVC_SPATIAL_MAX; i++)
+        sum += self->now.bps[i];
     GstTagList *tags =
         gst_tag_list_new(GST_TAG_VIDEO_CODEC, "AV1", GST_TAG_ENCODER, "svcav1enc", NULL);
-    if (bitrate_kbps)
-        gst_tag_list_add(tags, GST_TAG_MERGE_REPLACE, GST_TAG_NOMINAL_BITRATE, bitrate_kbps * 1000u,
-                         NULL);
-    gst_video_encoder_merge_tags(base, tags, GST_TAG_MERGE_REPLACE);
+    if (sum)
+        gst_tag_list_add(tags, GST_TAG_MERGE_REPLACE, GST_TAG_NOMINAL_BITRATE,
+                         (guint)MIN(sum, G_MAXUINT), NULL);
+    gst_video_encoder_merge_tags(GST_VIDEO_ENCODER(self), tags, GST_TAG_MERGE_REPLACE);
     gst_tag_list_unref(tags);
+    memcpy(self->tags.bps, self->now.bps, sizeof self->tags.bps);
+}
+
+/* Tells downstream what comes: caps, tags, and that nothing is held back. */
+static gboolean announce(SvcAv1Enc *self, GstVideoCodecState *in)
+{
+    GstVideoEncoder *base = GST_VIDEO_ENCODER(self);
+    self->layers = peer_takes_layers(self);
+    set_output(self, in);
+    tell_tags(self);
+    self->tags.at = self->caps.at = GST_CLOCK_TIME_NONE;
     gst_video_encoder_set_latency(base, 0, 0);
     return gst_video_encoder_negotiate(base);
+}
+
+/* Whether `told` is to be renewed at `now`: a rate differs by more than a `share`th (0: at all) and
+ * the last time was `again` ago. */
+static gboolean is_stale(const SvcAv1Enc *self, struct enc_told *told, GstClockTime now,
+                         GstClockTime again, guint share)
+{
+    gboolean other = FALSE;
+    for (guint i = 0; i < SVC_SPATIAL_MAX; i++) {
+        const uint32_t is = self->now.bps[i], was = told->bps[i];
+        other |= (is > was ? is - was : was - is) > (share ? was / share : 0);
+    }
+    if (!other || !GST_CLOCK_TIME_IS_VALID(now))
+        return FALSE;
+    if (GST_CLOCK_TIME_IS_VALID(told->at) && now >= told->at && now - told->at < again)
+        return FALSE;
+    told->at = now;
+    return TRUE;
+}
+
+/* Before a picture of the time `now`, where the rates are others than was said. */
+static void tell_rates(SvcAv1Enc *self, GstClockTime now)
+{
+    if (is_stale(self, &self->tags, now, TAGS_AGAIN, 0))
+        tell_tags(self);
+    if (!self->layers || !is_stale(self, &self->caps, now, CAPS_AGAIN, CAPS_SHARE))
+        return;
+    set_output_as_before(self);
+    gst_video_encoder_negotiate(GST_VIDEO_ENCODER(self));
 }
 
 static gboolean set_format(GstVideoEncoder *base, GstVideoCodecState *state)
@@ -413,11 +380,7 @@ static gboolean set_format(GstVideoEncoder *base, GstVideoCodecState *state)
     self->in = state->info;
     if (!open_encoder(self))
         return FALSE;
-    GST_OBJECT_LOCK(self);
-    const struct svc_structure structure = self->want.structure;
-    const guint kbps = self->want.n_layer_kbps ? 0 : self->want.bitrate_kbps;
-    GST_OBJECT_UNLOCK(self);
-    return announce(self, state, kbps, &structure);
+    return announce(self, state);
 }
 
 static gboolean flush(GstVideoEncoder *base)
@@ -462,6 +425,11 @@ static gboolean src_event(GstVideoEncoder *base, GstEvent *event)
     SvcAv1Enc *self = self_of(base);
     struct svc_tracker held;
     guint spatial;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_LATENCY) { /* the pipeline has another one */
+        GST_OBJECT_LOCK(self);
+        self->look_again = TRUE;
+        GST_OBJECT_UNLOCK(self);
+    }
     if (!tvl_layer_refresh_event_parse(event, &spatial, &held))
         return GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->src_event(base, event);
     GST_OBJECT_LOCK(self);
@@ -477,41 +445,73 @@ static gboolean src_event(GstVideoEncoder *base, GstEvent *event)
 
 /* ---- a picture ---- */
 
-static guint top_of(guint want, guint all)
+static uint8_t top_of(guint want, uint8_t most)
 {
-    return want && want < all ? want : all;
+    return want && want < most ? (uint8_t)want : most;
+}
+
+/* Speed and layers as the application wants them, within what pace allows. */
+static void obey_orders(SvcAv1Enc *self, const struct enc_settings *want, gboolean look_again)
+{
+    struct svc_pace_orders o;
+    if (want->speed != self->pace.pace.cfg.best.speed) { /* its levels are others */
+        struct enc_settings opened = *want;
+        opened.structure = self->structure;
+        begin_pace(self, &opened);
+    }
+    GST_OBJECT_LOCK(self);
+    struct enc_pace pace = self->pace;
+    GST_OBJECT_UNLOCK(self);
+    enc_pace_decide(&pace, want->pace, GST_VIDEO_ENCODER_SINK_PAD(self), look_again);
+    o = enc_pace_orders(&pace);
+    o.n_spatial = top_of(want->top_spatial, o.n_spatial);
+    o.n_temporal = top_of(want->top_temporal, o.n_temporal);
+    const struct svc_pace_orders was = self->now.orders;
+    GST_OBJECT_LOCK(self);
+    self->pace = pace;
+    self->now.orders = o;
+    GST_OBJECT_UNLOCK(self);
+    if (o.speed != was.speed)
+        svc_encoder_set_speed(self->encoder, o.speed);
+    if (o.n_spatial != was.n_spatial)
+        svc_encoder_set_top(self->encoder, o.n_spatial);
+    if (o.n_temporal != was.n_temporal)
+        svc_encoder_set_temporal(self->encoder, o.n_temporal);
+}
+
+static void obey_rates(SvcAv1Enc *self, const struct enc_settings *want)
+{
+    uint32_t bps[SVC_SPATIAL_MAX];
+    struct enc_settings opened = *want;
+    opened.structure = self->structure;
+    enc_settings_rates(&opened, bps);
+    if (!self->by_rate || memcmp(bps, self->now.bps, sizeof bps) == 0 ||
+        (want->n_layer_kbps && want->n_layer_kbps != self->structure.n_spatial))
+        return;
+    if (svc_encoder_set_rates(self->encoder, bps) < 0) {
+        GST_WARNING_OBJECT(self, "the new bit rates do not fit these layers");
+        return;
+    }
+    memcpy(self->now.bps, bps, sizeof bps);
 }
 
 /* What was wished since the last picture. */
 static void obey(SvcAv1Enc *self)
 {
-    uint32_t rates[SVC_SPATIAL_MAX];
     GST_OBJECT_LOCK(self);
+    const struct enc_settings want = self->want;
     struct svc_tracker held = self->held;
-    const guint refresh = self->refresh, speed = self->want.speed;
-    const gboolean new_speed = self->speed_changed;
-    const gboolean fits = self->by_rate && self->want.structure.n_spatial == self->n_spatial &&
-                          (!self->want.n_layer_kbps || self->want.n_layer_kbps == self->n_spatial);
-    const gboolean new_rates = self->rates_changed && fits;
-    const gboolean new_tops = self->tops_changed;
-    const guint top_spatial = top_of(self->want.top_spatial, self->n_spatial);
-    const guint top_temporal = top_of(self->want.top_temporal, self->n_temporal);
-    layer_rates(&self->want, rates);
+    const guint refresh = self->refresh;
+    const gboolean look_again = self->look_again;
     self->refresh = SVC_SPATIAL_MAX;
-    self->speed_changed = self->rates_changed = self->tops_changed = FALSE;
-    if (refresh < self->n_spatial)
+    self->look_again = FALSE;
+    if (refresh < self->structure.n_spatial)
         self->counts.refreshes++;
     GST_OBJECT_UNLOCK(self);
-    if (new_speed)
-        svc_encoder_set_speed(self->encoder, (uint8_t)speed);
-    if (new_tops) {
-        svc_encoder_set_top(self->encoder, (uint8_t)top_spatial);
-        svc_encoder_set_temporal(self->encoder, (uint8_t)top_temporal);
-    }
-    if (new_rates && svc_encoder_set_rates(self->encoder, rates) < 0)
-        GST_WARNING_OBJECT(self, "the new bit rates do not fit these layers");
+    obey_orders(self, &want, look_again);
+    obey_rates(self, &want);
     own_numbers(&held, self->picture_offset);
-    if (refresh < self->n_spatial)
+    if (refresh < self->structure.n_spatial)
         svc_encoder_recover(self->encoder, refresh, &held);
 }
 
@@ -636,6 +636,52 @@ static GstFlowReturn refused(SvcAv1Enc *self, GstVideoCodecFrame *frame, int err
     return GST_FLOW_ERROR;
 }
 
+/* What a change of pace means is told the application, too. */
+static void tell_pace(SvcAv1Enc *self)
+{
+    const struct svc_pace_orders o = enc_pace_orders(&self->pace);
+    GST_INFO_OBJECT(self, "load %.2f: speed %u, %u temporal and %u spatial layers",
+                    svc_pace_load(&self->pace.pace), o.speed, o.n_temporal, o.n_spatial);
+    gst_element_post_message(
+        GST_ELEMENT(self),
+        gst_message_new_element(
+            GST_OBJECT(self),
+            gst_structure_new("svcav1enc-pace", "load", G_TYPE_DOUBLE,
+                              svc_pace_load(&self->pace.pace), "speed", G_TYPE_UINT, (guint)o.speed,
+                              "spatial-layers", G_TYPE_UINT, (guint)o.n_spatial, "temporal-layers",
+                              G_TYPE_UINT, (guint)o.n_temporal, NULL)));
+}
+
+/* encode(), and how long it took. */
+static int encode_in_time(SvcAv1Enc *self, GstVideoCodecFrame *frame, struct svc_unit *units)
+{
+    const gboolean skips = svc_encoder_skips(self->encoder);
+    const GstClockTime began = gst_element_get_current_running_time(GST_ELEMENT(self));
+    const int n = encode(self, frame, units);
+    const GstClockTime ended = gst_element_get_current_running_time(GST_ELEMENT(self));
+    if (n < 0)
+        return n;
+    GST_OBJECT_LOCK(self);
+    const gboolean other =
+        enc_pace_picture(&self->pace, frame->deadline, began, ended, skips && n == 0);
+    GST_OBJECT_UNLOCK(self);
+    if (other)
+        tell_pace(self);
+    return n;
+}
+
+/* With `qos`: it comes too late for those downstream anyway. */
+static gboolean is_late(SvcAv1Enc *self, GstVideoCodecFrame *frame)
+{
+    if (self->force_key || GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame) ||
+        gst_video_encoder_get_max_encode_time(GST_VIDEO_ENCODER(self), frame) >= 0)
+        return FALSE;
+    GST_OBJECT_LOCK(self);
+    self->counts.late++;
+    GST_OBJECT_UNLOCK(self);
+    return TRUE;
+}
+
 static GstFlowReturn handle_frame(GstVideoEncoder *base, GstVideoCodecFrame *frame)
 {
     SvcAv1Enc *self = self_of(base);
@@ -643,7 +689,10 @@ static GstFlowReturn handle_frame(GstVideoEncoder *base, GstVideoCodecFrame *fra
     obey(self);
     if (gst_pad_needs_reconfigure(GST_VIDEO_ENCODER_SRC_PAD(base)))
         gst_video_encoder_negotiate(base); /* finish_frame() tells, if it cannot be */
-    const int n = encode(self, frame, units);
+    tell_rates(self, frame->pts);
+    if (is_late(self, frame))
+        return gst_video_encoder_finish_frame(base, frame); /* leaves it out and tells the bus */
+    const int n = encode_in_time(self, frame, units);
     if (n < 0)
         return refused(self, frame, n);
     if (n == 0) /* of a temporal layer that is left out */
@@ -660,75 +709,6 @@ static GstFlowReturn handle_frame(GstVideoEncoder *base, GstVideoCodecFrame *fra
 
 /* ---- the class ---- */
 
-static void install(GObjectClass *c, guint id, GParamSpec *spec)
-{
-    g_object_class_install_property(c, id, spec);
-}
-
-static void install_properties(GObjectClass *c)
-{
-    const GParamFlags rw = (GParamFlags)(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
-    const GParamFlags ready = (GParamFlags)(rw | GST_PARAM_MUTABLE_READY);
-    const GParamFlags playing = (GParamFlags)(rw | GST_PARAM_MUTABLE_PLAYING);
-    install(c, PROP_LAYERS,
-            g_param_spec_string("layers", "Layers",
-                                "Spatial and temporal layers: L1T1 to L3T3, L4T1, L4T2; with _KEY: "
-                                "spatial layers are predicted from each other in key pictures only",
-                                "L3T2", ready));
-    install(c, PROP_BITRATE,
-            g_param_spec_uint("bitrate", "Bit rate",
-                              "Of all layers together, in kbit/s; each has twice that of the one "
-                              "below (0: by quantizer)",
-                              0, BITRATE_MAX, BITRATE_DEFAULT, playing));
-    install(c, PROP_LAYER_BITRATES,
-            gst_param_spec_array(
-                "layer-bitrates", "Layers' bit rates",
-                "Each spatial layer's own, in kbit/s, lowest first (empty: as bitrate says)",
-                g_param_spec_int("kbps", "kbit/s", "Of one layer", 1, (gint)BITRATE_MAX, 1,
-                                 (GParamFlags)(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS)),
-                playing));
-    install(c, PROP_QUANTIZER,
-            g_param_spec_uint("quantizer", "Quantizer", "Of all layers, where bitrate is 0", 0, 63,
-                              36, ready));
-    install(c, PROP_KEYFRAME_MAX_DIST,
-            g_param_spec_uint("keyframe-max-dist", "Key frame distance",
-                              "Pictures from one key frame to the next (0: only the first)", 0,
-                              G_MAXUINT, 60, ready));
-    install(c, PROP_LONG_TERM_INTERVAL,
-            g_param_spec_uint("long-term-interval", "Long-term interval",
-                              "Pictures of the lowest temporal layer from one long-term reference "
-                              "to the next",
-                              1, 64, 8, ready));
-    install(c, PROP_MAX_SPATIAL,
-            g_param_spec_uint("max-spatial-layers", "Spatial layers coded",
-                              "Code only that many spatial layers, lowest first, until further "
-                              "notice (0: all)",
-                              0, SVC_SPATIAL_MAX, 0, playing));
-    install(c, PROP_MAX_TEMPORAL,
-            g_param_spec_uint("max-temporal-layers", "Temporal layers coded",
-                              "Code only that many temporal layers, lowest first, until further "
-                              "notice (0: all)",
-                              0, SVC_TEMPORAL_MAX, 0, playing));
-    install(c, PROP_SPEED,
-            g_param_spec_uint("speed", "Speed", "Faster and worse: cpu-used of the codec", 7, 10, 9,
-                              playing));
-    install(c, PROP_THREADS,
-            g_param_spec_uint("threads", "Threads",
-                              "At most that many, and no more than the size bears (0: as many as "
-                              "processors)",
-                              0, 16, 0, ready));
-    install(c, PROP_ISOLATED,
-            g_param_spec_boolean("isolated", "Isolated",
-                                 "Run the codec in a process of its own, so that its faults stay "
-                                 "there",
-                                 FALSE, ready));
-    install(c, PROP_STATS,
-            g_param_spec_boxed("stats", "Statistics",
-                               "Pictures, keys, refreshes, failures, restarts, bytes of each layer",
-                               GST_TYPE_STRUCTURE,
-                               (GParamFlags)(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
-}
-
 static void svc_av1_enc_class_init(SvcAv1EncClass *class)
 {
     GObjectClass *object = G_OBJECT_CLASS(class);
@@ -737,7 +717,14 @@ static void svc_av1_enc_class_init(SvcAv1EncClass *class)
     GST_DEBUG_CATEGORY_INIT(svcav1enc_debug, "svcav1enc", 0, "layered AV1 encoder");
     object->set_property = set_property;
     object->get_property = get_property;
-    install_properties(object);
+    enc_settings_install(object);
+    g_object_class_install_property(
+        object, PROP_STATS,
+        g_param_spec_boxed("stats", "Statistics",
+                           "Pictures, keys, refreshes, failures, late, restarts, bytes of each "
+                           "layer; what pace does: paced, load, speed, layers coded",
+                           GST_TYPE_STRUCTURE,
+                           (GParamFlags)(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
     gst_element_class_set_static_metadata(element, "Layered AV1 encoder", "Codec/Encoder/Video",
                                           "Encodes video into spatial and temporal layers of AV1",
                                           "The svc-suite authors");
@@ -756,17 +743,11 @@ static void svc_av1_enc_class_init(SvcAv1EncClass *class)
     encoder->transform_meta = transform_meta;
     encoder->src_event = src_event;
     encoder->handle_frame = handle_frame;
+    gst_type_mark_as_plugin_api(enc_pace_mode_get_type(), 0);
 }
 
 static void svc_av1_enc_init(SvcAv1Enc *self)
 {
-    self->want = (struct enc_settings){
-        .structure = { .n_spatial = 3, .n_temporal = 2, .long_term = true },
-        .bitrate_kbps = BITRATE_DEFAULT,
-        .quantizer = 36,
-        .key_interval = 60,
-        .long_term_interval = 8,
-        .speed = 9,
-    };
+    enc_settings_init(&self->want);
     self->refresh = SVC_SPATIAL_MAX;
 }

@@ -114,7 +114,7 @@ def sender(port, seconds=60):
                     for k in range(LAYERS))
     return (f"videotestsrc is-live=true pattern=ball num-buffers={seconds * 30} ! "
             f"video/x-raw,width={WIDTH},height={HEIGHT},framerate=30/1,format=I420 ! "
-            f"timeoverlay ! svcav1enc layers=L{LAYERS}T2 speed=10 threads=1 "
+            f"timeoverlay ! svcav1enc layers=L{LAYERS}T2 speed=10 threads=1 pace=never "
             f"layer-bitrates=\"<150,400>\" ! tee name=t  t. ! queue ! tvlsink mode=listener latency=400 "
             f"uri=moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE} "
             f"tls-certificate={pki['server.pem']} tls-key={pki['server.key']}  {only}")
@@ -370,7 +370,7 @@ def published(folder):
     with Programs(folder) as running:
         sending = running.start("gst-launch", [
             *with_env(**TOLD), "gst-launch-1.0", "-q", "-e", "videotestsrc", "is-live=true", "!",
-            f"video/x-raw,width={WIDTH},height={HEIGHT},framerate=30/1", "!", "svcav1enc", "layers=L2T2",
+            f"video/x-raw,width={WIDTH},height={HEIGHT},framerate=30/1", "!", "svcav1enc", "layers=L2T2", "pace=never",
             "speed=10", "threads=1", "!", "s.svc_0", "audiotestsrc", "is-live=true", "!", "audioconvert",
             "!", "opusenc", "!", "s.audio_0", "tvlsink", "name=s", "uri=" + uri, "tls-ca=" + trust,
             "auth-token=" + token, "paths=local=127.0.0.1,name=one;local=127.0.0.1,name=two"])

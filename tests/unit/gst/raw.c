@@ -39,7 +39,7 @@ GstBuffer *raw_picture(guint width, guint height, guint n)
 
 GstHarness *encoder_new(const char *props, guint width, guint height, const char *downstream_caps)
 {
-    gchar *line = g_strdup_printf("svcav1enc speed=10 %s", props);
+    gchar *line = g_strdup_printf("svcav1enc speed=10 pace=never %s", props);
     GstHarness *h = gst_harness_new_parse(line);
     g_free(line);
     gchar *caps =

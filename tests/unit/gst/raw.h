@@ -12,7 +12,8 @@ void gst_test_init(int *argc, char ***argv);
 
 /* Picture number `n` at 30 a second: I420 with something that moves. */
 GstBuffer *raw_picture(guint width, guint height, guint n);
-/* An encoder with `props` ("layers=L2T2 speed=10"), sized; its input is 30 pictures a second. */
+/* An encoder with `props` ("layers=L2T2 speed=10"), sized; its input is 30 pictures a second.
+ * Unless they say so it does not mind how fast this machine is. */
 GstHarness *encoder_new(const char *props, guint width, guint height, const char *downstream_caps);
 /* Pushes the pictures from `first` on. */
 void encoder_push(GstHarness *h, guint width, guint height, guint first, guint n);

@@ -251,7 +251,7 @@ static GstElement *sender(const struct test_pki *pki, guint port)
     GError *why = NULL;
     gchar *line = g_strdup_printf(
         "videotestsrc is-live=true ! video/x-raw,width=128,height=64,framerate=30/1 ! "
-        "svcav1enc speed=10 layers=L2T2 threads=1 keyframe-max-dist=0 ! tvlsink name=t "
+        "svcav1enc speed=10 pace=never layers=L2T2 threads=1 keyframe-max-dist=0 ! tvlsink name=t "
         "mode=listener latency=300 "
         "uri=moqt://127.0.0.1:%u/live tls-certificate=%s tls-key=%s",
         port, pki->server, pki->server_key);

@@ -13,7 +13,7 @@
 #define H 64
 #define SOURCE                                                               \
     "videotestsrc name=src ! video/x-raw,format=I420,width=128,height=64 ! " \
-    "svcav1enc name=enc speed=10 layers=L2T2 threads=1 ! "
+    "svcav1enc name=enc speed=10 pace=never layers=L2T2 threads=1 ! "
 #define PATIENCE (20 * GST_SECOND)
 
 static gboolean have(const char *element)

@@ -357,16 +357,18 @@ static void properties_round_trip(void **state)
     gst_util_set_object_arg(G_OBJECT(e), "layer-bitrates", "<100,300>");
     g_object_set(e, "layers", "L2T3_KEY", "bitrate", 777u, "quantizer", 11u, "keyframe-max-dist",
                  12u, "long-term-interval", 13u, "speed", 8u, "threads", 3u, "isolated", TRUE,
-                 NULL);
+                 "pace", 1, NULL);
     gchar *layers;
     guint bitrate, quantizer, dist, interval, speed, threads;
     gboolean isolated;
+    gint pace;
     GValue rates = G_VALUE_INIT;
     g_value_init(&rates, GST_TYPE_ARRAY);
     g_object_get_property(G_OBJECT(e), "layer-bitrates", &rates);
     g_object_get(e, "layers", &layers, "bitrate", &bitrate, "quantizer", &quantizer,
                  "keyframe-max-dist", &dist, "long-term-interval", &interval, "speed", &speed,
-                 "threads", &threads, "isolated", &isolated, NULL);
+                 "threads", &threads, "isolated", &isolated, "pace", &pace, NULL);
+    assert_int_equal(1, pace);
     assert_string_equal("L2T3_KEY", layers);
     assert_int_equal(2, gst_value_array_get_size(&rates));
     assert_int_equal(300, g_value_get_int(gst_value_array_get_value(&rates, 1)));
@@ -452,6 +454,155 @@ static void the_rate_changes_while_it_runs(void **state)
     gst_harness_teardown(h);
 }
 
+/* Events of that type which have come out since. */
+static guint events(GstHarness *h, GstEventType type, GstEvent **last)
+{
+    guint n = 0;
+    for (GstEvent *e; (e = gst_harness_try_pull_event(h)); gst_event_unref(e))
+        if (GST_EVENT_TYPE(e) == type) {
+            n++;
+            if (last)
+                gst_event_replace(last, e);
+        }
+    return n;
+}
+
+static guint rate_in_caps(GstHarness *h)
+{
+    GstCaps *caps = gst_pad_get_current_caps(h->sinkpad);
+    struct svc_stream_info info;
+    guint sum = 0;
+    assert_true(tvl_layer_caps_parse(caps, &info));
+    for (gsize i = 0; i < info.n_layers; i++) {
+        sum += info.layers[i].bitrate_bps;
+        assert_in_range(info.layers[i].bitrate_max_bps, info.layers[i].bitrate_bps,
+                        2 * info.layers[i].bitrate_bps + 10);
+    }
+    gst_caps_unref(caps);
+    return sum;
+}
+
+/* Each picture another rate: tags once a second, caps once in five, and at last the true one. */
+static void other_rates_are_told_but_not_too_often(void **state)
+{
+    (void)state;
+    GstHarness *h = encoder_new("layers=L2T2 bitrate=1000 keyframe-max-dist=0", W, H, NULL);
+    encoder_push(h, W, H, 0, 1);
+    assert_in_range(rate_in_caps(h), 999000, 1000000);
+    assert_int_equal(1, events(h, GST_EVENT_CAPS, NULL));
+    gst_harness_set(h, "svcav1enc", "bitrate", 1100u, NULL); /* the caps do not care */
+    encoder_push(h, W, H, 1, 1);
+    GstEvent *tag = NULL;
+    guint nominal;
+    GstTagList *list;
+    assert_int_equal(1, events(h, GST_EVENT_TAG, &tag));
+    gst_event_parse_tag(tag, &list);
+    assert_true(gst_tag_list_get_uint(list, GST_TAG_NOMINAL_BITRATE, &nominal));
+    assert_in_range(nominal, 1099999, 1100000);
+    gst_clear_event(&tag);
+    assert_in_range(rate_in_caps(h), 999000, 1000000);
+    for (guint i = 2; i < 92; i++) {
+        gst_harness_set(h, "svcav1enc", "bitrate", 2000 + 10 * i, NULL);
+        encoder_push(h, W, H, i, 1);
+    }
+    assert_in_range(rate_in_caps(h), 2019000, 2020000); /* at once, then not for 5 s */
+    encoder_push(h, W, H, 92, 55);
+    gst_harness_set(h, "svcav1enc", "layers", "L2T2", NULL);
+    guint caps = 0, tags = 0;
+    for (GstEvent *e; (e = gst_harness_try_pull_event(h)); gst_event_unref(e)) {
+        caps += GST_EVENT_TYPE(e) == GST_EVENT_CAPS;
+        tags += GST_EVENT_TYPE(e) == GST_EVENT_TAG;
+    }
+    assert_int_equal(1, caps);
+    assert_in_range(tags, 3, 4);
+    encoder_push(h, W, H, 147, 10);
+    assert_int_equal(1, events(h, GST_EVENT_CAPS, NULL));
+    assert_in_range(rate_in_caps(h), 2909000, 2910000);
+    take_all(h);
+    gst_harness_teardown(h);
+}
+
+static void downstreams_caps_say_how_many_layers(void **state)
+{
+    (void)state;
+    GstHarness *h =
+        encoder_new("layers=L3T2 bitrate=900", W, H, "video/x-svc,scalability=(string)L2T1");
+    encoder_push(h, W, H, 0, 2);
+    assert_int_equal(4, gst_harness_buffers_received(h));
+    assert_in_range(rate_in_caps(h), 899000, 900000);
+    take_all(h);
+    gst_harness_teardown(h);
+}
+
+/* What it cannot encode is no part of its caps; what downstream wants is asked of upstream. */
+static void caps_say_what_it_takes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *caps;
+        gboolean taken;
+    } table[] = {
+        { "format=I420,width=640,height=360,framerate=30/1", TRUE },
+        { "format=I420,width=640,height=360,framerate=0/1", TRUE },
+        { "format=I420,width=4096,height=4096,framerate=30/1", TRUE },
+        { "format=I420_10LE,width=640,height=360,framerate=30/1", FALSE },
+        { "format=NV12,width=640,height=360,framerate=30/1", FALSE },
+        { "format=Y444,width=640,height=360,framerate=30/1", FALSE },
+        { "format=I420,width=641,height=360,framerate=30/1", FALSE },
+        { "format=I420,width=4098,height=360,framerate=30/1", FALSE },
+        { "format=I420,width=32,height=32,framerate=30/1", FALSE },
+    };
+    GstHarness *h = gst_harness_new("svcav1enc");
+    GstPad *sink = gst_element_get_static_pad(h->element, "sink");
+    for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+        gchar *line = g_strconcat("video/x-raw,", table[i].caps, NULL);
+        GstCaps *caps = gst_caps_from_string(line);
+        if (gst_pad_query_accept_caps(sink, caps) != table[i].taken)
+            fail_msg("%s", line);
+        gst_caps_unref(caps);
+        g_free(line);
+    }
+    gst_harness_set_sink_caps_str(h, "video/x-svc,width=320,height=180,framerate=25/1");
+    GstCaps *wanted = gst_pad_query_caps(sink, NULL);
+    gint width, num, den;
+    const GstStructure *s = gst_caps_get_structure(wanted, 0);
+    assert_true(gst_structure_get_int(s, "width", &width));
+    assert_true(gst_structure_get_fraction(s, "framerate", &num, &den));
+    assert_int_equal(320, width);
+    assert_int_equal(25, num);
+    gst_caps_unref(wanted);
+    gst_object_unref(sink);
+    gst_harness_teardown(h);
+}
+
+#define HDR                                                                                   \
+    "colorimetry=(string)bt2100-pq,chroma-site=(string)mpeg2,"                                \
+    "mastering-display-info=(string)35400:14600:8500:39850:6550:2300:15635:16450:10000000:1," \
+    "content-light-level=(string)1000:400"
+
+/* For those who take layers and for those who take pictures. */
+static void colours_are_carried_through(void **state)
+{
+    (void)state;
+    static const char *const peer[] = { "video/x-svc", "video/x-av1" };
+    for (size_t i = 0; i < G_N_ELEMENTS(peer); i++) {
+        GstHarness *h = encoder_new("layers=L2T1", W, H, peer[i]);
+        gst_harness_set_src_caps_str(h, "video/x-raw,format=I420,width=256,height=128,"
+                                        "framerate=30/1,pixel-aspect-ratio=4/3," HDR);
+        encoder_push(h, W, H, 0, 1);
+        GstCaps *caps = gst_pad_get_current_caps(h->sinkpad);
+        GstCaps *want = gst_caps_from_string("video/x-svc,width=256,pixel-aspect-ratio=4/3," HDR
+                                             ";video/x-av1,width=256,pixel-aspect-ratio=4/3," HDR);
+        if (!gst_caps_is_subset(caps, want)) {
+            gchar *text = gst_caps_to_string(caps);
+            fail_msg("%s", text);
+        }
+        gst_caps_unref(want);
+        gst_caps_unref(caps);
+        gst_harness_teardown(h);
+    }
+}
+
 int main(int argc, char **argv)
 {
     gst_test_init(&argc, &argv);
@@ -472,6 +623,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(properties_round_trip),
         cmocka_unit_test(what_cannot_be_is_said),
         cmocka_unit_test(the_rate_changes_while_it_runs),
+        cmocka_unit_test(other_rates_are_told_but_not_too_often),
+        cmocka_unit_test(downstreams_caps_say_how_many_layers),
+        cmocka_unit_test(caps_say_what_it_takes),
+        cmocka_unit_test(colours_are_carried_through),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     gst_deinit(); /* where GST_TRACERS=leaks tells what is left */
