@@ -5,12 +5,15 @@
 #include "interfaces.h"
 #include "layer_meta.h"
 #include "net_log.h"
+#include "skew.h"
 
 #include <string.h>
 
 #define GST_CAT_DEFAULT tvl_debug_category()
 #define LOOK_S 0.25       /* how often paths are looked at */
 #define LAYER_PICTURES 15 /* of the same best layer in a row: then it is said */
+#define LATE_UNITS 16     /* of pictures in a row, over LATE_US: their numbers began anew */
+#define LATE_US 500000
 
 struct layer_count {
     guint64 received, late, delivered, bytes;
@@ -30,14 +33,16 @@ struct source {
     uint8_t n_layers;
     guint latency_ms;
     gboolean playing, over;
-    gboolean anchored, settled;     /* offset counts; it is final */
-    gint64 offset, settle_at;       /* us; running time */
+    struct skew skew;
+    guint late;                     /* units of pictures in a row ... */
+    gint64 late_since;              /* ... from then on, monotonic time */
+    gboolean joined;                /* the catalog came over this connection */
     gboolean discont[SOURCE_SLOTS]; /* what follows does not join on */
     struct session_path path[SESSION_PATHS_MAX];
     size_t n_paths;
     guint best, best_seen, best_for; /* spatial layer told; that of the last pictures; how many */
     struct layer_count count[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX], other_count[SOURCE_SLOTS];
-    guint64 interruptions;
+    guint64 interruptions, resyncs;
     gint64 key_asked_at; /* 0: never */
 };
 
@@ -59,7 +64,8 @@ static void begin_anew(struct source *s)
         gather_reset(&s->gather[slot]);
         s->discont[slot] = TRUE;
     }
-    s->anchored = s->settled = FALSE;
+    skew_reset(&s->skew);
+    s->late = 0;
     ev_timer_stop(s->loop, &s->due);
 }
 
@@ -77,7 +83,7 @@ static void failed(struct source *s, const char *why)
 static gint64 due_pts(const struct source *s, gint64 now)
 {
     const guint margin = MIN(SOURCE_MARGIN_MS, s->latency_ms / 4);
-    return now - s->offset - (gint64)(s->latency_ms - margin) * 1000;
+    return now - skew_offset(&s->skew) - (gint64)(s->latency_ms - margin) * 1000;
 }
 
 /* False: it is not playing. */
@@ -86,26 +92,25 @@ static gboolean anchor(struct source *s, gint64 pts)
     const gint64 now = now_us(s);
     if (now < 0)
         return FALSE;
-    const gint64 jump = pts + s->offset - now;
-    if (s->settled && (jump > SOURCE_JUMP_US || jump < -SOURCE_JUMP_US)) {
-        GST_INFO("media time jumps by %.1f s", (double)jump / 1e6);
+    const gint64 before = skew_offset(&s->skew);
+    const enum skew_result result = skew_put(&s->skew, now, pts);
+    if (result == SKEW_JUMPED) {
+        GST_INFO("media time jumps by %.1f s", (double)(pts + before - now) / 1e6);
         begin_anew(s);
+        (void)skew_put(&s->skew, now, pts);
+    } else if (result == SKEW_RESYNCED) {
+        GST_INFO("all comes %+.0f ms later: times are set anew",
+                 (double)(skew_offset(&s->skew) - before) / 1e3);
+        s->resyncs++;
+        for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+            s->discont[slot] = TRUE;
     }
-    if (!s->anchored) {
-        s->anchored = TRUE;
-        s->offset = now - pts;
-        s->settle_at = now + SOURCE_SETTLE_MS * 1000;
-    } else if (!s->settled && now - pts < s->offset) {
-        s->offset = now - pts;
-    }
-    if (now >= s->settle_at)
-        s->settled = TRUE;
     return TRUE;
 }
 
 static void stamp(const struct source *s, GstBuffer *b)
 {
-    const gint64 at = (gint64)GST_BUFFER_OFFSET(b) + s->offset;
+    const gint64 at = (gint64)GST_BUFFER_OFFSET(b) + skew_offset(&s->skew);
     GST_BUFFER_OFFSET(b) = GST_BUFFER_OFFSET_NONE;
     GST_BUFFER_PTS(b) = at > 0 ? (GstClockTime)at * GST_USECOND : 0;
     GST_BUFFER_DTS(b) = GST_BUFFER_PTS(b);
@@ -163,12 +168,10 @@ static gint64 give_until(struct source *s, gint64 pts)
 static void give_due(struct source *s)
 {
     const gint64 now = now_us(s);
-    if (now < 0 || !s->anchored)
+    gint64 next;
+    if (now < 0 || !s->skew.began)
         return;
-    gint64 next = s->settle_at - now;
-    if (now >= s->settle_at)
-        s->settled = TRUE;
-    if (s->settled) {
+    if (skew_is_settled(&s->skew, now, &next)) {
         const gint64 pts = due_pts(s, now);
         const gint64 due = give_until(s, pts);
         if (due == INT64_MAX) {
@@ -189,16 +192,37 @@ static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
     give_due(timer->data);
 }
 
+/* Another publisher took the broadcast over at a relay: nothing tells of it but that its pictures
+ * count from their own beginning. */
+static void look_for_restart(struct source *s, enum gather_result result)
+{
+    const gint64 now = g_get_monotonic_time();
+    if (result != GATHER_LATE) {
+        s->late = 0;
+        return;
+    }
+    if (s->late++ == 0)
+        s->late_since = now;
+    if (s->late < LATE_UNITS || now - s->late_since < LATE_US)
+        return;
+    GST_INFO("the pictures' numbers began anew");
+    begin_anew(s);
+    session_ask_key(s->session);
+}
+
 static void take(struct source *s, struct gather *g, uint64_t number, unsigned layer, bool key,
                  gint64 pts, GstBuffer *b, struct layer_count *count)
 {
     GST_BUFFER_OFFSET(b) = (guint64)pts; /* until stamp() knows better */
     count->received++;
     count->bytes += gst_buffer_get_size(b);
-    if (gather_put(g, number, layer, key, pts, b) != GATHER_TAKEN) {
+    const enum gather_result result = gather_put(g, number, layer, key, pts, b);
+    if (result != GATHER_TAKEN) {
         count->late++;
         gst_buffer_unref(b);
     }
+    if (g == &s->gather[SOURCE_VIDEO])
+        look_for_restart(s, result);
     give_due(s);
 }
 
@@ -252,6 +276,13 @@ static void find_slots(struct source *s, struct source_tracks *t)
     }
 }
 
+/* Beyond what is kept nothing is in time: that is the bound of what is only followed slowly. */
+static void set_latency(struct source *s, guint latency_ms)
+{
+    s->latency_ms = latency_ms;
+    s->skew.bound_us = (gint64)MAX(latency_ms, SOURCE_BOUND_LEAST_MS) * 1000;
+}
+
 static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
 {
     struct source *s = user;
@@ -263,7 +294,8 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
         if (!latency)
             latency = c->tracks[p->item[i].track].target_latency_ms;
     }
-    s->latency_ms = latency ? latency : SOURCE_LATENCY_DEFAULT;
+    set_latency(s, latency ? latency : SOURCE_LATENCY_DEFAULT);
+    s->joined = TRUE;
     s->n_layers = n;
     s->gather[SOURCE_VIDEO].n_layers = MIN(n, (uint8_t)(s->cfg.top.spatial + 1));
     struct source_tracks tracks = { .catalog = c, .plan = p, .latency_ms = s->latency_ms };
@@ -313,6 +345,9 @@ static void on_note(void *user, const char *what)
 static void on_interrupted(void *user, const char *why)
 {
     struct source *s = user;
+    if (!s->joined)
+        return; /* it has not begun */
+    s->joined = FALSE;
     s->interruptions++;
     begin_anew(s);
     s->cfg.handler->on_interrupted(s->cfg.user, why);
@@ -430,7 +465,8 @@ static GstStructure *stats_of(const struct source *s)
                                &s->other_count[slot]));
     GstStructure *out = gst_structure_new(
         "tvl-stats", "state", G_TYPE_STRING, session_state_word(status.state), "interruptions",
-        G_TYPE_UINT64, s->interruptions, "latency-ms", G_TYPE_UINT, s->latency_ms, NULL);
+        G_TYPE_UINT64, s->interruptions, "resyncs", G_TYPE_UINT64, s->resyncs, "latency-ms",
+        G_TYPE_UINT, s->latency_ms, "reason", G_TYPE_STRING, status.reason, NULL);
     gst_structure_take_value(out, "paths", &paths);
     gst_structure_take_value(out, "layers", &layers);
     return out;
@@ -462,6 +498,7 @@ static gboolean open_session(struct source *s, char *why, size_t why_size)
                                   .reconnect_s = s->cfg.settings.reconnect_s,
                                   .editions = true,
                                   .patient = s->cfg.settings.reconnect_s != 0,
+                                  .awaits = true,
                                   .handler = &session_handler,
                                   .user = s,
                                   .wish = { .max_spatial =
@@ -536,7 +573,8 @@ struct tvl_link *source_start(struct source_config *cfg)
 {
     struct source *s = g_new0(struct source, 1);
     s->cfg = *cfg;
-    s->latency_ms = cfg->latency_ms ? cfg->latency_ms : SOURCE_LATENCY_DEFAULT;
+    skew_init(&s->skew, SKEW_JUMP_US);
+    set_latency(s, cfg->latency_ms ? cfg->latency_ms : SOURCE_LATENCY_DEFAULT);
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
         gather_init(&s->gather[slot], slot == SOURCE_VIDEO ? 1 : 0, drop_buffer);
     struct tvl_link *l = tvl_link_new("tvlsrc", &link_ops, s);

@@ -2,12 +2,12 @@
  * source.h - what tvlsrc does on its link's thread: a session of peer/, whose units and packets are
  * put into order (gather.h) and onto the pipeline's clock.
  *
- *     running time = media time + offset,   offset = the least (arrival - media time) of the first
- *                                           SOURCE_SETTLE_MS: the quickest unit is on time
+ *     running time = media time + offset,   one for sound and pictures; it follows what drifts
+ *                                           (skew.h)
  *
  * A picture is given out when it is whole and its turn has come, else `latency` after its time,
  * less what is left for decoding. The offset is found anew after an interruption, when playing
- * begins, and when the media time jumps.
+ * begins, and when the media time or the pictures' numbers begin anew.
  */
 #ifndef GST_SOURCE_H
 #define GST_SOURCE_H
@@ -21,9 +21,8 @@ G_BEGIN_DECLS
 /* What comes goes to one of these: video, sound, then a slot for each opaque track, by its name. */
 enum { SOURCE_VIDEO, SOURCE_SOUND, SOURCE_DATA, SOURCE_SLOTS = SOURCE_DATA + 8 };
 
-#define SOURCE_SETTLE_MS 150
-#define SOURCE_MARGIN_MS 30     /* left for decoding, at most a quarter of the latency */
-#define SOURCE_JUMP_US 10000000 /* of media time against the clock: another beginning */
+#define SOURCE_MARGIN_MS 30       /* left for decoding, at most a quarter of the latency */
+#define SOURCE_BOUND_LEAST_MS 200 /* off by more, or by the latency: a resync */
 #define SOURCE_KEY_WAIT_MS 1000
 #define SOURCE_LATENCY_DEFAULT 200u /* ms, until the catalog says, or where it does not */
 

@@ -45,7 +45,8 @@ typedef struct {
     GstVideoCodecFrame *held[SVC_SPATIAL_MAX]; /* of one picture, by rising layer */
     guint n_held;
     gboolean shown_any;
-    guint64 newest; /* picture shown */
+    guint64 newest; /* picture shown, and when */
+    GstClockTime newest_pts;
     struct output out;
     struct tvl_layer_want want;
 } SvcAv1Dec;
@@ -285,6 +286,7 @@ static GstFlowReturn show(SvcAv1Dec *self, GstVideoCodecFrame *frame, const stru
     copy_picture(&pic->image, &map);
     gst_video_frame_unmap(&map);
     self->newest = pic->picture;
+    self->newest_pts = frame->pts;
     self->shown_any = TRUE;
     COUNT(self, shown, 1);
     return gst_video_decoder_finish_frame(base, frame);
@@ -345,6 +347,15 @@ static GstFlowReturn conclude(SvcAv1Dec *self, GstVideoCodecFrame *first, int re
     return flow;
 }
 
+/* A key picture that is shown later than the newest, of a lower number: another encoder's. */
+static gboolean counts_anew(const SvcAv1Dec *self, const GstVideoCodecFrame *first)
+{
+    const TvlLayerMeta *meta = tvl_buffer_get_layer_meta(first->input_buffer);
+    return meta->key && self->shown_any && meta->picture <= self->newest &&
+           GST_CLOCK_TIME_IS_VALID(first->pts) && GST_CLOCK_TIME_IS_VALID(self->newest_pts) &&
+           first->pts > self->newest_pts;
+}
+
 static GstFlowReturn decode_held(SvcAv1Dec *self)
 {
     GstVideoDecoder *base = GST_VIDEO_DECODER(self);
@@ -354,6 +365,8 @@ static GstFlowReturn decode_held(SvcAv1Dec *self)
     const gboolean late = gst_video_decoder_get_max_decode_time(base, first) < 0;
     struct mapped m;
     struct svc_picture pic = { .opaque = NULL };
+    if (counts_anew(self, first))
+        self->shown_any = FALSE;
     map_held(self, late, &m);
     const int result = m.n ? svc_decoder_decode(self->decoder, m.unit, m.n, &pic) : 0;
     if (result >= 0)

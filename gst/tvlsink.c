@@ -29,6 +29,20 @@
 
 typedef struct TvlSink TvlSink;
 
+/* Properties of GstBaseSink that are ours, too: each track's. */
+enum of_base {
+    BASE_SYNC,
+    BASE_ASYNC,
+    BASE_TS_OFFSET,
+    BASE_MAX_LATENESS,
+    BASE_PROCESSING_DEADLINE,
+    BASE_RENDER_DELAY,
+    BASE_N
+};
+static const gchar *const base_names[BASE_N] = {
+    "sync", "async", "ts-offset", "max-lateness", "processing-deadline", "render-delay"
+};
+
 enum track_of { OF_SVC, OF_AUDIO, OF_DATA, N_OF };
 
 /* ---- a track ---- */
@@ -48,13 +62,14 @@ struct TvlSink {
     GstBin bin;
     /* the object's lock is for these */
     struct tvl_settings settings;
-    gboolean listen, sync;
+    gboolean listen;
     guint latency_ms;
     GstStructure *stats;
     guint run; /* what an earlier publication says late is not heard */
     /* `lock` is for these */
     GMutex lock;
-    GList *tracks; /* of TvlSinkTrack, borrowed from the bin */
+    GList *tracks;          /* of TvlSinkTrack, borrowed from the bin */
+    GValue of_base[BASE_N]; /* properties of every track */
     struct publish *publish;
     gboolean described;
     guint next_number[N_OF];
@@ -64,8 +79,8 @@ typedef GstBinClass TvlSinkClass;
 enum {
     PROP_MODE = SETTINGS_N,
     PROP_LATENCY,
-    PROP_SYNC,
     PROP_STATS,
+    PROP_OF_BASE, /* BASE_N of them */
 };
 enum { SIGNAL_PATH_UP, SIGNAL_PATH_DOWN, SIGNAL_CALLER_ADDED, SIGNAL_CALLER_REMOVED, N_SIGNALS };
 static guint signals[N_SIGNALS];
@@ -230,7 +245,6 @@ static void tvl_sink_track_class_init(TvlSinkTrackClass *c)
 static void tvl_sink_track_init(TvlSinkTrack *t)
 {
     gst_base_sink_set_qos_enabled(&t->base, FALSE);
-    gst_base_sink_set_max_lateness(&t->base, -1); /* what is late is the receiver's to judge */
     t->which = -1;
 }
 
@@ -259,7 +273,9 @@ static TvlSinkTrack *new_track(TvlSink *s, enum track_of of, const gchar *name)
     guint number;
     g_mutex_lock(&s->lock);
     if (count_of(s, of) < (of == OF_DATA ? PUBLISHER_OPAQUE_MAX : 1)) {
-        t = g_object_new(tvl_sink_track_get_type(), "sync", s->sync, NULL);
+        t = g_object_new(tvl_sink_track_get_type(), NULL);
+        for (int i = 0; i < BASE_N; i++)
+            g_object_set_property(G_OBJECT(t), base_names[i], &s->of_base[i]);
         if (!name || !strchr(name, '_') || sscanf(strchr(name, '_'), "_%u", &number) != 1)
             number = s->next_number[of];
         s->next_number[of] = MAX(s->next_number[of], number + 1);
@@ -509,15 +525,20 @@ static GType mode_get_type(void)
     return type;
 }
 
+static void set_of_base(TvlSink *s, guint i, const GValue *value)
+{
+    g_mutex_lock(&s->lock);
+    g_value_copy(value, &s->of_base[i]);
+    for (GList *l = s->tracks; l; l = l->next)
+        g_object_set_property(l->data, base_names[i], value);
+    g_mutex_unlock(&s->lock);
+}
+
 static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
     TvlSink *s = (TvlSink *)object;
-    if (id == PROP_SYNC) {
-        g_mutex_lock(&s->lock);
-        s->sync = g_value_get_boolean(value);
-        for (GList *l = s->tracks; l; l = l->next)
-            gst_base_sink_set_sync(l->data, s->sync);
-        g_mutex_unlock(&s->lock);
+    if (id >= PROP_OF_BASE && id < PROP_OF_BASE + BASE_N) {
+        set_of_base(s, id - PROP_OF_BASE, value);
         return;
     }
     GST_OBJECT_LOCK(s);
@@ -533,13 +554,17 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
 static void get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
     TvlSink *s = (TvlSink *)object;
+    if (id >= PROP_OF_BASE && id < PROP_OF_BASE + BASE_N) {
+        g_mutex_lock(&s->lock);
+        g_value_copy(&s->of_base[id - PROP_OF_BASE], value);
+        g_mutex_unlock(&s->lock);
+        return;
+    }
     GST_OBJECT_LOCK(s);
     if (id == PROP_MODE)
         g_value_set_enum(value, s->listen);
     else if (id == PROP_LATENCY)
         g_value_set_uint(value, s->latency_ms);
-    else if (id == PROP_SYNC)
-        g_value_set_boolean(value, s->sync);
     else if (id == PROP_STATS)
         g_value_set_boxed(value, s->stats);
     else if (!tvl_settings_get(&s->settings, id, value))
@@ -605,6 +630,8 @@ static void finalize(GObject *object)
     g_list_free(s->tracks);
     if (s->stats)
         gst_structure_free(s->stats);
+    for (int i = 0; i < BASE_N; i++)
+        g_value_unset(&s->of_base[i]);
     g_mutex_clear(&s->lock);
     G_OBJECT_CLASS(tvl_sink_parent_class)->finalize(object);
 }
@@ -622,7 +649,12 @@ static void dispose(GObject *object)
 static void tvl_sink_init(TvlSink *s)
 {
     tvl_settings_init(&s->settings);
-    s->sync = TRUE;
+    for (int i = 0; i < BASE_N; i++)
+        g_param_value_set_default(
+            g_object_class_find_property(G_OBJECT_GET_CLASS(s), base_names[i]),
+            g_value_init(
+                &s->of_base[i],
+                g_object_class_find_property(G_OBJECT_GET_CLASS(s), base_names[i])->value_type));
     s->latency_ms = LATENCY_DEFAULT;
     s->stats = gst_structure_new_empty("tvl-stats");
     g_mutex_init(&s->lock);
@@ -646,15 +678,42 @@ static void install_properties(GObjectClass *object)
             "in that time is given up",
             1, 10000, LATENCY_DEFAULT, flags | GST_PARAM_MUTABLE_READY));
     g_object_class_install_property(
-        object, PROP_SYNC,
-        g_param_spec_boolean("sync", "Sync", "Send each buffer at its time on the clock", TRUE,
-                             flags | GST_PARAM_MUTABLE_PLAYING));
-    g_object_class_install_property(
         object, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",
                            "Objects sent and dropped, callers, and figures of each path, renewed "
                            "four times a second",
                            GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+/* As GstBaseSink has them, with its defaults but that nothing is too late to be sent. */
+static void install_of_base(GObjectClass *object)
+{
+    const GParamFlags flags =
+        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+    GParamSpec *const spec[BASE_N] = {
+        [BASE_SYNC] = g_param_spec_boolean(
+            "sync", "Sync", "Send each buffer at its time on the clock", TRUE, flags),
+        [BASE_ASYNC] = g_param_spec_boolean(
+            "async", "Async", "Go to PAUSED only when every pad has its first buffer", TRUE, flags),
+        [BASE_TS_OFFSET] =
+            g_param_spec_int64("ts-offset", "Timestamp offset",
+                               "Nanoseconds to send each buffer later than its time (sync)",
+                               G_MININT64, G_MAXINT64, 0, flags),
+        [BASE_MAX_LATENESS] = g_param_spec_int64("max-lateness", "Maximum lateness",
+                                                 "Nanoseconds that a buffer may come after its "
+                                                 "time, else it is not sent (sync; -1: what "
+                                                 "is late is the receiver's to judge)",
+                                                 -1, G_MAXINT64, -1, flags),
+        [BASE_PROCESSING_DEADLINE] =
+            g_param_spec_uint64("processing-deadline", "Processing deadline",
+                                "Nanoseconds that a live pipeline may take to process a buffer", 0,
+                                G_MAXUINT64, 20 * GST_MSECOND, flags),
+        [BASE_RENDER_DELAY] = g_param_spec_uint64("render-delay", "Render delay",
+                                                  "Nanoseconds added to the pipeline's latency", 0,
+                                                  G_MAXUINT64, 0, flags),
+    };
+    for (guint i = 0; i < BASE_N; i++)
+        g_object_class_install_property(object, PROP_OF_BASE + i, spec[i]);
 }
 
 static void tvl_sink_class_init(TvlSinkClass *c)
@@ -671,6 +730,7 @@ static void tvl_sink_class_init(TvlSinkClass *c)
     element->request_new_pad = request_new_pad;
     element->release_pad = release_pad;
     install_properties(object);
+    install_of_base(object);
     for (int i = 0; i < N_SIGNALS; i++)
         signals[i] = g_signal_new(names[i], G_TYPE_FROM_CLASS(c), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                   NULL, G_TYPE_NONE, 1, G_TYPE_STRING);

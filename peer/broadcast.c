@@ -646,6 +646,22 @@ static void tick_shift(struct broadcast *b, tvl_time now)
 
 /* ---- answers ---- */
 
+/* By its code (draft-ietf-moq-transport, "Request Errors"): what waiting may mend. */
+static enum broadcast_fault refusal(uint64_t code)
+{
+    switch (code) {
+    case MOQ_REQ_DOES_NOT_EXIST:
+    case MOQ_REQ_INTERNAL:
+    case MOQ_REQ_TIMEOUT:
+    case MOQ_REQ_GOING_AWAY:
+    case MOQ_REQ_EXCESSIVE_LOAD:
+    case MOQ_REQ_UNINTERESTED:
+        return BROADCAST_ABSENT;
+    default:
+        return BROADCAST_REFUSED;
+    }
+}
+
 static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code, const char *reason)
 {
     struct broadcast *b = user;
@@ -658,7 +674,7 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
     const double later_s = moq_subscription_may_retry(sub, &after_ms) ? (double)after_ms / 1e3 : -1;
     if (t == &b->catalog_track) {
         t->sub = NULL;
-        fault_for_now(b, BROADCAST_REFUSED, line, later_s);
+        fault_for_now(b, refusal(code), line, later_s);
         return;
     }
     if (t == &b->session_track) {
@@ -668,7 +684,7 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
     }
     log_text(LOG_LEVEL_WARN, "%s", line);
     if (t->kind == SUBSCRIPTION_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
-        fault_for_now(b, BROADCAST_REFUSED, line, later_s);
+        fault_for_now(b, refusal(code), line, later_s);
     track_over(b, t);
 }
 

@@ -15,7 +15,8 @@
 #include <tvl/tvl.h>
 
 enum broadcast_fault {
-    BROADCAST_REFUSED, /* the server does not give it, now */
+    BROADCAST_REFUSED, /* the server does not give it to us */
+    BROADCAST_ABSENT,  /* it does not have it, now */
     BROADCAST_WRONG,   /* what it gives is not understood */
     BROADCAST_BROKEN,  /* the session ended with an error, or the server goes away */
 };

@@ -563,8 +563,10 @@ static void see_to_fault(struct session *s)
     if (!s->fault)
         return;
     s->fault = false;
-    bool in_vain = s->fault_kind == BROADCAST_WRONG ||
-                   (s->fault_kind == BROADCAST_REFUSED && !s->played && s->later_s < 0);
+    const bool refused = s->fault_kind == BROADCAST_REFUSED ||
+                         (s->fault_kind == BROADCAST_ABSENT && !s->cfg.awaits);
+    const bool in_vain =
+        s->fault_kind == BROADCAST_WRONG || (refused && !s->played && s->later_s < 0);
     if (in_vain)
         fail(s, 1, s->reason);
     else

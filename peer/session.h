@@ -75,6 +75,7 @@ struct session_config {
         int64_t pts_us, at_us;
     } start;
     bool patient; /* go on trying also where not even a first packet can be sent */
+    bool awaits;  /* likewise where the server does not have it (BROADCAST_ABSENT) yet */
     /* Where paths were found: finds them again before each further try. NULL: they stay as they
      * are. */
     size_t (*find_paths)(const struct uri *server, struct path_spec *out, size_t cap);

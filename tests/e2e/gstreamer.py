@@ -16,7 +16,7 @@ import zlib
 import material
 import analysis
 from clip import program_path
-from live_report import exit_code, newest
+from live_report import exit_code
 from programs import Programs, free_udp_ports, wait_for_udp
 
 PATIENCE_S = 30
@@ -313,7 +313,6 @@ RELAY = """
 listen: 127.0.0.1:{port}
 cert: {cert}
 key: {key}
-json: {report}
 sources:
   - {{namespace: live, kind: publish}}
 access:
@@ -324,7 +323,7 @@ access:
 """
 
 
-def relay_config(folder, port, report):
+def relay_config(folder, port):
     """(configuration, token of who may publish)."""
     def tool(*words):
         return subprocess.run([program_path("svc-token"), *words], capture_output=True, text=True,
@@ -335,7 +334,7 @@ def relay_config(folder, port, report):
     pki = material.pki()
     for name, text in ((token, tool("--key", secret, "--publish", "live", "--ttl", "1h")),
                        (config, RELAY.format(port=port, cert=pki["server.pem"], key=pki["server.key"],
-                                             report=report, token_key=secret))):
+                                             token_key=secret))):
         with open(name, "w", encoding="utf-8") as f:
             f.write(text)
     return config, token
@@ -347,44 +346,34 @@ def relay(running, port, config):
     return server
 
 
-def wait_until_connected(sending, report):
-    """Who asks for a broadcast before it is there is refused for good."""
-    until = time.monotonic() + PATIENCE_S
-    while not newest(report).get("viewers"):
-        sending.check_alive()
-        if time.monotonic() > until:
-            raise sending.failed(f"has not connected within {PATIENCE_S} s")
-        time.sleep(0.1)
-    time.sleep(0.3)  # PUBLISH_NAMESPACE is the first it says
-
-
 def published(folder):
-    """gst-launch-1.0 publishes to a server that comes later, which goes and comes back; a player sees and
-    hears it from there."""
+    """gst-launch-1.0 publishes to a server that comes later, which goes and comes back; a receiver that was
+    there before all sees and hears it from there."""
     (port,) = free_udp_ports(1)
     trust, uri = material.pki()["ca.pem"], f"moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE}"
-    report = os.path.join(folder, "server.jsonl")
-    if os.path.exists(report):
-        os.remove(report)
-    config, token = relay_config(folder, port, report)
+    config, token = relay_config(folder, port)
     with Programs(folder) as running:
-        sending = running.start("gst-launch", [
+        publish = [
             *with_env(**TOLD), "gst-launch-1.0", "-q", "-e", "videotestsrc", "is-live=true", "!",
             f"video/x-raw,width={WIDTH},height={HEIGHT},framerate=30/1", "!", "svcav1enc", "layers=L2T2", "pace=never",
             "speed=10", "threads=1", "!", "s.svc_0", "audiotestsrc", "is-live=true", "!", "audioconvert",
             "!", "opusenc", "!", "s.audio_0", "tvlsink", "name=s", "uri=" + uri, "tls-ca=" + trust,
-            "auth-token=" + token, "paths=local=127.0.0.1,name=one;local=127.0.0.1,name=two"])
-        time.sleep(1)
-        server = relay(running, port, config)
-        wait_until_connected(sending, report)
+            "auth-token=" + token, "paths=local=127.0.0.1,name=one;local=127.0.0.1,name=two"]
+        sending = running.start("gst-launch", publish)
         seeing = Watch(running, "receiver", source(uri, ["127.0.0.1"]) + " name=s  s.svc_0 ! svcav1dec ! "
                        "fakesink name=v sync=true  s.audio_0 ! opusdec ! fakesink sync=true")
+        time.sleep(1)
+        server = relay(running, port, config)
         seeing.wait_for("30 pictures", lambda: len(seeing.pictures()) >= 30)
         server.process.kill()
         server.process.wait(10)
         before = len(seeing.pictures())
         relay(running, port, config)
         seeing.wait_for("30 more", lambda: len(seeing.pictures()) >= before + 30)
+        sending.process.kill()
+        sending.process.wait(10)
+        sending, later = running.start("gst-launch-again", publish), len(seeing.pictures())
+        seeing.wait_for("30 of another", lambda: len(seeing.pictures()) >= later + 30)
         sending.process.send_signal(signal.SIGINT)
         sending.wait(10)
         seeing.program.wait(PATIENCE_S)

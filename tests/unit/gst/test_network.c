@@ -173,21 +173,12 @@ static void who_gives_up_says_so(void **state)
     }
 }
 
-/* A harness wants no preroll. */
-static void on_track(GstBin *bin, GstElement *track, gpointer data)
-{
-    (void)bin;
-    (void)data;
-    g_object_set(track, "async", FALSE, NULL);
-}
-
 /* Ten times what the queue holds, and no server that takes it. */
 static void a_sink_without_a_server_takes_all(void **state)
 {
     GstElement *e = make("tvlsink");
     (void)state;
-    g_object_set(e, "uri", CLOSED, "sync", FALSE, "paths", "127.0.0.1", NULL);
-    g_signal_connect(e, "element-added", G_CALLBACK(on_track), NULL);
+    g_object_set(e, "uri", CLOSED, "sync", FALSE, "async", FALSE, "paths", "127.0.0.1", NULL);
     GstHarness *h = gst_harness_new_with_element(e, "data_0", NULL);
     gst_harness_set_src_caps_str(h, "application/x-test");
     const gint64 began = g_get_monotonic_time();
@@ -358,9 +349,8 @@ static void alone(const gchar *pad, const gchar *type, const gchar *caps)
     gst_bin_add(GST_BIN(to), src);
     GstElement *sink = make("tvlsink");
     gst_util_set_object_arg(G_OBJECT(sink), "mode", "listener");
-    g_object_set(sink, "uri", uri, "sync", FALSE, "tls-certificate", pki.server, "tls-key",
-                 pki.server_key, NULL);
-    g_signal_connect(sink, "element-added", G_CALLBACK(on_track), NULL);
+    g_object_set(sink, "uri", uri, "sync", FALSE, "async", FALSE, "tls-certificate", pki.server,
+                 "tls-key", pki.server_key, NULL);
     GstHarness *h = gst_harness_new_with_element(sink, pad, NULL);
     gst_harness_set_src_caps_str(h, caps);
     gst_element_set_state(to, GST_STATE_PLAYING);
@@ -461,9 +451,8 @@ static void later_catalogs_are_followed(void **state)
     gst_bin_add(GST_BIN(to), src);
     GstElement *sink = make("tvlsink");
     gst_util_set_object_arg(G_OBJECT(sink), "mode", "listener");
-    g_object_set(sink, "uri", uri, "sync", FALSE, "tls-certificate", pki.server, "tls-key",
-                 pki.server_key, NULL);
-    g_signal_connect(sink, "element-added", G_CALLBACK(on_track), NULL);
+    g_object_set(sink, "uri", uri, "sync", FALSE, "async", FALSE, "tls-certificate", pki.server,
+                 "tls-key", pki.server_key, NULL);
     GstHarness *one = gst_harness_new_with_element(sink, "data_0", NULL);
     gst_harness_set_src_caps_str(one, "application/x-one");
     gst_element_set_state(to, GST_STATE_PLAYING);

@@ -317,6 +317,29 @@ static void after_a_flush_a_key_is_awaited(void **state)
     gst_harness_teardown(h);
 }
 
+/* Another sender took over, whose pictures count from their own beginning: they are no old ones. A
+ * key picture that comes twice is. */
+static void a_later_key_of_a_lower_number_is_shown(void **state)
+{
+    (void)state;
+    GstHarness *h = decoder_new();
+    for (guint p = 0; p < PICTURES; p++) {
+        push(h, p, 0);
+        push(h, p, 1);
+        pull_and_compare(h, p, 1);
+    }
+    push(h, 0, 0);
+    push(h, 0, 1);
+    assert_null(gst_harness_try_pull(h));
+    for (guint u = 0; u < 2 * LAYERS; u++) {
+        GstBuffer *b = gst_buffer_copy(units[u]);
+        GST_BUFFER_PTS(b) += 2 * PICTURES * FRAME_TIME;
+        assert_int_equal(GST_FLOW_OK, gst_harness_push(h, b));
+    }
+    assert_int_equal(PICTURES + 2, stat_of(h, "shown"));
+    gst_harness_teardown(h);
+}
+
 static void late_pictures_are_left_out(void **state)
 {
     (void)state;
@@ -349,6 +372,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_missing_is_asked_for_once),
         cmocka_unit_test(damage_is_counted_and_not_fatal),
         cmocka_unit_test(after_a_flush_a_key_is_awaited),
+        cmocka_unit_test(a_later_key_of_a_lower_number_is_shown),
         cmocka_unit_test(late_pictures_are_left_out),
     };
     const int failed = cmocka_run_group_tests(tests, make_units, drop_units);

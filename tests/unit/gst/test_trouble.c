@@ -1,0 +1,251 @@
+/* test_trouble.c - tvlsrc and tvlsink where things go wrong, or are done to them that applications
+ * do: broadcasts that are not there yet, times, latency, EOS, flushes. Over real sockets; what is
+ * sent are lines of text, an opaque track. */
+#include "elements.h"
+#include "test_pki.h"
+
+#include <gst/check/gstharness.h>
+#include <gst/gst.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_US (20 * G_TIME_SPAN_SECOND)
+#define LATENCY 200u /* ms */
+
+static struct test_pki pki;
+
+/* ---- a sender of text, and a receiver ---- */
+
+struct sender {
+    GstElement *sink;
+    GstHarness *h;
+    guint n;
+};
+
+static void sender_start(struct sender *s, guint port, const gchar *ns)
+{
+    gchar *uri = g_strdup_printf("moqt://127.0.0.1:%u/%s", port, ns);
+    s->sink = gst_object_ref_sink(gst_element_factory_make("tvlsink", NULL));
+    gst_util_set_object_arg(G_OBJECT(s->sink), "mode", "listener");
+    g_object_set(s->sink, "uri", uri, "sync", FALSE, "async", FALSE, "tls-certificate", pki.server,
+                 "tls-key", pki.server_key, "latency", LATENCY, NULL);
+    s->h = gst_harness_new_with_element(s->sink, "data_0", NULL);
+    gst_harness_set_src_caps_str(s->h, "text/x-raw, format=utf8");
+    s->n = 0;
+    g_free(uri);
+}
+
+static void sender_push(struct sender *s)
+{
+    GstBuffer *b = gst_buffer_new_allocate(NULL, 4, NULL);
+    gst_buffer_memset(b, 0, (guint8)('a' + s->n % 26), 4);
+    GST_BUFFER_PTS(b) = s->n++ * 10 * GST_MSECOND;
+    assert_int_equal(GST_FLOW_OK, gst_harness_push(s->h, b));
+}
+
+static void sender_stop(struct sender *s)
+{
+    gst_harness_teardown(s->h);
+    gst_object_unref(s->sink);
+}
+
+struct receiver {
+    GstElement *pipeline, *src;
+    gint buffers, disconts, eos, segments, flushes; /* atomic */
+    GMutex lock;
+    GstClockTime pts,
+        at; /* of the last buffer: its time, and the running time when it was pushed */
+    GstSegment segment;
+};
+
+static GstPadProbeReturn on_event(struct receiver *r, GstEvent *e)
+{
+    if (GST_EVENT_TYPE(e) == GST_EVENT_EOS)
+        g_atomic_int_inc(&r->eos);
+    if (GST_EVENT_TYPE(e) == GST_EVENT_FLUSH_START)
+        g_atomic_int_inc(&r->flushes);
+    if (GST_EVENT_TYPE(e) == GST_EVENT_SEGMENT) {
+        g_mutex_lock(&r->lock);
+        gst_event_copy_segment(e, &r->segment);
+        g_mutex_unlock(&r->lock);
+        g_atomic_int_inc(&r->segments);
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+static GstPadProbeReturn on_item(GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+    struct receiver *r = data;
+    (void)pad;
+    if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER))
+        return on_event(r, GST_PAD_PROBE_INFO_EVENT(info));
+    GstBuffer *b = GST_PAD_PROBE_INFO_BUFFER(info);
+    g_mutex_lock(&r->lock);
+    r->pts = GST_BUFFER_PTS(b);
+    r->at = gst_element_get_current_running_time(r->src);
+    g_mutex_unlock(&r->lock);
+    if (GST_BUFFER_FLAG_IS_SET(b, GST_BUFFER_FLAG_DISCONT))
+        g_atomic_int_inc(&r->disconts);
+    g_atomic_int_inc(&r->buffers);
+    return GST_PAD_PROBE_OK;
+}
+
+static void on_pad(GstElement *src, GstPad *pad, gpointer data)
+{
+    struct receiver *r = data;
+    GstElement *sink = gst_element_factory_make("fakesink", NULL);
+    (void)src;
+    g_object_set(sink, "sync", FALSE, "async", FALSE, NULL);
+    gst_bin_add(GST_BIN(r->pipeline), sink);
+    gst_element_sync_state_with_parent(sink);
+    GstPad *peer = gst_element_get_static_pad(sink, "sink");
+    gst_pad_add_probe(peer,
+                      GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |
+                          GST_PAD_PROBE_TYPE_EVENT_FLUSH,
+                      on_item, r, NULL);
+    assert_int_equal(GST_PAD_LINK_OK, gst_pad_link(pad, peer));
+    gst_object_unref(peer);
+}
+
+static void receiver_make(struct receiver *r, guint port, gdouble reconnect)
+{
+    gchar *uri = g_strdup_printf("moqt://127.0.0.1:%u/live", port);
+    *r = (struct receiver){ .pipeline = gst_pipeline_new(NULL) };
+    g_mutex_init(&r->lock);
+    r->src = gst_element_factory_make("tvlsrc", NULL);
+    g_object_set(r->src, "uri", uri, "paths", "127.0.0.1", "tls-ca", pki.ca, "reconnect", reconnect,
+                 NULL);
+    g_signal_connect(r->src, "pad-added", G_CALLBACK(on_pad), r);
+    gst_bin_add(GST_BIN(r->pipeline), r->src);
+    g_free(uri);
+}
+
+static void receiver_stop(struct receiver *r)
+{
+    gst_element_set_state(r->pipeline, GST_STATE_NULL);
+    gst_object_unref(r->pipeline);
+    g_mutex_clear(&r->lock);
+}
+
+/* Pushes on, each 10 ms, until so many have come in all. */
+static gboolean run_until(struct sender *s, struct receiver *r, gint n)
+{
+    const gint64 until = g_get_monotonic_time() + PATIENCE_US;
+    while (g_atomic_int_get(&r->buffers) < n && g_get_monotonic_time() < until) {
+        sender_push(s);
+        g_usleep(10000);
+    }
+    return g_atomic_int_get(&r->buffers) >= n;
+}
+
+/* The next message of these types on the bus within `patience`: the caller's, or NULL. */
+static GstMessage *message(struct receiver *r, GstClockTime patience, GstMessageType types)
+{
+    GstBus *bus = gst_element_get_bus(r->pipeline);
+    GstMessage *m = gst_bus_timed_pop_filtered(bus, patience, types);
+    gst_object_unref(bus);
+    return m;
+}
+
+static void nothing_went_wrong(struct receiver *r)
+{
+    GstMessage *m = message(r, 0, GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+    if (m)
+        fail_msg("%s", GST_MESSAGE_TYPE_NAME(m));
+}
+
+static guint a_port(void)
+{
+    return 20000 + (guint)(g_random_int() % 20000);
+}
+
+static gboolean gives_as_reason(struct receiver *r, const gchar *words)
+{
+    GstStructure *stats;
+    g_object_get(r->src, "stats", &stats, NULL);
+    const gchar *reason = gst_structure_get_string(stats, "reason");
+    const gboolean so = reason && strstr(reason, words);
+    gst_structure_free(stats);
+    return so;
+}
+
+/* ---- what is not there yet ---- */
+
+/* The server has another broadcast; then it is gone; then the right one is there. */
+static void a_broadcast_that_comes_later_is_waited_for(void **state)
+{
+    const guint port = a_port();
+    struct sender s;
+    struct receiver r;
+    (void)state;
+    sender_start(&s, port, "another");
+    receiver_make(&r, port, -1);
+    gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+    const gint64 until = g_get_monotonic_time() + PATIENCE_US;
+    while (!gives_as_reason(&r, "no such track") && g_get_monotonic_time() < until)
+        g_usleep(10000);
+    assert_true(gives_as_reason(&r, "no such track"));
+    sender_stop(&s);
+    sender_start(&s, port, "live");
+    assert_true(run_until(&s, &r, 5));
+    nothing_went_wrong(&r);
+    GstMessage *m = message(&r, 0, GST_MESSAGE_ELEMENT);
+    while (m && !gst_message_has_name(m, "tvl-interrupted")) {
+        gst_message_unref(m);
+        m = message(&r, 0, GST_MESSAGE_ELEMENT);
+    }
+    assert_null(m); /* it had not begun */
+    receiver_stop(&r);
+    sender_stop(&s);
+}
+
+static void who_does_not_want_to_wait_is_told_at_once(void **state)
+{
+    const guint port = a_port();
+    struct sender s;
+    struct receiver r;
+    GError *why;
+    (void)state;
+    sender_start(&s, port, "another");
+    receiver_make(&r, port, 0);
+    gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+    GstMessage *m = message(&r, 5 * GST_SECOND, GST_MESSAGE_ERROR);
+    assert_non_null(m);
+    gst_message_parse_error(m, &why, NULL);
+    assert_non_null(strstr(why->message, "no such track"));
+    g_error_free(why);
+    gst_message_unref(m);
+    receiver_stop(&r);
+    sender_stop(&s);
+}
+
+static int set_up(void **state)
+{
+    const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
+    (void)state;
+    gst_init(NULL, NULL);
+    GST_ELEMENT_REGISTER(tvlsink, NULL);
+    GST_ELEMENT_REGISTER(tvlsrc, NULL);
+    return test_pki_init(&pki, &cfg);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    test_pki_fini(&pki);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_broadcast_that_comes_later_is_waited_for),
+        cmocka_unit_test(who_does_not_want_to_wait_is_told_at_once),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
