@@ -142,21 +142,26 @@ static GstClockTime time_of(const GstVideoCodecFrame *frame)
     return GST_CLOCK_TIME_IS_VALID(frame->pts) ? frame->pts : 0;
 }
 
-/* Asks for the layers from `spatial` up once, and again while they stay away. */
-static void ask(SvcAv1Dec *self, guint spatial, GstClockTime now)
+/* Asks for the layers from `spatial` up once, and again while they stay away: with what is held, so
+ * that a key picture need not be; where nobody upstream knows of that, for a key picture. */
+static void ask(SvcAv1Dec *self, guint spatial, GstVideoCodecFrame *frame)
 {
-    if (!tvl_layer_want_due(&self->want, spatial, now))
+    GstVideoDecoder *base = GST_VIDEO_DECODER(self);
+    if (!tvl_layer_want_due(&self->want, spatial, time_of(frame)))
         return;
     COUNT(self, asked, 1);
     GST_DEBUG_OBJECT(self, "layers from %u up are asked for", spatial);
-    gst_pad_push_event(GST_VIDEO_DECODER_SINK_PAD(self),
-                       tvl_layer_refresh_event_new(spatial, svc_decoder_tracker(self->decoder)));
+    if (!gst_pad_push_event(
+            GST_VIDEO_DECODER_SINK_PAD(self),
+            tvl_layer_refresh_event_new(spatial, svc_decoder_tracker(self->decoder))) &&
+        spatial == 0)
+        gst_video_decoder_request_sync_point(base, frame, 0);
 }
 
 /* After a picture, of which the layers up to `best` (-1: none) were decoded. A unit of the lowest
  * temporal layer that cannot be decoded stays so until it is predicted anew; others heal. */
 static void judge(SvcAv1Dec *self, const struct svc_unit *units, guint n, int best,
-                  GstClockTime now)
+                  GstVideoCodecFrame *frame)
 {
     guint missed = 0;
     for (guint i = n; i-- > 0 && units[i].layer.spatial > best;)
@@ -167,7 +172,7 @@ static void judge(SvcAv1Dec *self, const struct svc_unit *units, guint n, int be
         return;
     COUNT(self, missed, missed);
     if (units[n - missed].layer.temporal == 0)
-        ask(self, units[n - missed].layer.spatial, now);
+        ask(self, units[n - missed].layer.spatial, frame);
 }
 
 /* ---- out ---- */
@@ -334,7 +339,7 @@ static GstFlowReturn conclude(SvcAv1Dec *self, GstVideoCodecFrame *first, int re
         COUNT(self, damaged, 1);
         GST_VIDEO_DECODER_ERROR(self, 1, STREAM, DECODE, (NULL),
                                 ("picture is damaged: %s", svc_strerror(result)), flow);
-        ask(self, 0, time_of(first));
+        ask(self, 0, first);
     } else if (late) {
         COUNT(self, late, 1);
         return gst_video_decoder_drop_frame(base, first); /* tells the bus */
@@ -370,7 +375,7 @@ static GstFlowReturn decode_held(SvcAv1Dec *self)
     map_held(self, late, &m);
     const int result = m.n ? svc_decoder_decode(self->decoder, m.unit, m.n, &pic) : 0;
     if (result >= 0)
-        judge(self, m.unit, m.n, result ? pic.layer.spatial : -1, time_of(first));
+        judge(self, m.unit, m.n, result ? pic.layer.spatial : -1, first);
     unmap_held(&m);
     for (guint i = 1; i < self->n_held; i++)
         gst_video_decoder_release_frame(base, self->held[i]);
@@ -425,6 +430,21 @@ static GstFlowReturn drain(GstVideoDecoder *base)
     return decode_held(self_of(base));
 }
 
+/* But for the rates of the layers, which no picture depends on. */
+static gboolean is_same_stream(const GstCaps *a, const GstCaps *b)
+{
+    GstCaps *x = gst_caps_copy(a), *y = gst_caps_copy(b);
+    static const gchar *const rates[] = { "layer-bitrates", "layer-bitrates-max" };
+    for (gsize i = 0; i < G_N_ELEMENTS(rates); i++) {
+        gst_structure_remove_field(gst_caps_get_structure(x, 0), rates[i]);
+        gst_structure_remove_field(gst_caps_get_structure(y, 0), rates[i]);
+    }
+    const gboolean same = gst_caps_is_equal(x, y);
+    gst_caps_unref(x);
+    gst_caps_unref(y);
+    return same;
+}
+
 static gboolean set_format(GstVideoDecoder *base, GstVideoCodecState *state)
 {
     SvcAv1Dec *self = self_of(base);
@@ -433,12 +453,30 @@ static gboolean set_format(GstVideoDecoder *base, GstVideoCodecState *state)
         GST_WARNING_OBJECT(self, "not caps of layers: %" GST_PTR_FORMAT, state->caps);
         return FALSE;
     }
+    if (self->input && is_same_stream(self->input->caps, state->caps))
+        return TRUE;
     decode_held(self);
     g_clear_pointer(&self->input, gst_video_codec_state_unref);
     self->input = gst_video_codec_state_ref(state);
     self->out = (struct output){ 0 }; /* the frame rate may be another */
     gst_video_decoder_set_latency(base, 0, 0);
     return TRUE;
+}
+
+/* Where downstream knows video meta its pool may choose the strides. */
+static gboolean decide_allocation(GstVideoDecoder *base, GstQuery *query)
+{
+    GstBufferPool *pool;
+    if (!GST_VIDEO_DECODER_CLASS(svc_av1_dec_parent_class)->decide_allocation(base, query))
+        return FALSE;
+    if (!gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL))
+        return TRUE;
+    gst_query_parse_nth_allocation_pool(query, 0, &pool, NULL, NULL, NULL);
+    GstStructure *config = gst_buffer_pool_get_config(pool);
+    gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+    const gboolean right = gst_buffer_pool_set_config(pool, config);
+    gst_object_unref(pool);
+    return right;
 }
 
 /* What was said of a layer is not true of a picture. */
@@ -528,6 +566,7 @@ static void svc_av1_dec_class_init(SvcAv1DecClass *class)
     decoder->set_format = set_format;
     decoder->handle_frame = handle_frame;
     decoder->transform_meta = transform_meta;
+    decoder->decide_allocation = decide_allocation;
     decoder->drain = drain;
     decoder->finish = drain;
 }

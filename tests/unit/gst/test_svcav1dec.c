@@ -174,6 +174,120 @@ static void the_size_changes_and_the_shape_does_not(void **state)
     gst_harness_teardown(h);
 }
 
+static guint caps_events(GstHarness *h)
+{
+    guint n = 0;
+    for (GstEvent *e; (e = gst_harness_try_pull_event(h)); gst_event_unref(e))
+        n += GST_EVENT_TYPE(e) == GST_EVENT_CAPS;
+    return n;
+}
+
+/* Also in the middle of a picture, which stays whole. */
+static void other_rates_change_nothing(void **state)
+{
+    (void)state;
+    GstHarness *h = decoder_new();
+    push(h, 0, 0);
+    push(h, 0, 1);
+    pull_and_compare(h, 0, 1);
+    push(h, 1, 0);
+    GstCaps *less = gst_caps_copy(units_caps);
+    GstStructure *s = gst_caps_get_structure(less, 0);
+    gst_structure_remove_field(s, "layer-bitrates");
+    gst_structure_remove_field(s, "layer-bitrates-max");
+    gst_harness_set_src_caps(h, less);
+    push(h, 1, 1);
+    pull_and_compare(h, 1, 1);
+    assert_int_equal(1, caps_events(h));
+    gst_harness_teardown(h);
+}
+
+/* Colours, and the shape of pixels, as caps say, where the bits do not. */
+static void colours_are_those_of_the_caps(void **state)
+{
+    (void)state;
+    GstHarness *h = decoder_new();
+    GstCaps *caps = gst_caps_copy(units_caps);
+    gst_caps_set_simple(caps, "colorimetry", G_TYPE_STRING, "bt2100-pq", "chroma-site",
+                        G_TYPE_STRING, "mpeg2", "content-light-level", G_TYPE_STRING, "1000:400",
+                        NULL);
+    gst_harness_set_src_caps(h, caps);
+    push(h, 0, 0);
+    push(h, 0, 1);
+    pull_and_compare(h, 0, 1);
+    caps = gst_pad_get_current_caps(h->sinkpad);
+    const GstStructure *s = gst_caps_get_structure(caps, 0);
+    assert_string_equal("bt2100-pq", gst_structure_get_string(s, "colorimetry"));
+    assert_string_equal("mpeg2", gst_structure_get_string(s, "chroma-site"));
+    assert_string_equal("1000:400", gst_structure_get_string(s, "content-light-level"));
+    gst_caps_unref(caps);
+    gst_harness_teardown(h);
+}
+
+/* A pool of downstream's with rows of a multiple of 256 bytes, as hardware has. */
+static GstPadProbeReturn offer_pool(GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+    GstQuery *q = GST_PAD_PROBE_INFO_QUERY(info);
+    const gboolean with_meta = GPOINTER_TO_INT(data);
+    (void)pad;
+    if (GST_QUERY_TYPE(q) != GST_QUERY_ALLOCATION)
+        return GST_PAD_PROBE_OK;
+    GstCaps *caps;
+    GstVideoInfo video;
+    GstVideoAlignment align;
+    gst_query_parse_allocation(q, &caps, NULL);
+    assert_true(gst_video_info_from_caps(&video, caps));
+    gst_video_alignment_reset(&align);
+    for (guint i = 0; i < 3; i++)
+        align.stride_align[i] = 255;
+    GstBufferPool *pool = gst_video_buffer_pool_new();
+    GstStructure *config = gst_buffer_pool_get_config(pool);
+    gst_buffer_pool_config_set_params(config, caps, (guint)video.size, 2, 0);
+    gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
+    gst_buffer_pool_config_set_video_alignment(config, &align);
+    assert_true(gst_buffer_pool_set_config(pool, config));
+    gst_query_add_allocation_pool(q, pool, (guint)video.size, 2, 0);
+    gst_object_unref(pool);
+    if (with_meta)
+        gst_query_add_allocation_meta(q, GST_VIDEO_META_API_TYPE, NULL);
+    return GST_PAD_PROBE_HANDLED;
+}
+
+static void downstreams_pool_chooses_the_strides(void **state)
+{
+    (void)state;
+    GstHarness *h = decoder_new();
+    gst_pad_add_probe(h->sinkpad, GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM | GST_PAD_PROBE_TYPE_PUSH,
+                      offer_pool, GINT_TO_POINTER(TRUE), NULL);
+    for (guint p = 0; p < 3; p++) { /* another size, another pool */
+        push(h, p, 0);
+        if (p < 2)
+            push(h, p, 1);
+        else
+            gst_harness_push_event(h, gst_event_new_eos());
+        GstBuffer *b = gst_harness_try_pull(h);
+        const GstVideoMeta *meta = gst_buffer_get_video_meta(b);
+        assert_non_null(meta);
+        assert_int_equal(0, meta->stride[0] % 256);
+        assert_int_equal(256, meta->stride[1]); /* of 128 or 64 */
+        GstVideoFrame f;
+        GstCaps *caps = gst_pad_get_current_caps(h->sinkpad);
+        GstVideoInfo info;
+        assert_true(gst_video_info_from_caps(&info, caps));
+        assert_true(gst_video_frame_map(&f, &info, b, GST_MAP_READ));
+        struct svc_image img = { .width = (uint16_t)info.width, .height = (uint16_t)info.height };
+        for (guint i = 0; i < 3; i++) {
+            img.plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&f, i);
+            img.stride[i] = GST_VIDEO_FRAME_PLANE_STRIDE(&f, i);
+        }
+        assert_int_equal(crc[p][p < 2], svc_image_crc(&img));
+        gst_video_frame_unmap(&f);
+        gst_caps_unref(caps);
+        gst_buffer_unref(b);
+    }
+    gst_harness_teardown(h);
+}
+
 static void the_frame_rate_changes(void **state)
 {
     (void)state;
@@ -294,6 +408,57 @@ static void damage_is_counted_and_not_fatal(void **state)
     gst_harness_teardown(h);
 }
 
+static void more_errors_than_it_may_are_fatal(void **state)
+{
+    (void)state;
+    GstHarness *h = decoder_new();
+    GstBus *bus = gst_bus_new();
+    gst_element_set_bus(h->element, bus);
+    g_object_set(h->element, "max-errors", 2, NULL);
+    GstFlowReturn last = GST_FLOW_OK;
+    guint n = 0;
+    for (; n < 10 && last == GST_FLOW_OK; n++)
+        last = gst_harness_push(h, gst_buffer_new_memdup("hello", 5));
+    assert_int_equal(GST_FLOW_ERROR, last);
+    assert_int_equal(3, n);
+    GstMessage *m = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
+    assert_non_null(m);
+    gst_message_unref(m);
+    gst_element_set_bus(h->element, NULL);
+    gst_object_unref(bus);
+    gst_harness_teardown(h);
+}
+
+static gboolean knows_no_refresh(GstPad *pad, GstObject *parent, GstEvent *event)
+{
+    guint *keys = pad->eventdata;
+    (void)parent;
+    const gboolean key = gst_video_event_is_force_key_unit(event);
+    *keys += key;
+    gst_event_unref(event);
+    return key;
+}
+
+/* Upstream that has never heard of layers is asked for a key picture, and not too often. */
+static void others_are_asked_for_a_key(void **state)
+{
+    (void)state;
+    guint keys = 0;
+    GstHarness *h = decoder_new();
+    gst_pad_set_event_function_full(h->srcpad, knows_no_refresh, &keys, NULL);
+    g_object_set(h->element, "min-force-key-unit-interval", (guint64)GST_SECOND, NULL);
+    push(h, 2, 0);
+    push(h, 2, 1);
+    assert_int_equal(1, keys);
+    for (guint p = 3; p < PICTURES; p++) { /* half a second later that would be due again */
+        push(h, p, 0);
+        push(h, p, 1);
+    }
+    assert_int_equal(1, keys);
+    assert_true(stat_of(h, "refreshes-asked") > 1);
+    gst_harness_teardown(h);
+}
+
 static void after_a_flush_a_key_is_awaited(void **state)
 {
     (void)state;
@@ -367,10 +532,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(all_of_it_is_shown_at_once),
         cmocka_unit_test(without_marker_the_next_picture_tells),
         cmocka_unit_test(the_size_changes_and_the_shape_does_not),
+        cmocka_unit_test(other_rates_change_nothing),
+        cmocka_unit_test(colours_are_those_of_the_caps),
+        cmocka_unit_test(downstreams_pool_chooses_the_strides),
         cmocka_unit_test(the_frame_rate_changes),
         cmocka_unit_test(nothing_wrong_is_ever_shown),
         cmocka_unit_test(what_is_missing_is_asked_for_once),
         cmocka_unit_test(damage_is_counted_and_not_fatal),
+        cmocka_unit_test(more_errors_than_it_may_are_fatal),
+        cmocka_unit_test(others_are_asked_for_a_key),
         cmocka_unit_test(after_a_flush_a_key_is_awaited),
         cmocka_unit_test(a_later_key_of_a_lower_number_is_shown),
         cmocka_unit_test(late_pictures_are_left_out),
