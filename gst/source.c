@@ -24,7 +24,7 @@ struct source {
     struct ev_loop *loop;
     struct session_to to;
     struct path_spec paths[SESSION_PATHS_MAX];
-    struct session *session;
+    struct session *session; /* NULL: it could not be set up */
     struct interfaces_watch *watch;
     ev_timer look, due;
     struct gather gather[SOURCE_SLOTS];
@@ -353,6 +353,12 @@ static void on_interrupted(void *user, const char *why)
     s->cfg.handler->on_interrupted(s->cfg.user, why);
 }
 
+static void on_caller(void *user, enum session_caller what, const char *address, const char *why)
+{
+    struct source *s = user;
+    s->cfg.handler->on_caller(s->cfg.user, what, address, why);
+}
+
 static void on_restart(void *user)
 {
     begin_anew(user);
@@ -381,6 +387,7 @@ static const struct session_handler session_handler = { .on_connected = on_conne
                                                         .on_data = on_data,
                                                         .on_note = on_note,
                                                         .on_interrupted = on_interrupted,
+                                                        .on_caller = on_caller,
                                                         .on_restart = on_restart,
                                                         .on_end = on_end,
                                                         .on_failed = on_failed };
@@ -497,6 +504,8 @@ static gboolean open_session(struct source *s, char *why, size_t why_size)
     struct session_config cfg = { .loop = s->loop,
                                   .reconnect_s = s->cfg.settings.reconnect_s,
                                   .editions = true,
+                                  .listen = s->cfg.listen,
+                                  .keep = s->cfg.keep,
                                   .patient = s->cfg.settings.reconnect_s != 0,
                                   .awaits = true,
                                   .handler = &session_handler,
@@ -514,7 +523,7 @@ static gboolean open_session(struct source *s, char *why, size_t why_size)
     cfg.to = s->to;
     cfg.paths = s->paths;
     cfg.n_paths = (size_t)n;
-    if (n == 0) {
+    if (n == 0 && !cfg.listen) {
         cfg.n_paths = interfaces_find(&s->to.uri, s->paths, SESSION_PATHS_MAX);
         cfg.follow = true;
         cfg.find_paths = interfaces_find;

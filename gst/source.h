@@ -44,6 +44,9 @@ struct source_handler { /* called on the link's thread; all required */
     void (*on_failed)(gpointer user, const gchar *why);
     void (*on_interrupted)(gpointer user, const gchar *why);
     void (*on_path)(gpointer user, const gchar *path, gboolean up);
+    /* A listener's; `why`: one line, "" if it was added. */
+    void (*on_caller)(gpointer user, enum session_caller what, const gchar *address,
+                      const gchar *why);
     void (*on_layer)(gpointer user, guint spatial);       /* the best that is given out now */
     void (*on_stats)(gpointer user, GstStructure *stats); /* about each 250 ms; the callee's */
 };
@@ -53,6 +56,8 @@ struct source_config {
     gpointer user;
     GDestroyNotify user_gone;
     struct tvl_settings settings; /* the source's from source_start on */
+    gboolean listen;              /* see session_config */
+    gboolean keep;                /* of a listener: the next publisher is waited for */
     guint latency_ms;             /* 0: the catalog's */
     struct svc_layer top;         /* no more is asked for */
     gboolean audio;

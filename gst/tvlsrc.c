@@ -1,5 +1,6 @@
 /*
- * tvlsrc.c - the element tvlsrc: a broadcast of a MoQT server, over all paths there are, as pads.
+ * tvlsrc.c - the element tvlsrc: a broadcast of a MoQT server (mode=caller), or of a publisher that
+ * calls (mode=listener), over all paths there are, as pads.
  *
  *     link's thread (source.c) --buffers--> queue of each pad --task of each pad--> downstream
  *
@@ -22,11 +23,21 @@
 
 enum {
     PROP_LATENCY = SETTINGS_N,
+    PROP_MODE,
+    PROP_KEEP,
     PROP_LAYERS,
     PROP_AUDIO,
     PROP_STATS,
 };
-enum { SIGNAL_PATH_UP, SIGNAL_PATH_DOWN, SIGNAL_LAYER_CHANGED, N_SIGNALS };
+enum {
+    SIGNAL_PATH_UP,
+    SIGNAL_PATH_DOWN,
+    SIGNAL_LAYER_CHANGED,
+    SIGNAL_CALLER_ADDED,
+    SIGNAL_CALLER_REMOVED,
+    SIGNAL_CALLER_REJECTED,
+    N_SIGNALS
+};
 static guint signals[N_SIGNALS];
 
 /* ---- the element ---- */
@@ -37,7 +48,7 @@ typedef struct {
     struct tvl_settings settings;
     guint latency_ms, used_latency_ms;
     gchar *layers;
-    gboolean audio;
+    gboolean audio, listen, keep;
     GstStructure *stats;
     struct tvl_link *link; /* also under it, but started and stopped by state changes alone */
     guint run;             /* number of the link: what an earlier one says late is not heard */
@@ -413,6 +424,28 @@ static void on_path(gpointer user, const gchar *path, gboolean up)
                               NULL));
 }
 
+static void on_caller(gpointer user, enum session_caller what, const gchar *address,
+                      const gchar *why)
+{
+    static const struct {
+        int signal;
+        const gchar *message;
+    } told[] = {
+        [SESSION_CALLER_ADDED] = { SIGNAL_CALLER_ADDED, "tvl-caller-added" },
+        [SESSION_CALLER_REMOVED] = { SIGNAL_CALLER_REMOVED, "tvl-caller-removed" },
+        [SESSION_CALLER_REFUSED] = { SIGNAL_CALLER_REJECTED, "tvl-caller-rejected" },
+    };
+    const struct run *r = user;
+    if (!is_current(r))
+        return;
+    if (what == SESSION_CALLER_REFUSED)
+        g_signal_emit(r->src, signals[told[what].signal], 0, address, why);
+    else
+        g_signal_emit(r->src, signals[told[what].signal], 0, address);
+    post(r, gst_structure_new(told[what].message, "address", G_TYPE_STRING, address, "reason",
+                              G_TYPE_STRING, why, NULL));
+}
+
 static void on_layer(gpointer user, guint spatial)
 {
     const struct run *r = user;
@@ -443,6 +476,7 @@ static const struct source_handler source_handler = { .now = running_time,
                                                       .on_failed = on_failed,
                                                       .on_interrupted = on_interrupted,
                                                       .on_path = on_path,
+                                                      .on_caller = on_caller,
                                                       .on_layer = on_layer,
                                                       .on_stats = on_stats };
 
@@ -475,6 +509,10 @@ static gboolean check(TvlSrc *s)
         g_snprintf(why, sizeof why, "layers: \"%s\" is not like L2T2", s->layers);
         right = FALSE;
     }
+    if (right && s->listen && !to.cert_file) {
+        g_strlcpy(why, "a listener needs tls-certificate and tls-key", sizeof why);
+        right = FALSE;
+    }
     GST_OBJECT_UNLOCK(s);
     if (!right)
         GST_ELEMENT_ERROR(s, RESOURCE, SETTINGS, ("%s", why), (NULL));
@@ -495,6 +533,8 @@ static gboolean start(TvlSrc *s)
     tvl_settings_copy(&cfg.settings, &s->settings);
     cfg.latency_ms = s->latency_ms;
     cfg.audio = s->audio;
+    cfg.listen = s->listen;
+    cfg.keep = s->keep;
     layers_of(s->layers, &cfg.top);
     s->used_latency_ms = s->latency_ms ? s->latency_ms : SOURCE_LATENCY_DEFAULT;
     GST_OBJECT_UNLOCK(s);
@@ -564,6 +604,21 @@ static gboolean element_event(GstElement *e, GstEvent *event)
 
 /* ---- properties ---- */
 
+static GType mode_get_type(void)
+{
+    static gsize type;
+    static const GEnumValue values[] = {
+        { 0, "Calls a server or a listening publisher, and subscribes", "caller" },
+        { 1, "Waits for a publisher to call", "listener" },
+        { 0, NULL, NULL },
+    };
+    if (g_once_init_enter(&type)) {
+        const gsize made = g_enum_register_static("TvlSrcMode", values);
+        g_once_init_leave(&type, made);
+    }
+    return type;
+}
+
 static void set_layers(TvlSrc *s, const GValue *value)
 {
     struct svc_layer top;
@@ -579,6 +634,10 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
     GST_OBJECT_LOCK(s);
     if (id == PROP_LATENCY)
         s->latency_ms = g_value_get_uint(value);
+    else if (id == PROP_MODE)
+        s->listen = g_value_get_enum(value) == 1;
+    else if (id == PROP_KEEP)
+        s->keep = g_value_get_boolean(value);
     else if (id == PROP_LAYERS)
         set_layers(s, value);
     else if (id == PROP_AUDIO)
@@ -594,6 +653,10 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
     GST_OBJECT_LOCK(s);
     if (id == PROP_LATENCY)
         g_value_set_uint(value, s->latency_ms);
+    else if (id == PROP_MODE)
+        g_value_set_enum(value, s->listen);
+    else if (id == PROP_KEEP)
+        g_value_set_boolean(value, s->keep);
     else if (id == PROP_LAYERS)
         g_value_set_string(value, s->layers);
     else if (id == PROP_AUDIO)
@@ -678,6 +741,19 @@ static void install_properties(GObjectClass *object)
     const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
     tvl_settings_install(object);
     g_object_class_install_property(
+        object, PROP_MODE,
+        g_param_spec_enum(
+            "mode", "Mode",
+            "Who calls whom. A listener needs tls-certificate and tls-key; auth-token "
+            "and tls-ca are what a publisher has to show then",
+            mode_get_type(), 0, flags | GST_PARAM_MUTABLE_READY));
+    g_object_class_install_property(
+        object, PROP_KEEP,
+        g_param_spec_boolean("keep-listening", "Keep listening",
+                             "As listener: wait for the next publisher when a broadcast has ended, "
+                             "instead of EOS",
+                             FALSE, flags | GST_PARAM_MUTABLE_READY));
+    g_object_class_install_property(
         object, PROP_LATENCY,
         g_param_spec_uint("latency", "Latency",
                           "Milliseconds from a picture's capture to its showing, on top of the way "
@@ -715,8 +791,16 @@ static void tvl_src_class_init(TvlSrcClass *c)
                                              NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
     signals[SIGNAL_LAYER_CHANGED] = g_signal_new("layer-changed", type, G_SIGNAL_RUN_LAST, 0, NULL,
                                                  NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
+    signals[SIGNAL_CALLER_ADDED] = g_signal_new("caller-added", type, G_SIGNAL_RUN_LAST, 0, NULL,
+                                                NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+    signals[SIGNAL_CALLER_REMOVED] = g_signal_new("caller-removed", type, G_SIGNAL_RUN_LAST, 0,
+                                                  NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+    signals[SIGNAL_CALLER_REJECTED] =
+        g_signal_new("caller-rejected", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                     2, G_TYPE_STRING, G_TYPE_STRING);
     for (gsize i = 0; i < G_N_ELEMENTS(templates); i++)
         gst_element_class_add_static_pad_template(c, &templates[i]);
+    gst_type_mark_as_plugin_api(mode_get_type(), 0);
     gst_element_class_set_static_metadata(c, "Layered multipath video source", "Source/Network",
                                           "Receives layered video, sound and data of a MoQT server "
                                           "over several network paths at once",

@@ -7,6 +7,7 @@
 
 #include "early.h"
 #include "log.h"
+#include "offer.h"
 #include "shift.h"
 
 #include <moq/loc.h>
@@ -46,6 +47,7 @@ struct broadcast {
     bool sender_silent; /* it does not say how it serves us */
     size_t n_tracks, n_live;
     bool closing, over; /* by us; by anything */
+    struct offer offer; /* of a peer that called */
     bool ending;        /* a track ended in order */
     bool going_away;    /* a track ended for want of the server, not of the broadcast */
     bool warned_properties;
@@ -68,6 +70,8 @@ static void fault_for_now(struct broadcast *b, enum broadcast_fault what, const 
     if (b->over || b->closing)
         return;
     b->over = true;
+    if (b->cfg.server && !b->offer.taken)
+        return;
     b->cfg.handler->on_fault(b->cfg.user, what, why, later_s);
 }
 
@@ -115,12 +119,56 @@ static int ask_for_catalog(struct broadcast *b)
     return subscribe(b, &b->catalog_track, MSF_CATALOG_TRACK);
 }
 
+/* ---- a publisher that called ---- */
+
+static struct offer_terms terms_of(const struct broadcast *b)
+{
+    return (struct offer_terms){ b->cfg.uri->ns, b->cfg.handler->may_publish, b->cfg.user };
+}
+
+static void on_request(void *user, struct moq_request *r, const struct moq_name *name)
+{
+    struct broadcast *b = user;
+    const struct offer_terms terms = terms_of(b);
+    char why[OFFER_REASON_MAX];
+    if (!b->cfg.server)
+        (void)moq_request_reject(r, MOQ_REQ_NOT_SUPPORTED, "");
+    else if (offer_request(&b->offer, b->moq, r, name, &terms, why) == OFFER_OF_USE)
+        b->cfg.handler->on_offered(b->cfg.user, b);
+    else
+        b->cfg.handler->on_refused(b->cfg.user, b, why);
+}
+
+/* What runs goes on; what has not begun never will. */
+static void on_request_end(void *user, struct moq_request *r, uint64_t code, const char *reason)
+{
+    struct broadcast *b = user;
+    (void)code;
+    (void)reason;
+    if (offer_withdrawn(&b->offer, r) && b->n_tracks == 0)
+        fault(b, BROADCAST_BROKEN, "the publisher has taken its namespace back");
+}
+
+int broadcast_take(struct broadcast *b)
+{
+    const int result = offer_take(&b->offer);
+    return result != 0 ? result : ask_for_catalog(b);
+}
+
+void broadcast_refuse(struct broadcast *b, uint64_t code, const char *why)
+{
+    offer_refuse(&b->offer, code, why);
+}
+
 static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authority)
 {
     struct broadcast *b = user;
+    const struct offer_terms terms = terms_of(b);
     (void)path;
     (void)authority;
     b->times.setup = b->now;
+    if (b->cfg.server)
+        offer_setup(&b->offer, b->moq, &terms);
 }
 
 static bool wanted(const struct broadcast *b, const struct track *t)
@@ -480,26 +528,12 @@ static const struct shift_handler shift_handler = {
     .pts_of = pts_of,
 };
 
-/* The catalog's timeline of a track of that role; NULL: none. */
-static const char *timeline_of(const struct msf_catalog *c, const char *role)
-{
-    for (size_t i = 0; i < c->n_tracks; i++) {
-        const struct msf_track *t = &c->tracks[i];
-        const int of = strcmp(t->packaging, "mediatimeline") == 0 && t->n_depends == 1
-                           ? msf_track_find(c, t->depends[0])
-                           : -1;
-        if (of >= 0 && strcmp(c->tracks[of].role, role) == 0)
-            return t->name;
-    }
-    return NULL;
-}
-
 static void open_shift(struct broadcast *b)
 {
     struct shift_track track[MSF_TRACKS_MAX];
-    const char *timeline = timeline_of(&b->catalog, "video");
+    const char *timeline = shift_timeline_of(&b->catalog, "video");
     if (!timeline || b->over ||
-        shift_new(&b->shift, b->moq, b->cfg.uri->ns, timeline, timeline_of(&b->catalog, "audio"),
+        shift_new(&b->shift, b->moq, b->cfg.uri->ns, timeline, shift_timeline_of(&b->catalog, "audio"),
                   &shift_handler, b) != 0)
         return;
     for (size_t i = 0; i < b->n_tracks; i++) {
@@ -733,6 +767,8 @@ static const struct moq_handler moq_handler = {
     .on_fetch_object = on_fetch_object,
     .on_fetch_done = on_fetch_done,
     .on_fetch_refused = on_fetch_refused,
+    .on_request = on_request,
+    .on_request_end = on_request_end,
 };
 
 /* ---- life ---- */
@@ -741,7 +777,8 @@ int broadcast_new(struct broadcast **out, const struct broadcast_config *cfg, st
 {
     char path[URI_NAMESPACE_MAX + 1];
     struct moq_quic quic;
-    struct moq_session_config moq = { .authority = cfg->uri->authority,
+    struct moq_session_config moq = { .server = cfg->server,
+                                      .authority = cfg->uri->authority,
                                       .path = path,
                                       .implementation = cfg->implementation,
                                       .token.value = cfg->token };
@@ -754,7 +791,7 @@ int broadcast_new(struct broadcast **out, const struct broadcast_config *cfg, st
     int result = moq_session_new(&b->moq, &moq, &quic, &moq_handler, b);
     if (result == 0)
         result = moq_session_start(b->moq);
-    if (result == 0)
+    if (result == 0 && !cfg->server)
         result = ask_for_catalog(b); /* ahead of the server's SETUP: a round trip less */
     if (result != 0) {
         broadcast_free(b);

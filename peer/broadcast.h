@@ -29,6 +29,8 @@ struct broadcast_data { /* an object of an opaque track */
     int64_t pts; /* us */
 };
 
+struct broadcast;
+
 struct broadcast_handler { /* all required but where it is said; `user` is the one given to broadcast_new */
     void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
     void (*on_unit)(void *user, const struct svc_unit *unit);
@@ -40,6 +42,12 @@ struct broadcast_handler { /* all required but where it is said; `user` is the o
     /* Playing the past has caught up with what is live (why NULL), or does not go on. */
     void (*on_live)(void *user, const char *why);
     void (*on_end)(void *user); /* every track has ended */
+    /* These three of a publisher that called (`server`), NULL else. Whether one that shows these
+     * tokens (perhaps none) may publish to us; then: it offers what we want: broadcast_take() or
+     * broadcast_refuse() it, not inside. Or it was refused: one line. */
+    bool (*may_publish)(void *user, const struct moq_token *tokens, size_t n);
+    void (*on_offered)(void *user, struct broadcast *b);
+    void (*on_refused)(void *user, struct broadcast *b, const char *why);
     /* At most once; nothing comes after it. Free it later, not inside. */
     /* `later_s`: the server wants to be asked again then, not earlier; negative: it said nothing.
      */
@@ -51,6 +59,8 @@ struct broadcast_times {                        /* us, as `now` of broadcast_eve
 };
 
 struct broadcast_config {
+    bool server; /* the peer called, and offers namespaces (PUBLISH_NAMESPACE): nothing is asked for
+                    before broadcast_take(), and no fault told of */
     const struct uri *uri;      /* borrowed for its life */
     const char *implementation; /* sent in SETUP; borrowed for broadcast_new */
     struct subscription_wish wish;
@@ -66,12 +76,14 @@ struct broadcast_config {
     void *user;
 };
 
-struct broadcast;
 /* 0 or negative (enum moq_error). */
 int broadcast_new(struct broadcast **out, const struct broadcast_config *cfg,
                   struct tvl_conn *conn);
 void broadcast_free(struct broadcast *b); /* without a word; not inside its handler */
 void broadcast_close(struct broadcast *b, tvl_time now);
+/* After on_offered. 0 or negative. */
+int broadcast_take(struct broadcast *b);
+void broadcast_refuse(struct broadcast *b, uint64_t code, const char *why);
 void broadcast_event(struct broadcast *b, const struct tvl_event *ev, tvl_time now);
 void broadcast_tick(struct broadcast *b, tvl_time now);
 

@@ -1,7 +1,8 @@
 /*
  * session.c - a program's connection to a broadcast: paths, tries to connect, and what to do when
  * it breaks. A try is a handshake on one path after another; the first connection that comes up is
- * the session's, and the other paths join it. What goes over it is broadcast.c's.
+ * the session's, and the other paths join it. What goes over it is broadcast.c's. One who listens
+ * waits instead of trying: session_listen.c.
  *
  *     connecting --CONNECTED--> joining --unit--> playing --silence--> silent: a try beside it
  *         ^  \                     |               |  ^                    |
@@ -32,8 +33,6 @@
 #define RESUME_NEXT_PATH_S 0.25 /* as SESSION_NEXT_PATH_S, when a picture waits to go on */
 #define TRY_S 3.0               /* one try, where further ones follow */
 #define RESOLVE_EVERY 4         /* tries: the server's name is asked for again */
-
-static void lost(struct session *s, const char *why);
 
 /* ---- what is told ---- */
 
@@ -122,6 +121,10 @@ static void end_try(struct session *s, const struct tvl_conn *won)
 
 static void wait_for_retry(struct session *s)
 {
+    if (s->cfg.listen) {
+        enter(s, SESSION_WAITING); /* it is theirs to try */
+        return;
+    }
     const double wait_s = retry_wait(&s->retry);
     s->retry_at = session_now(s) + (wait_s > s->later_s ? wait_s : s->later_s);
     s->later_s = -1;
@@ -216,7 +219,7 @@ static void attempt_closed(struct session *s, const struct tvl_event *ev)
 }
 
 /* How long nothing may come: a sign of life that is asked for has its way to go. */
-static double silence_s(const struct session *s)
+double session_silence_s(const struct session *s)
 {
     struct tvl_path_stats path[2 * TVL_PATHS_MAX];
     size_t n = tvl_paths(s->conn, path, sizeof path / sizeof path[0]);
@@ -228,7 +231,7 @@ static double silence_s(const struct session *s)
 }
 
 /* Something has come since it was asked last: the connection lives, and no other is needed. */
-static bool hears(struct session *s)
+bool session_hears(struct session *s)
 {
     struct tvl_conn_stats stats;
     tvl_conn_get_stats(s->conn, &stats);
@@ -277,7 +280,7 @@ static void note_times(struct session *s)
 static void plays(struct session *s)
 {
     if (s->state == SESSION_SILENT)
-        (void)hears(s);
+        (void)session_hears(s);
     if (s->state != SESSION_PLAYING) {
         if (s->outage_began > 0)
             resumed(s);
@@ -344,11 +347,6 @@ static void on_live(void *user, const char *why)
     session_note(s, "%s", why ? why : "what is live has been caught up with");
 }
 
-static void on_end(void *user)
-{
-    ended(user);
-}
-
 static void on_fault(void *user, enum broadcast_fault fault, const char *why, double later_s)
 {
     struct session *s = user;
@@ -356,6 +354,15 @@ static void on_fault(void *user, enum broadcast_fault fault, const char *why, do
     s->later_s = later_s < RETRY_ASKED_MOST_S ? later_s : RETRY_ASKED_MOST_S;
     s->fault_kind = fault;
     snprintf(s->reason, sizeof s->reason, "%s", why);
+}
+
+static void on_end(void *user)
+{
+    struct session *s = user;
+    if (s->cfg.listen && s->cfg.keep)
+        on_fault(s, BROADCAST_BROKEN, "the broadcast has ended", -1);
+    else
+        ended(s);
 }
 
 static const struct broadcast_handler broadcast_handler = {
@@ -368,6 +375,9 @@ static const struct broadcast_handler broadcast_handler = {
     .on_live = on_live,
     .on_end = on_end,
     .on_fault = on_fault,
+    .may_publish = session_may_publish,
+    .on_offered = session_on_offered,
+    .on_refused = session_on_refused,
 };
 
 /* ---- connections and paths ---- */
@@ -386,9 +396,15 @@ static void remember_server(struct session *s)
                    port);
 }
 
+static const char *peer_of(const struct session *s)
+{
+    return s->cfg.listen ? s->caller : s->cfg.to.uri.authority;
+}
+
 /* The connection is of no use any more. */
 static void drop(struct session *s, uint64_t code)
 {
+    session_caller_gone(s, s->reason);
     if (s->conn && s->broadcast)
         broadcast_close(s->broadcast, tvl_ev_now(s->driver));
     if (s->conn)
@@ -404,11 +420,11 @@ static void drop(struct session *s, uint64_t code)
 }
 
 /* The try beside a connection that has long been silent was a success: it takes its place. */
-static void replace(struct session *s)
+void session_replace(struct session *s)
 {
     char line[SESSION_REASON_MAX];
     snprintf(line, sizeof line, "connection to %.180s lost: nothing came for %.1f s",
-             s->cfg.to.uri.authority, session_now(s) - s->heard_at);
+             peer_of(s), session_now(s) - s->heard_at);
     s->cfg.handler->on_note(s->cfg.user, line);
     log_text(LOG_LEVEL_WARN, "%s; going on with a new one", line);
     drop(s, MOQ_NO_ERROR);
@@ -418,9 +434,10 @@ static void replace(struct session *s)
 
 /* The MoQT session over a connection that is new. The token is read again: it may have been
  * renewed. */
-static int begin_broadcast(struct session *s)
+int session_broadcast_new(struct session *s, struct tvl_conn *conn, struct broadcast **out)
 {
-    struct broadcast_config cfg = { .uri = &s->cfg.to.uri,
+    struct broadcast_config cfg = { .server = s->cfg.listen,
+                                    .uri = &s->cfg.to.uri,
                                     .implementation = s->cfg.to.implementation,
                                     .wish = s->cfg.wish,
                                     .top = s->top,
@@ -436,6 +453,8 @@ static int begin_broadcast(struct session *s)
         cfg.start = true;
         cfg.start_pts = start->pts_us + (since > 0 ? since : 0);
     }
+    if (s->cfg.listen)
+        return broadcast_new(out, &cfg, conn);
     if (s->cfg.to.token_text)
         cfg.token = (struct moq_bytes){ (const uint8_t *)s->cfg.to.token_text,
                                         strlen(s->cfg.to.token_text) };
@@ -446,20 +465,11 @@ static int begin_broadcast(struct session *s)
         else
             cfg.token = (struct moq_bytes){ (const uint8_t *)token, (size_t)len };
     }
-    return broadcast_new(&s->broadcast, &cfg, s->conn);
+    return broadcast_new(out, &cfg, conn);
 }
 
-static void connected(struct session *s, struct tvl_conn *conn)
+void session_begin(struct session *s, struct tvl_conn *conn)
 {
-    struct way *won = NULL;
-    for (size_t i = 0; i < s->n_ways; i++)
-        if (s->way[i].attempt == conn)
-            won = &s->way[i];
-    if (!won || !s->trying || (s->conn && hears(s)))
-        return; /* another one was quicker; this one is being closed */
-    end_try(s, conn);
-    if (s->conn)
-        replace(s);
     struct tvl_conn_stats stats;
     tvl_conn_get_stats(conn, &stats);
     s->conn = conn;
@@ -469,13 +479,27 @@ static void connected(struct session *s, struct tvl_conn *conn)
     s->connected = true;
     if (!s->played)
         s->times.connected = tvl_ev_now(s->driver);
+    enter(s, SESSION_JOINING);
+}
+
+static void connected(struct session *s, struct tvl_conn *conn)
+{
+    struct way *won = NULL;
+    for (size_t i = 0; i < s->n_ways; i++)
+        if (s->way[i].attempt == conn)
+            won = &s->way[i];
+    if (!won || !s->trying || (s->conn && session_hears(s)))
+        return; /* another one was quicker; this one is being closed */
+    end_try(s, conn);
+    if (s->conn)
+        session_replace(s);
+    session_begin(s, conn);
     won->joined = true;
     won->path_id = 0;
-    enter(s, SESSION_JOINING);
     remember_server(s);
     session_note(s, "connected on path %s", won->spec.name);
     s->cfg.handler->on_connected(s->cfg.user);
-    int result = begin_broadcast(s);
+    int result = session_broadcast_new(s, conn, &s->broadcast);
     if (result != 0)
         fail(s, 1, moq_strerror(result));
     else
@@ -483,13 +507,13 @@ static void connected(struct session *s, struct tvl_conn *conn)
 }
 
 /* There is no connection now, or it is given up: begin again, where that is wanted. */
-static void lost(struct session *s, const char *why)
+void session_lost(struct session *s, const char *why)
 {
+    if (why != s->reason)
+        snprintf(s->reason, sizeof s->reason, "%s", why);
     drop(s, MOQ_NO_ERROR);
     if (s->closing || s->ended)
         return;
-    if (why != s->reason)
-        snprintf(s->reason, sizeof s->reason, "%s", why);
     if (s->cfg.reconnect_s == 0) {
         fail(s, 1, s->reason);
         return;
@@ -512,7 +536,7 @@ static void lost(struct session *s, const char *why)
 /* The server will not have us: another try would go the same way. */
 static bool turned_out(const struct session *s, const struct tvl_event *ev)
 {
-    if (ev->closed.kind != TVL_CLOSED_PEER_APP || s->played)
+    if (ev->closed.kind != TVL_CLOSED_PEER_APP || s->played || s->cfg.listen)
         return false; /* a token that has run out while it played may be renewed */
     switch (ev->closed.code) {
     case MOQ_UNAUTHORIZED:
@@ -528,20 +552,22 @@ static bool turned_out(const struct session *s, const struct tvl_event *ev)
 static void connection_closed(struct session *s, const struct tvl_event *ev)
 {
     static const char *const kinds[] = {
-        [TVL_CLOSED_LOCAL] = "closed",        [TVL_CLOSED_PEER_APP] = "closed by the server",
-        [TVL_CLOSED_PEER] = "server's error", [TVL_CLOSED_ERROR] = "the server broke the protocol",
-        [TVL_CLOSED_TLS] = "TLS failed",      [TVL_CLOSED_IDLE] = "no sign of life",
-        [TVL_CLOSED_NO_ANSWER] = "no answer", [TVL_CLOSED_RESET] = "the server has forgotten us",
+        [TVL_CLOSED_LOCAL] = "closed",      [TVL_CLOSED_PEER_APP] = "closed by the other end",
+        [TVL_CLOSED_PEER] = "its error",    [TVL_CLOSED_ERROR] = "it broke the protocol",
+        [TVL_CLOSED_TLS] = "TLS failed",    [TVL_CLOSED_IDLE] = "no sign of life",
+        [TVL_CLOSED_NO_ANSWER] = "no answer", [TVL_CLOSED_RESET] = "we are forgotten there",
     };
     char line[SESSION_REASON_MAX];
     bool in_order = ev->closed.kind == TVL_CLOSED_PEER_APP && ev->closed.code == MOQ_NO_ERROR;
-    bool over = in_order && (s->cfg.reconnect_s == 0 || broadcast_ending(s->broadcast));
+    bool over = in_order && !s->cfg.keep &&
+                (s->cfg.reconnect_s == 0 || broadcast_ending(s->broadcast));
     s->fault = false; /* the end of the connection says more */
-    snprintf(line, sizeof line, "connection to %.100s lost: %s%s%.100s", s->cfg.to.uri.authority,
-             kinds[ev->closed.kind], *ev->closed.reason ? ", " : "", ev->closed.reason);
+    snprintf(line, sizeof line, "connection to %.100s lost: %s%s%.100s",
+             peer_of(s), kinds[ev->closed.kind], *ev->closed.reason ? ", " : "", ev->closed.reason);
     broadcast_free(s->broadcast);
     s->broadcast = NULL;
     s->conn = NULL;
+    session_caller_gone(s, line);
     if (over || s->closing || s->ended) {
         s->closed = true;
         ended(s);
@@ -554,7 +580,7 @@ static void connection_closed(struct session *s, const struct tvl_event *ev)
         fail(s, 1, line);
         return;
     }
-    lost(s, line);
+    session_lost(s, line);
 }
 
 /* What the broadcast has found wrong, outside of its calls. */
@@ -565,17 +591,22 @@ static void see_to_fault(struct session *s)
     s->fault = false;
     const bool refused = s->fault_kind == BROADCAST_REFUSED ||
                          (s->fault_kind == BROADCAST_ABSENT && !s->cfg.awaits);
-    const bool in_vain =
-        s->fault_kind == BROADCAST_WRONG || (refused && !s->played && s->later_s < 0);
+    const bool in_vain = !s->cfg.listen && /* else it may do better, or another may call */
+                         (s->fault_kind == BROADCAST_WRONG ||
+                          (refused && !s->played && s->later_s < 0));
     if (in_vain)
         fail(s, 1, s->reason);
     else
-        lost(s, s->reason);
+        session_lost(s, s->reason);
 }
 
 static void on_event(void *user, const struct tvl_event *ev)
 {
     struct session *s = user;
+    if (s->cfg.listen && ev->conn != s->conn) {
+        session_guest_event(s, ev);
+        return;
+    }
     if (ev->type == TVL_EVENT_CONNECTED)
         connected(s, ev->conn);
     if (ev->conn != s->conn) {
@@ -598,13 +629,15 @@ static void on_event(void *user, const struct tvl_event *ev)
 /* Whether anything comes at all. */
 static void run_silence(struct session *s, double now)
 {
-    if (hears(s) || s->state == SESSION_SILENT || s->cfg.reconnect_s == 0 ||
-        now - s->heard_at < silence_s(s))
+    if (session_hears(s) || s->state == SESSION_SILENT || s->cfg.reconnect_s == 0 ||
+        now - s->heard_at < session_silence_s(s))
         return;
     s->outage_began = s->heard_at;
     enter(s, SESSION_SILENT);
-    session_note(s, "nothing comes: a new connection is tried beside this one");
-    s->retry_at = now + retry_wait(&s->retry);
+    session_note(s, s->cfg.listen ? "nothing comes"
+                                  : "nothing comes: a new connection is tried beside this one");
+    if (!s->cfg.listen)
+        s->retry_at = now + retry_wait(&s->retry);
 }
 
 /* While this program was stopped it could neither hear nor try: that was no outage. */
@@ -629,7 +662,8 @@ static bool give_up(struct session *s, double now)
     if (s->cfg.reconnect_s <= 0 || since == 0 || now - since < s->cfg.reconnect_s)
         return false;
     if (!*s->reason)
-        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.to.uri.authority);
+        snprintf(s->reason, sizeof s->reason, "no %s %.180s",
+                 s->cfg.listen ? "publisher has called" : "answer from", s->cfg.to.uri.authority);
     snprintf(line, sizeof line, "%s; given up after %.0f s%s", s->reason, now - since,
              s->n_ways > 1 ? " on any path" : "");
     fail(s, s->connected ? 1 : 2, line);
@@ -649,7 +683,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
         broadcast_tick(s->broadcast, tvl_ev_now(s->driver));
     see_to_fault(s);
     if (!s->closing && !s->ended && !s->failed && !give_up(s, now)) {
-        if (s->conn && !s->cfg.follow)
+        if (s->cfg.listen)
+            session_listen_tick(s, now);
+        else if (s->conn && !s->cfg.follow)
             session_retry_paths(s);
         if (s->conn)
             run_silence(s, now);
@@ -684,9 +720,13 @@ static int open_tls(struct session *s, char *why, size_t why_size)
     static const char *const alpn[] = { MOQ_ALPN, NULL };
     const struct session_to *a = &s->cfg.to;
     struct tvl_tls_config cfg = {
-        .alpn = alpn, .ca_file = a->ca_file, .cert_file = a->cert_file, .key_file = a->key_file
-    };
+        .alpn = alpn, .ca_file = a->ca_file, .cert_file = a->cert_file, .key_file = a->key_file,
+        .server = s->cfg.listen };
     char token[CREDENTIAL_TOKEN_MAX + 1];
+    if (s->cfg.listen && !a->cert_file) {
+        snprintf(why, why_size, "a listener needs a certificate and its key");
+        return -1;
+    }
     if (a->token && credential_token(a->token, token, why, why_size) < 0)
         return -1;
     const char *keylog = a->keylog_file ? a->keylog_file : getenv("SSLKEYLOGFILE");
@@ -714,6 +754,10 @@ static int open_driver(struct session *s, char *why, size_t why_size)
     }
     if (s->cfg.reconnect_s != 0)
         cfg.tvl.keepalive = KEEPALIVE_US;
+    if (s->cfg.listen) {
+        cfg.listen = s->cfg.to.uri.authority;
+        cfg.tvl.idle_timeout = (tvl_time)(SESSION_CALLER_SILENCE_S * 1e6);
+    }
     cfg.tvl.trace = s->qlog ? tvl_qlog_trace : NULL;
     cfg.tvl.trace_user = s->qlog;
     if (s->cfg.to.cc)
@@ -738,17 +782,17 @@ static int check_interfaces(const struct session *s, char *why, size_t why_size)
 int session_new(struct session **out, const struct session_config *cfg, char *why, size_t why_size)
 {
     int result = 1;
-    assert(cfg->n_paths >= 1 && cfg->n_paths <= SESSION_PATHS_MAX);
+    assert(cfg->listen || (cfg->n_paths >= 1 && cfg->n_paths <= SESSION_PATHS_MAX));
     struct session *s = calloc(1, sizeof *s);
     if (!s) {
         snprintf(why, why_size, "no memory for the session");
         return result;
     }
     s->cfg = *cfg;
-    s->n_ways = cfg->n_paths;
+    s->n_ways = cfg->listen ? 0 : cfg->n_paths;
     s->top = (struct svc_layer){ SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
     s->state = SESSION_CONNECTING;
-    for (size_t i = 0; i < cfg->n_paths; i++)
+    for (size_t i = 0; i < s->n_ways; i++)
         s->way[i].spec = cfg->paths[i];
     snprintf(why, why_size, "cannot set the connection up");
     if (check_interfaces(s, why, why_size) || open_tls(s, why, why_size) ||
@@ -757,8 +801,11 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
     s->retry.seed = (uint64_t)tvl_ev_now(s->driver);
     s->times.sockets = tvl_ev_now(s->driver);
     s->began = s->state_since = session_now(s);
-    begin_try(s);
-    if (!s->trying && !cfg->patient) {
+    if (cfg->listen)
+        enter(s, SESSION_WAITING);
+    else
+        begin_try(s);
+    if (!s->trying && !cfg->patient && !cfg->listen) {
         result = 2;
         snprintf(why, why_size, "%s", s->reason);
         goto free_session;
@@ -782,6 +829,7 @@ void session_free(struct session *s)
         ev_timer_stop(s->cfg.loop, &s->tick);
     s->closing = true;
     broadcast_free(s->broadcast);
+    session_close_guests(s);
     tvl_ev_free(s->driver);
     tvl_qlog_free(s->qlog);
     tvl_tls_free(s->tls);
@@ -798,6 +846,7 @@ void session_close(struct session *s)
     if (s->broadcast && !s->closed)
         broadcast_close(s->broadcast, tvl_ev_now(s->driver));
     end_try(s, NULL);
+    session_close_guests(s);
     tvl_ev_kick(s->driver);
 }
 

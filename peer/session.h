@@ -1,5 +1,6 @@
 /*
- * session.h - a connection to a broadcast: paths, MoQT session, catalog, layer tracks.
+ * session.h - a connection to a broadcast: paths, MoQT session, catalog, layer tracks. Either we
+ * call a server, again and again, or (`listen`) we wait for a publisher who calls us.
  * It hands over units and packets as they come and keeps none.
  */
 #ifndef PEER_SESSION_H
@@ -21,6 +22,16 @@
 #define SESSION_SILENCE_S 1.5    /* nothing comes on any path: a new connection is tried beside */
 #define SESSION_PATH_RETRY_S 1.0 /* an abandoned path is opened again after this long */
 #define SESSION_PATH_RETRIES_MAX 600 /* per path */
+#define SESSION_GUESTS_MAX 8     /* callers at once who have not been taken */
+#define SESSION_GUEST_S 5.0      /* they have so long to offer what is wanted */
+#define SESSION_CALLER_SILENCE_S 4.0 /* a caller who says nothing on any path is gone */
+#define SESSION_BUSY_S 1.0 /* one who was heard so long after another's offer is still there */
+
+enum session_caller {      /* what became of one who called us */
+    SESSION_CALLER_ADDED,  /* it is the publisher now */
+    SESSION_CALLER_REMOVED, /* it was the publisher */
+    SESSION_CALLER_REFUSED,
+};
 
 struct session_handler { /* all required but where it is said; `user` is the one given to
                             session_new */
@@ -42,6 +53,9 @@ struct session_handler { /* all required but where it is said; `user` is the one
     void (*on_restart)(void *user);
     /* Every track has ended: no more will come. */
     void (*on_end)(void *user);
+    /* listen only. `address`: "192.0.2.1:5000", by its first path; `why`: one line, "" if it was
+     * added. May be NULL. */
+    void (*on_caller)(void *user, enum session_caller what, const char *address, const char *why);
     /* The session is over by fault; exit code and one line. Called once. */
     void (*on_failed)(void *user, int exit_code, const char *why);
 };
@@ -74,6 +88,14 @@ struct session_config {
         bool is, moves;
         int64_t pts_us, at_us;
     } start;
+    /*
+     * Wait at to.uri's address for one who publishes its namespace, instead of calling: needs
+     * to.cert_file; to.ca_file: demand a certificate that is issued by one of them; to.token: demand
+     * that token. Paths are the caller's; `paths`, `start` and `find_paths` do not count. A caller
+     * may break off and call again; a second one beside a live one is refused.
+     */
+    bool listen;
+    bool keep;    /* of a listener: a broadcast that ends in order is not the session's end */
     bool patient; /* go on trying also where not even a first packet can be sent */
     bool awaits;  /* likewise where the server does not have it (BROADCAST_ABSENT) yet */
     /* Where paths were found: finds them again before each further try. NULL: they stay as they
@@ -136,7 +158,7 @@ void session_ask_key(struct session *s);
 void session_ask_sender(struct session *s, bool ask);
 
 struct session_path {
-    char name[PATH_SPEC_NAME_MAX];
+    char name[PATH_SPEC_ADDRESS_MAX]; /* of a listener: the caller's address and port there */
     struct tvl_path_stats stats; /* of an `off` one: what is known of its last life, or zero */
     bool off;                    /* switched off */
 };

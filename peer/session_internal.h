@@ -1,6 +1,6 @@
 /*
- * session_internal.h - what session.c (tries, connections), session_paths.c (the paths of one) and
- * session_place.c (where in the broadcast) share.
+ * session_internal.h - what session.c (tries, connections), session_listen.c (connections of those
+ * who call), session_paths.c (the paths of one) and session_place.c (where in the broadcast) share.
  */
 #ifndef PEER_SESSION_INTERNAL_H
 #define PEER_SESSION_INTERNAL_H
@@ -21,6 +21,12 @@ struct way { /* one --path option, or a path that was found */
     uint32_t path_id;         /* of the session's connection, the latest attempt */
     double retry_at;          /* loop time; 0: no retry is due */
     unsigned retries;
+};
+
+struct guest { /* who called and was not taken yet */
+    struct tvl_conn *conn;
+    struct broadcast *broadcast;
+    double came, offered;        /* loop time; offered 0: not yet */
 };
 
 struct session {
@@ -61,14 +67,42 @@ struct session {
     ev_timer tick;
     tvl_time connect_time; /* of the first connection */
     struct session_times times;
+    /* a listener's */
+    struct guest guest[SESSION_GUESTS_MAX];
+    size_t n_guests;
+    char caller[PATH_SPEC_ADDRESS_MAX]; /* whose connection it is; "": none */
 };
 
 double session_now(const struct session *s); /* s, CLOCK_MONOTONIC */
 /* For the report's events, and the log. */
 void session_note(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- session.c, for session_listen.c ---- */
+bool session_hears(struct session *s);
+double session_silence_s(const struct session *s);
+/* Over `conn`, that is up. 0 or negative (enum moq_error). */
+int session_broadcast_new(struct session *s, struct tvl_conn *conn, struct broadcast **out);
+void session_replace(struct session *s);
+/* That of whom a picture is awaited now. */
+void session_begin(struct session *s, struct tvl_conn *conn);
+void session_lost(struct session *s, const char *why);
+
+/* ---- session_listen.c ---- */
+
+/* Of a connection that is not the session's. */
+void session_guest_event(struct session *s, const struct tvl_event *ev);
+void session_listen_tick(struct session *s, double now);
+void session_caller_gone(struct session *s, const char *why);
+/* As in struct broadcast_handler. */
+bool session_may_publish(void *user, const struct moq_token *tokens, size_t n);
+void session_on_offered(void *user, struct broadcast *b);
+void session_on_refused(void *user, struct broadcast *b, const char *why);
+void session_close_guests(struct session *s);
+
 bool session_path_is_off(const struct session *s, const char *name);
 struct tvl_ev_path session_driver_path(const struct session *s, const struct path_spec *spec);
+/* "192.0.2.1:5000"; "?": it has none that can be told. */
+void session_address(const struct tvl_path_stats *path, char out[PATH_SPEC_ADDRESS_MAX]);
 /* The connection is new: the other paths join it. */
 void session_join_others(struct session *s);
 void session_path_changed(struct session *s, uint32_t id, enum tvl_path_state state);

@@ -3,7 +3,9 @@
 #include "log.h"
 #include "session_internal.h"
 
+#include <netinet/in.h>
 #include <net/if.h>
+#include <netdb.h>
 
 #include <string.h>
 
@@ -41,6 +43,16 @@ struct tvl_ev_path session_driver_path(const struct session *s, const struct pat
 }
 
 /* ---- paths of the connection ---- */
+
+void session_address(const struct tvl_path_stats *path, char out[PATH_SPEC_ADDRESS_MAX])
+{
+    char host[INET6_ADDRSTRLEN + IF_NAMESIZE], port[8];
+    const bool v6 = path->remote.ss_family == AF_INET6;
+    snprintf(out, PATH_SPEC_ADDRESS_MAX, "?");
+    if (getnameinfo((const struct sockaddr *)&path->remote, sizeof path->remote, host, sizeof host,
+                    port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(out, PATH_SPEC_ADDRESS_MAX, v6 ? "[%s]:%s" : "%s:%s", host, port);
+}
 
 static void join(struct session *s, struct way *w)
 {
@@ -98,6 +110,8 @@ void session_path_changed(struct session *s, uint32_t id, enum tvl_path_state st
         session_note(s, "path %s %s", followed_name(s, id), words[state]);
         return;
     }
+    if (s->cfg.listen)
+        session_note(s, "path %u of %s %s", (unsigned)id, s->caller, words[state]);
     for (size_t i = 0; i < s->n_ways; i++) {
         struct way *w = &s->way[i];
         if (!w->joined || w->path_id != id)
@@ -132,7 +146,7 @@ static size_t list_path(struct session_path *out, const char *name,
 {
     static const struct tvl_path_stats none = { .id = NO_PATH, .state = TVL_PATH_ABANDONED };
     *out = (struct session_path){ .stats = stats ? *stats : none, .off = off };
-    snprintf(out->name, sizeof out->name, "%.15s", name);
+    snprintf(out->name, sizeof out->name, "%s", name);
     return 1;
 }
 
@@ -158,6 +172,22 @@ static size_t followed_paths(const struct session *s, struct session_path *out, 
     return n;
 }
 
+/* Those of a caller, by where they come from. */
+static size_t callers_paths(const struct session *s, struct session_path *out, size_t cap)
+{
+    struct tvl_path_stats stats[2 * TVL_PATHS_MAX];
+    const size_t known = s->conn ? tvl_paths(s->conn, stats, sizeof stats / sizeof stats[0]) : 0;
+    size_t n = 0;
+    for (size_t k = 0; k < known && n < cap; k++) {
+        char name[PATH_SPEC_ADDRESS_MAX];
+        if (stats[k].state == TVL_PATH_ABANDONED)
+            continue;
+        session_address(&stats[k], name);
+        n += list_path(&out[n], name, &stats[k], false);
+    }
+    return n;
+}
+
 static const struct tvl_path_stats *stats_of(const struct way *w,
                                              const struct tvl_path_stats *stats, size_t n)
 {
@@ -170,6 +200,8 @@ static const struct tvl_path_stats *stats_of(const struct way *w,
 size_t session_paths(const struct session *s, struct session_path *out, size_t cap)
 {
     struct tvl_path_stats stats[2 * TVL_PATHS_MAX];
+    if (s->cfg.listen)
+        return callers_paths(s, out, cap);
     if (s->conn && s->cfg.follow)
         return followed_paths(s, out, cap);
     size_t known = s->conn ? tvl_paths(s->conn, stats, sizeof stats / sizeof stats[0]) : 0, n = 0;

@@ -395,6 +395,19 @@ void shift_on_refused(struct shift *s, struct moq_fetch *f, uint64_t code, const
 
 /* ---- life ---- */
 
+const char *shift_timeline_of(const struct msf_catalog *c, const char *role)
+{
+    for (size_t i = 0; i < c->n_tracks; i++) {
+        const struct msf_track *t = &c->tracks[i];
+        const int of = strcmp(t->packaging, "mediatimeline") == 0 && t->n_depends == 1
+                           ? msf_track_find(c, t->depends[0])
+                           : -1;
+        if (of >= 0 && strcmp(c->tracks[of].role, role) == 0)
+            return t->name;
+    }
+    return NULL;
+}
+
 int shift_new(struct shift **out, struct moq_session *moq, const char *ns, const char *timeline,
               const char *timeline_sound, const struct shift_handler *handler, void *user)
 {

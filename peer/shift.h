@@ -45,6 +45,8 @@ struct shift_handler { /* all required */
     int64_t (*pts_of)(void *user, size_t track, const struct moq_object *obj);
 };
 
+/* The catalog's timeline of a track of that role; NULL: none. Borrowed. */
+const char *shift_timeline_of(const struct msf_catalog *c, const char *role);
 struct shift;
 /* `timeline`, `timeline_sound`: names of the tracks, the second NULL for a broadcast without sound.
  */
