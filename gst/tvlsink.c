@@ -24,7 +24,7 @@
 
 #define GST_CAT_DEFAULT tvl_debug_category()
 #define LATENCY_DEFAULT 400 /* ms */
-#define OPAQUE_AUDIO_RATE 48000
+#define OPUS_RATE 48000 /* Hz of its clock, whatever it was made of: the rate of the caps (RFC 7845) */
 #define OPUS_BPS 64000
 
 typedef struct TvlSink TvlSink;
@@ -110,11 +110,10 @@ static GstStaticPadTemplate track_template =
 static void describe_audio(const GstCaps *caps, struct svc_stream_info *info)
 {
     const GstStructure *s = gst_caps_get_structure(caps, 0);
-    gint channels = 2, rate = OPAQUE_AUDIO_RATE;
+    gint channels = 2;
     gst_structure_get_int(s, "channels", &channels);
-    gst_structure_get_int(s, "rate", &rate);
     info->has_audio = true;
-    info->audio_rate = (uint32_t)rate;
+    info->audio_rate = OPUS_RATE;
     info->audio_channels = (uint8_t)channels;
     info->audio_bitrate_bps = OPUS_BPS;
 }
