@@ -382,6 +382,7 @@ struct description {
     struct svc_stream_info info;
     struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX];
     gsize n;
+    guint latency_ms;
 };
 
 static void describe(void *user, void *data)
@@ -391,6 +392,7 @@ static void describe(void *user, void *data)
     if (!p->publisher)
         return;
     publisher_time(p->publisher, tvl_ev_now(p->driver));
+    publisher_set_latency(p->publisher, d->latency_ms);
     const int rc = publisher_describe(p->publisher, &d->info, d->opaque, d->n,
                                       (uint64_t)(g_get_real_time() / 1000));
     if (rc != 0)
@@ -399,10 +401,11 @@ static void describe(void *user, void *data)
 }
 
 void publish_describe(struct publish *p, const struct svc_stream_info *info,
-                      const struct publisher_opaque *opaque, gsize n_opaque)
+                      const struct publisher_opaque *opaque, gsize n_opaque, guint latency_ms)
 {
     struct description *d = g_new0(struct description, 1);
     d->info = *info;
+    d->latency_ms = latency_ms;
     d->n = MIN(n_opaque, PUBLISHER_OPAQUE_MAX);
     memcpy(d->opaque, opaque, d->n * sizeof *opaque);
     tvl_link_post(p->link, describe, d, g_free);

@@ -46,7 +46,7 @@ void publish_stop(struct publish *p);
 
 /* Any thread. */
 void publish_describe(struct publish *p, const struct svc_stream_info *info,
-                      const struct publisher_opaque *opaque, gsize n_opaque);
+                      const struct publisher_opaque *opaque, gsize n_opaque, guint latency_ms);
 /* `buffer` is referred to, not taken. `which`: of the opaque tracks; -1: `kind` says. False: the
  * queue is full, it is left out (and counted). */
 gboolean publish_packet(struct publish *p, enum svc_kind kind, int which, GstBuffer *buffer,

@@ -76,9 +76,12 @@ enum skew_result skew_put(struct skew *s, int64_t arrival, int64_t media)
         s->began_at = s->last_at = arrival;
         empty_window(s, arrival);
     }
+    if (arrival < s->last_at) { /* the clock was set back */
+        s->began_at = arrival;
+        s->set_at = arrival - SKEW_HOLD_US;
+    }
     if (arrival < s->last_at || arrival - s->last_at >= SKEW_WINDOW_US)
-        empty_window(s,
-                     arrival); /* the clock was set back, or nothing is known of the time between */
+        empty_window(s, arrival);
     const int64_t least = least_with(s, arrival, diff);
     if (s->settled)
         result = follow(s, arrival, least);
@@ -100,5 +103,5 @@ int64_t skew_offset(const struct skew *s)
 bool skew_is_settled(const struct skew *s, int64_t now, int64_t *rest_us)
 {
     *rest_us = s->began_at + SKEW_SETTLE_US - now;
-    return s->began && *rest_us <= 0;
+    return s->began && (s->settled || *rest_us <= 0);
 }

@@ -31,7 +31,7 @@ struct source {
     char data_name[SOURCE_SLOTS - SOURCE_DATA][MSF_NAME_MAX]; /* "": free */
     gint8 slot[MSF_TRACKS_MAX]; /* by number in the catalog; -1: none */
     uint8_t n_layers;
-    guint latency_ms;
+    guint latency_ms, target_latency_ms; /* that is kept; of the catalog, 0: it does not say */
     gboolean playing, over;
     struct skew skew;
     guint late;                     /* units of pictures in a row ... */
@@ -277,30 +277,35 @@ static void find_slots(struct source *s, struct source_tracks *t)
 }
 
 /* Beyond what is kept nothing is in time: that is the bound of what is only followed slowly. */
-static void set_latency(struct source *s, guint latency_ms)
+static void find_latency(struct source *s)
 {
-    s->latency_ms = latency_ms;
-    s->skew.bound_us = (gint64)MAX(latency_ms, SOURCE_BOUND_LEAST_MS) * 1000;
+    s->latency_ms = s->cfg.latency_ms      ? s->cfg.latency_ms
+                    : s->target_latency_ms ? s->target_latency_ms
+                                           : SOURCE_LATENCY_DEFAULT;
+    s->skew.bound_us = (gint64)MAX(s->latency_ms, SOURCE_BOUND_LEAST_MS) * 1000;
 }
 
 static void on_catalog(void *user, const struct msf_catalog *c, const struct subscription_plan *p)
 {
     struct source *s = user;
-    guint latency = s->cfg.latency_ms;
+    const guint latency = s->latency_ms;
     uint8_t n = 0;
+    s->target_latency_ms = 0;
     for (size_t i = 0; i < p->n; i++) {
         if (p->item[i].kind == SUBSCRIPTION_VIDEO && p->item[i].layer.spatial >= n)
             n = (uint8_t)(p->item[i].layer.spatial + 1);
-        if (!latency)
-            latency = c->tracks[p->item[i].track].target_latency_ms;
+        if (!s->target_latency_ms)
+            s->target_latency_ms = c->tracks[p->item[i].track].target_latency_ms;
     }
-    set_latency(s, latency ? latency : SOURCE_LATENCY_DEFAULT);
+    find_latency(s);
     s->joined = TRUE;
     s->n_layers = n;
     s->gather[SOURCE_VIDEO].n_layers = MIN(n, (uint8_t)(s->cfg.top.spatial + 1));
-    struct source_tracks tracks = { .catalog = c, .plan = p, .latency_ms = s->latency_ms };
+    struct source_tracks tracks = { .catalog = c, .plan = p };
     find_slots(s, &tracks);
     s->cfg.handler->on_tracks(s->cfg.user, &tracks);
+    if (s->latency_ms != latency)
+        s->cfg.handler->on_latency(s->cfg.user, s->latency_ms);
     if (!s->playing)
         session_pause(s->session);
 }
@@ -583,7 +588,7 @@ struct tvl_link *source_start(struct source_config *cfg)
     struct source *s = g_new0(struct source, 1);
     s->cfg = *cfg;
     skew_init(&s->skew, SKEW_JUMP_US);
-    set_latency(s, cfg->latency_ms ? cfg->latency_ms : SOURCE_LATENCY_DEFAULT);
+    find_latency(s);
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
         gather_init(&s->gather[slot], slot == SOURCE_VIDEO ? 1 : 0, drop_buffer);
     struct tvl_link *l = tvl_link_new("tvlsrc", &link_ops, s);
@@ -643,4 +648,32 @@ static void ask_key(void *user, void *data)
 void source_ask_key(struct tvl_link *l)
 {
     tvl_link_post(l, ask_key, NULL, NULL);
+}
+
+static void change_latency(void *user, void *data)
+{
+    struct source *s = user;
+    const guint before = s->latency_ms;
+    s->cfg.latency_ms = GPOINTER_TO_UINT(data);
+    find_latency(s);
+    if (s->over || s->latency_ms == before)
+        return;
+    s->cfg.handler->on_latency(s->cfg.user, s->latency_ms);
+    give_due(s);
+}
+
+void source_set_latency(struct tvl_link *l, guint latency_ms)
+{
+    tvl_link_post(l, change_latency, GUINT_TO_POINTER(latency_ms), NULL);
+}
+
+static void flush(void *user, void *data)
+{
+    (void)data;
+    begin_anew(user);
+}
+
+void source_flush(struct tvl_link *l)
+{
+    tvl_link_post(l, flush, NULL, NULL);
 }

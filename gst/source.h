@@ -31,7 +31,6 @@ struct source_tracks { /* all borrowed */
     const struct subscription_plan *plan;
     /* Of the catalog, what fills each slot (of the video its base layer); NULL: nothing. */
     const struct msf_track *slot[SOURCE_SLOTS];
-    guint latency_ms; /* what is kept from here on */
 };
 
 struct source_handler { /* called on the link's thread; all required */
@@ -39,6 +38,7 @@ struct source_handler { /* called on the link's thread; all required */
     GstClockTime (*now)(gpointer user);
     /* Comes again after a reconnection, and with each later catalog. */
     void (*on_tracks)(gpointer user, const struct source_tracks *tracks);
+    void (*on_latency)(gpointer user, guint latency_ms); /* what is kept is another now */
     void (*on_buffer)(gpointer user, guint slot, GstBuffer *buffer); /* the callee's */
     void (*on_end)(gpointer user);
     void (*on_failed)(gpointer user, const gchar *why);
@@ -71,6 +71,10 @@ void source_play(struct tvl_link *l, gboolean play);
 /* A key picture is wanted; asked for no more often than each SOURCE_KEY_WAIT_MS. */
 void source_ask_key(struct tvl_link *l);
 void source_ask(struct tvl_link *l, struct svc_layer top);
+/* 0: the catalog's. */
+void source_set_latency(struct tvl_link *l, guint latency_ms);
+/* What had come is of no use any more; the pipeline's times may begin anew. */
+void source_flush(struct tvl_link *l);
 
 G_END_DECLS
 

@@ -117,6 +117,33 @@ static gboolean activate(GstPad *pad, GstObject *parent, GstPadMode mode, gboole
     return active ? gst_pad_start_task(pad, loop, p, NULL) : gst_pad_stop_task(pad);
 }
 
+static void set_flushing(TvlSrcPad *p, gboolean flushing)
+{
+    g_mutex_lock(&p->lock);
+    p->flushing = flushing;
+    p->discont = TRUE;
+    clear(p);
+    g_cond_signal(&p->cond);
+    g_mutex_unlock(&p->lock);
+}
+
+void tvl_src_pad_flush(TvlSrcPad *p, GstEvent *event)
+{
+    GstPad *pad = GST_PAD(p);
+    GstSegment segment;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START) {
+        set_flushing(p, TRUE);
+        gst_pad_push_event(pad, event); /* lets go of who blocks its task */
+        gst_pad_pause_task(pad);
+        return;
+    }
+    gst_pad_push_event(pad, event);
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_push_event(pad, gst_event_new_segment(&segment));
+    set_flushing(p, FALSE);
+    gst_pad_start_task(pad, loop, p, NULL);
+}
+
 TvlSrcPad *tvl_src_pad_new(GstPadTemplate *template, const gchar *name)
 {
     TvlSrcPad *p = g_object_new(tvl_src_pad_get_type(), "name", name, "direction", GST_PAD_SRC,

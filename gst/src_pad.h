@@ -28,6 +28,9 @@ GType tvl_src_pad_get_type(void);
 TvlSrcPad *tvl_src_pad_new(GstPadTemplate *template, const gchar *name);
 /* Takes `o` over, a buffer or an event. Any thread. */
 void tvl_src_pad_put(TvlSrcPad *p, GstMiniObject *o);
+/* FLUSH_START or FLUSH_STOP, which it takes: what waits is dropped, what comes later begins with a
+ * segment anew. Not on its own task. */
+void tvl_src_pad_flush(TvlSrcPad *p, GstEvent *event);
 
 G_END_DECLS
 

@@ -21,9 +21,10 @@ GST_DEBUG_CATEGORY_STATIC(svcav1enc_debug);
 #define GST_CAT_DEFAULT svcav1enc_debug
 
 #define FAILURES_MAX 10u /* pictures in a row that the codec refused, then it is an error */
-#define AGE_MAX (10 * GST_SECOND)   /* of a live picture when it comes here */
-#define FPS_UNKNOWN 30              /* of a stream that does not say */
-#define TAGS_AGAIN (1 * GST_SECOND) /* of the stream: other rates are told no more often, as tags \
+#define AGE_MAX (10 * GST_SECOND) /* of a live picture when it comes here */
+#define FPS_UNKNOWN 30            /* of a stream that does not say */
+#define TAGS_AGAIN                                                                                \
+    (1 * GST_SECOND)                /* of the stream: other rates are told no more often, as tags \
                                      */
 #define CAPS_AGAIN (5 * GST_SECOND) /* and as caps, whose change costs those who read them more */
 #define CAPS_SHARE 8u               /* there only where one differs by more than an eighth */

@@ -156,7 +156,10 @@ static void describe_if_known(TvlSink *s)
     gsize n;
     if (!s->publish || !all_known(s, &info, opaque, &n))
         return;
-    publish_describe(s->publish, &info, opaque, n);
+    GST_OBJECT_LOCK(s);
+    const guint latency_ms = s->latency_ms;
+    GST_OBJECT_UNLOCK(s);
+    publish_describe(s->publish, &info, opaque, n, latency_ms);
     s->described = TRUE;
 }
 
@@ -533,6 +536,16 @@ static void set_of_base(TvlSink *s, guint i, const GValue *value)
     g_mutex_unlock(&s->lock);
 }
 
+static void set_latency(TvlSink *s, const GValue *value)
+{
+    GST_OBJECT_LOCK(s);
+    s->latency_ms = g_value_get_uint(value);
+    GST_OBJECT_UNLOCK(s);
+    g_mutex_lock(&s->lock);
+    describe_if_known(s);
+    g_mutex_unlock(&s->lock);
+}
+
 static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
     TvlSink *s = (TvlSink *)object;
@@ -540,11 +553,13 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         set_of_base(s, id - PROP_OF_BASE, value);
         return;
     }
+    if (id == PROP_LATENCY) {
+        set_latency(s, value);
+        return;
+    }
     GST_OBJECT_LOCK(s);
     if (id == PROP_MODE)
         s->listen = g_value_get_enum(value) == 1;
-    else if (id == PROP_LATENCY)
-        s->latency_ms = g_value_get_uint(value);
     else if (!tvl_settings_set(&s->settings, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     GST_OBJECT_UNLOCK(s);
@@ -675,7 +690,7 @@ static void install_properties(GObjectClass *object)
             "latency", "Latency",
             "Milliseconds that the broadcast asks of its viewers; what is not through "
             "in that time is given up",
-            1, 10000, LATENCY_DEFAULT, flags | GST_PARAM_MUTABLE_READY));
+            1, 10000, LATENCY_DEFAULT, flags | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(
         object, PROP_STATS,
         g_param_spec_boxed("stats", "Statistics",
@@ -684,7 +699,7 @@ static void install_properties(GObjectClass *object)
                            GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
-/* As GstBaseSink has them, with its defaults but that nothing is too late to be sent. */
+/* As GstBaseSink has them; what is sent on is never too late, and takes no time to be shown. */
 static void install_of_base(GObjectClass *object)
 {
     const GParamFlags flags =
@@ -706,7 +721,7 @@ static void install_of_base(GObjectClass *object)
         [BASE_PROCESSING_DEADLINE] =
             g_param_spec_uint64("processing-deadline", "Processing deadline",
                                 "Nanoseconds that a live pipeline may take to process a buffer", 0,
-                                G_MAXUINT64, 20 * GST_MSECOND, flags),
+                                G_MAXUINT64, 0, flags),
         [BASE_RENDER_DELAY] = g_param_spec_uint64("render-delay", "Render delay",
                                                   "Nanoseconds added to the pipeline's latency", 0,
                                                   G_MAXUINT64, 0, flags),

@@ -56,6 +56,7 @@ typedef struct {
     TvlSrcPad *pad[SOURCE_SLOTS]; /* borrowed from the element */
     GList *retired;               /* of TvlSrcPad, likewise: removed when their EOS has gone */
     guint group;                  /* id of the streams of this run */
+    gboolean adding, eos;         /* pads are on their way; the application has sent EOS */
 } TvlSrc;
 typedef GstElementClass TvlSrcClass;
 
@@ -309,13 +310,20 @@ static void set_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS])
         first = first && !s->pad[slot];
     if (first)
         s->group = gst_util_group_id_next();
-    GstStreamCollection *all = change_pads(s, caps, fresh);
+    GstStreamCollection *all = s->eos ? NULL : change_pads(s, caps, fresh);
+    s->adding = all != NULL;
     g_mutex_unlock(&s->pads_lock);
     if (!all)
         return;
     gst_element_post_message(GST_ELEMENT(s), gst_message_new_stream_collection(GST_OBJECT(s), all));
     add_pads(s, fresh, caps, all);
     gst_object_unref(all);
+    g_mutex_lock(&s->pads_lock);
+    s->adding = FALSE;
+    for (guint slot = 0; slot < SOURCE_SLOTS && s->eos; slot++)
+        if (fresh[slot])
+            tvl_src_pad_put(fresh[slot], GST_MINI_OBJECT(gst_event_new_eos()));
+    g_mutex_unlock(&s->pads_lock);
     if (first)
         gst_element_no_more_pads(GST_ELEMENT(s));
 }
@@ -331,16 +339,8 @@ static void on_tracks(gpointer user, const struct source_tracks *t)
             caps[slot] = slot == SOURCE_VIDEO   ? track_video_caps(t->catalog, t->plan)
                          : slot == SOURCE_SOUND ? track_sound_caps(t->slot[slot])
                                                 : track_data_caps(t->slot[slot]);
-    if (!is_current(r))
-        goto free_caps;
-    GST_OBJECT_LOCK(s);
-    const gboolean other = s->used_latency_ms != t->latency_ms;
-    s->used_latency_ms = t->latency_ms;
-    GST_OBJECT_UNLOCK(s);
-    set_pads(s, caps);
-    if (other)
-        gst_element_post_message(GST_ELEMENT(s), gst_message_new_latency(GST_OBJECT(s)));
-free_caps:
+    if (is_current(r))
+        set_pads(s, caps);
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
         gst_clear_caps(&caps[slot]);
 }
@@ -373,11 +373,22 @@ static void put(const struct run *r, guint slot, GstMiniObject *o)
     TvlSrc *s = r->src;
     const gboolean current = is_current(r);
     g_mutex_lock(&s->pads_lock);
-    if (current && s->pad[slot])
+    if (current && s->pad[slot] && !s->eos)
         tvl_src_pad_put(s->pad[slot], o);
     else
         gst_mini_object_unref(o);
     g_mutex_unlock(&s->pads_lock);
+}
+
+static void on_latency(gpointer user, guint latency_ms)
+{
+    const struct run *r = user;
+    if (!is_current(r))
+        return;
+    GST_OBJECT_LOCK(r->src);
+    r->src->used_latency_ms = latency_ms;
+    GST_OBJECT_UNLOCK(r->src);
+    gst_element_post_message(GST_ELEMENT(r->src), gst_message_new_latency(GST_OBJECT(r->src)));
 }
 
 static void on_buffer(gpointer user, guint slot, GstBuffer *buffer)
@@ -471,6 +482,7 @@ static void on_stats(gpointer user, GstStructure *stats)
 
 static const struct source_handler source_handler = { .now = running_time,
                                                       .on_tracks = on_tracks,
+                                                      .on_latency = on_latency,
                                                       .on_buffer = on_buffer,
                                                       .on_end = on_end,
                                                       .on_failed = on_failed,
@@ -530,6 +542,7 @@ static gboolean start(TvlSrc *s)
     GST_OBJECT_LOCK(s);
     *r = (struct run){ gst_object_ref(s), ++s->run };
     cfg.user = r;
+    s->eos = s->adding = FALSE;
     tvl_settings_copy(&cfg.settings, &s->settings);
     cfg.latency_ms = s->latency_ms;
     cfg.audio = s->audio;
@@ -587,19 +600,88 @@ static gboolean element_query(GstElement *e, GstQuery *query)
     return GST_ELEMENT_CLASS(tvl_src_parent_class)->query(e, query);
 }
 
-/* EOS from the application, as gst-launch-1.0 -e sends it. */
+/* ---- events of the application ---- */
+
+/* Before the catalog there are no pads, and whoever waits for them would wait for ever: they come
+ * without caps, to end. */
+static void add_pads_to_end(TvlSrc *s)
+{
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    for (guint slot = 0; slot < SOURCE_DATA; slot++) {
+        if (slot == SOURCE_SOUND && !s->audio)
+            continue;
+        g_mutex_lock(&s->pads_lock);
+        TvlSrcPad *p = s->pad[slot] = new_pad(s, slot, NULL);
+        g_mutex_unlock(&s->pads_lock);
+        GstEvent *start = gst_event_new_stream_start(gst_stream_get_stream_id(p->stream));
+        gst_event_set_group_id(start, s->group);
+        gst_pad_set_active(GST_PAD(p), TRUE);
+        gst_pad_push_event(GST_PAD(p), start);
+        gst_pad_push_event(GST_PAD(p), gst_event_new_segment(&segment));
+        gst_element_add_pad(GST_ELEMENT(s), GST_PAD(p));
+        tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_eos()));
+    }
+    gst_element_no_more_pads(GST_ELEMENT(s));
+}
+
+static void end_all(TvlSrc *s)
+{
+    g_mutex_lock(&s->pads_lock);
+    const gboolean again = s->eos;
+    gboolean none = !s->adding;
+    s->eos = TRUE;
+    for (guint slot = 0; slot < SOURCE_SLOTS && !again; slot++) {
+        if (!s->pad[slot])
+            continue;
+        none = FALSE;
+        tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_eos()));
+    }
+    if (none)
+        s->group = gst_util_group_id_next();
+    g_mutex_unlock(&s->pads_lock);
+    if (none && !again)
+        add_pads_to_end(s);
+}
+
+/* FLUSH_START or FLUSH_STOP, to every pad. */
+static void flush_all(TvlSrc *s, GstEvent *event)
+{
+    TvlSrcPad *pad[SOURCE_SLOTS];
+    g_mutex_lock(&s->pads_lock);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        pad[slot] = s->pad[slot] ? gst_object_ref(s->pad[slot]) : NULL;
+    s->eos = FALSE;
+    g_mutex_unlock(&s->pads_lock);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+        GST_OBJECT_LOCK(s);
+        source_flush(s->link);
+        GST_OBJECT_UNLOCK(s);
+    }
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        if (pad[slot])
+            tvl_src_pad_flush(pad[slot], gst_event_ref(event));
+        gst_clear_object(&pad[slot]);
+    }
+}
+
+/* As a GstBaseSrc has them: EOS, which gst-launch-1.0 -e sends, and flushes, which are all pads'.
+ */
 static gboolean element_event(GstElement *e, GstEvent *event)
 {
     TvlSrc *s = (TvlSrc *)e;
-    if (GST_EVENT_TYPE(event) != GST_EVENT_EOS)
+    const GstEventType type = GST_EVENT_TYPE(event);
+    if (type != GST_EVENT_EOS && type != GST_EVENT_FLUSH_START && type != GST_EVENT_FLUSH_STOP)
         return GST_ELEMENT_CLASS(tvl_src_parent_class)->send_event(e, event);
-    g_mutex_lock(&s->pads_lock);
-    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
-        if (s->pad[slot])
-            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_ref(event)));
-    g_mutex_unlock(&s->pads_lock);
+    GST_OBJECT_LOCK(s);
+    const gboolean running = s->link != NULL;
+    GST_OBJECT_UNLOCK(s);
+    if (running && type == GST_EVENT_EOS)
+        end_all(s);
+    else if (running)
+        flush_all(s, event);
     gst_event_unref(event);
-    return TRUE;
+    return running;
 }
 
 /* ---- properties ---- */
@@ -628,12 +710,19 @@ static void set_layers(TvlSrc *s, const GValue *value)
         source_ask(s->link, top);
 }
 
+static void set_latency(TvlSrc *s, const GValue *value)
+{
+    s->latency_ms = g_value_get_uint(value);
+    if (s->link)
+        source_set_latency(s->link, s->latency_ms);
+}
+
 static void set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
     TvlSrc *s = (TvlSrc *)object;
     GST_OBJECT_LOCK(s);
     if (id == PROP_LATENCY)
-        s->latency_ms = g_value_get_uint(value);
+        set_latency(s, value);
     else if (id == PROP_MODE)
         s->listen = g_value_get_enum(value) == 1;
     else if (id == PROP_KEEP)
@@ -758,7 +847,7 @@ static void install_properties(GObjectClass *object)
         g_param_spec_uint("latency", "Latency",
                           "Milliseconds from a picture's capture to its showing, on top of the way "
                           "here (0: what the broadcast asks for)",
-                          0, 10000, 0, flags | GST_PARAM_MUTABLE_READY));
+                          0, 10000, 0, flags | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(
         object, PROP_LAYERS,
         g_param_spec_string("layers", "Layers",

@@ -304,7 +304,7 @@ const struct publisher_stats *publisher_stats(const struct publisher *p)
 
 /* ---- what it consists of ---- */
 
-static void add_opaque(struct msf_catalog *c, const struct publisher_opaque *o)
+static void add_opaque(struct msf_catalog *c, const struct publisher_opaque *o, uint32_t latency_ms)
 {
     struct msf_track *t = &c->tracks[c->n_tracks++];
     memcpy(t->name, o->name, sizeof t->name);
@@ -312,6 +312,7 @@ static void add_opaque(struct msf_catalog *c, const struct publisher_opaque *o)
     snprintf(t->packaging, sizeof t->packaging, "loc");
     snprintf(t->role, sizeof t->role, "data");
     t->is_live = true;
+    t->target_latency_ms = latency_ms;
     t->render_group = 1;
     t->timescale = TRACKS_TIMESCALE;
 }
@@ -348,6 +349,11 @@ static void number_tracks(struct publisher *p, const struct tracks *t,
     }
 }
 
+void publisher_set_latency(struct publisher *p, uint32_t latency_ms)
+{
+    p->cfg.latency_ms = latency_ms;
+}
+
 int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
                        const struct publisher_opaque *opaque, size_t n_opaque, uint64_t now_ms)
 {
@@ -359,7 +365,7 @@ int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
     tracks_catalog(&t, info, p->cfg.latency_ms, now_ms, c);
     c->n_tracks--; /* the session's track, which is the server's */
     for (size_t i = 0; i < n_opaque && i < PUBLISHER_OPAQUE_MAX; i++)
-        add_opaque(c, &opaque[i]);
+        add_opaque(c, &opaque[i], p->cfg.latency_ms);
     const int len = msf_catalog_write(c, p->catalog, sizeof p->catalog);
     free(c);
     if (len < 0)

@@ -49,6 +49,8 @@ void publisher_free(struct publisher *p); /* its callers, too, without a word */
 
 /* It is now so late, on the connections' clock: before any of the following. */
 void publisher_time(struct publisher *p, tvl_time now);
+/* In place of the configuration's; the catalog says so from the next publisher_describe on. */
+void publisher_set_latency(struct publisher *p, uint32_t latency_ms);
 /* What it consists of: `info` with n_spatial 0 has no video. Again: a new edition of the catalog.
  * 0 or negative. */
 int publisher_describe(struct publisher *p, const struct svc_stream_info *info,

@@ -227,9 +227,9 @@ static void a_clock_that_is_set_is_followed(void **state)
     skew_init(&s, BOUND_US);
     for (int i = 0; i < 500; i++)
         skew_put(&s, BASE_US + (int64_t)i * EVERY_US, (int64_t)i * EVERY_US);
-    for (int i = 500; i < 1000; i++)
+    for (int i = 500; i < 505; i++)
         resyncs += skew_put(&s, (int64_t)i * EVERY_US, (int64_t)i * EVERY_US) == SKEW_RESYNCED;
-    assert_int_equal(1, resyncs);
+    assert_int_equal(1, resyncs); /* at once */
     assert_true(llabs(skew_offset(&s)) < 1000);
 }
 

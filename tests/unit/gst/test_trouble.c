@@ -6,11 +6,14 @@
 
 #include <gst/check/gstharness.h>
 #include <gst/gst.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -25,6 +28,7 @@ struct sender {
     GstElement *sink;
     GstHarness *h;
     guint n;
+    gint64 began;
 };
 
 static void sender_start(struct sender *s, guint port, const gchar *ns)
@@ -37,6 +41,7 @@ static void sender_start(struct sender *s, guint port, const gchar *ns)
     s->h = gst_harness_new_with_element(s->sink, "data_0", NULL);
     gst_harness_set_src_caps_str(s->h, "text/x-raw, format=utf8");
     s->n = 0;
+    s->began = g_get_monotonic_time();
     g_free(uri);
 }
 
@@ -44,7 +49,8 @@ static void sender_push(struct sender *s)
 {
     GstBuffer *b = gst_buffer_new_allocate(NULL, 4, NULL);
     gst_buffer_memset(b, 0, (guint8)('a' + s->n % 26), 4);
-    GST_BUFFER_PTS(b) = s->n++ * 10 * GST_MSECOND;
+    s->n++;
+    GST_BUFFER_PTS(b) = (GstClockTime)(g_get_monotonic_time() - s->began) * GST_USECOND;
     assert_int_equal(GST_FLOW_OK, gst_harness_push(s->h, b));
 }
 
@@ -224,11 +230,249 @@ static void who_does_not_want_to_wait_is_told_at_once(void **state)
     sender_stop(&s);
 }
 
+/* ---- latency ---- */
+
+static GstClockTime latency_of(struct receiver *r)
+{
+    GstQuery *q = gst_query_new_latency();
+    GstClockTime least, most;
+    gboolean live;
+    assert_true(gst_element_query(r->src, q));
+    gst_query_parse_latency(q, &live, &least, &most);
+    assert_true(live);
+    assert_true(most == GST_CLOCK_TIME_NONE); /* what comes waits, however long */
+    gst_query_unref(q);
+    return least;
+}
+
+/* Whether tvlsrc says within `patience` that it is another. */
+static gboolean is_told(struct receiver *r, GstClockTime patience)
+{
+    for (GstMessage *m; (m = message(r, patience, GST_MESSAGE_LATENCY));) {
+        const gboolean ours = GST_MESSAGE_SRC(m) == GST_OBJECT(r->src); /* sinks say it, too */
+        gst_message_unref(m);
+        if (ours)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void latency_becomes(struct receiver *r, guint ms)
+{
+    assert_true(is_told(r, PATIENCE_US * GST_USECOND));
+    assert_int_equal(ms, latency_of(r) / GST_MSECOND);
+}
+
+static void latency_is_told_and_may_change(void **state)
+{
+    const guint port = a_port();
+    struct sender s;
+    struct receiver r;
+    (void)state;
+    sender_start(&s, port, "live");
+    g_object_set(s.sink, "latency", 350u, NULL);
+    receiver_make(&r, port, -1);
+    gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+    assert_true(run_until(&s, &r, 2));
+    latency_becomes(&r, 350); /* the broadcast's */
+    g_object_set(s.sink, "latency", 450u, NULL);
+    latency_becomes(&r, 450);
+    g_object_set(r.src, "latency", 500u, NULL);
+    latency_becomes(&r, 500);
+    assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 2));
+    g_object_set(r.src, "latency", 500u, NULL); /* no other */
+    g_object_set(s.sink, "latency", 400u, NULL);
+    assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 2));
+    assert_false(is_told(&r, 0));
+    assert_true(gst_element_send_event(r.pipeline, gst_event_new_latency(GST_SECOND)));
+    nothing_went_wrong(&r);
+    receiver_stop(&r);
+    sender_stop(&s);
+}
+
+/* ---- states and clocks ---- */
+
+/* Each buffer is pushed before it is due, and not long before. */
+static void times_are_right(struct receiver *r)
+{
+    g_mutex_lock(&r->lock);
+    const GstClockTimeDiff early = GST_CLOCK_DIFF(r->at, r->pts + LATENCY * GST_MSECOND);
+    const gboolean in_segment = r->segment.format == GST_FORMAT_TIME && r->segment.start == 0;
+    g_mutex_unlock(&r->lock);
+    assert_true(in_segment);
+    if (early < -(GstClockTimeDiff)GST_SECOND || early > (LATENCY + 100) * GST_MSECOND)
+        fail_msg("%d ms before it is due", (int)(early / GST_MSECOND));
+}
+
+static void playing_goes_on_after_a_pause(void **state)
+{
+    const guint port = a_port();
+    struct sender s;
+    struct receiver r;
+    (void)state;
+    sender_start(&s, port, "live");
+    receiver_make(&r, port, -1);
+    GstClock *clock =
+        g_object_new(GST_TYPE_SYSTEM_CLOCK, "clock-type", GST_CLOCK_TYPE_REALTIME, NULL);
+    gst_pipeline_use_clock(GST_PIPELINE(r.pipeline), clock); /* not the one that the network uses */
+    for (int round = 0; round < 2; round++) {
+        gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+        assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 5));
+        times_are_right(&r);
+        assert_int_equal(round + 1, g_atomic_int_get(&r.disconts));
+        assert_int_equal(GST_STATE_CHANGE_NO_PREROLL,
+                         gst_element_set_state(r.pipeline, GST_STATE_PAUSED));
+        g_usleep(50000); /* what was under way */
+        const gint n = g_atomic_int_get(&r.buffers);
+        for (int i = 0; i < 20; i++) {
+            sender_push(&s);
+            g_usleep(10000);
+        }
+        assert_int_equal(n, g_atomic_int_get(&r.buffers)); /* live */
+    }
+    assert_int_equal(1, g_atomic_int_get(&r.segments));
+    gst_element_set_state(r.pipeline, GST_STATE_READY);
+    gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+    assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 5));
+    times_are_right(&r);
+    assert_int_equal(2, g_atomic_int_get(&r.segments)); /* of another pad */
+    nothing_went_wrong(&r);
+    receiver_stop(&r);
+    sender_stop(&s);
+    gst_object_unref(clock);
+}
+
+static void another_base_time_is_followed(void **state)
+{
+    static const GstClockTimeDiff by[] = { 3 * GST_SECOND, -20 * (GstClockTimeDiff)GST_SECOND };
+    const guint port = a_port();
+    struct sender s;
+    struct receiver r;
+    (void)state;
+    sender_start(&s, port, "live");
+    receiver_make(&r, port, -1);
+    gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+    gst_element_set_base_time(r.src, gst_element_get_base_time(r.src) - 10 * GST_SECOND);
+    assert_true(run_until(&s, &r, 5));
+    for (gsize i = 0; i < G_N_ELEMENTS(by); i++) {
+        const gint disconts = g_atomic_int_get(&r.disconts);
+        gst_element_set_base_time(
+            r.src, (GstClockTime)((GstClockTimeDiff)gst_element_get_base_time(r.src) + by[i]));
+        assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 10));
+        assert_int_equal(disconts + 1, g_atomic_int_get(&r.disconts));
+        times_are_right(&r);
+    }
+    nothing_went_wrong(&r);
+    receiver_stop(&r);
+    sender_stop(&s);
+}
+
+/* ---- what an application sends ---- */
+
+static void flushes_pass_and_seeks_do_not(void **state)
+{
+    const guint port = a_port();
+    struct sender s;
+    struct receiver r;
+    (void)state;
+    sender_start(&s, port, "live");
+    receiver_make(&r, port, -1);
+    gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+    assert_true(run_until(&s, &r, 5));
+    assert_false(gst_element_seek_simple(r.pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0));
+    assert_int_equal(0, g_atomic_int_get(&r.flushes));
+    assert_true(gst_element_send_event(r.src, gst_event_new_flush_start()));
+    assert_int_equal(1, g_atomic_int_get(&r.flushes));
+    const gint n = g_atomic_int_get(&r.buffers);
+    for (int i = 0; i < 10; i++) {
+        sender_push(&s);
+        g_usleep(10000);
+    }
+    assert_int_equal(n, g_atomic_int_get(&r.buffers));
+    assert_true(gst_element_send_event(r.src, gst_event_new_flush_stop(FALSE)));
+    assert_true(run_until(&s, &r, n + 5));
+    assert_int_equal(2, g_atomic_int_get(&r.segments));
+    times_are_right(&r);
+    nothing_went_wrong(&r);
+    receiver_stop(&r);
+    sender_stop(&s);
+}
+
+static void eos_is_the_last_that_comes(void **state)
+{
+    const guint port = a_port();
+    struct sender s;
+    struct receiver r;
+    (void)state;
+    sender_start(&s, port, "live");
+    receiver_make(&r, port, -1);
+    gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+    assert_true(run_until(&s, &r, 5));
+    assert_true(gst_element_send_event(r.pipeline, gst_event_new_eos()));
+    GstMessage *m = message(&r, 2 * GST_SECOND, GST_MESSAGE_EOS);
+    assert_non_null(m);
+    gst_message_unref(m);
+    const gint n = g_atomic_int_get(&r.buffers);
+    for (int i = 0; i < 20; i++) {
+        sender_push(&s);
+        g_usleep(10000);
+    }
+    assert_int_equal(n, g_atomic_int_get(&r.buffers));
+    assert_int_equal(1, g_atomic_int_get(&r.eos));
+    nothing_went_wrong(&r);
+    receiver_stop(&r);
+    sender_stop(&s);
+}
+
+/* Nobody answers, or nobody is there, or nothing of that name: EOS ends the pipeline all the same,
+ * and no state change takes long. */
+static void nothing_hangs_on_a_server(void **state)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t len = sizeof at;
+    const int mute = socket(AF_INET, SOCK_DGRAM, 0);
+    (void)state;
+    assert_int_equal(0, bind(mute, (struct sockaddr *)&at, len));
+    assert_int_equal(0, getsockname(mute, (struct sockaddr *)&at, &len));
+    gchar *hosts[] = { g_strdup_printf("127.0.0.1:%u", ntohs(at.sin_port)), g_strdup("127.0.0.1:1"),
+                       g_strdup("no-such-host.invalid") };
+    static const char *const lines[] = {
+        "tvlsrc uri=moqt://%s/live name=s s. ! svcav1dec ! fakesink s. ! audio/x-opus ! fakesink",
+        "fakesrc is-live=true sizetype=fixed sizemax=10 do-timestamp=true ! "
+        "capsfilter caps=a/b ! tvlsink uri=moqt://%s/live",
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(hosts) * G_N_ELEMENTS(lines); i++) {
+        gchar *line =
+            g_strdup_printf(lines[i / G_N_ELEMENTS(hosts)], hosts[i % G_N_ELEMENTS(hosts)]);
+        GError *why = NULL;
+        struct receiver r = { .pipeline = gst_parse_launch(line, &why) };
+        assert_null(why);
+        const gint64 began = g_get_monotonic_time();
+        gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
+        assert_true(g_get_monotonic_time() - began < G_TIME_SPAN_SECOND);
+        g_usleep(50000);
+        assert_true(gst_element_send_event(r.pipeline, gst_event_new_eos()));
+        GstMessage *m = message(&r, 2 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+        if (!m || GST_MESSAGE_TYPE(m) != GST_MESSAGE_EOS)
+            fail_msg("%s: %s", line, m ? GST_MESSAGE_TYPE_NAME(m) : "does not end");
+        gst_message_unref(m);
+        const gint64 ended = g_get_monotonic_time();
+        gst_element_set_state(r.pipeline, GST_STATE_NULL);
+        assert_true(g_get_monotonic_time() - ended < G_TIME_SPAN_SECOND);
+        gst_object_unref(r.pipeline);
+        g_free(line);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(hosts); i++)
+        g_free(hosts[i]);
+    close(mute);
+}
+
 static int set_up(void **state)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     (void)state;
     gst_init(NULL, NULL);
+    GST_ELEMENT_REGISTER(svcav1dec, NULL);
     GST_ELEMENT_REGISTER(tvlsink, NULL);
     GST_ELEMENT_REGISTER(tvlsrc, NULL);
     return test_pki_init(&pki, &cfg);
@@ -246,6 +490,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broadcast_that_comes_later_is_waited_for),
         cmocka_unit_test(who_does_not_want_to_wait_is_told_at_once),
+        cmocka_unit_test(latency_is_told_and_may_change),
+        cmocka_unit_test(playing_goes_on_after_a_pause),
+        cmocka_unit_test(another_base_time_is_followed),
+        cmocka_unit_test(flushes_pass_and_seeks_do_not),
+        cmocka_unit_test(eos_is_the_last_that_comes),
+        cmocka_unit_test(nothing_hangs_on_a_server),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
