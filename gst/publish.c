@@ -89,6 +89,12 @@ static void on_key_wanted(void *user)
     p->cfg.handler->on_key_wanted(p->cfg.user);
 }
 
+static void on_missed(void *user, unsigned spatial, const struct svc_tracker *held)
+{
+    const struct publish *p = user;
+    p->cfg.handler->on_missed(p->cfg.user, spatial, held);
+}
+
 /* ---- calling ---- */
 
 static void try_later(struct publish *p, const char *why)
@@ -510,10 +516,8 @@ static gboolean open_driver(struct publish *p, char *why, size_t why_size)
         cfg.tvl.idle_timeout = SILENCE_US;
     cfg.tvl.handshake_timeout = PUBLISH_HANDSHAKE_MS * 1000;
     cfg.listen = p->cfg.listen ? p->to.uri.authority : NULL;
-    if (p->to.cc)
-        cfg.tvl.cc = p->to.cc;
-    if (p->to.sched)
-        cfg.tvl.sched = p->to.sched;
+    cfg.tvl.cc = p->to.cc ? p->to.cc : PUBLISH_CC;
+    cfg.tvl.sched = p->to.sched ? p->to.sched : PUBLISH_SCHEDULER;
     if (p->to.qlog_dir && tvl_qlog_new(&p->qlog, p->to.qlog_dir) != 0) {
         g_snprintf(why, why_size, "cannot write into %s", p->to.qlog_dir);
         return FALSE;
@@ -550,6 +554,7 @@ static void on_start(void *user, struct ev_loop *loop)
                                           .first_group = (uint64_t)(g_get_real_time() / 1000),
                                           .latency_ms = p->cfg.latency_ms,
                                           .on_key_wanted = on_key_wanted,
+                                          .on_missed = on_missed,
                                           .user = p };
     if (publisher_new(&p->publisher, &cfg) != 0) {
         failed(p, "no memory");

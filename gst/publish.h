@@ -18,7 +18,9 @@ G_BEGIN_DECLS
 #define PUBLISH_QUEUE_BYTES_MAX (8u << 20)
 #define PUBLISH_KEY_WAIT_MS 500   /* a key picture is asked for no more often */
 #define PUBLISH_HANDSHAKE_MS 3000 /* without an answer: the next path is tried */
-#define PUBLISH_CALLERS_MAX 64    /* of a listener, at once */
+#define PUBLISH_CC "copa"         /* as svc-server's: docs/decisions/0010-copa-for-the-server.md */
+#define PUBLISH_SCHEDULER "layered"
+#define PUBLISH_CALLERS_MAX 64 /* of a listener, at once */
 
 struct publish_handler { /* called on the link's thread; all required */
     void (*on_failed)(gpointer user, const gchar *why);
@@ -26,6 +28,7 @@ struct publish_handler { /* called on the link's thread; all required */
     void (*on_caller)(gpointer user, const gchar *address, gboolean added); /* a listener's */
     void (*on_path)(gpointer user, const gchar *path, gboolean up);
     void (*on_key_wanted)(gpointer user);
+    void (*on_missed)(gpointer user, guint spatial, const struct svc_tracker *held);
     void (*on_stats)(gpointer user, GstStructure *stats); /* about each 250 ms; the callee's */
 };
 

@@ -18,9 +18,10 @@ static const struct text_property texts[] = {
       "and go)" },
     { SETTINGS_SCHEDULER, "scheduler", "Scheduler",
       "Which path a packet takes: minrtt, ecf, blest, layered, weighted, roundrobin, redundant "
-      "(unset: the library's choice)" },
+      "(unset: layered to publish, ecf to watch)" },
     { SETTINGS_CC, "congestion-control", "Congestion control",
-      "Congestion controller of the paths: cubic, bbr, copa ... (unset: the library's choice)" },
+      "Congestion controller of the paths: cubic, bbr, copa ... (unset: copa to publish, cubic to "
+      "watch)" },
     { SETTINGS_AUTH_TOKEN, "auth-token", "Authorization token",
       "Token to show to the server, or the name of the file that has it, which is read at each "
       "connection" },

@@ -393,28 +393,39 @@ static void on_path(gpointer user, const gchar *path, gboolean up)
         path);
 }
 
-/* Up to the encoder; not on the connection's thread, as nobody knows how long that takes. */
-static void ask_for_key(GstElement *e, gpointer data)
+/* Up to the encoder; not on the connection's thread, as nobody knows how long that takes. Takes the
+ * event. */
+static void ask_upstream(GstElement *e, gpointer data)
 {
     TvlSink *s = (TvlSink *)e;
+    GstEvent *event = data;
     GstPad *pad = NULL;
-    (void)data;
     g_mutex_lock(&s->lock);
     for (GList *l = s->tracks; l && !pad; l = l->next)
         if (((TvlSinkTrack *)l->data)->of == OF_SVC)
             pad = gst_object_ref(GST_BASE_SINK_PAD(l->data));
     g_mutex_unlock(&s->lock);
     if (pad)
-        gst_pad_push_event(
-            pad, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+        gst_pad_push_event(pad, gst_event_ref(event));
     gst_clear_object(&pad);
+}
+
+static void ask(const struct run *r, GstEvent *event)
+{
+    if (is_current(r))
+        gst_element_call_async(GST_ELEMENT(r->sink), ask_upstream, gst_event_ref(event),
+                               (GDestroyNotify)gst_event_unref);
+    gst_event_unref(event);
 }
 
 static void on_key_wanted(gpointer user)
 {
-    const struct run *r = user;
-    if (is_current(r))
-        gst_element_call_async(GST_ELEMENT(r->sink), ask_for_key, NULL, NULL);
+    ask(user, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+}
+
+static void on_missed(gpointer user, guint spatial, const struct svc_tracker *held)
+{
+    ask(user, tvl_layer_refresh_event_new(spatial, held));
 }
 
 static void on_stats(gpointer user, GstStructure *stats)
@@ -436,6 +447,7 @@ static const struct publish_handler publish_handler = { .on_failed = on_failed,
                                                         .on_caller = on_caller,
                                                         .on_path = on_path,
                                                         .on_key_wanted = on_key_wanted,
+                                                        .on_missed = on_missed,
                                                         .on_stats = on_stats };
 
 /* ---- states ---- */

@@ -3,9 +3,9 @@
 
 #include "log.h"
 #include "object.h"
+#include "way.h"
 
 #include <moq/loc.h>
-#include <moq/moq_tvl.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #define ALL_TRACKS (TRACKS_MAX + PUBLISHER_OPAQUE_MAX)
 #define SENDINGS_MAX (2 * ALL_TRACKS)
 #define PRIORITY_OPAQUE 100
+_Static_assert(ALL_TRACKS <= TVL_FLOWS_MAX, "a flow for each track");
 
 struct sending {
     struct moq_sending *sending; /* NULL: free */
@@ -24,7 +25,7 @@ struct sending {
 struct publisher_caller {
     struct publisher *publisher;
     struct publisher_caller *next;
-    struct moq_tvl glue;
+    struct way way;
     struct moq_session *moq;
     bool server, refused;
     char reason[256];
@@ -47,6 +48,7 @@ struct publisher {
     bool has_largest[ALL_TRACKS];
     struct publisher_stats stats;
     struct publisher_caller *callers;
+    tvl_time refreshed_at[SVC_SPATIAL_MAX]; /* 0: never */
 };
 
 /* ---- tracks ---- */
@@ -217,50 +219,87 @@ static const struct moq_handler handler = {
 
 /* ---- what is written ---- */
 
+/* 0, or what is wrong: MOQ_ERR_STATE is not wanted. */
+static int write_object(struct publisher_caller *c, struct moq_sending *sending,
+                        const struct moq_object *obj, uint64_t lifetime_us)
+{
+    struct publisher_stats *stats = &c->publisher->stats;
+    const bool full = tvl_backlog(c->way.wire.tvl.conn, UINT64_MAX) > PUBLISHER_BACKLOG_MAX;
+    const int rc = full ? MOQ_ERR_FULL : moq_object_write(sending, obj, lifetime_us);
+    stats->written += rc == 0;
+    stats->bytes += rc == 0 ? obj->payload.len : 0;
+    stats->left_out += rc != 0 && rc != MOQ_ERR_STATE; /* not wanted is not lost */
+    return rc;
+}
+
+static bool takes(const struct sending *s, int track)
+{
+    return s->sending && s->track == track && moq_sending_options(s->sending)->forward;
+}
+
 static void write_to(struct publisher_caller *c, int track, const struct moq_object *obj,
                      uint32_t flow, uint64_t lifetime_us)
 {
-    struct publisher_stats *stats = &c->publisher->stats;
-    const bool full = tvl_backlog(c->glue.conn, UINT64_MAX) > PUBLISHER_BACKLOG_MAX;
+    way_aim(&c->way, flow, POLICY_RESCUE);
+    for (size_t i = 0; i < SENDINGS_MAX; i++)
+        if (takes(&c->sending[i], track))
+            (void)write_object(c, c->sending[i].sending, obj, lifetime_us);
+}
+
+/* As the policy says; told to it once, however many subscriptions there are to the track. */
+static void write_unit(struct publisher_caller *c, int track, const struct moq_object *obj,
+                       const struct svc_unit *unit, uint64_t budget_us)
+{
+    const struct tracks *t = &c->publisher->tracks;
+    struct policy_order order = { .verdict = POLICY_DROP_BROKEN };
+    bool judged = false, sent = false;
     for (size_t i = 0; i < SENDINGS_MAX; i++) {
-        const struct sending *s = &c->sending[i];
-        if (!s->sending || s->track != track)
+        if (!takes(&c->sending[i], track))
             continue;
-        c->glue.flow = flow;
-        const int rc = full ? MOQ_ERR_FULL : moq_object_write(s->sending, obj, lifetime_us);
-        stats->written += rc == 0;
-        stats->bytes += rc == 0 ? obj->payload.len : 0;
-        stats->left_out += rc != 0 && rc != MOQ_ERR_STATE; /* not wanted is not lost */
+        if (!judged) {
+            order = way_judge(&c->way, t, (size_t)track, unit, budget_us);
+            way_aim(&c->way, t->track[track].flow, order.protection);
+        }
+        judged = true;
+        if (order.verdict != POLICY_SEND) {
+            c->publisher->stats.left_out++;
+            continue;
+        }
+        if (write_object(c, c->sending[i].sending, obj, order.lifetime_us) == 0 && !sent) {
+            way_sent(&c->way, unit);
+            sent = true;
+        }
     }
 }
 
-static void write_all(struct publisher *p, int track, const struct moq_object *obj, uint32_t flow,
-                      uint64_t lifetime_us)
+static void note_largest(struct publisher *p, int track, const struct moq_object *obj)
 {
     p->largest[track] = (struct moq_location){ obj->group, obj->object };
     p->has_largest[track] = true;
-    for (struct publisher_caller *c = p->callers; c; c = c->next)
-        write_to(c, track, obj, flow, lifetime_us);
 }
 
 void publisher_time(struct publisher *p, tvl_time now)
 {
     for (struct publisher_caller *c = p->callers; c; c = c->next)
-        c->glue.now = now;
+        c->way.wire.tvl.now = now;
 }
 
 void publisher_packet(struct publisher *p, const struct svc_packet *packet)
 {
+    const uint64_t budget_us = (uint64_t)p->cfg.latency_ms * 1000;
     struct object o;
-    const struct svc_layer l = packet->unit.layer;
-    const bool base = packet->kind != SVC_VIDEO || (l.spatial == 0 && l.temporal == 0);
     if (!p->described || p->ended || object_make(&p->counter, &p->tracks, packet, &o) < 0) {
         p->stats.left_out++;
         return;
     }
     o.moq.properties.bytes = o.properties;
-    write_all(p, (int)o.track, &o.moq, p->tracks.track[o.track].flow,
-              (uint64_t)p->cfg.latency_ms * 1000 * (base ? PUBLISHER_BASE_LIVES : 1));
+    note_largest(p, (int)o.track, &o.moq);
+    for (struct publisher_caller *c = p->callers; c; c = c->next)
+        if (packet->kind == SVC_VIDEO)
+            write_unit(c, (int)o.track, &o.moq, &packet->unit, budget_us);
+        else
+            write_to(c, (int)o.track, &o.moq, p->tracks.track[o.track].flow,
+                     policy_sound_lifetime(budget_us));
 }
 
 void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *bytes, size_t len,
@@ -275,12 +314,52 @@ void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *b
         p->stats.left_out++;
         return;
     }
+    const int track = (int)(p->tracks.n + which);
     const struct moq_object obj = { .group = p->opaque_group[which]++,
                                     .priority = PRIORITY_OPAQUE,
                                     .properties = { properties, (size_t)n },
                                     .payload = { bytes, len } };
-    write_all(p, (int)(p->tracks.n + which), &obj, (uint32_t)(p->tracks.n + which),
-              (uint64_t)p->cfg.latency_ms * 1000 * PUBLISHER_BASE_LIVES);
+    note_largest(p, track, &obj);
+    for (struct publisher_caller *c = p->callers; c; c = c->next)
+        write_to(c, track, &obj, (uint32_t)track,
+                 (uint64_t)p->cfg.latency_ms * 1000 * PUBLISHER_OPAQUE_LIVES);
+}
+
+/* ---- what was lost ---- */
+
+/* What all who have begun are known to hold. */
+static struct svc_tracker held_in_common(const struct publisher *p)
+{
+    struct svc_tracker held = { 0 };
+    bool any = false;
+    for (const struct publisher_caller *c = p->callers; c; c = c->next) {
+        if (!policy_begun(&c->way.policy))
+            continue;
+        const struct svc_tracker *k = &c->way.held.known;
+        for (unsigned i = 0; i < SVC_SLOTS && any; i++)
+            held.slot[i].valid = held.slot[i].valid && k->slot[i].valid &&
+                                 held.slot[i].spatial == k->slot[i].spatial &&
+                                 held.slot[i].picture == k->slot[i].picture;
+        held = any ? held : *k;
+        any = true;
+    }
+    return held;
+}
+
+/* Something arrives at `c`: help will, too. */
+static void ask_for_missed(struct publisher_caller *c, tvl_time now)
+{
+    struct publisher *p = c->publisher;
+    const unsigned spatial = way_missed(&c->way);
+    if (spatial >= SVC_SPATIAL_MAX || !p->cfg.on_missed ||
+        (p->refreshed_at[spatial] &&
+         now - p->refreshed_at[spatial] < PUBLISHER_REFRESH_APART_US)) /* asked for once more then */
+        return;
+    for (unsigned s = spatial; s < SVC_SPATIAL_MAX; s++)
+        p->refreshed_at[s] = now;
+    c->way.missed = SVC_SPATIAL_MAX;
+    const struct svc_tracker held = held_in_common(p);
+    p->cfg.on_missed(p->cfg.user, spatial, &held);
 }
 
 void publisher_end(struct publisher *p)
@@ -436,12 +515,13 @@ int publisher_add(struct publisher *p, struct tvl_conn *conn, const struct publi
         return MOQ_ERR_NOMEM;
     c->publisher = p;
     c->server = end->server;
-    moq_tvl_init(&c->glue, conn, &quic);
+    way_init(&c->way, conn, &quic);
     int rc = moq_session_new(&c->moq, &cfg, &quic, &handler, c);
     if (rc == 0)
         rc = moq_session_start(c->moq);
     if (rc != 0) {
         moq_session_free(c->moq);
+        way_fini(&c->way);
         free(c);
         return rc;
     }
@@ -461,23 +541,27 @@ void publisher_remove(struct publisher_caller *c)
     if (*at)
         *at = c->next;
     moq_session_free(c->moq);
+    way_fini(&c->way);
     free(c);
 }
 
 void publisher_caller_event(struct publisher_caller *c, const struct tvl_event *ev, tvl_time now)
 {
-    moq_tvl_on_event(&c->glue, c->moq, ev, now);
+    moq_tvl_on_event(&c->way.wire.tvl, c->moq, ev, now);
+    way_event(&c->way, ev, now);
+    if (ev->type == TVL_EVENT_STREAM_ACKED)
+        ask_for_missed(c, now);
 }
 
 void publisher_caller_tick(struct publisher_caller *c, tvl_time now)
 {
-    c->glue.now = now;
+    c->way.wire.tvl.now = now;
     moq_session_tick(c->moq, now);
 }
 
 void publisher_caller_close(struct publisher_caller *c, tvl_time now)
 {
-    c->glue.now = now;
+    c->way.wire.tvl.now = now;
     moq_session_close(c->moq, MOQ_NO_ERROR, "");
 }
 

@@ -1,9 +1,9 @@
 /*
  * publisher.h - a broadcast that is published from here: its tracks, its catalog, and whoever
  * subscribes to them over any number of connections - clients of ours that call, or a relay that we
- * called (PUBLISH_NAMESPACE). One object a stream, with the rank of its layer and a lifetime. All
- * layers go to everybody: what does not get through in time is given up, upper layers first.
- * Without I/O: the owner gives events and time.
+ * called (PUBLISH_NAMESPACE). One object a stream, with the rank of its layer and a lifetime. Each
+ * connection gets the layers that it carries, as from svc-server (way.h); what was lost on the way is
+ * asked for. Without I/O: the owner gives events and time.
  *
  * Keeps nothing of the past but the catalog: who comes, begins with the next key picture.
  */
@@ -18,9 +18,8 @@
 #define PUBLISHER_OPAQUE_MAX 8 /* tracks of whatever else */
 #define PUBLISHER_BACKLOG_MAX \
     (8u << 20) /* bytes queued on a connection; then objects are left out */
-#define PUBLISHER_BASE_LIVES                                                \
-    3 /* how many latencies an object of the base layer may take, or sound; \
-         others one */
+#define PUBLISHER_OPAQUE_LIVES 3 /* latencies that an object of whatever else may take */
+#define PUBLISHER_REFRESH_APART_US 500000 /* between two on_missed of a layer */
 
 struct publisher_opaque {
     char name[MSF_NAME_MAX], codec[32]; /* codec: what the owner calls its kind */
@@ -32,13 +31,16 @@ struct publisher_config {
     uint32_t latency_ms;  /* target, of the catalog; lifetimes are of it */
     /* Somebody waits for a key picture. May come often. */
     void (*on_key_wanted)(void *user);
+    /* Layers from `spatial` up do not arrive at somebody, and are to be predicted anew: from what
+     * all hold. May be NULL. */
+    void (*on_missed)(void *user, unsigned spatial, const struct svc_tracker *held);
     void *user;
 };
 
 struct publisher_stats {
     uint64_t written;  /* objects */
     uint64_t bytes;    /* of their payload */
-    uint64_t left_out; /* for want of room on a connection, or of a track */
+    uint64_t left_out; /* for want of room or rate on a connection, or of what it leans on */
 };
 
 struct publisher;

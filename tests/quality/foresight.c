@@ -15,7 +15,7 @@
 #define HEADERS 45u /* QUIC header, tag, stream frame header */
 #define UNITS_MAX 200000u
 #define PPM 1e6
-#define BASE_LIFETIME 2 /* latencies, as server/policy.c has it */
+#define BASE_LIFETIME 2 /* latencies, as peer/policy.c has it */
 
 struct river {
     float *room; /* bytes by millisecond since the clock's beginning */

@@ -3,8 +3,8 @@
  * says that an object was queued, not which stream carries it at which rank; both are heard here,
  * so that an expired stream can be told to its layer and a backlog asked for by layer.
  */
-#ifndef SERVER_WIRE_H
-#define SERVER_WIRE_H
+#ifndef PEER_WIRE_H
+#define PEER_WIRE_H
 
 #include <moq/moq_tvl.h>
 

@@ -19,8 +19,8 @@
  * A unit lives as long as it is of use, not as long as its picture can be shown with it: one that
  * later pictures read heals them as long as the decoder still holds what it reads itself.
  */
-#ifndef SERVER_POLICY_H
-#define SERVER_POLICY_H
+#ifndef PEER_POLICY_H
+#define PEER_POLICY_H
 
 #include <svc/svc.h>
 

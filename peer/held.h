@@ -4,8 +4,8 @@
  * unit whose fate is not known yet holds up all after it: they may lean on it. Pure, but for
  * memory.
  */
-#ifndef SERVER_HELD_H
-#define SERVER_HELD_H
+#ifndef PEER_HELD_H
+#define PEER_HELD_H
 
 #include <svc/svc.h>
 

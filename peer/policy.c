@@ -173,6 +173,7 @@ void policy_sent(struct policy *p, const struct svc_unit *unit, uint64_t now)
     p->begun = true;
     if (is_base(unit->layer) && is_sync(unit)) {
         p->spatial[0].admitted = true;
+        p->spatial[0].failed = false;
         p->spatial[0].sync_picture = unit->picture;
     }
     if (svc_tracker_decodable(&p->sent, unit))
