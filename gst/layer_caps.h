@@ -1,14 +1,6 @@
 /*
- * layer_caps.h - the caps of layer units, and what they say of the stream.
- *
- *     video/x-svc
- *         codec          (string) "av1", "vp9", "h264"; svcav1enc and svcav1dec: "av1"
- *         codec-string   (string) RFC 6381, "av01.0.05M.08"
- *         scalability    (string) W3C webrtc-svc, "L3T2", with "_KEY"
- *         width, height  (int) of the top layer; framerate (fraction) of all temporal layers
- *         layer-widths, layer-heights, layer-bitrates, layer-bitrates-max
- *                        (GstArray of int) by temporal, then spatial: index = temporal * spatial
- *                        layers + spatial; bits/s of each layer alone, 0: not known
+ * layer_caps.h - the caps of layer units (their fields: gst/tvl/layer.h), and what they say of the
+ * stream.
  *
  * A media type of its own, because no stock element knows what to do with a single layer of a
  * picture: av1parse, which takes any video/x-av1, would put units into the wrong temporal units.
@@ -20,11 +12,12 @@
 
 #include <gst/gst.h>
 
+#include <gst/tvl/layer.h>
+
 #include "svc/svc.h"
 
 G_BEGIN_DECLS
 
-#define TVL_CAPS_LAYERS "video/x-svc"
 /* What svcav1enc's src and svcav1dec's sink take, and a template for tvlsink, tvlsrc. */
 #define TVL_CAPS_LAYERS_AV1 TVL_CAPS_LAYERS ", codec=(string)av1"
 /* Whole temporal units with their delimiters, as any AV1 element knows them. */

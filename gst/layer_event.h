@@ -19,11 +19,11 @@
 
 #include <gst/gst.h>
 
+#include <gst/tvl/layer.h>
+
 #include "svc/svc.h"
 
 G_BEGIN_DECLS
-
-#define TVL_LAYER_REFRESH "TvlLayerRefresh"
 
 /* `held`: by the picture numbers of the metas (layer_meta.h); NULL: nothing. */
 GstEvent *tvl_layer_refresh_event_new(guint spatial, const struct svc_tracker *held);

@@ -317,7 +317,7 @@ static void on_unit(void *user, const struct svc_unit *u)
         !anchor(s, u->pts))
         return;
     GstBuffer *b = gst_buffer_new_memdup(u->bytes, u->len);
-    tvl_buffer_add_layer_meta(b, u);
+    tvl_buffer_add_unit_meta(b, u);
     take(s, &s->gather[SOURCE_VIDEO], u->picture, u->layer.spatial, u->key, u->pts, b,
          &s->count[u->layer.spatial][u->layer.temporal]);
 }

@@ -587,7 +587,7 @@ static GstFlowReturn push_layers(SvcAv1Enc *self, GstVideoCodecFrame *frame, str
         for (unsigned r = 0; r < u->deps.n_reads; r++)
             u->deps.reads[r].picture += self->picture_offset;
         frame->output_buffer = gst_buffer_new_memdup(u->bytes, u->len);
-        tvl_buffer_add_layer_meta(frame->output_buffer, u);
+        tvl_buffer_add_unit_meta(frame->output_buffer, u);
         if (i + 1 < n) {
             const GstFlowReturn f = gst_video_encoder_finish_subframe(base, frame);
             flow = flow == GST_FLOW_OK ? f : flow;

@@ -12,9 +12,10 @@
  * A decoder called only0, only1 ... gets the spatial layers up to that, and no say upstream: what
  * it shows is what others must show who got no more.
  */
-#include "layer_meta.h"
+#include "svc/svc.h"
 
 #include <glib-unix.h>
+#include <gst/tvl/layer.h>
 #include <gst/video/video.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -70,8 +71,7 @@ static GstPadProbeReturn on_unit(GstPad *pad, GstPadProbeInfo *info, gpointer da
     if (info->type & GST_PAD_PROBE_TYPE_EVENT_UPSTREAM)
         return GST_EVENT_TYPE(info->data) == GST_EVENT_CUSTOM_UPSTREAM ? GST_PAD_PROBE_DROP
                                                                        : GST_PAD_PROBE_OK;
-    const TvlLayerMeta *m = (const TvlLayerMeta *)gst_buffer_get_meta(
-        GST_PAD_PROBE_INFO_BUFFER(info), g_type_from_name("TvlLayerMetaAPI"));
+    const TvlLayerMeta *m = tvl_buffer_get_layer_meta(GST_PAD_PROBE_INFO_BUFFER(info));
     return m && m->spatial > most ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
 }
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import material
+import packaging_gst
 
 PREFIX = "usr/local"
 EXPOSURE_MAX = 12 # tenths of systemd's 0 to 10, where 10 is unsafe
@@ -162,14 +163,15 @@ def slice_rules(root):
 
 
 def main():
-    root = install(os.path.join(material.folder("packaging"), "root"))
+    destination = os.path.join(material.folder("packaging"), "root")
+    root = install(destination)
     unit = os.path.join(root, "lib/systemd/system/svc-server.service")
     lacks, exposed = missing(root), exposure(unit)
     rules = [(f"installed: {lacks} missing", not lacks),
              (f"exposed: {exposed} tenths", exposed is None or exposed <= EXPOSURE_MAX)]
     os.chdir(material.ROOT)
     rules += [*completion_rules(root), *page_rules(root), *dependency_rules(), *call_rules(unit),
-              *slice_rules(root)]
+              *slice_rules(root), *packaging_gst.rules(root, destination)]
     for rule, holds in rules:
         if not holds:
             print("WRONG:", rule)

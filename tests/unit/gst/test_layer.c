@@ -29,7 +29,7 @@ static void meta_gives_the_unit_back(void **state)
     (void)state;
     GstBuffer *b = gst_buffer_new_memdup(unit.bytes, unit.len);
     assert_null(tvl_buffer_get_layer_meta(b));
-    TvlLayerMeta *m = tvl_buffer_add_layer_meta(b, &unit);
+    TvlLayerMeta *m = tvl_buffer_add_unit_meta(b, &unit);
     assert_false(m->sync);
     assert_true(GST_BUFFER_FLAG_IS_SET(b, GST_BUFFER_FLAG_DELTA_UNIT));
     assert_true(GST_BUFFER_FLAG_IS_SET(b, GST_BUFFER_FLAG_DROPPABLE));
@@ -49,6 +49,43 @@ static void meta_gives_the_unit_back(void **state)
     gst_buffer_unref(b);
 }
 
+/* As another element adds it, by the installed header alone. */
+static void others_may_add_it_within_its_ranges(void **state)
+{
+    (void)state;
+    TvlLayerMeta says = { .picture = 9,
+                          .spatial = 3,
+                          .temporal = 3,
+                          .deps = { .refreshes = 1, .n_reads = 1, .reads = { { 7, 3, 8 } } } };
+    GstBuffer *b = gst_buffer_new_memdup("abc", 3);
+    struct svc_unit u;
+    assert_non_null(tvl_buffer_add_layer_meta(b, &says));
+    assert_true(tvl_buffer_is_layer_unit(b));
+    tvl_layer_meta_unit(tvl_buffer_get_layer_meta(b), NULL, 0, 0, &u);
+    assert_int_equal(9, u.picture);
+    assert_int_equal(8, u.deps.reads[0].picture);
+    assert_int_equal(7, u.deps.reads[0].slot);
+    assert_true(GST_BUFFER_FLAG_IS_SET(b, GST_BUFFER_FLAG_DELTA_UNIT));
+    assert_false(GST_BUFFER_FLAG_IS_SET(b, GST_BUFFER_FLAG_DROPPABLE));
+    tvl_buffer_get_layer_meta(b)->deps.reads[0].slot = 8; /* what no such call has written */
+    assert_false(tvl_buffer_is_layer_unit(b));
+    gst_buffer_unref(b);
+    b = gst_buffer_new_memdup("abc", 3);
+    TvlLayerMeta wrong[5] = { says, says, says, says, says };
+    wrong[0].spatial = 4;
+    wrong[1].temporal = 4;
+    wrong[2].deps.n_reads = 9;
+    wrong[3].deps.reads[0].slot = 8;
+    wrong[4].deps.reads[0].spatial = 4;
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
+        assert_null(tvl_buffer_add_layer_meta(b, &wrong[i]));
+    gst_buffer_ref(b); /* not writable */
+    assert_null(tvl_buffer_add_layer_meta(b, &says));
+    gst_buffer_unref(b);
+    assert_null(tvl_buffer_get_layer_meta(b));
+    gst_buffer_unref(b);
+}
+
 static void sync_is_what_reads_its_own_picture_alone(void **state)
 {
     (void)state;
@@ -56,7 +93,7 @@ static void sync_is_what_reads_its_own_picture_alone(void **state)
     u.deps.reads[0].picture = 7;
     u.deps.refreshes = 2;
     GstBuffer *b = gst_buffer_new();
-    assert_true(tvl_buffer_add_layer_meta(b, &u)->sync);
+    assert_true(tvl_buffer_add_unit_meta(b, &u)->sync);
     assert_false(GST_BUFFER_FLAG_IS_SET(b, GST_BUFFER_FLAG_DROPPABLE));
     gst_buffer_unref(b);
 }
@@ -144,6 +181,7 @@ int main(int argc, char **argv)
     gst_test_init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(meta_gives_the_unit_back),
+        cmocka_unit_test(others_may_add_it_within_its_ranges),
         cmocka_unit_test(sync_is_what_reads_its_own_picture_alone),
         cmocka_unit_test(caps_round_trip),
         cmocka_unit_test(foreign_caps_are_refused),

@@ -15,11 +15,12 @@ import tempfile
 # The most specific room first. A room always sees itself.
 ROOMS = [
     "libtvl/include", "libtvl/core", "libtvl/cc", "libtvl/sched", "libtvl/driver",
-    "moq/include", "moq", "svc/include", "svc", "server", "peer", "client", "echo", "load", "gst",
+    "moq/include", "moq", "svc/include", "svc", "server", "peer", "client", "echo", "load", "gst", "gst-libs",
     "vmm-shim/metal", "vmm-shim", "media", "tests",
 ]
 
 PUBLIC = ["libtvl/include", "moq/include", "svc/include"]
+LIBRARIES = PUBLIC + ["gst-libs"]
 RULES = {
     "libtvl/include": [],
     "libtvl/core": ["libtvl/include"],
@@ -36,7 +37,8 @@ RULES = {
     "client": PUBLIC + ["peer", "media"],
     "load": PUBLIC + ["peer"],
     "echo": ["libtvl/include", "peer/path_spec.h"],
-    "gst": PUBLIC + ["peer"],
+    "gst": LIBRARIES + ["peer"],
+    "gst-libs": [],
     "vmm-shim/metal": ["libtvl/include", "echo"],
     "vmm-shim": [],
     "media": ["svc/include", "svc/tools"],
@@ -79,7 +81,7 @@ def resolve(path, quote, name, files):
     matches.sort(key=lambda f: (room_of(f) not in PUBLIC, room_of(f) != room,
                                 room is not None and not allowed(room, f), f))
     if quote == "<":
-        matches = [f for f in matches if "/" in name and room_of(f) in PUBLIC]
+        matches = [f for f in matches if "/" in name and room_of(f) in LIBRARIES]
         return matches[0] if matches else ""
     return matches[0] if matches else None
 
