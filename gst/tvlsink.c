@@ -24,7 +24,8 @@
 
 #define GST_CAT_DEFAULT tvl_debug_category()
 #define LATENCY_DEFAULT 400 /* ms */
-#define OPUS_RATE 48000 /* Hz of its clock, whatever it was made of: the rate of the caps (RFC 7845) */
+#define OPUS_RATE \
+    48000 /* Hz of its clock, whatever it was made of: the rate of the caps (RFC 7845) */
 #define OPUS_BPS 64000
 
 typedef struct TvlSink TvlSink;
