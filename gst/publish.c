@@ -5,9 +5,9 @@
 #include "interfaces.h"
 #include "layer_meta.h"
 #include "net_log.h"
+#include "path_stats.h"
 #include "retry.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <tvl/qlog.h>
@@ -16,7 +16,7 @@
 #define TICK_S 0.05
 #define LOOK_TICKS 5        /* figures every so many */
 #define KEEPALIVE_US 500000 /* of silence on a path, then it is asked for a sign of life */
-#define SILENCE_US 4000000  /* of a relay on all paths, then it is called anew */
+#define SILENCE_US 4000000  /* on all paths: then a relay is called anew, a viewer is gone */
 #define REJOIN_S 1.0        /* an abandoned path is opened again after this long */
 
 struct publish_way { /* one of the `paths` */
@@ -52,7 +52,10 @@ struct publish {
     gboolean was_up;
     guint interruptions;
     /* a listener's */
-    struct tvl_conn *caller[PUBLISH_CALLERS_MAX];
+    struct publish_caller {
+        struct tvl_conn *conn;
+        char address[PATH_SPEC_ADDRESS_MAX]; /* when it came */
+    } caller[PUBLISH_CALLERS_MAX];
     size_t n_callers;
 };
 
@@ -248,17 +251,6 @@ static void closed(struct publish *p, const struct tvl_event *ev)
 
 /* ---- listening ---- */
 
-static void say_caller(struct publish *p, struct tvl_conn *conn, gboolean added)
-{
-    struct tvl_path_stats path;
-    char host[NI_MAXHOST] = "?", port[8] = "", text[NI_MAXHOST + 12];
-    if (tvl_paths(conn, &path, 1) == 1)
-        (void)getnameinfo((const struct sockaddr *)&path.remote, sizeof path.remote, host,
-                          sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-    g_snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
-    p->cfg.handler->on_caller(p->cfg.user, text, added);
-}
-
 static void caller_came(struct publish *p, struct tvl_conn *conn)
 {
     const struct publisher_end end = { .server = true, .implementation = p->to.implementation };
@@ -268,16 +260,20 @@ static void caller_came(struct publish *p, struct tvl_conn *conn)
         return;
     }
     tvl_conn_set_user(conn, c);
-    p->caller[p->n_callers++] = conn;
-    say_caller(p, conn, TRUE);
+    struct publish_caller *k = &p->caller[p->n_callers++];
+    struct tvl_path_stats path;
+    *k = (struct publish_caller){ .conn = conn, .address = "?" };
+    if (tvl_paths(conn, &path, 1) == 1)
+        path_spec_address(&path.remote, k->address);
+    p->cfg.handler->on_caller(p->cfg.user, k->address, TRUE);
 }
 
 static void caller_went(struct publish *p, struct tvl_conn *conn)
 {
     for (size_t i = 0; i < p->n_callers; i++)
-        if (p->caller[i] == conn) {
+        if (p->caller[i].conn == conn) {
+            p->cfg.handler->on_caller(p->cfg.user, p->caller[i].address, FALSE);
             p->caller[i] = p->caller[--p->n_callers];
-            say_caller(p, conn, FALSE);
             publisher_remove(tvl_conn_user(conn));
             tvl_conn_set_user(conn, NULL);
             return;
@@ -306,43 +302,77 @@ static void on_event(void *user, const struct tvl_event *ev)
 
 /* ---- figures ---- */
 
-static void append_paths(const struct publish *p, const struct tvl_conn *conn, GValue *array)
+/* By the name of the way that it was opened on, by its interface, or where a caller comes from. */
+static const char *path_name(const struct publish *p, const struct tvl_conn *conn,
+                             const struct tvl_path_stats *path, char remote[PATH_SPEC_ADDRESS_MAX])
+{
+    path_spec_address(&path->remote, remote);
+    if (p->cfg.listen)
+        return remote;
+    for (size_t i = 0; i < p->n_ways && !p->follow; i++)
+        if (p->way[i].joined && p->way[i].id == path->id)
+            return p->way[i].spec.name;
+    const char *interface = tvl_ev_path_interface(p->driver, conn, path->id);
+    return *interface ? interface : "default";
+}
+
+static void append_paths(const struct publish *p, const struct tvl_conn *conn, const char *caller,
+                         GValue *array)
 {
     struct tvl_path_stats path[TVL_PATHS_MAX];
+    char name[PATH_SPEC_ADDRESS_MAX];
     const size_t n = tvl_paths(conn, path, TVL_PATHS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        const struct tvl_path_stats *t = &path[i];
+    for (size_t i = 0; i < n; i++)
+        if (path[i].state != TVL_PATH_ABANDONED)
+            tvl_path_stats_append(array, path_name(p, conn, &path[i], name), caller, &path[i]);
+}
+
+/* As tvlsrc calls it. */
+static const char *layer_name(const char *track)
+{
+    return strcmp(track, "a0") == 0 ? "audio" : g_str_has_prefix(track, "v-") ? track + 2 : track;
+}
+
+static void append_layers(const struct publish *p, GstStructure *out)
+{
+    struct track_counts counts;
+    GValue layers = G_VALUE_INIT;
+    g_value_init(&layers, GST_TYPE_ARRAY);
+    publisher_counts(p->publisher, &counts);
+    for (size_t i = 0; i < counts.n; i++) {
+        const struct track_count *c = &counts.of[i];
         GValue v = G_VALUE_INIT;
-        const gchar *name = tvl_ev_path_interface(p->driver, conn, t->id);
+        if (!*c->name || strcmp(c->name, MSF_CATALOG_TRACK) == 0)
+            continue;
         g_value_init(&v, GST_TYPE_STRUCTURE);
         g_value_take_boxed(
-            &v, gst_structure_new("path", "name", G_TYPE_STRING, name, "up", G_TYPE_BOOLEAN,
-                                  (gboolean)(t->state == TVL_PATH_UP), "rtt-us", G_TYPE_UINT64,
-                                  (guint64)t->srtt, "rate-bps", G_TYPE_UINT64, t->delivery_bps,
-                                  "bytes-sent", G_TYPE_UINT64, t->bytes_sent, "bytes-received",
-                                  G_TYPE_UINT64, t->bytes_received, "packets-sent", G_TYPE_UINT64,
-                                  t->packets_sent, "packets-lost", G_TYPE_UINT64, t->packets_lost,
-                                  "congestion-control", G_TYPE_STRING, t->cc ? t->cc : "", NULL));
-        gst_value_array_append_and_take_value(array, &v);
+            &v, gst_structure_new("layer", "name", G_TYPE_STRING, layer_name(c->name),
+                                  "objects-sent", G_TYPE_UINT64, c->written, "bytes-sent",
+                                  G_TYPE_UINT64, c->bytes, "objects-in-time", G_TYPE_UINT64,
+                                  c->in_time, "objects-expired", G_TYPE_UINT64, c->expired,
+                                  "objects-dropped", G_TYPE_UINT64, c->left_out, NULL));
+        gst_value_array_append_and_take_value(&layers, &v);
     }
+    gst_structure_take_value(out, "layers", &layers);
 }
 
 static GstStructure *stats_of(struct publish *p)
 {
-    const struct publisher_stats *s = publisher_stats(p->publisher);
+    const struct publisher_stats s = publisher_stats(p->publisher);
     GValue paths = G_VALUE_INIT;
     g_value_init(&paths, GST_TYPE_ARRAY);
     if (p->conn)
-        append_paths(p, p->conn, &paths);
+        append_paths(p, p->conn, NULL, &paths);
     for (size_t i = 0; i < p->n_callers; i++)
-        append_paths(p, p->caller[i], &paths);
+        append_paths(p, p->caller[i].conn, p->caller[i].address, &paths);
     GstStructure *out = gst_structure_new(
         "tvl-stats", "connected", G_TYPE_BOOLEAN, (gboolean)(p->was_up || p->n_callers > 0),
         "callers", G_TYPE_UINT, (guint)p->n_callers, "interruptions", G_TYPE_UINT, p->interruptions,
-        "objects-sent", G_TYPE_UINT64, s->written, "bytes-sent", G_TYPE_UINT64, s->bytes,
-        "objects-dropped", G_TYPE_UINT64,
-        s->left_out + (guint64)g_atomic_int_get(&p->queue_dropped), NULL);
+        "objects-sent", G_TYPE_UINT64, s.written, "bytes-sent", G_TYPE_UINT64, s.bytes,
+        "objects-expired", G_TYPE_UINT64, s.expired, "objects-dropped", G_TYPE_UINT64,
+        s.left_out + (guint64)g_atomic_int_get(&p->queue_dropped), NULL);
     gst_structure_take_value(out, "paths", &paths);
+    append_layers(p, out);
     return out;
 }
 
@@ -368,7 +398,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     if (p->server)
         publisher_caller_tick(p->server, now);
     for (size_t i = 0; i < p->n_callers; i++)
-        publisher_caller_tick(tvl_conn_user(p->caller[i]), now);
+        publisher_caller_tick(tvl_conn_user(p->caller[i].conn), now);
     if (p->server && publisher_caller_refused(p->server) && !p->over)
         failed(p, publisher_caller_refused(p->server));
     if (!p->over && p->server && !p->follow)
@@ -512,8 +542,7 @@ static gboolean open_driver(struct publish *p, char *why, size_t why_size)
     tvl_config_init(&cfg.tvl);
     cfg.tvl.tls = p->tls;
     cfg.tvl.keepalive = KEEPALIVE_US;
-    if (!p->cfg.listen)
-        cfg.tvl.idle_timeout = SILENCE_US;
+    cfg.tvl.idle_timeout = SILENCE_US;
     cfg.tvl.handshake_timeout = PUBLISH_HANDSHAKE_MS * 1000;
     cfg.listen = p->cfg.listen ? p->to.uri.authority : NULL;
     cfg.tvl.cc = p->to.cc ? p->to.cc : PUBLISH_CC;
@@ -581,7 +610,7 @@ static void on_stop(void *user)
     else if (p->conn)
         tvl_close(p->conn, MOQ_NO_ERROR, "", now);
     for (size_t i = 0; i < p->n_callers; i++)
-        publisher_caller_close(tvl_conn_user(p->caller[i]), now);
+        publisher_caller_close(tvl_conn_user(p->caller[i].conn), now);
     tvl_ev_kick(p->driver);
 }
 

@@ -5,6 +5,7 @@
 #include "interfaces.h"
 #include "layer_meta.h"
 #include "net_log.h"
+#include "path_stats.h"
 #include "skew.h"
 
 #include <string.h>
@@ -435,18 +436,6 @@ static void append(GValue *array, GstStructure *item)
     gst_value_array_append_and_take_value(array, &v);
 }
 
-static GstStructure *path_stats(const struct session_path *p)
-{
-    const struct tvl_path_stats *t = &p->stats;
-    return gst_structure_new("path", "name", G_TYPE_STRING, p->name, "up", G_TYPE_BOOLEAN, is_up(p),
-                             "backup", G_TYPE_BOOLEAN, (gboolean)t->backup, "rtt-us", G_TYPE_UINT64,
-                             (guint64)t->srtt, "bytes-sent", G_TYPE_UINT64, t->bytes_sent,
-                             "bytes-received", G_TYPE_UINT64, t->bytes_received, "packets-sent",
-                             G_TYPE_UINT64, t->packets_sent, "packets-received", G_TYPE_UINT64,
-                             t->packets_received, "packets-lost", G_TYPE_UINT64, t->packets_lost,
-                             "congestion-control", G_TYPE_STRING, t->cc ? t->cc : "", NULL);
-}
-
 static GstStructure *layer_stats(const char *name, const struct layer_count *c)
 {
     return gst_structure_new("layer", "name", G_TYPE_STRING, name, "units-received", G_TYPE_UINT64,
@@ -462,7 +451,7 @@ static GstStructure *stats_of(const struct source *s)
     g_value_init(&layers, GST_TYPE_ARRAY);
     session_get_status(s->session, &status);
     for (size_t i = 0; i < s->n_paths; i++)
-        append(&paths, path_stats(&s->path[i]));
+        tvl_path_stats_append(&paths, s->path[i].name, NULL, &s->path[i].stats);
     for (guint sp = 0; sp < SVC_SPATIAL_MAX; sp++)
         for (guint t = 0; t < SVC_TEMPORAL_MAX; t++) {
             gchar name[16];

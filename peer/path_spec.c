@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,4 +115,16 @@ int path_spec_parse(struct path_spec *out, const char *text, char *why, size_t w
     name_it(&s);
     *out = s;
     return 0;
+}
+
+void path_spec_address(const struct sockaddr_storage *at, char out[PATH_SPEC_ADDRESS_MAX])
+{
+    char host[INET6_ADDRSTRLEN];
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)at;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)at;
+    snprintf(out, PATH_SPEC_ADDRESS_MAX, "?");
+    if (at->ss_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host))
+        snprintf(out, PATH_SPEC_ADDRESS_MAX, "%s:%u", host, ntohs(v4->sin_port));
+    if (at->ss_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host))
+        snprintf(out, PATH_SPEC_ADDRESS_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
 }

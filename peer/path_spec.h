@@ -1,9 +1,10 @@
-/* path_spec.h - one --path option, taken apart. Pure. */
+/* path_spec.h - one --path option, taken apart; and where a path leads, in words. Pure. */
 #ifndef PEER_PATH_SPEC_H
 #define PEER_PATH_SPEC_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #define PATH_SPEC_NAME_MAX 16    /* bytes with NUL; an interface name fits */
 #define PATH_SPEC_ADDRESS_MAX 64 /* bytes with NUL: "[v6]:port" fits */
@@ -21,5 +22,8 @@ struct path_spec { /* empty strings: not given */
  * order, each at most once. Whether the interface exists is not asked. 0, or -1 with one line.
  */
 int path_spec_parse(struct path_spec *out, const char *text, char *why, size_t why_size);
+
+/* "192.0.2.1:5000", "[2001:db8::1]:5000"; "?": of no such family. */
+void path_spec_address(const struct sockaddr_storage *at, char out[PATH_SPEC_ADDRESS_MAX]);
 
 #endif

@@ -46,7 +46,9 @@ struct publisher {
     uint64_t catalog_group;
     struct moq_location largest[ALL_TRACKS];
     bool has_largest[ALL_TRACKS];
-    struct publisher_stats stats;
+    struct track_counts counts;
+    uint32_t flow[ALL_TRACKS]; /* of each track */
+    uint64_t left_out;         /* beside what is in `counts`: of no track */
     struct publisher_caller *callers;
     tvl_time refreshed_at[SVC_SPATIAL_MAX]; /* 0: never */
 };
@@ -219,16 +221,21 @@ static const struct moq_handler handler = {
 
 /* ---- what is written ---- */
 
+static struct track_count *count_of(struct publisher *p, int track)
+{
+    return &p->counts.of[p->flow[track]];
+}
+
 /* 0, or what is wrong: MOQ_ERR_STATE is not wanted. */
-static int write_object(struct publisher_caller *c, struct moq_sending *sending,
+static int write_object(struct publisher_caller *c, const struct sending *s,
                         const struct moq_object *obj, uint64_t lifetime_us)
 {
-    struct publisher_stats *stats = &c->publisher->stats;
+    struct track_count *count = count_of(c->publisher, s->track);
     const bool full = tvl_backlog(c->way.wire.tvl.conn, UINT64_MAX) > PUBLISHER_BACKLOG_MAX;
-    const int rc = full ? MOQ_ERR_FULL : moq_object_write(sending, obj, lifetime_us);
-    stats->written += rc == 0;
-    stats->bytes += rc == 0 ? obj->payload.len : 0;
-    stats->left_out += rc != 0 && rc != MOQ_ERR_STATE; /* not wanted is not lost */
+    const int rc = full ? MOQ_ERR_FULL : moq_object_write(s->sending, obj, lifetime_us);
+    count->written += rc == 0;
+    count->bytes += rc == 0 ? obj->payload.len : 0;
+    count->left_out += rc != 0 && rc != MOQ_ERR_STATE; /* not wanted is not lost */
     return rc;
 }
 
@@ -238,12 +245,12 @@ static bool takes(const struct sending *s, int track)
 }
 
 static void write_to(struct publisher_caller *c, int track, const struct moq_object *obj,
-                     uint32_t flow, uint64_t lifetime_us)
+                     uint64_t lifetime_us)
 {
-    way_aim(&c->way, flow, POLICY_RESCUE);
+    way_aim(&c->way, c->publisher->flow[track], POLICY_RESCUE);
     for (size_t i = 0; i < SENDINGS_MAX; i++)
         if (takes(&c->sending[i], track))
-            (void)write_object(c, c->sending[i].sending, obj, lifetime_us);
+            (void)write_object(c, &c->sending[i], obj, lifetime_us);
 }
 
 /* As the policy says; told to it once, however many subscriptions there are to the track. */
@@ -258,14 +265,14 @@ static void write_unit(struct publisher_caller *c, int track, const struct moq_o
             continue;
         if (!judged) {
             order = way_judge(&c->way, t, (size_t)track, unit, budget_us);
-            way_aim(&c->way, t->track[track].flow, order.protection);
+            way_aim(&c->way, c->publisher->flow[track], order.protection);
         }
         judged = true;
         if (order.verdict != POLICY_SEND) {
-            c->publisher->stats.left_out++;
+            count_of(c->publisher, track)->left_out++;
             continue;
         }
-        if (write_object(c, c->sending[i].sending, obj, order.lifetime_us) == 0 && !sent) {
+        if (write_object(c, &c->sending[i], obj, order.lifetime_us) == 0 && !sent) {
             way_sent(&c->way, unit);
             sent = true;
         }
@@ -289,7 +296,7 @@ void publisher_packet(struct publisher *p, const struct svc_packet *packet)
     const uint64_t budget_us = (uint64_t)p->cfg.latency_ms * 1000;
     struct object o;
     if (!p->described || p->ended || object_make(&p->counter, &p->tracks, packet, &o) < 0) {
-        p->stats.left_out++;
+        p->left_out++;
         return;
     }
     o.moq.properties.bytes = o.properties;
@@ -298,8 +305,7 @@ void publisher_packet(struct publisher *p, const struct svc_packet *packet)
         if (packet->kind == SVC_VIDEO)
             write_unit(c, (int)o.track, &o.moq, &packet->unit, budget_us);
         else
-            write_to(c, (int)o.track, &o.moq, p->tracks.track[o.track].flow,
-                     policy_sound_lifetime(budget_us));
+            write_to(c, (int)o.track, &o.moq, policy_sound_lifetime(budget_us));
 }
 
 void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *bytes, size_t len,
@@ -311,7 +317,7 @@ void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *b
     uint8_t properties[OBJECT_PROPERTIES_MAX];
     const int n = loc_properties_encode(&loc, properties, sizeof properties);
     if (!p->described || p->ended || which >= p->n_opaque || n < 0 || len > MOQ_OBJECT_MAX) {
-        p->stats.left_out++;
+        p->left_out++;
         return;
     }
     const int track = (int)(p->tracks.n + which);
@@ -321,8 +327,7 @@ void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *b
                                     .payload = { bytes, len } };
     note_largest(p, track, &obj);
     for (struct publisher_caller *c = p->callers; c; c = c->next)
-        write_to(c, track, &obj, (uint32_t)track,
-                 (uint64_t)p->cfg.latency_ms * 1000 * PUBLISHER_OPAQUE_LIVES);
+        write_to(c, track, &obj, (uint64_t)p->cfg.latency_ms * 1000 * PUBLISHER_OPAQUE_LIVES);
 }
 
 /* ---- what was lost ---- */
@@ -376,9 +381,25 @@ void publisher_end(struct publisher *p)
         }
 }
 
-const struct publisher_stats *publisher_stats(const struct publisher *p)
+void publisher_counts(const struct publisher *p, struct track_counts *out)
 {
-    return &p->stats;
+    *out = p->counts;
+    for (const struct publisher_caller *c = p->callers; c; c = c->next)
+        track_counts_add(out, c->way.wire.tvl.conn);
+}
+
+struct publisher_stats publisher_stats(const struct publisher *p)
+{
+    struct publisher_stats sum = { .left_out = p->left_out };
+    struct track_counts counts;
+    publisher_counts(p, &counts);
+    for (size_t i = 0; i < counts.n; i++) {
+        sum.written += counts.of[i].written;
+        sum.bytes += counts.of[i].bytes;
+        sum.left_out += counts.of[i].left_out;
+        sum.expired += counts.of[i].expired;
+    }
+    return sum;
 }
 
 /* ---- what it consists of ---- */
@@ -419,6 +440,7 @@ static void number_tracks(struct publisher *p, const struct tracks *t,
     for (size_t i = 0; i < t->n + n_opaque; i++) {
         const char *name = i < t->n ? t->track[i].name : opaque[i - t->n].name;
         const int was = old.described ? find_track(&old, name) : -1;
+        p->flow[i] = track_counts_flow(&p->counts, name, is_base(p, (int)i));
         p->has_largest[i] = was >= 0 && old.has_largest[was];
         if (was >= 0)
             p->largest[i] = old.largest[was];
@@ -540,6 +562,7 @@ void publisher_remove(struct publisher_caller *c)
         at = &(*at)->next;
     if (*at)
         *at = c->next;
+    track_counts_add(&c->publisher->counts, c->way.wire.tvl.conn);
     moq_session_free(c->moq);
     way_fini(&c->way);
     free(c);

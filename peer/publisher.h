@@ -10,6 +10,7 @@
 #ifndef PEER_PUBLISHER_H
 #define PEER_PUBLISHER_H
 
+#include "track_counts.h"
 #include "tracks.h"
 
 #include <moq/moq.h>
@@ -37,10 +38,11 @@ struct publisher_config {
     void *user;
 };
 
-struct publisher_stats {
-    uint64_t written;  /* objects */
-    uint64_t bytes;    /* of their payload */
-    uint64_t left_out; /* for want of room or rate on a connection, or of what it leans on */
+struct publisher_stats { /* over all connections: an object counts once for each */
+    uint64_t written;    /* objects */
+    uint64_t bytes;      /* of their payload */
+    uint64_t left_out;   /* for want of room or rate on a connection, or of what it leans on */
+    uint64_t expired;    /* given up: their lifetime passed first */
 };
 
 struct publisher;
@@ -65,7 +67,9 @@ void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *b
                              int64_t pts_us);
 /* It ends in order: PUBLISH_DONE on every track. */
 void publisher_end(struct publisher *p);
-const struct publisher_stats *publisher_stats(const struct publisher *p);
+struct publisher_stats publisher_stats(const struct publisher *p);
+/* Of each track there was, by flow; what has no name is none. */
+void publisher_counts(const struct publisher *p, struct track_counts *out);
 
 struct publisher_end {     /* of a connection */
     bool server;           /* they called us */

@@ -752,8 +752,7 @@ static int open_driver(struct session *s, char *why, size_t why_size)
         snprintf(why, why_size, "cannot write into %s: %s", qlog, strerror(errno));
         return -1;
     }
-    if (s->cfg.reconnect_s != 0)
-        cfg.tvl.keepalive = KEEPALIVE_US;
+    cfg.tvl.keepalive = KEEPALIVE_US; /* who serves us may soon take silence for our end */
     if (s->cfg.listen) {
         cfg.listen = s->cfg.to.uri.authority;
         cfg.tvl.idle_timeout = (tvl_time)(SESSION_CALLER_SILENCE_S * 1e6);

@@ -101,8 +101,6 @@ void session_close_guests(struct session *s);
 
 bool session_path_is_off(const struct session *s, const char *name);
 struct tvl_ev_path session_driver_path(const struct session *s, const struct path_spec *spec);
-/* "192.0.2.1:5000"; "?": it has none that can be told. */
-void session_address(const struct tvl_path_stats *path, char out[PATH_SPEC_ADDRESS_MAX]);
 /* The connection is new: the other paths join it. */
 void session_join_others(struct session *s);
 void session_path_changed(struct session *s, uint32_t id, enum tvl_path_state state);

@@ -26,7 +26,7 @@ static void address_of(const struct tvl_conn *conn, char out[PATH_SPEC_ADDRESS_M
     struct tvl_path_stats path;
     snprintf(out, PATH_SPEC_ADDRESS_MAX, "?");
     if (tvl_paths(conn, &path, 1) == 1)
-        session_address(&path, out);
+        path_spec_address(&path.remote, out);
 }
 
 /* ---- who may ---- */

@@ -3,9 +3,7 @@
 #include "log.h"
 #include "session_internal.h"
 
-#include <netinet/in.h>
 #include <net/if.h>
-#include <netdb.h>
 
 #include <string.h>
 
@@ -43,16 +41,6 @@ struct tvl_ev_path session_driver_path(const struct session *s, const struct pat
 }
 
 /* ---- paths of the connection ---- */
-
-void session_address(const struct tvl_path_stats *path, char out[PATH_SPEC_ADDRESS_MAX])
-{
-    char host[INET6_ADDRSTRLEN + IF_NAMESIZE], port[8];
-    const bool v6 = path->remote.ss_family == AF_INET6;
-    snprintf(out, PATH_SPEC_ADDRESS_MAX, "?");
-    if (getnameinfo((const struct sockaddr *)&path->remote, sizeof path->remote, host, sizeof host,
-                    port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        snprintf(out, PATH_SPEC_ADDRESS_MAX, v6 ? "[%s]:%s" : "%s:%s", host, port);
-}
 
 static void join(struct session *s, struct way *w)
 {
@@ -182,7 +170,7 @@ static size_t callers_paths(const struct session *s, struct session_path *out, s
         char name[PATH_SPEC_ADDRESS_MAX];
         if (stats[k].state == TVL_PATH_ABANDONED)
             continue;
-        session_address(&stats[k], name);
+        path_spec_address(&stats[k].remote, name);
         n += list_path(&out[n], name, &stats[k], false);
     }
     return n;

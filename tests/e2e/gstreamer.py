@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """gstreamer.py ROOT BUILD - GStreamer's elements and the programs, each as the other end: tvlsink to
 svc-player, svc-server to tvlsrc and tvlsink to tvlsrc over two links, one of which dies; a sender that
-is killed and comes back, a relay likewise; gst-launch-1.0, decodebin3 and playbin3. Every picture that is shown is one
+is killed and comes back, also one that calls, a relay likewise; gst-launch-1.0, decodebin3 and playbin3. Every picture that is shown is one
 that the decoder shows beside the encoder, bit by bit, and comes in order.
 """
 import json
@@ -106,18 +106,28 @@ def source(uri, paths, latency_ms=400):
     return f'tvlsrc uri={uri} paths="{";".join(paths)}" tls-ca={ca} latency={latency_ms}'
 
 
-def sender(port, seconds=60):
-    """A test picture published at `port`, and beside it what decoders show of it with all its layers
-    and with fewer."""
+def certificate():
     pki = material.pki()
+    return f"tls-certificate={pki['server.pem']} tls-key={pki['server.key']}"
+
+
+def listening(port):
+    return f"mode=listener uri=moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE} {certificate()}"
+
+
+def calling(links):
+    return f'uri={links.uri} paths="{";".join(links.specs)}" tls-ca={material.pki()["ca.pem"]}'
+
+
+def sender(sink, seconds=60):
+    """A test picture published by such a `sink`, and beside it what decoders show of it with all its layers
+    and with fewer."""
     only = " ".join(f"t. ! queue ! svcav1dec name=only{k} ! fakesink name=v{k} sync=false async=false"
                     for k in range(LAYERS))
     return (f"videotestsrc is-live=true pattern=ball num-buffers={seconds * 30} ! "
             f"video/x-raw,width={WIDTH},height={HEIGHT},framerate=30/1,format=I420 ! "
             f"timeoverlay ! svcav1enc layers=L{LAYERS}T2 speed=10 threads=1 pace=never "
-            f"layer-bitrates=\"<150,400>\" ! tee name=t  t. ! queue ! tvlsink mode=listener latency=400 "
-            f"uri=moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE} "
-            f"tls-certificate={pki['server.pem']} tls-key={pki['server.key']}  {only}")
+            f"layer-bitrates=\"<150,400>\" ! tee name=t  t. ! queue ! tvlsink latency=400 {sink}  {only}")
 
 
 def sent_order(watch):
@@ -159,7 +169,7 @@ def sink_to_player(folder):
     (port,) = free_udp_ports(1)
     report = os.path.join(folder, "player.json")
     with Programs(folder) as running:
-        sending = Watch(running, "sender", sender(port))
+        sending = Watch(running, "sender", sender(listening(port)))
         wait_for_udp(sending.program, port)
         links = Links(running, folder, port, 1.5e6)
         player = running.start("svc-player", [
@@ -223,12 +233,12 @@ def sink_to_source(folder):
         seeing = Watch(running, "receiver", source(links.uri, links.specs) +
                        " ! svcav1dec ! fakesink name=v sync=true")
         time.sleep(0.5)
-        sending = Watch(running, "sender", sender(port))
+        sending = Watch(running, "sender", sender(listening(port)))
         seeing.wait_for("30 pictures", lambda: len(seeing.pictures()) >= 30)
         sending.program.process.kill()
         before = len(seeing.pictures())
         sending.program.process.wait(10)
-        again = Watch(running, "sender-again", sender(port))
+        again = Watch(running, "sender-again", sender(listening(port)))
         seeing.wait_for("the sender is back", lambda: len(seeing.pictures()) >= before + 60)
         seeing.end()
         again.end()
@@ -386,7 +396,39 @@ def published(folder):
                       "no warning of the sender": not warned})
 
 
-STORIES = [published, sink_to_player, server_to_source, sink_to_source, to_file, by_itself]
+def source_waits(folder):
+    """tvlsrc listens; tvlsink calls it over both links, is killed, and calls again."""
+    (port,) = free_udp_ports(1)
+    with Programs(folder) as running:
+        seeing = Watch(running, "receiver", f"tvlsrc {listening(port)} latency=400 ! svcav1dec ! "
+                       "fakesink name=v sync=true")
+        wait_for_udp(seeing.program, port)
+        links = Links(running, folder, port, 1.5e6)
+        sending = Watch(running, "sender", sender(calling(links)))
+        seeing.wait_for("30 pictures", lambda: len(seeing.pictures()) >= 30)
+        sending.program.process.kill()
+        sending.program.process.wait(10)
+        before = len(seeing.pictures())
+        again = Watch(running, "sender-again", sender(calling(links)))
+        seeing.wait_for("the sender is back", lambda: len(seeing.pictures()) >= before + 30)
+        again.end()
+        seeing.program.wait(PATIENCE_S)
+    orders = [sent_order(w) for w in (sending, again)]
+    seen = seeing.pictures()
+    foreign = sum(not any(r["crc"] in order for order in orders) for r in seen)
+    times = [r["pts"] for r in seen]
+    callers = [r["message"] for r in seeing.said("message") if "caller" in r["message"]]
+    print(f"tvlsink to a waiting tvlsrc: {before} and {len(seen) - before} shown, {foreign} foreign")
+    return exit_code({"tvlsrc shows what was sent": foreign <= 1, # as above
+                      "in order": times == sorted(times),
+                      "it tells of its callers": callers[:3] == ["tvl-caller-added", "tvl-caller-removed",
+                                                                 "tvl-caller-added"],
+                      "and of their paths": len(messages(seeing, "tvl-path-up")) == 4,
+                      "it ends with the sender": bool(seeing.said("eos")) and not seeing.said("error"),
+                      "both links carried": links.both_carried()})
+
+
+STORIES = [published, sink_to_player, server_to_source, sink_to_source, source_waits, to_file, by_itself]
 
 
 def main():

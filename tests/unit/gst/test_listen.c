@@ -3,7 +3,10 @@
 #include "elements.h"
 #include "test_pki.h"
 
+#include <ev.h>
 #include <gst/gst.h>
+#include <moq/moq.h>
+#include <tvl/ev.h>
 #include <gst/video/video.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -93,12 +96,6 @@ static GstElement *publisher(const struct stage *s, const char *media, const cha
     return p;
 }
 
-static void close_pipeline(GstElement *p)
-{
-    gst_element_set_state(p, GST_STATE_NULL);
-    gst_object_unref(p);
-}
-
 static void wait_for(const gint *value, gint least)
 {
     const gint64 until = g_get_monotonic_time() + (gint64)(PATIENCE / GST_USECOND);
@@ -149,6 +146,77 @@ static void expect_error(GstElement *pipeline, const char *part)
     gst_object_unref(bus);
 }
 
+static void close_pipeline(GstElement *p)
+{
+    gst_element_set_state(p, GST_STATE_NULL);
+    gst_object_unref(p);
+}
+
+/* ---- a viewer who falls silent ---- */
+
+/* Calls a tvlsink, and from the first answer on does nothing: it is awaited in the last test, that
+ * the others' time is its time. */
+static struct silent {
+    struct test_pki pki;
+    GstElement *sink;
+    struct ev_loop *loop;
+    struct tvl_tls *tls;
+    struct tvl_ev *driver;
+    gint64 since;
+} silent;
+
+static void on_silent_event(void *user, const struct tvl_event *ev)
+{
+    (void)user;
+    if (ev->type == TVL_EVENT_CONNECTED)
+        ev_break(silent.loop, EVBREAK_ALL);
+}
+
+static void a_viewer_falls_silent(void **state)
+{
+    static const char *const alpn[] = { MOQ_ALPN, NULL };
+    const struct test_pki_config pki = { .kind = TEST_PKI_P256 };
+    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    const struct tvl_ev_path path = { .local = "127.0.0.1" };
+    struct tvl_conn *conn;
+    char why[200];
+    (void)state;
+    assert_int_equal(0, test_pki_init(&silent.pki, &pki));
+    silent.sink =
+        launch(g_strdup_printf(DATA "tvlsink name=t mode=listener uri=moqt://127.0.0.1:%u/live "
+                                    "tls-certificate=%s tls-key=%s",
+                               port, silent.pki.server, silent.pki.server_key));
+    gst_element_set_state(silent.sink, GST_STATE_PLAYING);
+    silent.loop = ev_loop_new(EVFLAG_AUTO);
+    const struct tvl_tls_config tls = { .alpn = alpn, .ca_file = silent.pki.ca };
+    assert_int_equal(0, tvl_tls_new(&silent.tls, &tls, why, sizeof why));
+    struct tvl_ev_config cfg = { .loop = silent.loop, .on_event = on_silent_event };
+    tvl_config_init(&cfg.tvl);
+    cfg.tvl.tls = silent.tls;
+    assert_int_equal(0, tvl_ev_new(&silent.driver, &cfg, why, sizeof why));
+    gchar *server = g_strdup_printf("127.0.0.1:%u", port);
+    assert_int_equal(
+        0, tvl_ev_connect(silent.driver, server, "127.0.0.1", &path, &conn, why, sizeof why));
+    g_free(server);
+    ev_run(silent.loop, 0);
+    tvl_ev_kick(silent.driver);
+    expect_message(silent.sink, "tvl-caller-added", "address", "127.0.0.1:");
+    silent.since = g_get_monotonic_time();
+}
+
+static void it_is_noticed(void **state)
+{
+    (void)state;
+    expect_message(silent.sink, "tvl-caller-removed", "address", "127.0.0.1:");
+    const gint64 after = g_get_monotonic_time() - silent.since;
+    assert_true(after < 10 * G_TIME_SPAN_SECOND); /* and not the 30 s of the transport's default */
+    close_pipeline(silent.sink);
+    tvl_ev_free(silent.driver);
+    tvl_tls_free(silent.tls);
+    ev_loop_destroy(silent.loop);
+    test_pki_fini(&silent.pki);
+}
+
 /* ---- tests ---- */
 
 static void what_a_listener_needs_is_said(void **state)
@@ -176,6 +244,28 @@ static void what_a_listener_needs_is_said(void **state)
     test_pki_fini(&pki);
 }
 
+/* Each layer of a publisher's `stats`: what was sent, and came in time. */
+static void layers_are_counted(GstElement *from)
+{
+    static const char *const names[] = { "s0t0", "s0t1", "s1t0", "s1t1" };
+    GstElement *t = gst_bin_get_by_name(GST_BIN(from), "t");
+    GstStructure *stats;
+    g_object_get(t, "stats", &stats, NULL);
+    const GValue *layers = gst_structure_get_value(stats, "layers");
+    assert_int_equal(4, gst_value_array_get_size(layers));
+    for (guint i = 0; i < 4; i++) {
+        const GstStructure *l = gst_value_get_structure(gst_value_array_get_value(layers, i));
+        guint64 sent, in_time, expired;
+        assert_string_equal(names[i], gst_structure_get_string(l, "name"));
+        assert_true(gst_structure_get_uint64(l, "objects-sent", &sent));
+        assert_true(gst_structure_get_uint64(l, "objects-in-time", &in_time));
+        assert_true(gst_structure_get_uint64(l, "objects-expired", &expired));
+        assert_true(in_time > 0 && in_time + expired <= sent);
+    }
+    gst_structure_free(stats);
+    gst_object_unref(t);
+}
+
 /* Pictures come, a key picture when it is asked for, and the publisher's end is the listener's. */
 static void a_publisher_calls(void **state)
 {
@@ -191,6 +281,7 @@ static void a_publisher_calls(void **state)
     gst_element_send_event(
         s.to, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
     wait_for(&s.keys, keys + 1);
+    layers_are_counted(from);
     gst_element_send_event(from, gst_event_new_eos());
     GstBus *bus = gst_element_get_bus(s.to);
     GstMessage *m = gst_bus_timed_pop_filtered(bus, PATIENCE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
@@ -268,10 +359,9 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_listener_needs_is_said),
-        cmocka_unit_test(a_publisher_calls),
-        cmocka_unit_test(who_is_not_wanted_is_told),
-        cmocka_unit_test(one_after_another),
+        cmocka_unit_test(a_viewer_falls_silent), cmocka_unit_test(what_a_listener_needs_is_said),
+        cmocka_unit_test(a_publisher_calls),     cmocka_unit_test(who_is_not_wanted_is_told),
+        cmocka_unit_test(one_after_another),     cmocka_unit_test(it_is_noticed),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
