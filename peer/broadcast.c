@@ -6,6 +6,7 @@
 #include "broadcast.h"
 
 #include "early.h"
+#include "edition.h"
 #include "log.h"
 #include "offer.h"
 #include "shift.h"
@@ -41,7 +42,8 @@ struct broadcast {
     struct broadcast_times times;
     struct msf_catalog catalog;
     bool have_catalog;
-    uint64_t edition; /* its group */
+    uint64_t edition;     /* its group */
+    struct edition *next; /* waits for its time; NULL: none */
     struct moq_fetch *catalog_fetch; /* of one published before; NULL: none */
     struct track catalog_track, session_track, track[MSF_TRACKS_MAX];
     bool sender_silent; /* it does not say how it serves us */
@@ -247,29 +249,32 @@ static void drop_tracks(struct broadcast *b, const struct subscription_plan *pla
     }
 }
 
-/* One that is not understood changes nothing. */
+/* Not while what is kept is given out: its tracks are those of before. */
+static void take_edition(struct broadcast *b)
+{
+    struct edition *e = b->next;
+    if (!e || b->over || b->closing || (b->shift && !shift_is_idle(b->shift)))
+        return;
+    b->next = NULL;
+    b->edition = e->group;
+    b->catalog = e->catalog;
+    drop_tracks(b, &e->plan);
+    b->cfg.handler->on_catalog(b->cfg.user, &b->catalog, &e->plan);
+    subscribe_tracks(b, &e->plan);
+    open_shift(b);
+    free(e);
+}
+
 static void follow_catalog(struct broadcast *b, const struct moq_object *obj)
 {
-    char why[200];
-    struct subscription_plan plan;
-    if (!b->cfg.follow || b->shift || obj->group <= b->edition)
+    if (!b->cfg.follow || obj->group <= (b->next ? b->next->group : b->edition))
         return;
-    struct msf_catalog *c = malloc(sizeof *c);
-    if (!c)
+    struct edition *e = edition_read(obj, &b->cfg.wish);
+    if (!e)
         return;
-    if (msf_catalog_read(c, (const char *)obj->payload.bytes, obj->payload.len, why, sizeof why) !=
-            0 ||
-        subscription_decide(&plan, c, &b->cfg.wish, why, sizeof why) != 0) {
-        log_text(LOG_LEVEL_WARN, "a later catalog is left out: %s", why);
-        free(c);
-        return;
-    }
-    b->edition = obj->group;
-    b->catalog = *c;
-    free(c);
-    drop_tracks(b, &plan);
-    b->cfg.handler->on_catalog(b->cfg.user, &b->catalog, &plan);
-    subscribe_tracks(b, &plan);
+    free(b->next);
+    b->next = e;
+    take_edition(b);
 }
 
 static void take_catalog(struct broadcast *b, const struct moq_object *obj)
@@ -532,10 +537,11 @@ static void open_shift(struct broadcast *b)
 {
     struct shift_track track[MSF_TRACKS_MAX];
     const char *timeline = shift_timeline_of(&b->catalog, "video");
+    const char *of_sound = shift_timeline_of(&b->catalog, "audio");
     if (!timeline || b->over ||
-        shift_new(&b->shift, b->moq, b->cfg.uri->ns, timeline, shift_timeline_of(&b->catalog, "audio"),
-                  &shift_handler, b) != 0)
+        (!b->shift && shift_new(&b->shift, b->moq, b->cfg.uri->ns, &shift_handler, b) != 0))
         return;
+    shift_set_timelines(b->shift, timeline, of_sound);
     for (size_t i = 0; i < b->n_tracks; i++) {
         const struct track *t = &b->track[i];
         track[i] = (struct shift_track){ .sound = t->kind == SUBSCRIPTION_AUDIO,
@@ -680,22 +686,6 @@ static void tick_shift(struct broadcast *b, tvl_time now)
 
 /* ---- answers ---- */
 
-/* By its code (draft-ietf-moq-transport, "Request Errors"): what waiting may mend. */
-static enum broadcast_fault refusal(uint64_t code)
-{
-    switch (code) {
-    case MOQ_REQ_DOES_NOT_EXIST:
-    case MOQ_REQ_INTERNAL:
-    case MOQ_REQ_TIMEOUT:
-    case MOQ_REQ_GOING_AWAY:
-    case MOQ_REQ_EXCESSIVE_LOAD:
-    case MOQ_REQ_UNINTERESTED:
-        return BROADCAST_ABSENT;
-    default:
-        return BROADCAST_REFUSED;
-    }
-}
-
 static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code, const char *reason)
 {
     struct broadcast *b = user;
@@ -708,7 +698,7 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
     const double later_s = moq_subscription_may_retry(sub, &after_ms) ? (double)after_ms / 1e3 : -1;
     if (t == &b->catalog_track) {
         t->sub = NULL;
-        fault_for_now(b, refusal(code), line, later_s);
+        fault_for_now(b, subscription_may_come(code) ? BROADCAST_ABSENT : BROADCAST_REFUSED, line, later_s);
         return;
     }
     if (t == &b->session_track) {
@@ -718,7 +708,7 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
     }
     log_text(LOG_LEVEL_WARN, "%s", line);
     if (t->kind == SUBSCRIPTION_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
-        fault_for_now(b, refusal(code), line, later_s);
+        fault_for_now(b, subscription_may_come(code) ? BROADCAST_ABSENT : BROADCAST_REFUSED, line, later_s);
     track_over(b, t);
 }
 
@@ -810,6 +800,7 @@ void broadcast_free(struct broadcast *b)
     b->shift = NULL;
     moq_session_free(b->moq);
     early_drop(&b->early);
+    free(b->next);
     free(b);
 }
 
@@ -833,6 +824,7 @@ void broadcast_tick(struct broadcast *b, tvl_time now)
     b->now = b->glue.now = now;
     moq_session_tick(b->moq, now);
     tick_shift(b, now);
+    take_edition(b);
 }
 
 /* ---- wishes ---- */

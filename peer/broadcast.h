@@ -70,8 +70,7 @@ struct broadcast_config {
     bool start;             /* begin at start_pts, us, where the server keeps that; else live */
     int64_t start_pts;
     bool ask_sender; /* likewise, see broadcast_ask_sender */
-    bool follow;     /* later editions of the catalog: on_catalog comes again. Not where the server
-                        keeps the past. */
+    bool follow;     /* later editions of the catalog: on_catalog comes again, with what is live */
     const struct broadcast_handler *handler;
     void *user;
 };

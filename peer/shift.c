@@ -279,6 +279,11 @@ void shift_stop(struct shift *s)
     stop_fetches(s);
 }
 
+bool shift_is_idle(const struct shift *s)
+{
+    return s->state == IDLE;
+}
+
 bool shift_window(const struct shift *s, int64_t *from_us, int64_t *to_us)
 {
     if (s->line.n == 0)
@@ -408,8 +413,8 @@ const char *shift_timeline_of(const struct msf_catalog *c, const char *role)
     return NULL;
 }
 
-int shift_new(struct shift **out, struct moq_session *moq, const char *ns, const char *timeline,
-              const char *timeline_sound, const struct shift_handler *handler, void *user)
+int shift_new(struct shift **out, struct moq_session *moq, const char *ns,
+              const struct shift_handler *handler, void *user)
 {
     struct shift *s = calloc(1, sizeof *s);
     if (!s)
@@ -418,10 +423,16 @@ int shift_new(struct shift **out, struct moq_session *moq, const char *ns, const
     s->handler = handler;
     s->user = user;
     snprintf(s->ns, sizeof s->ns, "%s", ns);
-    snprintf(s->name, sizeof s->name, "%s", timeline);
-    snprintf(s->name_sound, sizeof s->name_sound, "%s", timeline_sound ? timeline_sound : "");
     *out = s;
     return 0;
+}
+
+void shift_set_timelines(struct shift *s, const char *timeline, const char *timeline_sound)
+{
+    snprintf(s->name, sizeof s->name, "%s", timeline);
+    snprintf(s->name_sound, sizeof s->name_sound, "%s", timeline_sound ? timeline_sound : "");
+    if (!timeline_sound)
+        timeline_fini(&s->line_sound);
 }
 
 void shift_set_tracks(struct shift *s, const struct shift_track *track, size_t n)

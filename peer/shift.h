@@ -48,17 +48,19 @@ struct shift_handler { /* all required */
 /* The catalog's timeline of a track of that role; NULL: none. Borrowed. */
 const char *shift_timeline_of(const struct msf_catalog *c, const char *role);
 struct shift;
-/* `timeline`, `timeline_sound`: names of the tracks, the second NULL for a broadcast without sound.
- */
-int shift_new(struct shift **out, struct moq_session *moq, const char *ns, const char *timeline,
-              const char *timeline_sound, const struct shift_handler *handler, void *user);
+int shift_new(struct shift **out, struct moq_session *moq, const char *ns,
+              const struct shift_handler *handler, void *user);
 void shift_free(struct shift *s); /* together with its moq session */
-/* Which there are; copied. Before the first seek. */
+/* Names of the timelines' tracks, the second NULL for a broadcast without sound; copied. These and
+ * the tracks are set before the first seek, and again only while it is idle. */
+void shift_set_timelines(struct shift *s, const char *timeline, const char *timeline_sound);
+/* Which there are; copied. */
 void shift_set_tracks(struct shift *s, const struct shift_track *track, size_t n);
 
 /* Play from about there; what was going on is dropped. 0, or negative (enum moq_error). */
 int shift_seek(struct shift *s, int64_t pts_us);
 void shift_stop(struct shift *s); /* nothing is given out any more */
+bool shift_is_idle(const struct shift *s); /* nothing is being given out */
 /* Ask how far back it goes, now and then: shift_window knows afterwards. */
 void shift_look(struct shift *s);
 /* Oldest and newest key picture that are kept; false: not known. */

@@ -4,6 +4,8 @@
  */
 #include "subscription.h"
 
+#include <moq/moq.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -132,4 +134,19 @@ int subscription_decide(struct subscription_plan *out, const struct msf_catalog 
     }
     *out = p;
     return 0;
+}
+
+bool subscription_may_come(uint64_t code)
+{
+    switch (code) {
+    case MOQ_REQ_DOES_NOT_EXIST:
+    case MOQ_REQ_INTERNAL:
+    case MOQ_REQ_TIMEOUT:
+    case MOQ_REQ_GOING_AWAY:
+    case MOQ_REQ_EXCESSIVE_LOAD:
+    case MOQ_REQ_UNINTERESTED:
+        return true;
+    default:
+        return false;
+    }
 }

@@ -44,4 +44,8 @@ struct subscription_plan {
 int subscription_decide(struct subscription_plan *out, const struct msf_catalog *catalog,
                         const struct subscription_wish *wish, char *why, size_t why_size);
 
+/* A refusal (REQUEST_ERROR code, draft-ietf-moq-transport) that waiting may mend: it is not there
+ * yet, or there is no room now. */
+bool subscription_may_come(uint64_t code);
+
 #endif

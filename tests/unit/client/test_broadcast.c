@@ -33,6 +33,8 @@ static struct {
     size_t n_subscriptions;
     char fetch[UNITS_MAX]; /* their addresses are the fetches */
     size_t n_fetches;
+    size_t n_catalogs, n_unsubscribed;
+    size_t n_layers;            /* of the catalog */
     struct row unit[UNITS_MAX]; /* handed on */
     size_t n_units;
 } st;
@@ -104,6 +106,13 @@ int __wrap_moq_subscribe(struct moq_session *s, const struct moq_name *name,
     return 0;
 }
 
+void __wrap_moq_unsubscribe(struct moq_subscription *s);
+void __wrap_moq_unsubscribe(struct moq_subscription *s)
+{
+    (void)s;
+    st.n_unsubscribed++;
+}
+
 int __wrap_moq_subscription_update(struct moq_subscription *s,
                                    const struct moq_subscribe_options *o);
 int __wrap_moq_subscription_update(struct moq_subscription *s,
@@ -147,7 +156,8 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
 {
     (void)user;
     (void)c;
-    assert_int_equal(p->n, LAYERS);
+    assert_int_equal(p->n, st.n_layers);
+    st.n_catalogs++;
 }
 
 static void on_unit(void *user, const struct svc_unit *unit)
@@ -210,8 +220,8 @@ static const struct broadcast_handler handler = {
 
 static void make_catalog(struct msf_catalog *c)
 {
-    *c = (struct msf_catalog){ .n_tracks = LAYERS + 1 };
-    for (uint8_t s = 0; s < LAYERS; s++) {
+    *c = (struct msf_catalog){ .n_tracks = st.n_layers + 1 };
+    for (uint8_t s = 0; s < st.n_layers; s++) {
         struct msf_track *t = &c->tracks[s];
         *t = (struct msf_track){ .packaging = "loc",
                                  .role = "video",
@@ -226,36 +236,50 @@ static void make_catalog(struct msf_catalog *c)
             t->n_depends = 1;
         }
     }
-    struct msf_track *line = &c->tracks[LAYERS];
+    struct msf_track *line = &c->tracks[st.n_layers];
     *line = (struct msf_track){ .name = "line", .packaging = "mediatimeline", .is_live = true };
     line->depends[0][0] = '0';
     line->n_depends = 1;
 }
 
-/* A broadcast of which the catalog came; the newest key picture that is kept is asked for, as no
- * live one has come for so long. */
-static void join(void)
+/* An edition of the catalog comes. */
+static void come_catalog(uint64_t group, size_t n_layers)
 {
-    static const struct uri uri = { .ns = "demo" };
     static char json[8192];
     static struct msf_catalog catalog;
+    st.n_layers = n_layers;
+    make_catalog(&catalog);
+    const int len = msf_catalog_write(&catalog, json, sizeof json);
+    assert_true(len > 0);
+    const struct moq_object obj = { .group = group,
+                                    .payload = { (const uint8_t *)json, (size_t)len } };
+    st.handler->on_object(st.broadcast, (struct moq_subscription *)(void *)&st.user[0], &obj);
+}
+
+/* A broadcast of which the catalog came; the newest key picture that is kept is asked for, as no
+ * live one has come for so long. */
+static void join_with(bool follow)
+{
+    static const struct uri uri = { .ns = "demo" };
     const struct broadcast_config cfg = { .uri = &uri,
                                           .wish = { .max_spatial = -1, .max_temporal = -1 },
                                           .top = { SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 },
+                                          .follow = follow,
                                           .handler = &handler };
     const struct tvl_event event = { 0 };
     memset(&st, 0, sizeof st);
     assert_int_equal(broadcast_new(&st.broadcast, &cfg, NULL), 0);
     broadcast_event(st.broadcast, &event, 1);
     broadcast_event(st.broadcast, &event, RTT_US);
-    make_catalog(&catalog);
-    const int len = msf_catalog_write(&catalog, json, sizeof json);
-    assert_true(len > 0);
-    const struct moq_object obj = { .payload = { (const uint8_t *)json, (size_t)len } };
-    st.handler->on_object(st.broadcast, (struct moq_subscription *)(void *)&st.user[0], &obj);
+    come_catalog(0, LAYERS);
     assert_int_equal(st.n_subscriptions, 1 + LAYERS);
     assert_int_equal(st.n_fetches, 1); /* how far back it goes */
     broadcast_tick(st.broadcast, 10 * RTT_US);
+}
+
+static void join(void)
+{
+    join_with(false);
 }
 
 static void leave(void)
@@ -362,6 +386,39 @@ static void test_what_waits_is_dropped(void **state)
     leave();
 }
 
+/* A server that keeps a window renews its catalog: tracks go and come, when the past is over. */
+static void test_editions_are_followed(void **state)
+{
+    static const struct row want[] = { { 20, 0 }, { 21, 0 } };
+    (void)state;
+    join_with(true);
+    come_catalog(2, 1);
+    assert_int_equal(st.n_catalogs, 1); /* the past may come */
+    come(2, 0, 0);
+    broadcast_tick(st.broadcast, 11 * RTT_US);
+    assert_int_equal(st.n_catalogs, 2);
+    assert_int_equal(st.n_unsubscribed, 1);
+    assert_int_equal(st.n_subscriptions, 1 + LAYERS);
+    come(2, 1, 0);
+    assert_came(want, 2);
+    come_catalog(1, LAYERS);
+    come_catalog(2, LAYERS);
+    assert_int_equal(st.n_catalogs, 2); /* no later ones */
+    come_catalog(3, LAYERS);
+    assert_int_equal(st.n_catalogs, 3); /* what is live has no need to wait */
+    assert_int_equal(st.n_subscriptions, 2 + LAYERS);
+    assert_true(broadcast_has_window(st.broadcast));
+    assert_int_equal(broadcast_seek(st.broadcast, 0), 0);
+    come_catalog(4, 1);
+    assert_int_equal(st.n_catalogs, 3);
+    leave(); /* with one that waits */
+    join();
+    come_catalog(2, 1);
+    broadcast_tick(st.broadcast, 11 * RTT_US);
+    assert_int_equal(st.n_catalogs, 1); /* not asked for */
+    leave();
+}
+
 static void give_none(void *user, size_t track, const struct moq_object *obj)
 {
     (void)track;
@@ -392,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_group_before_the_key_picture),
         cmocka_unit_test(test_past_is_refused),
         cmocka_unit_test(test_what_waits_is_dropped),
+        cmocka_unit_test(test_editions_are_followed),
         cmocka_unit_test(test_what_waits_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
