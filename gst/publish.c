@@ -17,6 +17,7 @@
 #define LOOK_TICKS 5        /* figures every so many */
 #define KEEPALIVE_US 500000 /* of silence on a path, then it is asked for a sign of life */
 #define SILENCE_US 4000000  /* on all paths: then a relay is called anew, a viewer is gone */
+#define LASTS_S 2.0         /* a connection that is closed sooner was turned out */
 #define REJOIN_S 1.0        /* an abandoned path is opened again after this long */
 
 struct publish_way { /* one of the `paths` */
@@ -49,7 +50,9 @@ struct publish {
     struct publisher_caller *server;
     struct retry retry;
     gdouble retry_at, away_since; /* 0: no */
-    gboolean was_up;
+    gdouble up_at;
+    gboolean was_up, ever_up, told_away;
+    char why[400]; /* it is not up; "": not known */
     guint interruptions;
     /* a listener's */
     struct publish_caller {
@@ -103,6 +106,7 @@ static void on_missed(void *user, unsigned spatial, const struct svc_tracker *he
 static void try_later(struct publish *p, const char *why)
 {
     const gdouble now = seconds(p);
+    g_strlcpy(p->why, why, sizeof p->why);
     p->conn = NULL;
     p->server = NULL;
     for (size_t i = 0; i < p->n_ways; i++) {
@@ -147,11 +151,24 @@ static struct tvl_ev_path ev_path(const struct path_spec *s)
                                  .backup = s->backup };
 }
 
+/* What is to be shown, as it is now. Its length, 0: nothing; negative: it cannot be had, which ends
+ * all. */
+static int read_token(struct publish *p, char token[CREDENTIAL_TOKEN_MAX + 1])
+{
+    char why[160];
+    const int len = p->to.token ? credential_token(p->to.token, token, why, sizeof why) : 0;
+    if (len < 0)
+        failed(p, why);
+    return len;
+}
+
 /* On one path after another, try by try. */
 static void call(struct publish *p)
 {
-    char why[200] = "", line[300];
+    char why[200] = "", line[300], token[CREDENTIAL_TOKEN_MAX + 1];
     p->retry_at = 0;
+    if (read_token(p, token) < 0)
+        return;
     find_ways(p);
     struct publish_way *w = &p->way[p->next_way++ % p->n_ways];
     const struct tvl_ev_path path = ev_path(&w->spec);
@@ -209,25 +226,25 @@ static void path_changed(struct publish *p, uint32_t id, enum tvl_path_state sta
 
 static void connected(struct publish *p)
 {
-    char token[CREDENTIAL_TOKEN_MAX + 1], path[URI_NAMESPACE_MAX + 1], why[160];
+    char token[CREDENTIAL_TOKEN_MAX + 1], path[URI_NAMESPACE_MAX + 1];
+    const int token_len = read_token(p, token);
     struct publisher_end end = { .authority = p->to.uri.authority,
                                  .path = path,
                                  .implementation = p->to.implementation };
     g_snprintf(path, sizeof path, "/%s", p->to.uri.ns);
-    if (p->to.token) {
-        const int len = credential_token(p->to.token, token, why, sizeof why);
-        if (len < 0)
-            GST_INFO("token: %s", why);
-        else
-            end.token = (struct moq_bytes){ (const uint8_t *)token, (size_t)len };
+    if (token_len < 0) {
+        tvl_close(p->conn, MOQ_NO_ERROR, "", tvl_ev_now(p->driver));
+        return;
     }
+    if (token_len > 0)
+        end.token = (struct moq_bytes){ (const uint8_t *)token, (size_t)token_len };
     if (publisher_add(p->publisher, p->conn, &end, &p->server) != 0) {
         tvl_close(p->conn, MOQ_INTERNAL_ERROR, "no session", tvl_ev_now(p->driver));
         return;
     }
-    p->was_up = TRUE;
+    p->was_up = p->ever_up = TRUE;
+    p->up_at = seconds(p);
     p->away_since = 0;
-    retry_reset(&p->retry);
     join_others(p);
 }
 
@@ -244,7 +261,10 @@ static void closed(struct publish *p, const struct tvl_event *ev)
                : ev->closed.kind == TVL_CLOSED_NO_ANSWER ? "no answer"
                                                          : "the connection is over");
     publisher_remove(p->server);
-    if (turned_out && !p->was_up)
+    const gboolean lasted = p->was_up && seconds(p) - p->up_at >= LASTS_S;
+    if (lasted)
+        retry_reset(&p->retry); /* a token that runs out then may be another by now */
+    else if (turned_out)
         failed(p, line);
     try_later(p, line);
 }
@@ -389,6 +409,16 @@ static void failed_to_reach(struct publish *p)
     failed(p, line);
 }
 
+static void look_for_server(struct publish *p)
+{
+    if (p->ever_up || p->told_away || seconds(p) - p->away_since < TVL_AWAY_S)
+        return;
+    p->told_away = TRUE;
+    if (!*p->why)
+        g_snprintf(p->why, sizeof p->why, "no answer from %s", p->to.uri.authority);
+    p->cfg.handler->on_away(p->cfg.user, p->why);
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct publish *p = timer->data;
@@ -405,6 +435,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
         join_others(p);
     if (!p->over && !p->cfg.listen && has_waited(p))
         failed_to_reach(p);
+    if (!p->over && !p->cfg.listen)
+        look_for_server(p);
     if (!p->over && !p->cfg.listen && p->retry_at > 0 && seconds(p) >= p->retry_at)
         call(p);
     if (p->ticks++ % LOOK_TICKS == 0)
@@ -564,7 +596,8 @@ static gboolean open_ways(struct publish *p, char *why, size_t why_size)
         p->way[i].spec = spec[i];
     p->n_ways = (size_t)MAX(n, 0);
     p->follow = n == 0;
-    return n >= 0;
+    return n >= 0 &&
+           (p->cfg.listen || session_check_interfaces(spec, p->n_ways, why, why_size) == 0);
 }
 
 static void on_start(void *user, struct ev_loop *loop)

@@ -25,6 +25,7 @@ G_BEGIN_DECLS
 struct publish_handler { /* called on the link's thread; all required */
     void (*on_failed)(gpointer user, const gchar *why);
     void (*on_interrupted)(gpointer user, const gchar *why);
+    void (*on_away)(gpointer user, const gchar *why); /* no server in TVL_AWAY_S; once */
     void (*on_caller)(gpointer user, const gchar *address, gboolean added); /* a listener's */
     void (*on_path)(gpointer user, const gchar *path, gboolean up);
     void (*on_key_wanted)(gpointer user);

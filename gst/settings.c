@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <tvl/cc.h>
+#include <tvl/sched.h>
 #include <tvl/tvl.h>
 
 struct text_property {
@@ -109,6 +111,26 @@ static const gchar *of(const struct tvl_settings *s, guint id)
     return s->text[id] && *s->text[id] ? s->text[id] : NULL;
 }
 
+static gboolean know_cc(const char *name, char *why, size_t why_size)
+{
+    if (!name || tvl_cc_find(name))
+        return TRUE;
+    int at = snprintf(why, why_size, "congestion-control: \"%.40s\" is none of", name);
+    for (const struct tvl_cc_ops *const *c = tvl_cc_all; *c && (size_t)at < why_size; c++)
+        at += snprintf(why + at, why_size - (size_t)at, " %s", (*c)->name);
+    return FALSE;
+}
+
+static gboolean know_scheduler(const char *name, char *why, size_t why_size)
+{
+    if (!name || tvl_sched_find(name))
+        return TRUE;
+    int at = snprintf(why, why_size, "scheduler: \"%.40s\" is none of", name);
+    for (const struct tvl_sched_ops *const *s = tvl_sched_all; *s && (size_t)at < why_size; s++)
+        at += snprintf(why + at, why_size - (size_t)at, " %s", (*s)->name);
+    return FALSE;
+}
+
 gboolean tvl_settings_to(const struct tvl_settings *s, struct session_to *out, char *why,
                          size_t why_size)
 {
@@ -128,7 +150,8 @@ gboolean tvl_settings_to(const struct tvl_settings *s, struct session_to *out, c
         snprintf(why, why_size, "tls-certificate and tls-key go together");
         return FALSE;
     }
-    return uri_parse(&out->uri, of(s, SETTINGS_URI), why, why_size) == 0;
+    return uri_parse(&out->uri, of(s, SETTINGS_URI), why, why_size) == 0 &&
+           know_cc(out->cc, why, why_size) && know_scheduler(out->sched, why, why_size);
 }
 
 int tvl_settings_paths(const struct tvl_settings *s, struct path_spec out[SESSION_PATHS_MAX],
@@ -155,4 +178,22 @@ int tvl_settings_paths(const struct tvl_settings *s, struct path_spec out[SESSIO
     }
     g_strfreev(part);
     return n;
+}
+
+const gchar *tvl_settings_hint(const gchar *why)
+{
+    static const struct {
+        const gchar *part, *hint;
+    } rows[] = {
+        { "address mismatch", "; the certificate is not for the URI's host" },
+        { "ostname mismatch", "; the certificate is not for the URI's host" },
+        { "certificate verify failed", "; tls-ca names the file of who is trusted" },
+        { "certificate required", "; tls-certificate and tls-key show who we are" },
+        { "no right to", "; auth-token shows what we may" },
+        { "in use", "; another program listens there" },
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (strstr(why, rows[i].part))
+            return rows[i].hint;
+    return "";
 }

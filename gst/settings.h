@@ -49,6 +49,17 @@ gboolean tvl_settings_to(const struct tvl_settings *s, struct session_to *out, c
 int tvl_settings_paths(const struct tvl_settings *s, struct path_spec out[SESSION_PATHS_MAX],
                        char *why, size_t why_size);
 
+/* What would help whom `why`, the line of an error, is told: more of that line, or "". */
+const gchar *tvl_settings_hint(const gchar *why);
+/* For the debug string of the error that a listener has no certificate. */
+#define TVL_SETTINGS_CERTIFICATE_HINT                                                          \
+    "this makes a pair to try: openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 " \
+    "-nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 "   \
+    "-keyout server.key -out server.pem (tls-ca=server.pem at the other side)"
+
+/* Nothing was reached for so long since the start: it is said, once. */
+#define TVL_AWAY_S 3.0
+
 G_END_DECLS
 
 #endif

@@ -34,6 +34,8 @@ struct source {
     uint8_t n_layers;
     guint latency_ms, target_latency_ms; /* that is kept; of the catalog, 0: it does not say */
     gboolean playing, over;
+    gboolean found; /* a catalog has come */
+    guint looks;    /* until then */
     struct skew skew;
     guint late;                     /* units of pictures in a row ... */
     gint64 late_since;              /* ... from then on, monotonic time */
@@ -303,6 +305,7 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
     s->n_layers = n;
     s->gather[SOURCE_VIDEO].n_layers = MIN(n, (uint8_t)(s->cfg.top.spatial + 1));
     struct source_tracks tracks = { .catalog = c, .plan = p };
+    s->found = TRUE;
     find_slots(s, &tracks);
     s->cfg.handler->on_tracks(s->cfg.user, &tracks);
     if (s->latency_ms != latency)
@@ -473,6 +476,20 @@ static GstStructure *stats_of(const struct source *s)
     return out;
 }
 
+static void look_for_broadcast(struct source *s)
+{
+    struct session_status status;
+    char why[SESSION_REASON_MAX];
+    if (s->found || s->over || s->cfg.listen || ++s->looks < (guint)(TVL_AWAY_S / LOOK_S))
+        return;
+    s->found = TRUE; /* or said that it is not */
+    session_get_status(s->session, &status);
+    g_snprintf(why, sizeof why, "%s", status.reason);
+    if (!*why)
+        g_snprintf(why, sizeof why, "no answer from %s", s->to.uri.authority);
+    s->cfg.handler->on_away(s->cfg.user, why);
+}
+
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct source *s = timer->data;
@@ -481,6 +498,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     if (!s->session)
         return;
     look_at_paths(s);
+    look_for_broadcast(s);
     s->cfg.handler->on_stats(s->cfg.user, stats_of(s));
 }
 

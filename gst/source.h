@@ -43,6 +43,7 @@ struct source_handler { /* called on the link's thread; all required */
     void (*on_end)(gpointer user);
     void (*on_failed)(gpointer user, const gchar *why);
     void (*on_interrupted)(gpointer user, const gchar *why);
+    void (*on_away)(gpointer user, const gchar *why); /* no broadcast in TVL_AWAY_S; once */
     void (*on_path)(gpointer user, const gchar *path, gboolean up);
     /* A listener's; `why`: one line, "" if it was added. */
     void (*on_caller)(gpointer user, enum session_caller what, const gchar *address,

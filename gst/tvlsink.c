@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define GST_CAT_DEFAULT tvl_debug_category()
+#define WAITING_LOOKS 12    /* at `stats`, each 250 ms: then a pad that waits is told of */
 #define LATENCY_DEFAULT 400 /* ms */
 #define OPUS_RATE \
     48000 /* Hz of its clock, whatever it was made of: the rate of the caps (RFC 7845) */
@@ -52,9 +53,10 @@ typedef struct {
     GstBaseSink base;
     TvlSink *sink; /* borrowed: it is the bin that has us */
     enum track_of of;
-    guint number;  /* of its pad */
-    GstCaps *caps; /* under the sink's lock; NULL: not yet */
-    int which;     /* likewise; of the opaque tracks */
+    guint number;      /* of its pad */
+    gboolean implicit; /* nobody named the pad: it is for whatever fits nowhere else */
+    GstCaps *caps;     /* under the sink's lock; NULL: not yet */
+    int which;         /* likewise; of the opaque tracks */
     gboolean ended;
 } TvlSinkTrack;
 typedef GstBaseSinkClass TvlSinkTrackClass;
@@ -73,6 +75,7 @@ struct TvlSink {
     GValue of_base[BASE_N]; /* properties of every track */
     struct publish *publish;
     gboolean described;
+    guint looks; /* since the start; of the link's thread */
     guint next_number[N_OF];
 };
 typedef GstBinClass TvlSinkClass;
@@ -85,6 +88,8 @@ enum {
 };
 enum { SIGNAL_PATH_UP, SIGNAL_PATH_DOWN, SIGNAL_CALLER_ADDED, SIGNAL_CALLER_REMOVED, N_SIGNALS };
 static guint signals[N_SIGNALS];
+
+static const gchar *const pad_prefix[N_OF] = { "svc", "audio", "data" };
 
 static GType tvl_sink_track_get_type(void);
 G_DEFINE_TYPE(TvlSinkTrack, tvl_sink_track, GST_TYPE_BASE_SINK)
@@ -164,6 +169,19 @@ static void describe_if_known(TvlSink *s)
     s->described = TRUE;
 }
 
+/* Whoever links an encoder of another kind to us gets an opaque track, and shall know it. */
+static void warn_of_media(TvlSinkTrack *t, const GstCaps *caps)
+{
+    const gchar *type = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+    const gboolean video = g_str_has_prefix(type, "video/");
+    if (t->of == OF_DATA && t->implicit && (video || g_str_has_prefix(type, "audio/")))
+        GST_ELEMENT_WARNING(
+            t->sink, STREAM, FORMAT,
+            ("%s is sent as it is, which players do not show: %s makes what they do", type,
+             video ? "svcav1enc" : "opusenc"),
+            ("data_%u, asked for by name, says that it is meant so", t->number));
+}
+
 static gboolean track_set_caps(GstBaseSink *base, GstCaps *caps)
 {
     TvlSinkTrack *t = (TvlSinkTrack *)base;
@@ -172,6 +190,7 @@ static gboolean track_set_caps(GstBaseSink *base, GstCaps *caps)
         GST_ERROR_OBJECT(t, "not the caps of layers: %" GST_PTR_FORMAT, (void *)caps);
         return FALSE;
     }
+    warn_of_media(t, caps);
     g_mutex_lock(&t->sink->lock);
     if (!t->caps || !gst_caps_is_equal(t->caps, caps)) {
         gst_caps_replace(&t->caps, caps);
@@ -282,6 +301,7 @@ static TvlSinkTrack *new_track(TvlSink *s, enum track_of of, const gchar *name)
         if (!name || !strchr(name, '_') || sscanf(strchr(name, '_'), "_%u", &number) != 1)
             number = s->next_number[of];
         s->next_number[of] = MAX(s->next_number[of], number + 1);
+        t->implicit = name == NULL;
         t->sink = s;
         t->of = of;
         t->number = number;
@@ -294,17 +314,16 @@ static TvlSinkTrack *new_track(TvlSink *s, enum track_of of, const gchar *name)
 static GstPad *request_new_pad(GstElement *e, GstPadTemplate *template, const gchar *name,
                                const GstCaps *caps)
 {
-    static const gchar *const prefix[N_OF] = { "svc", "audio", "data" };
     TvlSink *s = (TvlSink *)e;
     const enum track_of of = of_template(template);
     TvlSinkTrack *t = new_track(s, of, name);
     gchar own[32];
     (void)caps;
     if (!t) {
-        GST_WARNING_OBJECT(s, "no further pad %s is to be had", prefix[of]);
+        GST_WARNING_OBJECT(s, "no further pad %s is to be had", pad_prefix[of]);
         return NULL;
     }
-    g_snprintf(own, sizeof own, "%s_%u", prefix[of], t->number);
+    g_snprintf(own, sizeof own, "%s_%u", pad_prefix[of], t->number);
     gst_bin_add(GST_BIN(s), GST_ELEMENT(t));
     GstPad *inner = gst_element_get_static_pad(GST_ELEMENT(t), "sink");
     GstPad *ghost = gst_ghost_pad_new_from_template(own, inner, template);
@@ -374,7 +393,47 @@ static void on_failed(gpointer user, const gchar *why)
 {
     const struct run *r = user;
     if (is_current(r))
-        GST_ELEMENT_ERROR(r->sink, RESOURCE, OPEN_WRITE, ("%s", why), (NULL));
+        GST_ELEMENT_ERROR(r->sink, RESOURCE, OPEN_WRITE, ("%s%s", why, tvl_settings_hint(why)),
+                          (NULL));
+}
+
+static void on_away(gpointer user, const gchar *why)
+{
+    const struct run *r = user;
+    if (is_current(r))
+        GST_ELEMENT_WARNING(r->sink, RESOURCE, OPEN_WRITE, ("%s; it is tried again", why), (NULL));
+}
+
+/* Names in `out` the pads that have no caps while others have; FALSE: it is not so. */
+static gboolean waiting_pads(TvlSink *s, GString *out)
+{
+    gboolean any = FALSE;
+    g_mutex_lock(&s->lock);
+    for (GList *l = s->tracks; l; l = l->next) {
+        const TvlSinkTrack *t = l->data;
+        if (t->caps)
+            any = TRUE;
+        else
+            g_string_append_printf(out, " %s_%u", pad_prefix[t->of], t->number);
+    }
+    g_mutex_unlock(&s->lock);
+    return any && out->len > 0;
+}
+
+/* A pad into which nothing comes keeps the others waiting: it is said, once. */
+static void look_for_waiting(const struct run *r)
+{
+    TvlSink *s = r->sink;
+    if (++s->looks != WAITING_LOOKS)
+        return;
+    GString *names = g_string_new(NULL);
+    if (waiting_pads(s, names))
+        GST_ELEMENT_WARNING(s, STREAM, FAILED,
+                            ("nothing comes into%s: the broadcast begins when every pad has its "
+                             "caps",
+                             names->str),
+                            (NULL));
+    g_string_free(names, TRUE);
 }
 
 static void on_interrupted(gpointer user, const gchar *why)
@@ -439,11 +498,14 @@ static void on_stats(gpointer user, GstStructure *stats)
         stats = old;
     }
     GST_OBJECT_UNLOCK(r->sink);
+    if (is_current(r))
+        look_for_waiting(r);
     if (stats)
         gst_structure_free(stats);
 }
 
 static const struct publish_handler publish_handler = { .on_failed = on_failed,
+                                                        .on_away = on_away,
                                                         .on_interrupted = on_interrupted,
                                                         .on_caller = on_caller,
                                                         .on_path = on_path,
@@ -461,14 +523,14 @@ static gboolean check(TvlSink *s)
     GST_OBJECT_LOCK(s);
     gboolean right = tvl_settings_to(&s->settings, &to, why, sizeof why) &&
                      tvl_settings_paths(&s->settings, paths, why, sizeof why) >= 0;
-    if (right && s->listen && !to.cert_file) {
-        g_strlcpy(why, "a listener needs tls-certificate and tls-key", sizeof why);
-        right = FALSE;
-    }
+    const gboolean no_pair = right && s->listen && !to.cert_file;
     GST_OBJECT_UNLOCK(s);
-    if (!right)
+    if (no_pair)
+        GST_ELEMENT_ERROR(s, RESOURCE, SETTINGS, ("a listener needs tls-certificate and tls-key"),
+                          (TVL_SETTINGS_CERTIFICATE_HINT));
+    else if (!right)
         GST_ELEMENT_ERROR(s, RESOURCE, SETTINGS, ("%s", why), (NULL));
-    return right;
+    return right && !no_pair;
 }
 
 static gboolean start(TvlSink *s)
@@ -477,6 +539,7 @@ static gboolean start(TvlSink *s)
     if (!check(s))
         return FALSE;
     struct run *r = g_new(struct run, 1);
+    s->looks = 0;
     GST_OBJECT_LOCK(s);
     *r = (struct run){ gst_object_ref(s), ++s->run };
     cfg.user = r;

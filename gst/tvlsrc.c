@@ -416,8 +416,15 @@ static void on_failed(gpointer user, const gchar *why)
     const struct run *r = user;
     if (!is_current(r))
         return;
-    GST_ELEMENT_ERROR(r->src, RESOURCE, OPEN_READ, ("%s", why), (NULL));
+    GST_ELEMENT_ERROR(r->src, RESOURCE, OPEN_READ, ("%s%s", why, tvl_settings_hint(why)), (NULL));
     on_end(user);
+}
+
+static void on_away(gpointer user, const gchar *why)
+{
+    const struct run *r = user;
+    if (is_current(r))
+        GST_ELEMENT_WARNING(r->src, RESOURCE, OPEN_READ, ("%s; it is tried again", why), (NULL));
 }
 
 static void on_interrupted(gpointer user, const gchar *why)
@@ -486,6 +493,7 @@ static const struct source_handler source_handler = { .now = running_time,
                                                       .on_buffer = on_buffer,
                                                       .on_end = on_end,
                                                       .on_failed = on_failed,
+                                                      .on_away = on_away,
                                                       .on_interrupted = on_interrupted,
                                                       .on_path = on_path,
                                                       .on_caller = on_caller,
@@ -521,14 +529,14 @@ static gboolean check(TvlSrc *s)
         g_snprintf(why, sizeof why, "layers: \"%s\" is not like L2T2", s->layers);
         right = FALSE;
     }
-    if (right && s->listen && !to.cert_file) {
-        g_strlcpy(why, "a listener needs tls-certificate and tls-key", sizeof why);
-        right = FALSE;
-    }
+    const gboolean no_pair = right && s->listen && !to.cert_file;
     GST_OBJECT_UNLOCK(s);
-    if (!right)
+    if (no_pair)
+        GST_ELEMENT_ERROR(s, RESOURCE, SETTINGS, ("a listener needs tls-certificate and tls-key"),
+                          (TVL_SETTINGS_CERTIFICATE_HINT));
+    else if (!right)
         GST_ELEMENT_ERROR(s, RESOURCE, SETTINGS, ("%s", why), (NULL));
-    return right;
+    return right && !no_pair;
 }
 
 static gboolean start(TvlSrc *s)

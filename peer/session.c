@@ -766,10 +766,10 @@ static int open_driver(struct session *s, char *why, size_t why_size)
     return tvl_ev_new(&s->driver, &cfg, why, why_size) == 0 ? 0 : -1;
 }
 
-static int check_interfaces(const struct session *s, char *why, size_t why_size)
+int session_check_interfaces(const struct path_spec *paths, size_t n, char *why, size_t why_size)
 {
-    for (size_t i = 0; i < s->n_ways; i++) {
-        const char *name = s->way[i].spec.interface;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = paths[i].interface;
         if (*name && if_nametoindex(name) == 0) {
             snprintf(why, why_size, "there is no network interface called \"%s\"", name);
             return -1;
@@ -794,7 +794,7 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
     for (size_t i = 0; i < s->n_ways; i++)
         s->way[i].spec = cfg->paths[i];
     snprintf(why, why_size, "cannot set the connection up");
-    if (check_interfaces(s, why, why_size) || open_tls(s, why, why_size) ||
+    if (session_check_interfaces(cfg->paths, s->n_ways, why, why_size) || open_tls(s, why, why_size) ||
         open_driver(s, why, why_size))
         goto free_session;
     s->retry.seed = (uint64_t)tvl_ev_now(s->driver);

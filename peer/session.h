@@ -139,6 +139,8 @@ const char *session_status_text(const struct session_status *s, char *out, size_
 
 struct session;
 void session_get_status(const struct session *s, struct session_status *out);
+/* Whether the interfaces that `paths` name are there now. 0; -1 with one line in `why`. */
+int session_check_interfaces(const struct path_spec *paths, size_t n, char *why, size_t why_size);
 /* Opens sockets and begins to connect. 0, or the exit code (1: something named on the command line
  * is missing or cannot be read; 2: no path can be opened) with one line in `why`. */
 int session_new(struct session **out, const struct session_config *cfg, char *why, size_t why_size);

@@ -7,11 +7,14 @@
 #include <gst/check/gstharness.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -109,13 +112,20 @@ static void what_is_wrong_is_said(void **state)
         { "tvlsrc", "paths", "to=nowhere", "path" },
         { "tvlsrc", "layers", "all", "L2T2" },
         { "tvlsrc", "tls-key", "k.pem", "go together" },
+        { "tvlsrc", "mode", "listener", "needs tls-certificate" },
+        { "tvlsink", "mode", "listener", "needs tls-certificate" },
+        { "tvlsrc", "congestion-control", "fast", "is none of cubic" },
+        { "tvlsink", "scheduler", "fast", "is none of" },
         { "tvlsink", "uri", "http://host/live", "moqt://" },
     };
     (void)state;
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         GstElement *pipeline = gst_pipeline_new(NULL), *e = make(rows[i].element);
         g_object_set(e, "uri", CLOSED, NULL);
-        g_object_set(e, rows[i].property, rows[i].value, NULL);
+        if (rows[i].value)
+            gst_util_set_object_arg(G_OBJECT(e), rows[i].property, rows[i].value);
+        else
+            g_object_set(e, rows[i].property, NULL, NULL);
         gst_bin_add(GST_BIN(pipeline), e);
         assert_int_equal(GST_STATE_CHANGE_FAILURE,
                          gst_element_set_state(pipeline, GST_STATE_PAUSED));
@@ -192,6 +202,110 @@ static void a_sink_without_a_server_takes_all(void **state)
     assert_true(gst_harness_push_event(h, gst_event_new_flush_stop(TRUE)));
     gst_harness_teardown(h);
     gst_object_unref(e);
+}
+
+/* What is told of a pipeline that is started, of its own bus: the first error or warning. */
+struct trouble {
+    const char *pipeline, *said;
+    gboolean error;
+};
+
+static void await_trouble(GstElement *p, const struct trouble *row)
+{
+    GstBus *bus = gst_element_get_bus(p);
+    GstMessage *m =
+        gst_bus_timed_pop_filtered(bus, PATIENCE, GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+    GError *why = NULL;
+    if (!m)
+        fail_msg("%s: nothing is said", row->pipeline);
+    if (GST_MESSAGE_TYPE(m) == GST_MESSAGE_ERROR)
+        gst_message_parse_error(m, &why, NULL);
+    else
+        gst_message_parse_warning(m, &why, NULL);
+    if (!strstr(why->message, row->said))
+        fail_msg("%s: \"%s\"", row->pipeline, why->message);
+    assert_int_equal(row->error, GST_MESSAGE_TYPE(m) == GST_MESSAGE_ERROR);
+    g_error_free(why);
+    gst_message_unref(m);
+    gst_object_unref(bus);
+}
+
+#define RAW "videotestsrc is-live=true ! video/x-raw,width=64,height=64 ! "
+#define LAYERS RAW "svcav1enc speed=10 layers=L1T1 threads=1 ! "
+
+/* Puts `by` in the place of `word`; frees `line`. */
+static gchar *replaced(gchar *line, const gchar *word, const gchar *by)
+{
+    GString *s = g_string_new(line);
+    g_string_replace(s, word, by, 0);
+    g_free(line);
+    return g_string_free(s, FALSE);
+}
+
+static GstElement *start_line(const char *pipeline, const struct test_pki *pki, guint taken)
+{
+    GError *why = NULL;
+    gchar *port = g_strdup_printf("127.0.0.1:%u", taken);
+    gchar *line = replaced(g_strdup(pipeline), "TAKEN", port);
+    g_free(port);
+    port = g_strdup_printf("127.0.0.1:%u", 20000 + (guint)(g_random_int() % 20000));
+    line = replaced(replaced(replaced(line, "FREE", port), "CERT", pki->server), "KEY",
+                    pki->server_key);
+    g_free(port);
+    GstElement *p = gst_parse_launch(line, &why);
+    if (why)
+        fail_msg("%s: %s", line, why->message);
+    g_free(line);
+    gst_element_set_state(p, GST_STATE_PLAYING);
+    return p;
+}
+
+/* A UDP socket at a port of 127.0.0.1. */
+static int bound(guint *port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof at;
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(0, bind(fd, (struct sockaddr *)&at, len));
+    assert_int_equal(0, getsockname(fd, (struct sockaddr *)&at, &len));
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+/* All at once, as some of it is said after a while only. */
+static void mistakes_are_told_on_the_bus(void **state)
+{
+    static const struct trouble rows[] = {
+        { LAYERS "tvlsink paths=no-such-if uri=" CLOSED, "no network interface called", TRUE },
+        { "tvlsrc paths=no-such-if uri=" CLOSED " ! fakesink", "no network interface called",
+          TRUE },
+        { LAYERS "tvlsink mode=listener uri=moqt://TAKEN/live tls-certificate=CERT tls-key=KEY",
+          "another program listens there", TRUE },
+        { LAYERS "tvlsink paths=127.0.0.1 auth-token=/nowhere/token.jwt uri=" CLOSED,
+          "No such file", TRUE },
+        { "tvlsrc paths=127.0.0.1 uri=" CLOSED " ! fakesink", "it is tried again", FALSE },
+        { LAYERS "tvlsink paths=127.0.0.1 uri=" CLOSED, "it is tried again", FALSE },
+        { RAW "tvlsink paths=127.0.0.1 uri=" CLOSED, "svcav1enc makes", FALSE },
+        { LAYERS "t.svc_0 appsrc ! audio/x-opus ! t.audio_0 tvlsink name=t mode=listener "
+                 "uri=moqt://FREE/live tls-certificate=CERT tls-key=KEY",
+          "nothing comes into audio_0", FALSE },
+    };
+    const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
+    struct test_pki pki;
+    GstElement *p[G_N_ELEMENTS(rows)];
+    guint port;
+    (void)state;
+    assert_int_equal(0, test_pki_init(&pki, &cfg));
+    const int taken = bound(&port);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        p[i] = start_line(rows[i].pipeline, &pki, port);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        await_trouble(p[i], &rows[i]);
+        gst_element_set_state(p[i], GST_STATE_NULL);
+        gst_object_unref(p[i]);
+    }
+    close(taken);
+    test_pki_fini(&pki);
 }
 
 /* ---- each other ---- */
@@ -501,6 +615,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(no_state_change_waits_for_a_server),
         cmocka_unit_test(who_gives_up_says_so),
+        cmocka_unit_test(mistakes_are_told_on_the_bus),
         cmocka_unit_test(a_sink_without_a_server_takes_all),
         cmocka_unit_test(sink_to_source),
         cmocka_unit_test(data_alone_arrives),
