@@ -428,7 +428,23 @@ def source_waits(folder):
                       "both links carried": links.both_carried()})
 
 
-STORIES = [published, sink_to_player, server_to_source, sink_to_source, source_waits, to_file, by_itself]
+def refused(folder):
+    """A token that another key has signed ends it, with the relay's reason, and without another try."""
+    (port,) = free_udp_ports(1)
+    config, _ = relay_config(folder, port)
+    _, foreign = relay_config(material.folder("gstreamer/refused/foreign"), port)
+    uri = f"moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE}"
+    with Programs(folder) as running:
+        relay(running, port, config)
+        status, said = launch(folder, "refused", [
+            "videotestsrc", "is-live=true", "!", "video/x-raw,width=64,height=64", "!", "svcav1enc", "layers=L1T1",
+            "!", "tvlsink", "uri=" + uri, "tls-ca=" + material.pki()["ca.pem"], "auth-token=" + foreign])
+    print("a foreign token: " + next((line for line in said.splitlines() if "ERROR" in line), said))
+    return exit_code({"it ends": status == 1, "says why": "token is not signed" in said})
+
+
+STORIES = [published, refused, sink_to_player, server_to_source, sink_to_source,
+           source_waits, to_file, by_itself]
 
 
 def main():
