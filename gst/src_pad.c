@@ -33,7 +33,7 @@ static void tvl_src_pad_init(TvlSrcPad *p)
     g_mutex_init(&p->lock);
     g_cond_init(&p->cond);
     g_queue_init(&p->queue);
-    p->flushing = TRUE;
+    p->flushing = p->held = TRUE;
 }
 
 void tvl_src_pad_put(TvlSrcPad *p, GstMiniObject *o)
@@ -55,6 +55,14 @@ void tvl_src_pad_put(TvlSrcPad *p, GstMiniObject *o)
     g_mutex_unlock(&p->lock);
 }
 
+void tvl_src_pad_open(TvlSrcPad *p)
+{
+    g_mutex_lock(&p->lock);
+    p->held = FALSE;
+    g_cond_signal(&p->cond);
+    g_mutex_unlock(&p->lock);
+}
+
 /* A task cannot remove its own pad. */
 static void at_end(TvlSrcPad *p)
 {
@@ -69,12 +77,22 @@ static void at_end(TvlSrcPad *p)
     gst_object_unref(parent);
 }
 
+/* The events of what is one to an application have one number. */
+static void push_numbered(TvlSrcPad *p, GstEvent *event)
+{
+    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS || GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+        event = gst_event_make_writable(event);
+        gst_event_set_seqnum(event, p->seqnum);
+    }
+    gst_pad_push_event(GST_PAD(p), event);
+}
+
 static void loop(gpointer data)
 {
     TvlSrcPad *p = data;
     GstPad *pad = GST_PAD(p);
     g_mutex_lock(&p->lock);
-    while (!p->flushing && g_queue_is_empty(&p->queue))
+    while (!p->flushing && (p->held || g_queue_is_empty(&p->queue)))
         g_cond_wait(&p->cond, &p->lock);
     GstMiniObject *o = p->flushing ? NULL : g_queue_pop_head(&p->queue);
     g_mutex_unlock(&p->lock);
@@ -84,7 +102,7 @@ static void loop(gpointer data)
     }
     if (GST_IS_EVENT(o)) {
         const gboolean eos = GST_EVENT_TYPE(o) == GST_EVENT_EOS;
-        gst_pad_push_event(pad, GST_EVENT(o));
+        push_numbered(p, GST_EVENT(o));
         if (eos)
             at_end(p);
         return;
@@ -133,13 +151,14 @@ void tvl_src_pad_flush(TvlSrcPad *p, GstEvent *event)
     GstSegment segment;
     if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START) {
         set_flushing(p, TRUE);
+        p->seqnum = gst_event_get_seqnum(event);
         gst_pad_push_event(pad, event); /* lets go of who blocks its task */
         gst_pad_pause_task(pad);
         return;
     }
     gst_pad_push_event(pad, event);
     gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_pad_push_event(pad, gst_event_new_segment(&segment));
+    push_numbered(p, gst_event_new_segment(&segment));
     set_flushing(p, FALSE);
     gst_pad_start_task(pad, loop, p, NULL);
 }
@@ -148,6 +167,7 @@ TvlSrcPad *tvl_src_pad_new(GstPadTemplate *template, const gchar *name)
 {
     TvlSrcPad *p = g_object_new(tvl_src_pad_get_type(), "name", name, "direction", GST_PAD_SRC,
                                 "template", template, NULL);
+    p->seqnum = gst_util_seqnum_next();
     gst_pad_set_activatemode_function(GST_PAD(p), activate);
     gst_pad_use_fixed_caps(GST_PAD(p));
     return p;

@@ -65,7 +65,8 @@ typedef struct {
     gboolean force_key;     /* what went before has been flushed away */
     guint64 picture_offset; /* numbers go on rising from one encoder to the next */
     guint64 next_picture;
-    guint failures; /* in a row */
+    guint failures;         /* in a row */
+    guint32 segment_seqnum; /* of the segment that came last */
 } SvcAv1Enc;
 
 typedef struct {
@@ -336,7 +337,9 @@ static gboolean announce(SvcAv1Enc *self, GstVideoCodecState *in)
     tell_tags(self);
     self->tags.at = self->caps.at = GST_CLOCK_TIME_NONE;
     gst_video_encoder_set_latency(base, 0, 0);
-    return gst_video_encoder_negotiate(base);
+    /* Where it is being stopped the format is none the worse for it; the next picture says so. */
+    return gst_video_encoder_negotiate(base) ||
+           GST_PAD_IS_FLUSHING(GST_VIDEO_ENCODER_SRC_PAD(base));
 }
 
 /* Whether `told` is to be renewed at `now`: a rate differs by more than a `share`th (0: at all) and
@@ -442,6 +445,27 @@ static gboolean src_event(GstVideoEncoder *base, GstEvent *event)
     GST_OBJECT_UNLOCK(self);
     gst_event_unref(event);
     return TRUE;
+}
+
+/* The base class makes the segment anew and forgets of which seek it is, by which an application
+ * knows that its seek is done. */
+static gboolean sink_event(GstVideoEncoder *base, GstEvent *event)
+{
+    if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT)
+        self_of(base)->segment_seqnum = gst_event_get_seqnum(event);
+    return GST_VIDEO_ENCODER_CLASS(svc_av1_enc_parent_class)->sink_event(base, event);
+}
+
+static GstPadProbeReturn number_segment(GstPad *pad, GstPadProbeInfo *info, gpointer self)
+{
+    GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+    (void)pad;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+        event = gst_event_make_writable(event);
+        gst_event_set_seqnum(event, self_of(self)->segment_seqnum);
+        GST_PAD_PROBE_INFO_DATA(info) = event;
+    }
+    return GST_PAD_PROBE_OK;
 }
 
 /* ---- a picture ---- */
@@ -742,6 +766,7 @@ static void svc_av1_enc_class_init(SvcAv1EncClass *class)
     encoder->flush = flush;
     encoder->propose_allocation = propose_allocation;
     encoder->transform_meta = transform_meta;
+    encoder->sink_event = sink_event;
     encoder->src_event = src_event;
     encoder->handle_frame = handle_frame;
     gst_type_mark_as_plugin_api(enc_pace_mode_get_type(), 0);
@@ -751,4 +776,6 @@ static void svc_av1_enc_init(SvcAv1Enc *self)
 {
     enc_settings_init(&self->want);
     self->refresh = SVC_SPATIAL_MAX;
+    gst_pad_add_probe(GST_VIDEO_ENCODER_SRC_PAD(self), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+                      number_segment, self, NULL);
 }

@@ -56,6 +56,7 @@ typedef struct {
     TvlSrcPad *pad[SOURCE_SLOTS]; /* borrowed from the element */
     GList *retired;               /* of TvlSrcPad, likewise: removed when their EOS has gone */
     guint group;                  /* id of the streams of this run */
+    guint32 seqnum;               /* likewise, of its events */
     gboolean adding, eos;         /* pads are on their way; the application has sent EOS */
 } TvlSrc;
 typedef GstElementClass TvlSrcClass;
@@ -194,19 +195,30 @@ static GstStream *make_stream(TvlSrc *s, GstPad *pad, guint slot, GstCaps *caps)
     return stream;
 }
 
-/* What comes before the first buffer; the pad is active and nobody's yet. */
-static void push_beginning(GstPad *pad, GstStream *stream, GstStreamCollection *all, guint group,
-                           GstCaps *caps)
+/* What comes before the first buffer, of `caps` and among the streams of `all`, where there are
+ * any. The pad is active, held and nobody's yet: it has what it is for when it is added, and what
+ * flows flows from then on, the segment first. */
+static void push_beginning(TvlSrcPad *p, GstStreamCollection *all, guint group, GstCaps *caps)
 {
-    GstEvent *start = gst_event_new_stream_start(gst_stream_get_stream_id(stream));
+    GstPad *pad = GST_PAD(p);
+    GstEvent *start = gst_event_new_stream_start(gst_stream_get_stream_id(p->stream));
     GstSegment segment;
     gst_event_set_group_id(start, group);
-    gst_event_set_stream(start, stream);
+    gst_event_set_stream(start, p->stream);
     gst_segment_init(&segment, GST_FORMAT_TIME);
     gst_pad_push_event(pad, start);
-    gst_pad_push_event(pad, gst_event_new_stream_collection(all));
-    gst_pad_push_event(pad, gst_event_new_caps(caps));
-    gst_pad_push_event(pad, gst_event_new_segment(&segment));
+    if (all)
+        gst_pad_push_event(pad, gst_event_new_stream_collection(all));
+    if (caps)
+        gst_pad_push_event(pad, gst_event_new_caps(caps));
+    tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_segment(&segment)));
+}
+
+/* Under pads_lock. */
+static void number_run(TvlSrc *s)
+{
+    s->group = gst_util_group_id_next();
+    s->seqnum = gst_util_seqnum_next();
 }
 
 /* Under pads_lock. A pad for `slot`, which nobody sees yet. */
@@ -214,6 +226,7 @@ static TvlSrcPad *new_pad(TvlSrc *s, guint slot, GstCaps *caps)
 {
     TvlSrcPad *p = make_pad(slot);
     p->stream = make_stream(s, GST_PAD(p), slot, caps);
+    p->seqnum = s->seqnum;
     return p;
 }
 
@@ -229,19 +242,27 @@ static GstStreamCollection *collection_of(TvlSrc *s, TvlSrcPad *const fresh[SOUR
     return all;
 }
 
+static void add_pad(TvlSrc *s, TvlSrcPad *p)
+{
+    gst_object_ref(p); /* who stops the element may remove it at once */
+    gst_element_add_pad(GST_ELEMENT(s), GST_PAD(p));
+    tvl_src_pad_open(p);
+    gst_object_unref(p);
+}
+
 static void add_pads(TvlSrc *s, TvlSrcPad *const fresh[SOURCE_SLOTS],
                      GstCaps *const caps[SOURCE_SLOTS], GstStreamCollection *all)
 {
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        GstPad *pad = GST_PAD(fresh[slot]);
-        if (!pad)
+        TvlSrcPad *p = fresh[slot];
+        if (!p)
             continue;
-        gst_pad_set_active(pad, TRUE);
-        push_beginning(pad, fresh[slot]->stream, all, s->group, caps[slot]);
+        gst_pad_set_active(GST_PAD(p), TRUE);
+        push_beginning(p, all, s->group, caps[slot]);
         g_mutex_lock(&s->pads_lock);
-        s->pad[slot] = fresh[slot];
+        s->pad[slot] = p;
         g_mutex_unlock(&s->pads_lock);
-        gst_element_add_pad(GST_ELEMENT(s), pad);
+        add_pad(s, p);
     }
 }
 
@@ -309,7 +330,7 @@ static void set_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS])
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
         first = first && !s->pad[slot];
     if (first)
-        s->group = gst_util_group_id_next();
+        number_run(s);
     GstStreamCollection *all = s->eos ? NULL : change_pads(s, caps, fresh);
     s->adding = all != NULL;
     g_mutex_unlock(&s->pads_lock);
@@ -614,21 +635,16 @@ static gboolean element_query(GstElement *e, GstQuery *query)
  * without caps, to end. */
 static void add_pads_to_end(TvlSrc *s)
 {
-    GstSegment segment;
-    gst_segment_init(&segment, GST_FORMAT_TIME);
     for (guint slot = 0; slot < SOURCE_DATA; slot++) {
         if (slot == SOURCE_SOUND && !s->audio)
             continue;
         g_mutex_lock(&s->pads_lock);
         TvlSrcPad *p = s->pad[slot] = new_pad(s, slot, NULL);
         g_mutex_unlock(&s->pads_lock);
-        GstEvent *start = gst_event_new_stream_start(gst_stream_get_stream_id(p->stream));
-        gst_event_set_group_id(start, s->group);
         gst_pad_set_active(GST_PAD(p), TRUE);
-        gst_pad_push_event(GST_PAD(p), start);
-        gst_pad_push_event(GST_PAD(p), gst_event_new_segment(&segment));
-        gst_element_add_pad(GST_ELEMENT(s), GST_PAD(p));
+        push_beginning(p, NULL, s->group, NULL);
         tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_eos()));
+        add_pad(s, p);
     }
     gst_element_no_more_pads(GST_ELEMENT(s));
 }
@@ -646,7 +662,7 @@ static void end_all(TvlSrc *s)
         tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_eos()));
     }
     if (none)
-        s->group = gst_util_group_id_next();
+        number_run(s);
     g_mutex_unlock(&s->pads_lock);
     if (none && !again)
         add_pads_to_end(s);

@@ -413,6 +413,8 @@ struct bytes {
     GMutex lock;
     GString *all;
     gint n;
+    guint32 segment; /* numbers of these events */
+    gint eos;
 };
 
 static void on_bytes(GstElement *sink, GstBuffer *b, GstPad *pad, gpointer data)
@@ -429,6 +431,19 @@ static void on_bytes(GstElement *sink, GstBuffer *b, GstPad *pad, gpointer data)
     g_atomic_int_inc(&bytes->n);
 }
 
+static GstPadProbeReturn on_number(GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+    struct bytes *bytes = data;
+    GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+    (void)pad;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT)
+        bytes->segment = gst_event_get_seqnum(event);
+    else if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
+        g_atomic_int_set(&bytes->eos, (gint)gst_event_get_seqnum(event));
+    return GST_PAD_PROBE_OK;
+}
+
+/* What the pad is for is on it; who looks on from now on sees the segment, too. */
 static void on_any_pad(GstElement *src, GstPad *pad, gpointer data)
 {
     GstElement *pipeline = GST_ELEMENT(gst_element_get_parent(src));
@@ -444,6 +459,8 @@ static void on_any_pad(GstElement *src, GstPad *pad, gpointer data)
         assert_int_equal(48000, rate);
         gst_caps_unref(caps);
         g_signal_connect(sink, "handoff", G_CALLBACK(on_bytes), data);
+        gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_number, data, NULL);
+        assert_null(gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0));
     }
     gst_bin_add(GST_BIN(pipeline), sink);
     gst_element_sync_state_with_parent(sink);
@@ -480,6 +497,9 @@ static void alone(const gchar *pad, const gchar *type, const gchar *caps)
         g_usleep(20000);
     }
     assert_true(g_atomic_int_get(&bytes.n) >= 20);
+    assert_true(gst_element_send_event(to, gst_event_new_eos()));
+    assert_true(wait_for(&bytes.eos, 1));
+    assert_int_equal((gint)bytes.segment, bytes.eos);
     gst_element_set_state(to, GST_STATE_NULL);
     for (gsize i = 1; i < bytes.all->len; i++)
         assert_int_equal((bytes.all->str[i - 1] - 'a' + 1) % 26, bytes.all->str[i] - 'a');

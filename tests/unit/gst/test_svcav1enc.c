@@ -125,6 +125,26 @@ static void events_come_in_order_and_eos_last(void **state)
     gst_harness_teardown(h);
 }
 
+/* By its number an application knows that a seek is done. */
+static void a_segment_keeps_its_number(void **state)
+{
+    GstSegment segment;
+    GstEvent *e;
+    (void)state;
+    GstHarness *h = encoder_new("layers=L1T2", W, H, NULL);
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    GstEvent *ours = gst_event_new_segment(&segment);
+    const guint32 number = gst_event_get_seqnum(ours);
+    assert_true(gst_harness_push_event(h, ours));
+    encoder_push(h, W, H, 0, 1);
+    while ((e = gst_harness_pull_event(h)) && GST_EVENT_TYPE(e) != GST_EVENT_SEGMENT)
+        gst_event_unref(e);
+    assert_non_null(e);
+    assert_int_equal(number, gst_event_get_seqnum(e));
+    gst_event_unref(e);
+    gst_harness_teardown(h);
+}
+
 /* Takes all that has come out; returns the number of the last one's picture. */
 static guint64 take_all(GstHarness *h)
 {
@@ -611,6 +631,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_buffer_a_picture_for_those_who_know_av1),
         cmocka_unit_test(another_peer_gets_what_it_knows),
         cmocka_unit_test(events_come_in_order_and_eos_last),
+        cmocka_unit_test(a_segment_keeps_its_number),
         cmocka_unit_test(it_is_told_when_a_picture_was_taken),
         cmocka_unit_test(else_by_the_pipelines_clock),
         cmocka_unit_test(a_key_is_forced),
