@@ -143,9 +143,10 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
         player_suspend(a->player);
 }
 
-static void on_unit(void *user, const struct svc_unit *unit)
+static void on_unit(void *user, size_t track, const struct svc_unit *unit)
 {
     struct app *a = user;
+    (void)track; /* of the one video, as of the one sound */
     if (!a->leaving && !session_is_live(a->session))
         player_of_the_past(a->player);
     if (!a->leaving)
@@ -154,9 +155,10 @@ static void on_unit(void *user, const struct svc_unit *unit)
         recording_unit(a->recording, unit);
 }
 
-static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+static void on_sound(void *user, size_t track, const uint8_t *opus, size_t len, int64_t pts)
 {
     struct app *a = user;
+    (void)track;
     player_sound(a->player, opus, len, pts);
     if (a->recording && !a->leaving)
         recording_sound(a->recording, opus, len, pts);

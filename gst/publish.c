@@ -41,7 +41,7 @@ struct publish {
     struct tvl_ev *driver;
     struct publisher *publisher;
     gboolean over, ended;
-    gint64 key_asked_at;
+    gint64 key_asked_at[PUBLISHER_VIDEOS_MAX];
     /* a caller's */
     struct publish_way way[SESSION_PATHS_MAX];
     size_t n_ways, next_way;
@@ -85,20 +85,21 @@ static void failed(struct publish *p, const char *why)
     p->cfg.handler->on_failed(p->cfg.user, why);
 }
 
-static void on_key_wanted(void *user)
+static void on_key_wanted(void *user, size_t video)
 {
     struct publish *p = user;
     const gint64 now = g_get_monotonic_time();
-    if (p->key_asked_at && now - p->key_asked_at < PUBLISH_KEY_WAIT_MS * 1000)
+    gint64 *asked_at = &p->key_asked_at[video];
+    if (*asked_at && now - *asked_at < PUBLISH_KEY_WAIT_MS * 1000)
         return;
-    p->key_asked_at = now;
-    p->cfg.handler->on_key_wanted(p->cfg.user);
+    *asked_at = now;
+    p->cfg.handler->on_key_wanted(p->cfg.user, video);
 }
 
-static void on_missed(void *user, unsigned spatial, const struct svc_tracker *held)
+static void on_missed(void *user, size_t video, unsigned spatial, const struct svc_tracker *held)
 {
     const struct publish *p = user;
-    p->cfg.handler->on_missed(p->cfg.user, spatial, held);
+    p->cfg.handler->on_missed(p->cfg.user, video, spatial, held);
 }
 
 /* ---- calling ---- */
@@ -447,9 +448,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 /* ---- work from outside ---- */
 
 struct description {
-    struct svc_stream_info info;
-    struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX];
-    gsize n;
+    struct publisher_tracks what;
     guint latency_ms;
 };
 
@@ -461,28 +460,27 @@ static void describe(void *user, void *data)
         return;
     publisher_time(p->publisher, tvl_ev_now(p->driver));
     publisher_set_latency(p->publisher, d->latency_ms);
-    const int rc = publisher_describe(p->publisher, &d->info, d->opaque, d->n,
-                                      (uint64_t)(g_get_real_time() / 1000));
-    if (rc != 0)
+    const int rc = publisher_describe(p->publisher, &d->what, (uint64_t)(g_get_real_time() / 1000));
+    if (rc == MOQ_ERR_ARG)
+        failed(p, "the layers of all videos, the sounds and the data are more tracks than the "
+                  "catalog takes (" G_STRINGIFY(MSF_TRACKS_MAX) ")");
+    else if (rc != 0)
         failed(p, "the catalog cannot be made");
     tvl_ev_kick(p->driver);
 }
 
-void publish_describe(struct publish *p, const struct svc_stream_info *info,
-                      const struct publisher_opaque *opaque, gsize n_opaque, guint latency_ms)
+void publish_describe(struct publish *p, const struct publisher_tracks *what, guint latency_ms)
 {
     struct description *d = g_new0(struct description, 1);
-    d->info = *info;
+    d->what = *what;
     d->latency_ms = latency_ms;
-    d->n = MIN(n_opaque, PUBLISHER_OPAQUE_MAX);
-    memcpy(d->opaque, opaque, d->n * sizeof *opaque);
     tvl_link_post(p->link, describe, d, g_free);
 }
 
 struct packet {
     struct publish *publish;
-    enum svc_kind kind;
-    int which;
+    enum publish_kind kind;
+    gsize which;
     GstBuffer *buffer;
     gint64 pts;
     gint bytes;
@@ -506,22 +504,23 @@ static void send_packet(void *user, void *data)
         return;
     publisher_time(p->publisher, tvl_ev_now(p->driver));
     const TvlLayerMeta *meta = tvl_buffer_get_layer_meta(k->buffer);
-    struct svc_packet packet = { .kind = k->kind, .pts = k->pts };
-    if (k->which >= 0) {
-        publisher_opaque_packet(p->publisher, (size_t)k->which, map.data, map.size, k->pts);
-    } else if (k->kind == SVC_AUDIO) {
+    struct svc_packet packet = { .kind = SVC_VIDEO, .pts = k->pts };
+    if (k->kind == PUBLISH_OPAQUE) {
+        publisher_opaque_packet(p->publisher, k->which, map.data, map.size, k->pts);
+    } else if (k->kind == PUBLISH_SOUND) {
+        packet.kind = SVC_AUDIO;
         packet.audio = map.data;
         packet.audio_len = map.size;
-        publisher_packet(p->publisher, &packet);
+        publisher_packet(p->publisher, k->which, &packet);
     } else if (meta && map.size > 0) {
         tvl_layer_meta_unit(meta, map.data, map.size, k->pts, &packet.unit);
-        publisher_packet(p->publisher, &packet);
+        publisher_packet(p->publisher, k->which, &packet);
     }
     gst_buffer_unmap(k->buffer, &map);
     tvl_ev_kick(p->driver);
 }
 
-gboolean publish_packet(struct publish *p, enum svc_kind kind, int which, GstBuffer *buffer,
+gboolean publish_packet(struct publish *p, enum publish_kind kind, gsize which, GstBuffer *buffer,
                         gint64 pts_us)
 {
     const gint bytes = (gint)MIN(gst_buffer_get_size(buffer), (gsize)MOQ_OBJECT_MAX) + 256;

@@ -28,8 +28,8 @@ struct publish_handler { /* called on the link's thread; all required */
     void (*on_away)(gpointer user, const gchar *why); /* no server in TVL_AWAY_S; once */
     void (*on_caller)(gpointer user, const gchar *address, gboolean added); /* a listener's */
     void (*on_path)(gpointer user, const gchar *path, gboolean up);
-    void (*on_key_wanted)(gpointer user);
-    void (*on_missed)(gpointer user, guint spatial, const struct svc_tracker *held);
+    void (*on_key_wanted)(gpointer user, gsize video);
+    void (*on_missed)(gpointer user, gsize video, guint spatial, const struct svc_tracker *held);
     void (*on_stats)(gpointer user, GstStructure *stats); /* about each 250 ms; the callee's */
 };
 
@@ -49,11 +49,11 @@ struct publish *publish_start(struct publish_config *cfg);
 void publish_stop(struct publish *p);
 
 /* Any thread. */
-void publish_describe(struct publish *p, const struct svc_stream_info *info,
-                      const struct publisher_opaque *opaque, gsize n_opaque, guint latency_ms);
-/* `buffer` is referred to, not taken. `which`: of the opaque tracks; -1: `kind` says. False: the
- * queue is full, it is left out (and counted). */
-gboolean publish_packet(struct publish *p, enum svc_kind kind, int which, GstBuffer *buffer,
+enum publish_kind { PUBLISH_VIDEO, PUBLISH_SOUND, PUBLISH_OPAQUE };
+void publish_describe(struct publish *p, const struct publisher_tracks *what, guint latency_ms);
+/* `buffer` is referred to, not taken. `which`: of that kind, as in publisher.h. False: the queue is
+ * full, it is left out (and counted). */
+gboolean publish_packet(struct publish *p, enum publish_kind kind, gsize which, GstBuffer *buffer,
                         gint64 pts_us);
 void publish_end(struct publish *p);
 

@@ -29,24 +29,32 @@ struct source {
     struct interfaces_watch *watch;
     ev_timer look, due;
     struct gather gather[SOURCE_SLOTS];
-    char data_name[SOURCE_SLOTS - SOURCE_DATA][MSF_NAME_MAX]; /* "": free */
-    gint8 slot[MSF_TRACKS_MAX]; /* by number in the catalog; -1: none */
-    uint8_t n_layers;
+    char name[SOURCE_SLOTS][MSF_NAME_MAX];  /* "": free */
+    gint8 slot[MSF_TRACKS_MAX];             /* by number in the catalog; -1: none */
+    struct svc_layer layer[MSF_TRACKS_MAX]; /* likewise, of the layers */
+    size_t base[SUBSCRIPTION_VIDEOS_MAX];   /* by slot: of its base layer in the catalog */
+    uint8_t n_layers[SUBSCRIPTION_VIDEOS_MAX];
+    guint unwanted, fresh;               /* slots, as bit sets */
     guint latency_ms, target_latency_ms; /* that is kept; of the catalog, 0: it does not say */
     gboolean playing, over;
     gboolean found; /* a catalog has come */
     guint looks;    /* until then */
     struct skew skew;
-    guint late;                     /* units of pictures in a row ... */
-    gint64 late_since;              /* ... from then on, monotonic time */
+    struct {
+        guint units;  /* late ones of pictures in a row ... */
+        gint64 since; /* ... from then on, monotonic time */
+    } late[SUBSCRIPTION_VIDEOS_MAX];
     gboolean joined;                /* the catalog came over this connection */
     gboolean discont[SOURCE_SLOTS]; /* what follows does not join on */
     struct session_path path[SESSION_PATHS_MAX];
     size_t n_paths;
-    guint best, best_seen, best_for; /* spatial layer told; that of the last pictures; how many */
-    struct layer_count count[SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX], other_count[SOURCE_SLOTS];
+    struct best { /* spatial layer told; that of the last pictures; how many */
+        guint told, seen, times;
+    } best[SUBSCRIPTION_VIDEOS_MAX];
+    struct layer_count count[SUBSCRIPTION_VIDEOS_MAX][SVC_SPATIAL_MAX][SVC_TEMPORAL_MAX];
+    struct layer_count other_count[SOURCE_SLOTS]; /* of sounds and data */
     guint64 interruptions, resyncs;
-    gint64 key_asked_at; /* 0: never */
+    gint64 key_asked_at[SUBSCRIPTION_VIDEOS_MAX]; /* 0: never */
 };
 
 static void drop_buffer(void *item)
@@ -68,7 +76,7 @@ static void begin_anew(struct source *s)
         s->discont[slot] = TRUE;
     }
     skew_reset(&s->skew);
-    s->late = 0;
+    memset(s->late, 0, sizeof s->late);
     ev_timer_stop(s->loop, &s->due);
 }
 
@@ -119,14 +127,20 @@ static void stamp(const struct source *s, GstBuffer *b)
     GST_BUFFER_DTS(b) = GST_BUFFER_PTS(b);
 }
 
-static void told_layer(struct source *s, guint best)
+static void told_layer(struct source *s, guint slot, guint spatial)
 {
-    s->best_for = best == s->best_seen ? s->best_for + 1 : 1;
-    s->best_seen = best;
-    if (s->best_for < LAYER_PICTURES || best == s->best)
+    struct best *best = &s->best[slot];
+    best->times = spatial == best->seen ? best->times + 1 : 1;
+    best->seen = spatial;
+    if (best->times < LAYER_PICTURES || spatial == best->told)
         return;
-    s->best = best;
-    s->cfg.handler->on_layer(s->cfg.user, best);
+    best->told = spatial;
+    s->cfg.handler->on_layer(s->cfg.user, slot, spatial);
+}
+
+static gboolean is_video(guint slot)
+{
+    return slot < SOURCE_SOUND;
 }
 
 static void give(struct source *s, guint slot, const struct gather_picture *p)
@@ -140,18 +154,19 @@ static void give(struct source *s, guint slot, const struct gather_picture *p)
         if (!b)
             continue;
         const TvlLayerMeta *m = tvl_buffer_get_layer_meta(b);
-        struct layer_count *count = m ? &s->count[m->spatial][m->temporal] : &s->other_count[slot];
+        struct layer_count *count =
+            is_video(slot) ? &s->count[slot][m->spatial][m->temporal] : &s->other_count[slot];
         count->delivered++;
         stamp(s, b);
-        if (slot == SOURCE_VIDEO && l == last)
+        if (is_video(slot) && l == last)
             GST_BUFFER_FLAG_SET(b, GST_BUFFER_FLAG_MARKER);
         if (s->discont[slot])
             GST_BUFFER_FLAG_SET(b, GST_BUFFER_FLAG_DISCONT);
         s->discont[slot] = FALSE;
         s->cfg.handler->on_buffer(s->cfg.user, slot, b);
     }
-    if (slot == SOURCE_VIDEO)
-        told_layer(s, last);
+    if (is_video(slot))
+        told_layer(s, slot, last);
 }
 
 /* Gives out what is whole or due at `pts`; result: when more will be due. */
@@ -197,35 +212,44 @@ static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* Another publisher took the broadcast over at a relay: nothing tells of it but that its pictures
  * count from their own beginning. */
-static void look_for_restart(struct source *s, enum gather_result result)
+static void look_for_restart(struct source *s, guint slot, enum gather_result result)
 {
     const gint64 now = g_get_monotonic_time();
+    guint videos = 0;
     if (result != GATHER_LATE) {
-        s->late = 0;
+        s->late[slot].units = 0;
         return;
     }
-    if (s->late++ == 0)
-        s->late_since = now;
-    if (s->late < LATE_UNITS || now - s->late_since < LATE_US)
+    if (s->late[slot].units++ == 0)
+        s->late[slot].since = now;
+    if (s->late[slot].units < LATE_UNITS || now - s->late[slot].since < LATE_US)
         return;
     GST_INFO("the pictures' numbers began anew");
-    begin_anew(s);
-    session_ask_key(s->session);
+    for (guint i = 0; i < SUBSCRIPTION_VIDEOS_MAX; i++)
+        videos += s->n_layers[i] > 0;
+    if (videos > 1) { /* the others may go on as they are */
+        gather_reset(&s->gather[slot]);
+        s->discont[slot] = TRUE;
+        s->late[slot].units = 0;
+    } else {
+        begin_anew(s);
+    }
+    session_ask_key(s->session, s->base[slot]);
 }
 
-static void take(struct source *s, struct gather *g, uint64_t number, unsigned layer, bool key,
+static void take(struct source *s, guint slot, uint64_t number, unsigned layer, bool key,
                  gint64 pts, GstBuffer *b, struct layer_count *count)
 {
     GST_BUFFER_OFFSET(b) = (guint64)pts; /* until stamp() knows better */
     count->received++;
     count->bytes += gst_buffer_get_size(b);
-    const enum gather_result result = gather_put(g, number, layer, key, pts, b);
+    const enum gather_result result = gather_put(&s->gather[slot], number, layer, key, pts, b);
     if (result != GATHER_TAKEN) {
         count->late++;
         gst_buffer_unref(b);
     }
-    if (g == &s->gather[SOURCE_VIDEO])
-        look_for_restart(s, result);
+    if (is_video(slot))
+        look_for_restart(s, slot, result);
     give_due(s);
 }
 
@@ -236,16 +260,26 @@ static void on_connected(void *user)
     (void)user;
 }
 
-/* The slot of an opaque track: the one that it had, or a free one; -1: none is left. */
-static gint8 slot_of_data(struct source *s, const char *name)
+static const guint first_slot[] = { [SUBSCRIPTION_VIDEO] = SOURCE_VIDEO,
+                                    [SUBSCRIPTION_AUDIO] = SOURCE_SOUND,
+                                    [SUBSCRIPTION_DATA] = SOURCE_DATA };
+static const guint n_slots[] = { [SUBSCRIPTION_VIDEO] = SUBSCRIPTION_VIDEOS_MAX,
+                                 [SUBSCRIPTION_AUDIO] = SUBSCRIPTION_SOUNDS_MAX,
+                                 [SUBSCRIPTION_DATA] = SOURCE_DATA_MAX };
+
+/* The one that it had, or a free one; -1: none is left. */
+static gint8 slot_of(struct source *s, enum subscription_kind kind, const char *name)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++)
-        if (strcmp(s->data_name[i], name) == 0)
-            return (gint8)(SOURCE_DATA + i);
-    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++)
-        if (!*s->data_name[i]) {
-            g_strlcpy(s->data_name[i], name, sizeof s->data_name[i]);
-            return (gint8)(SOURCE_DATA + i);
+    const guint first = first_slot[kind], end = first + n_slots[kind];
+    for (guint i = first; i < end; i++)
+        if (strcmp(s->name[i], name) == 0)
+            return (gint8)i;
+    for (guint i = first; i < end; i++)
+        if (!*s->name[i]) {
+            g_strlcpy(s->name[i], name, sizeof s->name[i]);
+            s->fresh |= 1u << i;
+            s->unwanted &= ~(1u << i);
+            return (gint8)i;
         }
     GST_WARNING("no pad is left for track %s", name);
     return -1;
@@ -254,12 +288,18 @@ static gint8 slot_of_data(struct source *s, const char *name)
 /* Slots whose track is in the catalog no more are free. */
 static void free_slots(struct source *s, const struct msf_catalog *c)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(s->data_name); i++) {
-        if (!*s->data_name[i] || msf_track_find(c, s->data_name[i]) >= 0)
+    for (guint i = 0; i < SOURCE_SLOTS; i++) {
+        if (!*s->name[i] || msf_track_find(c, s->name[i]) >= 0)
             continue;
-        s->data_name[i][0] = '\0';
-        gather_reset(&s->gather[SOURCE_DATA + i]);
-        s->other_count[SOURCE_DATA + i] = (struct layer_count){ 0 };
+        s->name[i][0] = '\0';
+        gather_reset(&s->gather[i]);
+        s->discont[i] = TRUE;
+        s->other_count[i] = (struct layer_count){ 0 };
+        if (is_video(i)) {
+            memset(s->count[i], 0, sizeof s->count[i]);
+            s->best[i] = (struct best){ 0 };
+            s->key_asked_at[i] = 0;
+        }
     }
 }
 
@@ -267,16 +307,30 @@ static void find_slots(struct source *s, struct source_tracks *t)
 {
     free_slots(s, t->catalog);
     memset(s->slot, -1, sizeof s->slot);
+    memset(s->n_layers, 0, sizeof s->n_layers);
+    s->fresh = 0;
     for (size_t i = 0; i < t->plan->n; i++) {
         const struct subscription_item *item = &t->plan->item[i];
-        const struct msf_track *track = &t->catalog->tracks[item->track];
-        const gint8 slot = item->kind == SUBSCRIPTION_VIDEO   ? SOURCE_VIDEO
-                           : item->kind == SUBSCRIPTION_AUDIO ? SOURCE_SOUND
-                                                              : slot_of_data(s, track->name);
+        const struct msf_track *base = &t->catalog->tracks[item->base];
+        const gint8 slot = slot_of(s, item->kind, base->name);
         s->slot[item->track] = slot;
-        if (slot >= 0 && !t->slot[slot])
-            t->slot[slot] = track;
+        s->layer[item->track] = item->layer;
+        if (slot < 0)
+            continue;
+        t->slot[slot] = base;
+        if (!is_video((guint)slot))
+            continue;
+        s->base[slot] = item->base;
+        s->n_layers[slot] = MAX(s->n_layers[slot], (uint8_t)(item->layer.spatial + 1));
     }
+    t->fresh = s->fresh;
+}
+
+/* A picture is whole with so many layers. */
+static void count_layers(struct source *s)
+{
+    for (guint i = 0; i < SUBSCRIPTION_VIDEOS_MAX; i++)
+        s->gather[i].n_layers = MIN(s->n_layers[i], (uint8_t)(s->cfg.top[i].spatial + 1));
 }
 
 /* Beyond what is kept nothing is in time: that is the bound of what is only followed slowly. */
@@ -292,21 +346,15 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
 {
     struct source *s = user;
     const guint latency = s->latency_ms;
-    uint8_t n = 0;
     s->target_latency_ms = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        if (p->item[i].kind == SUBSCRIPTION_VIDEO && p->item[i].layer.spatial >= n)
-            n = (uint8_t)(p->item[i].layer.spatial + 1);
-        if (!s->target_latency_ms)
-            s->target_latency_ms = c->tracks[p->item[i].track].target_latency_ms;
-    }
+    for (size_t i = 0; i < p->n && !s->target_latency_ms; i++)
+        s->target_latency_ms = c->tracks[p->item[i].track].target_latency_ms;
     find_latency(s);
     s->joined = TRUE;
-    s->n_layers = n;
-    s->gather[SOURCE_VIDEO].n_layers = MIN(n, (uint8_t)(s->cfg.top.spatial + 1));
     struct source_tracks tracks = { .catalog = c, .plan = p };
     s->found = TRUE;
     find_slots(s, &tracks);
+    count_layers(s);
     s->cfg.handler->on_tracks(s->cfg.user, &tracks);
     if (s->latency_ms != latency)
         s->cfg.handler->on_latency(s->cfg.user, s->latency_ms);
@@ -314,34 +362,52 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
         session_pause(s->session);
 }
 
-static void on_unit(void *user, const struct svc_unit *u)
+/* Its slot, if it is to be given out; -1: not. */
+static gint8 wanted_slot(const struct source *s, size_t track)
+{
+    const gint8 slot = s->slot[track];
+    return slot >= 0 && !(s->unwanted >> slot & 1) ? slot : -1;
+}
+
+static bool is_wanted(void *user, size_t track)
+{
+    const struct source *s = user;
+    const gint8 slot = wanted_slot(s, track);
+    const struct svc_layer l = s->layer[track];
+    return slot >= 0 && (!is_video((guint)slot) || (l.spatial <= s->cfg.top[slot].spatial &&
+                                                    l.temporal <= s->cfg.top[slot].temporal));
+}
+
+static void on_unit(void *user, size_t track, const struct svc_unit *u)
 {
     struct source *s = user;
-    if (s->over || u->layer.spatial >= SVC_SPATIAL_MAX || u->layer.temporal >= SVC_TEMPORAL_MAX ||
-        !anchor(s, u->pts))
+    const gint8 slot = wanted_slot(s, track);
+    if (s->over || slot < 0 || u->layer.spatial >= SVC_SPATIAL_MAX ||
+        u->layer.temporal >= SVC_TEMPORAL_MAX || !anchor(s, u->pts))
         return;
     GstBuffer *b = gst_buffer_new_memdup(u->bytes, u->len);
     tvl_buffer_add_unit_meta(b, u);
-    take(s, &s->gather[SOURCE_VIDEO], u->picture, u->layer.spatial, u->key, u->pts, b,
-         &s->count[u->layer.spatial][u->layer.temporal]);
+    take(s, (guint)slot, u->picture, u->layer.spatial, u->key, u->pts, b,
+         &s->count[slot][u->layer.spatial][u->layer.temporal]);
 }
 
-static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+static void on_sound(void *user, size_t track, const uint8_t *opus, size_t len, int64_t pts)
 {
     struct source *s = user;
-    if (s->over || pts < 0 || !anchor(s, pts))
+    const gint8 slot = wanted_slot(s, track);
+    if (s->over || slot < 0 || pts < 0 || !anchor(s, pts))
         return;
-    take(s, &s->gather[SOURCE_SOUND], (uint64_t)pts, 0, false, pts,
-         gst_buffer_new_memdup(opus, len), &s->other_count[SOURCE_SOUND]);
+    take(s, (guint)slot, (uint64_t)pts, 0, false, pts, gst_buffer_new_memdup(opus, len),
+         &s->other_count[slot]);
 }
 
 static void on_data(void *user, const struct broadcast_data *d)
 {
     struct source *s = user;
-    const gint8 slot = s->slot[d->track];
+    const gint8 slot = wanted_slot(s, d->track);
     if (s->over || slot < 0 || d->pts < 0 || !anchor(s, d->pts))
         return;
-    take(s, &s->gather[slot], d->number, 0, false, d->pts, gst_buffer_new_memdup(d->bytes, d->len),
+    take(s, (guint)slot, d->number, 0, false, d->pts, gst_buffer_new_memdup(d->bytes, d->len),
          &s->other_count[slot]);
 }
 
@@ -393,6 +459,7 @@ static const struct session_handler session_handler = { .on_connected = on_conne
                                                         .on_catalog = on_catalog,
                                                         .on_unit = on_unit,
                                                         .on_sound = on_sound,
+                                                        .is_wanted = is_wanted,
                                                         .on_data = on_data,
                                                         .on_note = on_note,
                                                         .on_interrupted = on_interrupted,
@@ -439,11 +506,30 @@ static void append(GValue *array, GstStructure *item)
     gst_value_array_append_and_take_value(array, &v);
 }
 
-static GstStructure *layer_stats(const char *name, const struct layer_count *c)
+static void append_layer(GValue *array, const struct layer_count *c, const char *name, guint slot)
 {
-    return gst_structure_new("layer", "name", G_TYPE_STRING, name, "units-received", G_TYPE_UINT64,
-                             c->received, "units-late", G_TYPE_UINT64, c->late, "units-delivered",
-                             G_TYPE_UINT64, c->delivered, "bytes", G_TYPE_UINT64, c->bytes, NULL);
+    static const char *const kinds[] = { "svc", "audio", "data" };
+    const enum subscription_kind kind = is_video(slot)       ? SUBSCRIPTION_VIDEO
+                                        : slot < SOURCE_DATA ? SUBSCRIPTION_AUDIO
+                                                             : SUBSCRIPTION_DATA;
+    gchar pad[16];
+    if (!c->received)
+        return;
+    g_snprintf(pad, sizeof pad, "%s_%u", kinds[kind], slot - first_slot[kind]);
+    append(array, gst_structure_new("layer", "name", G_TYPE_STRING, name, "pad", G_TYPE_STRING, pad,
+                                    "units-received", G_TYPE_UINT64, c->received, "units-late",
+                                    G_TYPE_UINT64, c->late, "units-delivered", G_TYPE_UINT64,
+                                    c->delivered, "bytes", G_TYPE_UINT64, c->bytes, NULL));
+}
+
+static void append_layers(GValue *array, const struct source *s, guint slot)
+{
+    for (guint sp = 0; sp < SVC_SPATIAL_MAX; sp++)
+        for (guint t = 0; t < SVC_TEMPORAL_MAX; t++) {
+            gchar name[16];
+            g_snprintf(name, sizeof name, "s%ut%u", sp, t);
+            append_layer(array, &s->count[slot][sp][t], name, slot);
+        }
 }
 
 static GstStructure *stats_of(const struct source *s)
@@ -455,18 +541,12 @@ static GstStructure *stats_of(const struct source *s)
     session_get_status(s->session, &status);
     for (size_t i = 0; i < s->n_paths; i++)
         tvl_path_stats_append(&paths, s->path[i].name, NULL, &s->path[i].stats);
-    for (guint sp = 0; sp < SVC_SPATIAL_MAX; sp++)
-        for (guint t = 0; t < SVC_TEMPORAL_MAX; t++) {
-            gchar name[16];
-            g_snprintf(name, sizeof name, "s%ut%u", sp, t);
-            if (s->count[sp][t].received)
-                append(&layers, layer_stats(name, &s->count[sp][t]));
-        }
-    for (guint slot = SOURCE_SOUND; slot < SOURCE_SLOTS; slot++)
-        if (s->other_count[slot].received)
-            append(&layers,
-                   layer_stats(slot == SOURCE_SOUND ? "audio" : s->data_name[slot - SOURCE_DATA],
-                               &s->other_count[slot]));
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        if (is_video(slot))
+            append_layers(&layers, s, slot);
+        else
+            append_layer(&layers, &s->other_count[slot],
+                         slot < SOURCE_DATA ? "audio" : s->name[slot], slot);
     GstStructure *out = gst_structure_new(
         "tvl-stats", "state", G_TYPE_STRING, session_state_word(status.state), "interruptions",
         G_TYPE_UINT64, s->interruptions, "resyncs", G_TYPE_UINT64, s->resyncs, "latency-ms",
@@ -511,6 +591,9 @@ static void on_network(void *user)
         session_network_changed(s->session);
 }
 
+/* What of them is asked for is is_wanted's to say. */
+static const struct svc_layer all_layers = { SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
+
 static gboolean open_session(struct source *s, char *why, size_t why_size)
 {
     struct session_config cfg = { .loop = s->loop,
@@ -543,7 +626,7 @@ static gboolean open_session(struct source *s, char *why, size_t why_size)
     }
     if (session_new(&s->session, &cfg, why, why_size) != 0)
         return FALSE;
-    session_ask(s->session, s->cfg.top);
+    session_ask(s->session, all_layers);
     return TRUE;
 }
 
@@ -597,7 +680,7 @@ struct tvl_link *source_start(struct source_config *cfg)
     skew_init(&s->skew, SKEW_JUMP_US);
     find_latency(s);
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
-        gather_init(&s->gather[slot], slot == SOURCE_VIDEO ? 1 : 0, drop_buffer);
+        gather_init(&s->gather[slot], is_video(slot) ? 1 : 0, drop_buffer);
     struct tvl_link *l = tvl_link_new("tvlsrc", &link_ops, s);
     if (!l)
         source_free(s);
@@ -625,36 +708,66 @@ void source_play(struct tvl_link *l, gboolean on)
     tvl_link_post(l, play, GINT_TO_POINTER(on), NULL);
 }
 
+static void ask_again(struct source *s)
+{
+    if (s->session)
+        session_ask(s->session, all_layers);
+}
+
 static void ask(void *user, void *data)
 {
     struct source *s = user;
-    const struct svc_layer *top = data;
-    s->cfg.top = *top;
-    s->gather[SOURCE_VIDEO].n_layers = MIN(s->n_layers, (uint8_t)(top->spatial + 1));
-    if (s->session)
-        session_ask(s->session, *top);
+    memcpy(s->cfg.top, data, sizeof s->cfg.top);
+    count_layers(s);
+    ask_again(s);
 }
 
-void source_ask(struct tvl_link *l, struct svc_layer top)
+void source_ask(struct tvl_link *l, const struct svc_layer top[SUBSCRIPTION_VIDEOS_MAX])
 {
-    tvl_link_post(l, ask, g_memdup2(&top, sizeof top), g_free);
+    tvl_link_post(l, ask, g_memdup2(top, SUBSCRIPTION_VIDEOS_MAX * sizeof *top), g_free);
+}
+
+static void choose(void *user, void *data)
+{
+    struct source *s = user;
+    const guint unwanted = ~GPOINTER_TO_UINT(data) & SOURCE_ALL_SLOTS,
+                other = unwanted ^ s->unwanted;
+    s->unwanted = unwanted;
+    for (guint i = 0; i < SOURCE_SLOTS; i++)
+        if (other >> i & 1) {
+            gather_reset(&s->gather[i]);
+            s->discont[i] = TRUE;
+        }
+    if (other)
+        ask_again(s);
+    for (guint i = 0; i < SUBSCRIPTION_VIDEOS_MAX && s->session; i++)
+        if ((other & ~unwanted) >> i & 1 && *s->name[i])
+            session_ask_key(s->session, s->base[i]); /* it begins with one */
+    s->cfg.handler->on_selected(s->cfg.user, ~unwanted & SOURCE_ALL_SLOTS);
+}
+
+void source_select(struct tvl_link *l, guint slots)
+{
+    tvl_link_post(l, choose, GUINT_TO_POINTER(slots), NULL);
 }
 
 static void ask_key(void *user, void *data)
 {
     struct source *s = user;
+    const guint slot = GPOINTER_TO_UINT(data);
     const gint64 now = g_get_monotonic_time();
-    (void)data;
-    if (!s->session || s->over ||
-        (s->key_asked_at && now - s->key_asked_at < SOURCE_KEY_WAIT_MS * 1000))
+    gint64 *asked_at = &s->key_asked_at[slot];
+    if (!s->session || s->over || !*s->name[slot] ||
+        (*asked_at && now - *asked_at < SOURCE_KEY_WAIT_MS * 1000))
         return;
-    s->key_asked_at = now;
-    session_ask_key(s->session);
+    *asked_at = now;
+    session_ask_key(s->session, s->base[slot]);
 }
 
-void source_ask_key(struct tvl_link *l)
+void source_ask_key(struct tvl_link *l, guint slot)
 {
-    tvl_link_post(l, ask_key, NULL, NULL);
+    if (is_video(slot))
+        tvl_link_post(l, ask_key, GUINT_TO_POINTER(slot), NULL);
 }
 
 static void change_latency(void *user, void *data)

@@ -17,7 +17,6 @@ static void tvl_src_pad_finalize(GObject *object)
 {
     TvlSrcPad *p = (TvlSrcPad *)object;
     clear(p);
-    gst_clear_object(&p->stream);
     g_mutex_clear(&p->lock);
     g_cond_clear(&p->cond);
     G_OBJECT_CLASS(tvl_src_pad_parent_class)->finalize(object);

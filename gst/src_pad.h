@@ -18,8 +18,7 @@ typedef struct {
     GQueue queue;                     /* of GstMiniObject: buffers, events */
     gboolean flushing, discont, held; /* held: nothing is pushed yet */
     guint64 dropped;
-    guint32 seqnum;    /* of segment and EOS: of one run, or of the flush; any at first */
-    GstStream *stream; /* ours; NULL: none */
+    guint32 seqnum; /* of segment and EOS: of one run, or of the flush; any at first */
     void (*gone)(GstElement *parent, gpointer pad); /* with EOS; NULL: nobody's concern */
 } TvlSrcPad;
 typedef GstPadClass TvlSrcPadClass;

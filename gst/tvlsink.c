@@ -5,17 +5,17 @@
  *     request pad -> ghost -> track (a GstBaseSink: clock, preroll, EOS, flush) --queue-->
  * publish.c
  *
- * Pads: svc_%u (video/x-svc, its layers become tracks), audio_%u (Opus), of each one; data_%u for
- * whatever else, each an opaque track. The catalog is made when every pad has its caps, and
- * anew when one comes or goes. No buffer
- * ever waits for the network: what cannot be taken or is not through in time is left out, counted
- * in `stats`.
+ * Pads: svc_%u (video/x-svc, its layers become tracks), audio_%u (Opus), data_%u for whatever else,
+ * each an opaque track; of each kind several. The catalog is made when every pad has its caps, and
+ * anew when one comes or goes, or its tags say something else. No buffer ever waits for the
+ * network: what cannot be taken or is not through in time is left out, counted in `stats`.
  */
 #include "elements.h"
 #include "layer_caps.h"
 #include "layer_event.h"
 #include "net_log.h"
 #include "publish.h"
+#include "track_caps.h"
 
 #include <gst/base/gstbasesink.h>
 #include <gst/video/video.h>
@@ -27,7 +27,9 @@
 #define LATENCY_DEFAULT 400 /* ms */
 #define OPUS_RATE \
     48000 /* Hz of its clock, whatever it was made of: the rate of the caps (RFC 7845) */
-#define OPUS_BPS 64000
+#define OPUS_BPS 64000           /* until tags or 2 s of it say otherwise */
+#define MEASURE_FIRST_US 2000000 /* of sound, for its bit rate where no tag says it */
+#define MEASURE_AGAIN_US 10000000
 
 typedef struct TvlSink TvlSink;
 
@@ -55,9 +57,15 @@ typedef struct {
     enum track_of of;
     guint number;      /* of its pad */
     gboolean implicit; /* nobody named the pad: it is for whatever fits nowhere else */
-    GstCaps *caps;     /* under the sink's lock; NULL: not yet */
-    int which;         /* likewise; of the opaque tracks */
+    /* under the sink's lock */
+    GstCaps *caps; /* NULL: not yet */
+    int which;     /* number of the video or sound; place among the opaque tracks, -1: none yet */
     gboolean ended;
+    struct publisher_note note; /* as the tags have it */
+    guint bitrate_bps;          /* of a sound, as the catalog has it; 0: not yet */
+    gboolean tagged;            /* the tags say that */
+    guint64 measured_bytes;
+    gint64 measured_from, measure_us; /* media time; of the span under way */
 } TvlSinkTrack;
 typedef GstBaseSinkClass TvlSinkTrackClass;
 
@@ -113,60 +121,131 @@ static GstStaticPadTemplate track_template =
 
 /* ---- the catalog ---- */
 
-static void describe_audio(const GstCaps *caps, struct svc_stream_info *info)
+static void describe_sound(const TvlSinkTrack *t, struct publisher_sound *out)
 {
-    const GstStructure *s = gst_caps_get_structure(caps, 0);
+    const GstStructure *s = gst_caps_get_structure(t->caps, 0);
     gint channels = 2;
     gst_structure_get_int(s, "channels", &channels);
-    info->has_audio = true;
-    info->audio_rate = OPUS_RATE;
-    info->audio_channels = (uint8_t)channels;
-    info->audio_bitrate_bps = OPUS_BPS;
+    *out = (struct publisher_sound){ .channels = (uint8_t)CLAMP(channels, 1, 255),
+                                     .rate = OPUS_RATE,
+                                     .bitrate_bps = t->bitrate_bps ? t->bitrate_bps : OPUS_BPS,
+                                     .note = t->note };
+}
+
+static void describe_opaque(const TvlSinkTrack *t, struct publisher_opaque *out)
+{
+    *out = (struct publisher_opaque){ .note = t->note };
+    g_snprintf(out->name, sizeof out->name, "d%u", t->number);
+    g_snprintf(out->codec, sizeof out->codec, "%.31s",
+               gst_structure_get_name(gst_caps_get_structure(t->caps, 0)));
+    if (!track_caps_text(t->caps, out->caps, sizeof out->caps))
+        GST_INFO_OBJECT(t, "of its caps only the name is told: they are too long");
 }
 
 /* Under the lock. What is there, if every track has its caps. */
-static gboolean all_known(TvlSink *s, struct svc_stream_info *info,
-                          struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX], gsize *n)
+static gboolean all_known(TvlSink *s, struct publisher_tracks *what)
 {
-    struct svc_stream_info video = { .n_spatial = 0 };
-    *n = 0;
-    *info = video;
+    memset(what, 0, sizeof *what);
     for (GList *l = s->tracks; l; l = l->next)
         if (!((TvlSinkTrack *)l->data)->caps)
-            return FALSE; /* `which` stays what the publication knows */
+            return FALSE; /* `which` of data stays what the publication knows */
     for (GList *l = s->tracks; l; l = l->next) {
         TvlSinkTrack *t = l->data;
-        if (t->of == OF_SVC && !tvl_layer_caps_parse(t->caps, &video))
-            return FALSE;
-        if (t->of == OF_AUDIO)
-            describe_audio(t->caps, info);
-        if (t->of != OF_DATA || *n == PUBLISHER_OPAQUE_MAX)
-            continue;
-        g_snprintf(opaque[*n].name, sizeof opaque[*n].name, "d%u", t->number);
-        g_snprintf(opaque[*n].codec, sizeof opaque[*n].codec, "%.31s",
-                   gst_structure_get_name(gst_caps_get_structure(t->caps, 0)));
-        t->which = (int)(*n)++;
+        if (t->of == OF_SVC) {
+            struct publisher_video *v = &what->video[t->which];
+            if (!tvl_layer_caps_parse(t->caps, &v->info))
+                return FALSE;
+            v->note = t->note;
+        } else if (t->of == OF_AUDIO) {
+            describe_sound(t, &what->sound[t->which]);
+        } else if (what->n_opaque < PUBLISHER_OPAQUE_MAX) {
+            describe_opaque(t, &what->opaque[what->n_opaque]);
+            t->which = (int)what->n_opaque++;
+        }
     }
-    video.has_audio = info->has_audio;
-    video.audio_rate = info->audio_rate;
-    video.audio_channels = info->audio_channels;
-    video.audio_bitrate_bps = info->audio_bitrate_bps;
-    *info = video;
     return s->tracks != NULL;
 }
 
 static void describe_if_known(TvlSink *s)
 {
-    struct svc_stream_info info;
-    struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX];
-    gsize n;
-    if (!s->publish || !all_known(s, &info, opaque, &n))
-        return;
+    struct publisher_tracks *what = g_new(struct publisher_tracks, 1);
     GST_OBJECT_LOCK(s);
     const guint latency_ms = s->latency_ms;
     GST_OBJECT_UNLOCK(s);
-    publish_describe(s->publish, &info, opaque, n, latency_ms);
-    s->described = TRUE;
+    if (s->publish && all_known(s, what)) {
+        publish_describe(s->publish, what, latency_ms);
+        s->described = TRUE;
+    }
+    g_free(what);
+}
+
+/* Under the lock. TRUE: the catalog is to say that instead: it is a quarter off, or `exact`. */
+static gboolean take_bitrate(TvlSinkTrack *t, guint64 bps, gboolean exact)
+{
+    const guint64 told = t->bitrate_bps ? t->bitrate_bps : OPUS_BPS;
+    if (bps == 0 || bps > G_MAXINT || (!exact && bps * 4 > told * 3 && bps * 4 < told * 5))
+        return FALSE;
+    t->bitrate_bps = (guint)bps;
+    return bps != told;
+}
+
+/* As much of it as fits, in whole characters. */
+static gboolean take_text(gchar *out, gsize size, const gchar *text)
+{
+    gchar cut[MSF_LABEL_MAX];
+    const gchar *end;
+    g_strlcpy(cut, text, MIN(size, sizeof cut));
+    if (!g_utf8_validate(cut, -1, &end))
+        cut[end - cut] = '\0';
+    if (strcmp(cut, out) == 0)
+        return FALSE;
+    g_strlcpy(out, cut, size);
+    return TRUE;
+}
+
+static void take_tags(TvlSinkTrack *t, GstEvent *event)
+{
+    static const gchar *const rates[] = { GST_TAG_NOMINAL_BITRATE, GST_TAG_BITRATE };
+    GstTagList *tags;
+    const gchar *text;
+    guint bps;
+    gboolean other = FALSE;
+    gst_event_parse_tag(event, &tags);
+    g_mutex_lock(&t->sink->lock);
+    if (gst_tag_list_peek_string_index(tags, GST_TAG_LANGUAGE_CODE, 0, &text))
+        other = take_text(t->note.lang, sizeof t->note.lang, text);
+    /* the title of a whole file is no track's label */
+    if (gst_tag_list_get_scope(tags) == GST_TAG_SCOPE_STREAM &&
+        gst_tag_list_peek_string_index(tags, GST_TAG_TITLE, 0, &text))
+        other = take_text(t->note.label, sizeof t->note.label, text) || other;
+    for (gsize i = 0; i < G_N_ELEMENTS(rates) && t->of == OF_AUDIO; i++)
+        if (gst_tag_list_get_uint_index(tags, rates[i], 0, &bps)) {
+            t->tagged = TRUE;
+            other = take_bitrate(t, bps, t->bitrate_bps == 0) || other;
+            break;
+        }
+    if (other && t->caps)
+        describe_if_known(t->sink);
+    g_mutex_unlock(&t->sink->lock);
+}
+
+/* Under the lock. */
+static void measure(TvlSinkTrack *t, gsize bytes, gint64 at)
+{
+    if (t->measured_bytes == 0 || at < t->measured_from)
+        t->measured_from = at;
+    const gint64 span = at - t->measured_from;
+    if (!t->measure_us)
+        t->measure_us = MEASURE_FIRST_US;
+    if (span >= t->measure_us) {
+        const guint64 bps = t->measured_bytes * 8 * 1000000 / (guint64)span;
+        t->measured_from = at;
+        t->measured_bytes = 0;
+        t->measure_us = MEASURE_AGAIN_US;
+        if (take_bitrate(t, bps, FALSE))
+            describe_if_known(t->sink);
+    }
+    t->measured_bytes += bytes;
 }
 
 /* Whoever links an encoder of another kind to us gets an opaque track, and shall know it. */
@@ -216,13 +295,14 @@ static GstFlowReturn track_render(GstBaseSink *base, GstBuffer *buffer)
 {
     TvlSinkTrack *t = (TvlSinkTrack *)base;
     TvlSink *s = t->sink;
-    const enum svc_kind kind = t->of == OF_AUDIO ? SVC_AUDIO : SVC_VIDEO;
+    static const enum publish_kind kinds[N_OF] = { PUBLISH_VIDEO, PUBLISH_SOUND, PUBLISH_OPAQUE };
+    const gint64 at = media_time(base, buffer);
     g_mutex_lock(&s->lock);
-    const gboolean known =
-        t->of != OF_DATA || t->which >= 0; /* else the catalog waits for others */
-    if (s->publish && known &&
-        !publish_packet(s->publish, kind, t->of == OF_DATA ? t->which : -1, buffer,
-                        media_time(base, buffer)))
+    if (t->of == OF_AUDIO && !t->tagged)
+        measure(t, gst_buffer_get_size(buffer), at);
+    /* of data: the catalog may wait for others yet */
+    if (s->publish && t->which >= 0 &&
+        !publish_packet(s->publish, kinds[t->of], (gsize)t->which, buffer, at))
         GST_LOG_OBJECT(t, "left out: the connection's thread does not keep up");
     g_mutex_unlock(&s->lock);
     return GST_FLOW_OK;
@@ -233,6 +313,8 @@ static gboolean track_event(GstBaseSink *base, GstEvent *event)
 {
     TvlSinkTrack *t = (TvlSinkTrack *)base;
     const GstEventType type = GST_EVENT_TYPE(event);
+    if (type == GST_EVENT_TAG)
+        take_tags(t, event);
     const gboolean taken = GST_BASE_SINK_CLASS(tvl_sink_track_parent_class)->event(base, event);
     if (type != GST_EVENT_EOS && type != GST_EVENT_FLUSH_STOP && type != GST_EVENT_STREAM_START)
         return taken;
@@ -289,22 +371,51 @@ static guint count_of(TvlSink *s, enum track_of of)
     return n;
 }
 
+static const guint most[N_OF] = { PUBLISHER_VIDEOS_MAX, PUBLISHER_SOUNDS_MAX,
+                                  PUBLISHER_OPAQUE_MAX };
+
+/* Under the lock. */
+static gboolean is_taken(TvlSink *s, enum track_of of, guint which)
+{
+    for (GList *l = s->tracks; l; l = l->next)
+        if (((TvlSinkTrack *)l->data)->of == of && ((TvlSinkTrack *)l->data)->which == (int)which)
+            return TRUE;
+    return FALSE;
+}
+
+/* Under the lock, when there is room. The number of a video or sound: that of its pad where
+ * somebody asked for it, else the least that is free: names of tracks come of it. */
+static int which_of(TvlSink *s, enum track_of of, gboolean asked, guint number)
+{
+    guint which = 0;
+    if (of == OF_DATA)
+        return -1;
+    if (asked && number < most[of] && !is_taken(s, of, number))
+        return (int)number;
+    while (is_taken(s, of, which))
+        which++;
+    return (int)which;
+}
+
 static TvlSinkTrack *new_track(TvlSink *s, enum track_of of, const gchar *name)
 {
     TvlSinkTrack *t = NULL;
     guint number;
+    const gboolean asked =
+        name && strchr(name, '_') && sscanf(strchr(name, '_'), "_%u", &number) == 1;
     g_mutex_lock(&s->lock);
-    if (count_of(s, of) < (of == OF_DATA ? PUBLISHER_OPAQUE_MAX : 1)) {
+    if (count_of(s, of) < most[of]) {
         t = g_object_new(tvl_sink_track_get_type(), NULL);
         for (int i = 0; i < BASE_N; i++)
             g_object_set_property(G_OBJECT(t), base_names[i], &s->of_base[i]);
-        if (!name || !strchr(name, '_') || sscanf(strchr(name, '_'), "_%u", &number) != 1)
+        if (!asked)
             number = s->next_number[of];
         s->next_number[of] = MAX(s->next_number[of], number + 1);
         t->implicit = name == NULL;
         t->sink = s;
         t->of = of;
         t->number = number;
+        t->which = which_of(s, of, asked, number);
         s->tracks = g_list_append(s->tracks, t);
     }
     g_mutex_unlock(&s->lock);
@@ -320,7 +431,8 @@ static GstPad *request_new_pad(GstElement *e, GstPadTemplate *template, const gc
     gchar own[32];
     (void)caps;
     if (!t) {
-        GST_WARNING_OBJECT(s, "no further pad %s is to be had", pad_prefix[of]);
+        GST_WARNING_OBJECT(s, "no further pad %s is to be had: %u is the most", pad_prefix[of],
+                           most[of]);
         return NULL;
     }
     g_snprintf(own, sizeof own, "%s_%u", pad_prefix[of], t->number);
@@ -453,39 +565,53 @@ static void on_path(gpointer user, const gchar *path, gboolean up)
         path);
 }
 
-/* Up to the encoder; not on the connection's thread, as nobody knows how long that takes. Takes the
- * event. */
+struct wish { /* of a video's encoder */
+    int video;
+    GstEvent *event;
+};
+
+static void wish_free(gpointer data)
+{
+    struct wish *w = data;
+    gst_event_unref(w->event);
+    g_free(w);
+}
+
+/* Up to the encoder; not on the connection's thread, as nobody knows how long that takes. */
 static void ask_upstream(GstElement *e, gpointer data)
 {
     TvlSink *s = (TvlSink *)e;
-    GstEvent *event = data;
+    const struct wish *w = data;
     GstPad *pad = NULL;
     g_mutex_lock(&s->lock);
     for (GList *l = s->tracks; l && !pad; l = l->next)
-        if (((TvlSinkTrack *)l->data)->of == OF_SVC)
+        if (((TvlSinkTrack *)l->data)->of == OF_SVC && ((TvlSinkTrack *)l->data)->which == w->video)
             pad = gst_object_ref(GST_BASE_SINK_PAD(l->data));
     g_mutex_unlock(&s->lock);
     if (pad)
-        gst_pad_push_event(pad, gst_event_ref(event));
+        gst_pad_push_event(pad, gst_event_ref(w->event));
     gst_clear_object(&pad);
 }
 
-static void ask(const struct run *r, GstEvent *event)
+/* Takes the event. */
+static void ask(const struct run *r, gsize video, GstEvent *event)
 {
+    struct wish *w = g_new(struct wish, 1);
+    *w = (struct wish){ (int)video, event };
     if (is_current(r))
-        gst_element_call_async(GST_ELEMENT(r->sink), ask_upstream, gst_event_ref(event),
-                               (GDestroyNotify)gst_event_unref);
-    gst_event_unref(event);
+        gst_element_call_async(GST_ELEMENT(r->sink), ask_upstream, w, wish_free);
+    else
+        wish_free(w);
 }
 
-static void on_key_wanted(gpointer user)
+static void on_key_wanted(gpointer user, gsize video)
 {
-    ask(user, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+    ask(user, video, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
 }
 
-static void on_missed(gpointer user, guint spatial, const struct svc_tracker *held)
+static void on_missed(gpointer user, gsize video, guint spatial, const struct svc_tracker *held)
 {
-    ask(user, tvl_layer_refresh_event_new(spatial, held));
+    ask(user, video, tvl_layer_refresh_event_new(spatial, held));
 }
 
 static void on_stats(gpointer user, GstStructure *stats)
@@ -557,14 +683,24 @@ static gboolean start(TvlSink *s)
     return p != NULL;
 }
 
+/* Under the lock. What its stream said. */
+static void forget(TvlSinkTrack *t)
+{
+    gst_clear_caps(&t->caps);
+    t->ended = t->tagged = FALSE;
+    t->note = (struct publisher_note){ .label = "" };
+    t->bitrate_bps = 0;
+    t->measured_bytes = 0;
+    t->measure_us = 0;
+}
+
 static void stop(TvlSink *s)
 {
     g_mutex_lock(&s->lock);
     struct publish *p = s->publish;
     s->publish = NULL;
     for (GList *l = s->tracks; l; l = l->next) {
-        gst_clear_caps(&((TvlSinkTrack *)l->data)->caps);
-        ((TvlSinkTrack *)l->data)->ended = FALSE;
+        forget(l->data);
     }
     g_mutex_unlock(&s->lock);
     GST_OBJECT_LOCK(s);

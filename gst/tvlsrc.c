@@ -4,8 +4,9 @@
  *
  *     link's thread (source.c) --buffers--> queue of each pad --task of each pad--> downstream
  *
- * Pads come with the catalog: svc_0 (video/x-svc, all layers), audio_0 (Opus), data_%u (opaque
- * tracks). Live: nothing flows in PAUSED, no state change waits for the network.
+ * Pads come with the catalog: svc_%u (video/x-svc, all layers of a video), audio_%u (Opus),
+ * data_%u (opaque tracks); what GST_EVENT_SELECT_STREAMS leaves out has none, and is not sent.
+ * Live: nothing flows in PAUSED, no state change waits for the network.
  */
 #include "elements.h"
 #include "layer_caps.h"
@@ -54,10 +55,16 @@ typedef struct {
     guint run;             /* number of the link: what an earlier one says late is not heard */
     GMutex pads_lock;      /* of these */
     TvlSrcPad *pad[SOURCE_SLOTS]; /* borrowed from the element */
-    GList *retired;               /* of TvlSrcPad, likewise: removed when their EOS has gone */
-    guint group;                  /* id of the streams of this run */
-    guint32 seqnum;               /* likewise, of its events */
-    gboolean adding, eos;         /* pads are on their way; the application has sent EOS */
+    struct stream {               /* of the catalog; caps NULL: none */
+        GstCaps *caps;
+        GstTagList *tags; /* may be NULL */
+        GstStream *stream;
+    } stream[SOURCE_SLOTS];
+    guint selected;       /* slots, as a bit set */
+    GList *retired;       /* of TvlSrcPad, likewise: removed when their EOS has gone */
+    guint group;          /* id of the streams of this run */
+    gboolean adding, eos; /* pads are on their way; the application has sent EOS */
+    guint32 seqnum;       /* likewise, of its events */
 } TvlSrc;
 typedef GstElementClass TvlSrcClass;
 
@@ -76,12 +83,25 @@ static GstStaticPadTemplate templates[] = {
     GST_STATIC_PAD_TEMPLATE("data_%u", GST_PAD_SRC, GST_PAD_SOMETIMES, GST_STATIC_CAPS_ANY),
 };
 
-static const struct { /* as the templates, by slot up to SOURCE_DATA */
+static const struct { /* as the templates */
     const gchar *name;
     GstStreamType type;
-} kinds[] = { { "svc", GST_STREAM_TYPE_VIDEO },
-              { "audio", GST_STREAM_TYPE_AUDIO },
-              { "data", GST_STREAM_TYPE_UNKNOWN } };
+    guint first; /* slot */
+} kinds[] = { { "svc", GST_STREAM_TYPE_VIDEO, SOURCE_VIDEO },
+              { "audio", GST_STREAM_TYPE_AUDIO, SOURCE_SOUND },
+              { "data", GST_STREAM_TYPE_UNKNOWN, SOURCE_DATA } };
+
+static guint kind_of(guint slot)
+{
+    return slot < SOURCE_SOUND ? 0 : slot < SOURCE_DATA ? 1 : 2;
+}
+
+/* As GST_PAD_NAME of that slot. */
+static void pad_name(guint slot, gchar *out, gsize size)
+{
+    const guint kind = kind_of(slot);
+    g_snprintf(out, size, "%s_%u", kinds[kind].name, slot - kinds[kind].first);
+}
 
 struct run { /* what a link's callbacks get: the element, and which of its runs */
     TvlSrc *src;
@@ -143,23 +163,54 @@ static gboolean wants_key(GstEvent *event)
            (tvl_layer_refresh_event_parse(event, &spatial, NULL) && spatial == 0);
 }
 
-static void ask_for_key(TvlSrc *s, GstEvent *event)
+static void ask_for_key(TvlSrc *s, GstPad *pad, GstEvent *event)
 {
+    guint slot = 0;
     if (!wants_key(event))
         return;
+    g_mutex_lock(&s->pads_lock);
+    while (slot < SOURCE_SLOTS && (GstPad *)s->pad[slot] != pad)
+        slot++;
+    g_mutex_unlock(&s->pads_lock);
     GST_OBJECT_LOCK(s);
-    if (s->link)
-        source_ask_key(s->link);
+    if (s->link && slot < SOURCE_SLOTS)
+        source_ask_key(s->link, slot);
     GST_OBJECT_UNLOCK(s);
+}
+
+/* Those of the streams that are named; the link's thread sees to it. */
+static gboolean select_streams(TvlSrc *s, GstEvent *event)
+{
+    GList *ids = NULL;
+    guint slots = 0;
+    gst_event_parse_select_streams(event, &ids);
+    g_mutex_lock(&s->pads_lock);
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        if (s->stream[slot].stream &&
+            g_list_find_custom(ids, gst_stream_get_stream_id(s->stream[slot].stream),
+                               (GCompareFunc)g_strcmp0))
+            slots |= 1u << slot;
+    g_mutex_unlock(&s->pads_lock);
+    g_list_free_full(ids, g_free);
+    GST_OBJECT_LOCK(s);
+    if (s->link && slots)
+        source_select(s->link, slots);
+    GST_OBJECT_UNLOCK(s);
+    return slots != 0;
 }
 
 static gboolean pad_event(GstPad *pad, GstObject *parent, GstEvent *event)
 {
     switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_CUSTOM_UPSTREAM:
-        ask_for_key((TvlSrc *)parent, event);
+        ask_for_key((TvlSrc *)parent, pad, event);
         gst_event_unref(event);
         return TRUE;
+    case GST_EVENT_SELECT_STREAMS: {
+        const gboolean selected = select_streams((TvlSrc *)parent, event);
+        gst_event_unref(event);
+        return selected;
+    }
     case GST_EVENT_SEEK: /* live */
     case GST_EVENT_QOS:
         gst_event_unref(event);
@@ -173,45 +224,52 @@ static gboolean pad_event(GstPad *pad, GstObject *parent, GstEvent *event)
     }
 }
 
-static TvlSrcPad *make_pad(guint slot)
+/* Under pads_lock. */
+static TvlSrcPad *make_pad(TvlSrc *s, guint slot)
 {
-    const guint kind = MIN(slot, SOURCE_DATA);
     gchar own[32];
-    GstPadTemplate *t = gst_static_pad_template_get(&templates[kind]);
-    g_snprintf(own, sizeof own, "%s_%u", kinds[kind].name, slot - kind);
+    GstPadTemplate *t = gst_static_pad_template_get(&templates[kind_of(slot)]);
+    pad_name(slot, own, sizeof own);
     TvlSrcPad *p = tvl_src_pad_new(t, own);
     gst_object_unref(t);
+    p->seqnum = s->seqnum;
     gst_pad_set_query_function(GST_PAD(p), pad_query);
     gst_pad_set_event_function(GST_PAD(p), pad_event);
     return p;
 }
 
-static GstStream *make_stream(TvlSrc *s, GstPad *pad, guint slot, GstCaps *caps)
+/* Of several videos and sounds the first are what is shown unless somebody chooses. */
+static GstStream *make_stream(TvlSrc *s, GstPad *pad, guint slot)
 {
+    const guint kind = kind_of(slot);
+    const gboolean first = slot == kinds[kind].first || kind == 2;
     gchar *id = gst_pad_create_stream_id(pad, GST_ELEMENT(s), GST_PAD_NAME(pad));
-    GstStream *stream =
-        gst_stream_new(id, caps, kinds[MIN(slot, SOURCE_DATA)].type, GST_STREAM_FLAG_SELECT);
+    GstStream *stream = gst_stream_new(id, s->stream[slot].caps, kinds[kind].type,
+                                       first ? GST_STREAM_FLAG_SELECT : GST_STREAM_FLAG_NONE);
     g_free(id);
     return stream;
 }
 
-/* What comes before the first buffer, of `caps` and among the streams of `all`, where there are
- * any. The pad is active, held and nobody's yet: it has what it is for when it is added, and what
- * flows flows from then on, the segment first. */
-static void push_beginning(TvlSrcPad *p, GstStreamCollection *all, guint group, GstCaps *caps)
+/* Under pads_lock. What comes before the first buffer, of the slot's stream and among those of
+ * `all`; either may be none. The pad is active, held and nobody's yet: it has what it is for when it
+ * is added, and what flows flows from then on, the segment first. */
+static void push_beginning(TvlSrc *s, TvlSrcPad *p, GstStream *stream, GstStreamCollection *all,
+                           const struct stream *of)
 {
     GstPad *pad = GST_PAD(p);
-    GstEvent *start = gst_event_new_stream_start(gst_stream_get_stream_id(p->stream));
+    GstEvent *start = gst_event_new_stream_start(gst_stream_get_stream_id(stream));
     GstSegment segment;
-    gst_event_set_group_id(start, group);
-    gst_event_set_stream(start, p->stream);
+    gst_event_set_group_id(start, s->group);
+    gst_event_set_stream(start, stream);
     gst_segment_init(&segment, GST_FORMAT_TIME);
     gst_pad_push_event(pad, start);
     if (all)
         gst_pad_push_event(pad, gst_event_new_stream_collection(all));
-    if (caps)
-        gst_pad_push_event(pad, gst_event_new_caps(caps));
+    if (of->caps)
+        gst_pad_push_event(pad, gst_event_new_caps(of->caps));
     tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_segment(&segment)));
+    if (of->tags)
+        tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_tag(gst_tag_list_ref(of->tags))));
 }
 
 /* Under pads_lock. */
@@ -221,24 +279,13 @@ static void number_run(TvlSrc *s)
     s->seqnum = gst_util_seqnum_next();
 }
 
-/* Under pads_lock. A pad for `slot`, which nobody sees yet. */
-static TvlSrcPad *new_pad(TvlSrc *s, guint slot, GstCaps *caps)
-{
-    TvlSrcPad *p = make_pad(slot);
-    p->stream = make_stream(s, GST_PAD(p), slot, caps);
-    p->seqnum = s->seqnum;
-    return p;
-}
-
-/* Under pads_lock. What is there and what comes. */
-static GstStreamCollection *collection_of(TvlSrc *s, TvlSrcPad *const fresh[SOURCE_SLOTS])
+/* Under pads_lock. What the catalog has. */
+static GstStreamCollection *collection_of(TvlSrc *s)
 {
     GstStreamCollection *all = gst_stream_collection_new(GST_OBJECT_NAME(s));
-    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        TvlSrcPad *p = s->pad[slot] ? s->pad[slot] : fresh[slot];
-        if (p)
-            gst_stream_collection_add_stream(all, gst_object_ref(p->stream));
-    }
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        if (s->stream[slot].stream)
+            gst_stream_collection_add_stream(all, gst_object_ref(s->stream[slot].stream));
     return all;
 }
 
@@ -248,22 +295,6 @@ static void add_pad(TvlSrc *s, TvlSrcPad *p)
     gst_element_add_pad(GST_ELEMENT(s), GST_PAD(p));
     tvl_src_pad_open(p);
     gst_object_unref(p);
-}
-
-static void add_pads(TvlSrc *s, TvlSrcPad *const fresh[SOURCE_SLOTS],
-                     GstCaps *const caps[SOURCE_SLOTS], GstStreamCollection *all)
-{
-    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        TvlSrcPad *p = fresh[slot];
-        if (!p)
-            continue;
-        gst_pad_set_active(GST_PAD(p), TRUE);
-        push_beginning(p, all, s->group, caps[slot]);
-        g_mutex_lock(&s->pads_lock);
-        s->pad[slot] = p;
-        g_mutex_unlock(&s->pads_lock);
-        add_pad(s, p);
-    }
 }
 
 static void remove_pad(TvlSrc *s, TvlSrcPad *p)
@@ -285,6 +316,44 @@ static void on_gone(GstElement *e, gpointer pad)
         remove_pad(s, pad);
 }
 
+/* One of that name that has not got rid of its EOS yet makes room. */
+static void remove_retired(TvlSrc *s, const gchar *name)
+{
+    TvlSrcPad *found = NULL;
+    g_mutex_lock(&s->pads_lock);
+    for (GList *l = s->retired; l && !found; l = l->next)
+        if (strcmp(GST_PAD_NAME(l->data), name) == 0)
+            found = l->data;
+    s->retired = found ? g_list_remove(s->retired, found) : s->retired;
+    g_mutex_unlock(&s->pads_lock);
+    if (found)
+        remove_pad(s, found);
+}
+
+static void add_pads(TvlSrc *s, TvlSrcPad *const fresh[SOURCE_SLOTS], GstStreamCollection *all)
+{
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        GstPad *pad = GST_PAD(fresh[slot]);
+        if (!pad)
+            continue;
+        remove_retired(s, GST_PAD_NAME(pad));
+        gst_pad_set_active(pad, TRUE);
+        g_mutex_lock(&s->pads_lock);
+        const gboolean there = s->stream[slot].stream != NULL; /* else it has stopped meanwhile */
+        if (there) {
+            push_beginning(s, fresh[slot], s->stream[slot].stream, all, &s->stream[slot]);
+            s->pad[slot] = fresh[slot];
+        }
+        g_mutex_unlock(&s->pads_lock);
+        if (there) {
+            add_pad(s, fresh[slot]);
+        } else {
+            gst_pad_set_active(pad, FALSE);
+            gst_object_unref(gst_object_ref_sink(pad));
+        }
+    }
+}
+
 /* Under pads_lock. */
 static void retire_pad(TvlSrc *s, guint slot)
 {
@@ -297,47 +366,59 @@ static void retire_pad(TvlSrc *s, guint slot)
     tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_eos()));
 }
 
-/* Under pads_lock. What is there stays, with these caps, or ends; what is not comes in `fresh`.
- * Result: the streams are others now: the collection; NULL: they are not. */
-static GstStreamCollection *change_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS],
-                                        TvlSrcPad *fresh[SOURCE_SLOTS])
+/* Under pads_lock. What of the streams is selected has a pad, with these caps; a new one comes in
+ * `fresh`. `anew`: slots that have another stream now. */
+static void change_pads(TvlSrc *s, guint anew, TvlSrcPad *fresh[SOURCE_SLOTS])
 {
-    gboolean others = FALSE;
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
-        if (caps[slot] && s->pad[slot]) {
-            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_caps(caps[slot])));
+        struct stream *of = &s->stream[slot];
+        const gboolean wanted = of->caps && s->selected >> slot & 1;
+        if (s->pad[slot] && (!wanted || anew >> slot & 1))
+            retire_pad(s, slot);
+        if (!wanted)
+            continue;
+        if (s->pad[slot]) {
+            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_caps(of->caps)));
+            if (of->tags)
+                tvl_src_pad_put(s->pad[slot],
+                                GST_MINI_OBJECT(gst_event_new_tag(gst_tag_list_ref(of->tags))));
             continue;
         }
-        others = others || caps[slot] || s->pad[slot];
-        if (s->pad[slot])
-            retire_pad(s, slot);
-        else if (caps[slot])
-            fresh[slot] = new_pad(s, slot, caps[slot]);
+        fresh[slot] = make_pad(s, slot);
+        if (!of->stream)
+            of->stream = make_stream(s, GST_PAD(fresh[slot]), slot);
     }
-    GstStreamCollection *all = others ? collection_of(s, fresh) : NULL;
-    for (guint slot = 0; slot < SOURCE_SLOTS && all; slot++)
-        if (s->pad[slot])
-            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_stream_collection(all)));
-    return all;
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
+        if (s->stream[slot].stream) {
+            gst_stream_set_caps(s->stream[slot].stream, s->stream[slot].caps);
+            gst_stream_set_tags(s->stream[slot].stream, s->stream[slot].tags);
+        }
 }
 
-/* On the link's thread. */
-static void set_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS])
+/* On the link's thread. Pads for the streams that are; `anew` as above, `others`: they are not the
+ * same as before. */
+static void set_pads(TvlSrc *s, guint anew, gboolean others)
 {
     TvlSrcPad *fresh[SOURCE_SLOTS] = { NULL };
-    gboolean first = TRUE;
     g_mutex_lock(&s->pads_lock);
-    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
-        first = first && !s->pad[slot];
+    const gboolean first = s->group == GST_GROUP_ID_INVALID;
     if (first)
         number_run(s);
-    GstStreamCollection *all = s->eos ? NULL : change_pads(s, caps, fresh);
-    s->adding = all != NULL;
-    g_mutex_unlock(&s->pads_lock);
-    if (!all)
+    if (s->eos) {
+        g_mutex_unlock(&s->pads_lock);
         return;
-    gst_element_post_message(GST_ELEMENT(s), gst_message_new_stream_collection(GST_OBJECT(s), all));
-    add_pads(s, fresh, caps, all);
+    }
+    change_pads(s, anew, fresh);
+    s->adding = TRUE;
+    GstStreamCollection *all = collection_of(s);
+    for (guint slot = 0; slot < SOURCE_SLOTS && others; slot++)
+        if (s->pad[slot])
+            tvl_src_pad_put(s->pad[slot], GST_MINI_OBJECT(gst_event_new_stream_collection(all)));
+    g_mutex_unlock(&s->pads_lock);
+    if (others)
+        gst_element_post_message(GST_ELEMENT(s),
+                                 gst_message_new_stream_collection(GST_OBJECT(s), all));
+    add_pads(s, fresh, all);
     gst_object_unref(all);
     g_mutex_lock(&s->pads_lock);
     s->adding = FALSE;
@@ -349,21 +430,70 @@ static void set_pads(TvlSrc *s, GstCaps *const caps[SOURCE_SLOTS])
         gst_element_no_more_pads(GST_ELEMENT(s));
 }
 
+static void stream_clear(struct stream *of)
+{
+    gst_clear_caps(&of->caps);
+    gst_clear_tag_list(&of->tags);
+    gst_clear_object(&of->stream);
+}
+
+/* Under pads_lock. Result: the streams are not the same as before. */
+static gboolean take_streams(TvlSrc *s, const struct source_tracks *t)
+{
+    gboolean others = FALSE;
+    for (guint slot = 0; slot < SOURCE_SLOTS; slot++) {
+        struct stream *of = &s->stream[slot];
+        const struct msf_track *track = t->slot[slot];
+        const gboolean anew = !track || t->fresh >> slot & 1;
+        others = others || (anew && (track || of->caps));
+        if (anew)
+            stream_clear(of);
+        if (!track)
+            continue;
+        gst_clear_caps(&of->caps);
+        gst_clear_tag_list(&of->tags);
+        of->caps = kind_of(slot) == 0   ? track_video_caps(t->catalog, t->plan, track)
+                   : kind_of(slot) == 1 ? track_sound_caps(track)
+                                        : track_data_caps(track);
+        of->tags = track_tags(track);
+    }
+    s->selected |= t->fresh;
+    return others;
+}
+
 /* On the link's thread. A catalog that comes again changes the caps of pads that are there. */
 static void on_tracks(gpointer user, const struct source_tracks *t)
 {
     const struct run *r = user;
     TvlSrc *s = r->src;
-    GstCaps *caps[SOURCE_SLOTS] = { NULL };
+    if (!is_current(r))
+        return;
+    g_mutex_lock(&s->pads_lock);
+    const gboolean others = take_streams(s, t);
+    g_mutex_unlock(&s->pads_lock);
+    set_pads(s, t->fresh, others);
+}
+
+/* On the link's thread. */
+static void on_selected(gpointer user, guint slots)
+{
+    const struct run *r = user;
+    TvlSrc *s = r->src;
+    if (!is_current(r))
+        return;
+    g_mutex_lock(&s->pads_lock);
+    s->selected = slots;
+    g_mutex_unlock(&s->pads_lock);
+    set_pads(s, 0, FALSE);
+    g_mutex_lock(&s->pads_lock);
+    GstStreamCollection *all = collection_of(s);
+    GstMessage *message = gst_message_new_streams_selected(GST_OBJECT(s), all);
     for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
-        if (t->slot[slot])
-            caps[slot] = slot == SOURCE_VIDEO   ? track_video_caps(t->catalog, t->plan)
-                         : slot == SOURCE_SOUND ? track_sound_caps(t->slot[slot])
-                                                : track_data_caps(t->slot[slot]);
-    if (is_current(r))
-        set_pads(s, caps);
-    for (guint slot = 0; slot < SOURCE_SLOTS; slot++)
-        gst_clear_caps(&caps[slot]);
+        if (s->pad[slot])
+            gst_message_streams_selected_add(message, s->stream[slot].stream);
+    g_mutex_unlock(&s->pads_lock);
+    gst_object_unref(all);
+    gst_element_post_message(GST_ELEMENT(s), message);
 }
 
 static void remove_pads(TvlSrc *s)
@@ -374,7 +504,10 @@ static void remove_pads(TvlSrc *s)
         if (s->pad[slot])
             all = g_list_prepend(all, s->pad[slot]);
         s->pad[slot] = NULL;
+        stream_clear(&s->stream[slot]);
     }
+    s->selected = SOURCE_ALL_SLOTS;
+    s->group = GST_GROUP_ID_INVALID;
     g_mutex_unlock(&s->pads_lock);
     for (GList *l = all; l; l = l->next)
         remove_pad(s, l->data);
@@ -485,13 +618,16 @@ static void on_caller(gpointer user, enum session_caller what, const gchar *addr
                               G_TYPE_STRING, why, NULL));
 }
 
-static void on_layer(gpointer user, guint spatial)
+static void on_layer(gpointer user, guint slot, guint spatial)
 {
     const struct run *r = user;
+    gchar pad[32];
     if (!is_current(r))
         return;
-    g_signal_emit(r->src, signals[SIGNAL_LAYER_CHANGED], 0, spatial);
-    post(r, gst_structure_new("tvl-layer-changed", "spatial", G_TYPE_UINT, spatial, NULL));
+    pad_name(slot, pad, sizeof pad);
+    g_signal_emit(r->src, signals[SIGNAL_LAYER_CHANGED], g_quark_from_string(pad), spatial);
+    post(r, gst_structure_new("tvl-layer-changed", "spatial", G_TYPE_UINT, spatial, "pad",
+                              G_TYPE_STRING, pad, NULL));
 }
 
 static void on_stats(gpointer user, GstStructure *stats)
@@ -511,6 +647,7 @@ static void on_stats(gpointer user, GstStructure *stats)
 static const struct source_handler source_handler = { .now = running_time,
                                                       .on_tracks = on_tracks,
                                                       .on_latency = on_latency,
+                                                      .on_selected = on_selected,
                                                       .on_buffer = on_buffer,
                                                       .on_end = on_end,
                                                       .on_failed = on_failed,
@@ -523,17 +660,25 @@ static const struct source_handler source_handler = { .now = running_time,
 
 /* ---- states ---- */
 
-/* "" or NULL: all. */
-static gboolean layers_of(const gchar *text, struct svc_layer *top)
+/* "L2T1", or several with ';' between, by svc pad; the last is also of those that follow. An empty
+ * one or NULL: all. */
+static gboolean layers_of(const gchar *text, struct svc_layer top[SUBSCRIPTION_VIDEOS_MAX])
 {
-    struct svc_structure st;
-    *top = (struct svc_layer){ SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
-    if (!text || !*text)
-        return TRUE;
-    if (svc_structure_parse(&st, text) != 0)
-        return FALSE;
-    *top = (struct svc_layer){ (uint8_t)(st.n_spatial - 1), (uint8_t)(st.n_temporal - 1) };
-    return TRUE;
+    gchar **part = g_strsplit(text ? text : "", ";", -1);
+    gboolean right = g_strv_length(part) <= SUBSCRIPTION_VIDEOS_MAX;
+    struct svc_layer last = { SVC_SPATIAL_MAX - 1, SVC_TEMPORAL_MAX - 1 };
+    gchar **at = part;
+    for (guint i = 0; i < SUBSCRIPTION_VIDEOS_MAX && right; i++) {
+        struct svc_structure st = { .n_spatial = SVC_SPATIAL_MAX, .n_temporal = SVC_TEMPORAL_MAX };
+        const gchar *one = *at ? g_strstrip(*at) : NULL;
+        right = !one || !*one || svc_structure_parse(&st, one) == 0;
+        if (one)
+            last = (struct svc_layer){ (uint8_t)(st.n_spatial - 1), (uint8_t)(st.n_temporal - 1) };
+        top[i] = last;
+        at += one != NULL;
+    }
+    g_strfreev(part);
+    return right;
 }
 
 /* What can be known to be wrong without asking anybody. */
@@ -541,12 +686,12 @@ static gboolean check(TvlSrc *s)
 {
     struct path_spec paths[SESSION_PATHS_MAX];
     struct session_to to;
-    struct svc_layer top;
+    struct svc_layer top[SUBSCRIPTION_VIDEOS_MAX];
     char why[300] = "";
     GST_OBJECT_LOCK(s);
     gboolean right = tvl_settings_to(&s->settings, &to, why, sizeof why) &&
                      tvl_settings_paths(&s->settings, paths, why, sizeof why) >= 0;
-    if (right && !layers_of(s->layers, &top)) {
+    if (right && !layers_of(s->layers, top)) {
         g_snprintf(why, sizeof why, "layers: \"%s\" is not like L2T2", s->layers);
         right = FALSE;
     }
@@ -577,7 +722,7 @@ static gboolean start(TvlSrc *s)
     cfg.audio = s->audio;
     cfg.listen = s->listen;
     cfg.keep = s->keep;
-    layers_of(s->layers, &cfg.top);
+    layers_of(s->layers, cfg.top);
     s->used_latency_ms = s->latency_ms ? s->latency_ms : SOURCE_LATENCY_DEFAULT;
     GST_OBJECT_UNLOCK(s);
     struct tvl_link *l = source_start(&cfg);
@@ -635,14 +780,17 @@ static gboolean element_query(GstElement *e, GstQuery *query)
  * without caps, to end. */
 static void add_pads_to_end(TvlSrc *s)
 {
-    for (guint slot = 0; slot < SOURCE_DATA; slot++) {
-        if (slot == SOURCE_SOUND && !s->audio)
-            continue;
+    for (guint kind = 0; kind <= (s->audio ? 1 : 0); kind++) {
+        const guint slot = kinds[kind].first;
         g_mutex_lock(&s->pads_lock);
-        TvlSrcPad *p = s->pad[slot] = new_pad(s, slot, NULL);
+        TvlSrcPad *p = s->pad[slot] = make_pad(s, slot);
+        GstStream *stream = make_stream(s, GST_PAD(p), slot);
         g_mutex_unlock(&s->pads_lock);
         gst_pad_set_active(GST_PAD(p), TRUE);
-        push_beginning(p, NULL, s->group, NULL);
+        g_mutex_lock(&s->pads_lock);
+        push_beginning(s, p, stream, NULL, &(struct stream){ NULL });
+        g_mutex_unlock(&s->pads_lock);
+        gst_object_unref(stream);
         tvl_src_pad_put(p, GST_MINI_OBJECT(gst_event_new_eos()));
         add_pad(s, p);
     }
@@ -695,6 +843,11 @@ static gboolean element_event(GstElement *e, GstEvent *event)
 {
     TvlSrc *s = (TvlSrc *)e;
     const GstEventType type = GST_EVENT_TYPE(event);
+    if (type == GST_EVENT_SELECT_STREAMS) {
+        const gboolean selected = select_streams(s, event);
+        gst_event_unref(event);
+        return selected;
+    }
     if (type != GST_EVENT_EOS && type != GST_EVENT_FLUSH_START && type != GST_EVENT_FLUSH_STOP)
         return GST_ELEMENT_CLASS(tvl_src_parent_class)->send_event(e, event);
     GST_OBJECT_LOCK(s);
@@ -727,10 +880,10 @@ static GType mode_get_type(void)
 
 static void set_layers(TvlSrc *s, const GValue *value)
 {
-    struct svc_layer top;
+    struct svc_layer top[SUBSCRIPTION_VIDEOS_MAX];
     g_free(s->layers);
     s->layers = g_value_dup_string(value);
-    if (s->link && layers_of(s->layers, &top))
+    if (s->link && layers_of(s->layers, top))
         source_ask(s->link, top);
 }
 
@@ -844,6 +997,8 @@ static void tvl_src_init(TvlSrc *s)
     tvl_settings_init(&s->settings);
     s->audio = TRUE;
     s->used_latency_ms = SOURCE_LATENCY_DEFAULT;
+    s->selected = SOURCE_ALL_SLOTS;
+    s->group = GST_GROUP_ID_INVALID;
     s->stats = gst_structure_new_empty("tvl-stats");
     g_mutex_init(&s->pads_lock);
     GST_OBJECT_FLAG_SET(s, GST_ELEMENT_FLAG_SOURCE);
@@ -875,8 +1030,9 @@ static void install_properties(GObjectClass *object)
     g_object_class_install_property(
         object, PROP_LAYERS,
         g_param_spec_string("layers", "Layers",
-                            "Ask for no more layers than these, as in L2T1 (unset: all)", NULL,
-                            flags | GST_PARAM_MUTABLE_PLAYING));
+                            "Ask for no more layers than these, as in L2T1 (unset: all); of "
+                            "several videos with ';' between, the last also for those that follow",
+                            NULL, flags | GST_PARAM_MUTABLE_PLAYING));
     g_object_class_install_property(object, PROP_AUDIO,
                                     g_param_spec_boolean("audio", "Audio", "Ask for the sound, too",
                                                          TRUE, flags | GST_PARAM_MUTABLE_READY));
@@ -902,8 +1058,9 @@ static void tvl_src_class_init(TvlSrcClass *c)
                                            G_TYPE_NONE, 1, G_TYPE_STRING);
     signals[SIGNAL_PATH_DOWN] = g_signal_new("path-down", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                              NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
-    signals[SIGNAL_LAYER_CHANGED] = g_signal_new("layer-changed", type, G_SIGNAL_RUN_LAST, 0, NULL,
-                                                 NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
+    signals[SIGNAL_LAYER_CHANGED] =
+        g_signal_new("layer-changed", type, G_SIGNAL_RUN_LAST | G_SIGNAL_DETAILED, 0, NULL, NULL,
+                     NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
     signals[SIGNAL_CALLER_ADDED] = g_signal_new("caller-added", type, G_SIGNAL_RUN_LAST, 0, NULL,
                                                 NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
     signals[SIGNAL_CALLER_REMOVED] = g_signal_new("caller-removed", type, G_SIGNAL_RUN_LAST, 0,

@@ -11,12 +11,12 @@
 
 #define VERSION_OLD "1" /* what peers of MSF -00 send */
 
-enum kind { KIND_TEXT, KIND_U8, KIND_U16, KIND_U32, KIND_U64, KIND_REAL };
+enum kind { KIND_TEXT, KIND_NOTE, KIND_U8, KIND_U16, KIND_U32, KIND_U64, KIND_REAL };
 
 struct field {
     const char *key;
     enum kind kind;
-    size_t offset, size; /* in struct msf_track; size of KIND_TEXT includes the NUL */
+    size_t offset, size; /* in struct msf_track; of texts with the NUL */
     bool required;
     size_t has; /* offset of a bool that says it is there; 0: a value of 0 is absent */
 };
@@ -29,6 +29,9 @@ static const struct field fields[] = {
     { "packaging", KIND_TEXT, AT(packaging), true, 0 },
     { "role", KIND_TEXT, AT(role), false, 0 },
     { "codec", KIND_TEXT, AT(codec), false, 0 },
+    { "label", KIND_NOTE, AT(label), false, 0 },
+    { "lang", KIND_NOTE, AT(lang), false, 0 },
+    { "gstCaps", KIND_NOTE, AT(caps), false, 0 },
     { "renderGroup", KIND_U32, AT(render_group), false, 0 },
     { "bitrate", KIND_U32, AT(bitrate), false, 0 },
     { "width", KIND_U16, AT(width), false, 0 },
@@ -78,6 +81,7 @@ static uint64_t load_number(const struct msf_track *t, const struct field *f)
     case KIND_U64:
         return *(const uint64_t *)at;
     case KIND_TEXT:
+    case KIND_NOTE:
     case KIND_REAL:
         break;
     }
@@ -111,7 +115,7 @@ static bool field_present(const struct msf_track *t, const struct field *f)
     const char *at = (const char *)t + f->offset;
     if (f->has != 0)
         return *(const bool *)((const char *)t + f->has);
-    if (f->kind == KIND_TEXT)
+    if (f->kind == KIND_TEXT || f->kind == KIND_NOTE)
         return at[0] != '\0';
     if (f->kind == KIND_REAL)
         return *(const double *)(const void *)at > 0;
@@ -121,7 +125,7 @@ static bool field_present(const struct msf_track *t, const struct field *f)
 static json_t *field_to_json(const struct msf_track *t, const struct field *f)
 {
     const void *at = (const char *)t + f->offset;
-    if (f->kind == KIND_TEXT)
+    if (f->kind == KIND_TEXT || f->kind == KIND_NOTE)
         return json_string(at);
     if (f->kind != KIND_REAL)
         return json_integer((json_int_t)load_number(t, f));
@@ -196,6 +200,10 @@ static bool take_field(struct msf_track *t, const struct field *f, const json_t 
     void *at = (char *)t + f->offset;
     if (f->kind == KIND_TEXT)
         return take_text(at, f->size, v);
+    if (f->kind == KIND_NOTE) { /* nothing depends on it: what does not fit is left out */
+        (void)take_text(at, f->size, v);
+        return true;
+    }
     if (f->kind == KIND_REAL)
         return take_real(at, v);
     return json_is_integer(v) && store_number(t, f, json_integer_value(v));
@@ -253,7 +261,7 @@ static int check_tracks(const struct msf_catalog *c, const struct why *why)
         const struct msf_track *t = &c->tracks[i];
         for (size_t d = 0; d < t->n_depends; d++) {
             size_t on = (size_t)msf_track_find(c, t->depends[d]);
-            if ((msf_track_closure(c, on) & (UINT32_C(1) << i)) != 0)
+            if ((msf_track_closure(c, on) & (UINT64_C(1) << i)) != 0)
                 return refuse(why, "track %s depends on itself", t->name);
         }
     }
@@ -308,24 +316,24 @@ int msf_track_find(const struct msf_catalog *c, const char *name)
     return -1;
 }
 
-static uint32_t direct_dependencies(const struct msf_catalog *c, const struct msf_track *t)
+static uint64_t direct_dependencies(const struct msf_catalog *c, const struct msf_track *t)
 {
-    uint32_t mask = 0;
+    uint64_t mask = 0;
     for (size_t d = 0; d < t->n_depends; d++) {
         int on = msf_track_find(c, t->depends[d]);
         if (on >= 0)
-            mask |= UINT32_C(1) << on;
+            mask |= UINT64_C(1) << on;
     }
     return mask;
 }
 
-uint32_t msf_track_closure(const struct msf_catalog *c, size_t track)
+uint64_t msf_track_closure(const struct msf_catalog *c, size_t track)
 {
-    uint32_t closed = UINT32_C(1) << track, before = 0;
+    uint64_t closed = UINT64_C(1) << track, before = 0;
     while (closed != before) { /* grows by at least one track a turn */
         before = closed;
         for (size_t i = 0; i < c->n_tracks; i++)
-            if ((before & (UINT32_C(1) << i)) != 0)
+            if ((before & (UINT64_C(1) << i)) != 0)
                 closed |= direct_dependencies(c, &c->tracks[i]);
     }
     return closed;

@@ -177,6 +177,8 @@ static bool wanted(const struct broadcast *b, const struct track *t)
 {
     if (b->cfg.paused || (b->shifted && !b->tail))
         return false;
+    if (b->cfg.handler->is_wanted && !b->cfg.handler->is_wanted(b->cfg.user, t->number))
+        return false;
     return t->kind != SUBSCRIPTION_VIDEO ||
            (t->layer.spatial <= b->cfg.top.spatial && t->layer.temporal <= b->cfg.top.temporal);
 }
@@ -397,7 +399,7 @@ static void take_layer(struct broadcast *b, const struct track *t, const struct 
     unit.key = unit.layer.spatial == 0 && unit.deps.n_reads == 0;
     if (b->times.first_unit == 0)
         b->times.first_unit = b->now;
-    b->cfg.handler->on_unit(b->cfg.user, &unit);
+    b->cfg.handler->on_unit(b->cfg.user, t->number, &unit);
 }
 
 static void deliver(struct broadcast *b, const struct track *t, const struct moq_object *obj)
@@ -409,7 +411,8 @@ static void deliver(struct broadcast *b, const struct track *t, const struct moq
         !media_time(&p, &pts))
         return;
     if (t->kind == SUBSCRIPTION_AUDIO) {
-        b->cfg.handler->on_sound(b->cfg.user, obj->payload.bytes, obj->payload.len, pts);
+        b->cfg.handler->on_sound(b->cfg.user, t->number, obj->payload.bytes, obj->payload.len,
+                                 pts);
         return;
     }
     if (t->kind == SUBSCRIPTION_DATA) {
@@ -686,6 +689,14 @@ static void tick_shift(struct broadcast *b, tvl_time now)
 
 /* ---- answers ---- */
 
+static bool has_other_video(const struct broadcast *b, const struct track *than)
+{
+    for (size_t i = 0; i < b->n_tracks; i++)
+        if (&b->track[i] != than && b->track[i].sub && is_base(&b->track[i]))
+            return true;
+    return false;
+}
+
 static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code, const char *reason)
 {
     struct broadcast *b = user;
@@ -707,8 +718,9 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
         return;
     }
     log_text(LOG_LEVEL_WARN, "%s", line);
-    if (t->kind == SUBSCRIPTION_VIDEO && t->layer.spatial == 0 && t->layer.temporal == 0)
-        fault_for_now(b, subscription_may_come(code) ? BROADCAST_ABSENT : BROADCAST_REFUSED, line, later_s);
+    if (is_base(t) && !has_other_video(b, t))
+        fault_for_now(b, subscription_may_come(code) ? BROADCAST_ABSENT : BROADCAST_REFUSED, line,
+                      later_s);
     track_over(b, t);
 }
 
@@ -854,12 +866,13 @@ void broadcast_ask(struct broadcast *b, struct svc_layer top)
     forward_wanted(b);
 }
 
-void broadcast_ask_key(struct broadcast *b)
+void broadcast_ask_key(struct broadcast *b, size_t base)
 {
     for (size_t i = 0; i < b->n_tracks; i++) {
         const struct track *t = &b->track[i];
         struct moq_subscribe_options o = t->options;
         if (!is_base(t) || !t->sub || !o.forward ||
+            (base != BROADCAST_EVERY_VIDEO && base != t->number) ||
             !moq_has_dynamic_groups(moq_subscription_properties(t->sub)))
             continue;
         o.has_new_group = true;

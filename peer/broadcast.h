@@ -33,10 +33,14 @@ struct broadcast;
 
 struct broadcast_handler { /* all required but where it is said; `user` is the one given to broadcast_new */
     void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
-    void (*on_unit)(void *user, const struct svc_unit *unit);
-    void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
+    /* `track`: of the catalog. */
+    void (*on_unit)(void *user, size_t track, const struct svc_unit *unit);
+    void (*on_sound)(void *user, size_t track, const uint8_t *opus, size_t len, int64_t pts);
     void (*on_data)(void *user, const struct broadcast_data *d); /* may be NULL */
     void (*on_given_up)(void *user, struct svc_layer l);
+    /* That track of the catalog is to be sent, as far as `top` has it. Asked when it is subscribed
+     * to and by broadcast_ask. May be NULL: all. */
+    bool (*is_wanted)(void *user, size_t track);
     /* How the sender serves us (broadcast_ask_sender), or that it does not say (`silent`). */
     void (*on_sender)(void *user, const struct sender_view *v);
     /* Playing the past has caught up with what is live (why NULL), or does not go on. */
@@ -86,14 +90,16 @@ void broadcast_refuse(struct broadcast *b, uint64_t code, const char *why);
 void broadcast_event(struct broadcast *b, const struct tvl_event *ev, tvl_time now);
 void broadcast_tick(struct broadcast *b, tvl_time now);
 
-/* Ask for the layers up to `top`; what is not asked for stays subscribed and is not sent. */
+/* Ask for the layers up to `top`, of what is_wanted; what is not asked for stays subscribed and is
+ * not sent. */
 void broadcast_ask(struct broadcast *b, struct svc_layer top);
 /* Nothing at all is sent, or again what was asked for, from the next key picture on. */
 void broadcast_pause(struct broadcast *b, bool paused);
 
-/* A new group, so a key picture, is asked for (NEW_GROUP_REQUEST), where the publisher hears that.
- */
-void broadcast_ask_key(struct broadcast *b);
+/* A new group, so a key picture, is asked for (NEW_GROUP_REQUEST), where the publisher hears that:
+ * of the video whose base layer is that track of the catalog, or of every one. */
+#define BROADCAST_EVERY_VIDEO SIZE_MAX
+void broadcast_ask_key(struct broadcast *b, size_t base);
 
 /* The sender is to say how it serves us, about each second, or not to. */
 void broadcast_ask_sender(struct broadcast *b, bool ask);

@@ -46,30 +46,46 @@ static int number_unit(struct object_counter *c, const struct tracks *t, const s
     return 0;
 }
 
-int object_make(struct object_counter *c, const struct tracks *t, const struct svc_packet *pkt,
-                struct object *out)
+static int finish(struct object *out, const struct loc_properties *p, uint8_t priority)
 {
-    struct loc_properties p = { .has_timestamp = true,
-                                .timestamp = pkt->pts > 0 ? (uint64_t)pkt->pts : 0,
-                                .timescale = TRACKS_TIMESCALE };
-    memset(out, 0, sizeof *out);
-    if (pkt->kind == SVC_VIDEO) {
-        if (number_unit(c, t, &pkt->unit, out) < 0 || describe_unit(&p, &pkt->unit) < 0)
-            return -1;
-        out->moq.payload = (struct moq_bytes){ pkt->unit.bytes, pkt->unit.len };
-    } else {
-        int track = tracks_of_audio(t);
-        if (track < 0)
-            return -1;
-        out->track = (size_t)track;
-        out->moq.group = c->audio_group++;
-        out->moq.payload = (struct moq_bytes){ pkt->audio, pkt->audio_len };
-    }
-    int len = loc_properties_encode(&p, out->properties, sizeof out->properties);
+    const int len = loc_properties_encode(p, out->properties, sizeof out->properties);
     if (len < 0)
         return -1;
     out->moq.subgroup = out->moq.object;
-    out->moq.priority = t->track[out->track].priority;
+    out->moq.priority = priority;
     out->moq.properties = (struct moq_bytes){ out->properties, (size_t)len };
     return 0;
+}
+
+static struct loc_properties at_time(const struct svc_packet *pkt)
+{
+    return (struct loc_properties){ .has_timestamp = true,
+                                    .timestamp = pkt->pts > 0 ? (uint64_t)pkt->pts : 0,
+                                    .timescale = TRACKS_TIMESCALE };
+}
+
+int object_sound(uint64_t group, uint8_t priority, const struct svc_packet *pkt, struct object *out)
+{
+    const struct loc_properties p = at_time(pkt);
+    out->moq =
+        (struct moq_object){ .group = group, .payload = { pkt->audio, pkt->audio_len } };
+    return finish(out, &p, priority);
+}
+
+int object_make(struct object_counter *c, const struct tracks *t, const struct svc_packet *pkt,
+                struct object *out)
+{
+    struct loc_properties p = at_time(pkt);
+    memset(out, 0, sizeof *out);
+    if (pkt->kind != SVC_VIDEO) {
+        const int track = tracks_of_audio(t);
+        if (track < 0)
+            return -1;
+        out->track = (size_t)track;
+        return object_sound(c->audio_group++, t->track[track].priority, pkt, out);
+    }
+    if (number_unit(c, t, &pkt->unit, out) < 0 || describe_unit(&p, &pkt->unit) < 0)
+        return -1;
+    out->moq.payload = (struct moq_bytes){ pkt->unit.bytes, pkt->unit.len };
+    return finish(out, &p, t->track[out->track].priority);
 }

@@ -29,6 +29,9 @@ struct object_counter {
 /* Groups begin at `first_group`: above those of any earlier run. */
 void object_counter_init(struct object_counter *c, uint64_t first_group);
 
+/* A packet of sound of priority `priority`. 0, or -1 as below; `out->track` is not touched. */
+int object_sound(uint64_t group, uint8_t priority, const struct svc_packet *pkt,
+                 struct object *out);
 /* The object that `pkt` is. 0, or -1: it belongs to no track, or does not fit its properties. */
 int object_make(struct object_counter *c, const struct tracks *t, const struct svc_packet *pkt,
                 struct object *out);

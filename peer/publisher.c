@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALL_TRACKS (TRACKS_MAX + PUBLISHER_OPAQUE_MAX)
+#define ALL_TRACKS (MSF_TRACKS_MAX + 1) /* the catalog is in none */
+#define CATALOG_JSON_MAX 49152          /* bytes; a layer needs about 400 */
 #define SENDINGS_MAX (2 * ALL_TRACKS)
 #define PRIORITY_OPAQUE 100
-_Static_assert(ALL_TRACKS <= TVL_FLOWS_MAX, "a flow for each track");
+_Static_assert(PUBLISHER_VIDEOS_MAX <= WAY_VIDEOS_MAX, "a way for each video");
 
 struct sending {
     struct moq_sending *sending; /* NULL: free */
-    int track;                   /* index as in struct publisher; -1: not described yet */
+    int track;                   /* index in `track` of the publisher; -1: not described yet */
     char name[MSF_NAME_MAX];
 };
 
@@ -32,50 +33,56 @@ struct publisher_caller {
     struct sending sending[SENDINGS_MAX];
 };
 
+enum published_kind { OF_CATALOG, OF_SOUND, OF_LAYER, OF_OPAQUE };
+
+struct published { /* a track */
+    enum published_kind kind;
+    uint8_t of;     /* OF_SOUND, OF_LAYER: number of its sound or video; OF_OPAQUE: its place */
+    bool base;      /* OF_LAYER: its video's base layer */
+    char name[MSF_NAME_MAX];
+    uint32_t flow;  /* of the transport, as in tracks.h */
+    uint64_t group; /* OF_OPAQUE: of the next packet */
+    bool has_largest;
+    struct moq_location largest;
+};
+
 struct publisher {
     struct publisher_config cfg;
     char ns[MOQ_FULL_NAME_MAX + 1];
     bool described, ended;
-    struct tracks tracks;
-    struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX]; /* track numbers from tracks.n */
+    struct published track[ALL_TRACKS]; /* catalog, sounds, videos' layers, opaque ones */
+    size_t n_tracks;
+    struct tracks layers[PUBLISHER_VIDEOS_MAX]; /* n 0: there is none */
+    int first_layer[PUBLISHER_VIDEOS_MAX];      /* in `track`; layers[].track[1] is that */
+    int sound[PUBLISHER_SOUNDS_MAX];            /* in `track`; -1: there is none */
+    int first_opaque;
     size_t n_opaque;
-    uint64_t opaque_group[PUBLISHER_OPAQUE_MAX];
-    struct object_counter counter;
-    char catalog[TRACKS_CATALOG_JSON_MAX];
+    uint64_t opaque_next; /* above the groups of all opaque tracks so far */
+    struct object_counter counter[PUBLISHER_VIDEOS_MAX]; /* by number, also when it was gone */
+    uint64_t sound_group[PUBLISHER_SOUNDS_MAX];          /* of the next packet; likewise */
+    uint32_t sound_bps[PUBLISHER_SOUNDS_MAX];
+    char catalog[CATALOG_JSON_MAX];
     size_t catalog_len;
     uint64_t catalog_group;
-    struct moq_location largest[ALL_TRACKS];
-    bool has_largest[ALL_TRACKS];
     struct track_counts counts;
-    uint32_t flow[ALL_TRACKS]; /* of each track */
-    uint64_t left_out;         /* beside what is in `counts`: of no track */
+    uint64_t left_out; /* beside what is in `counts`: of no track */
     struct publisher_caller *callers;
-    tvl_time refreshed_at[SVC_SPATIAL_MAX]; /* 0: never */
+    tvl_time refreshed_at[PUBLISHER_VIDEOS_MAX][SVC_SPATIAL_MAX]; /* 0: never */
 };
 
 /* ---- tracks ---- */
 
-static int find_track(const struct publisher *p, const char *name)
+static int find_in(const struct published *track, size_t n, const char *name)
 {
-    const int i = tracks_find(&p->tracks, name, strlen(name));
-    if (i >= 0)
-        return i;
-    for (size_t k = 0; k < p->n_opaque; k++)
-        if (strcmp(p->opaque[k].name, name) == 0)
-            return (int)(p->tracks.n + k);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(track[i].name, name) == 0)
+            return (int)i;
     return -1;
 }
 
-static bool is_catalog(const struct publisher *p, int track)
+static int find_track(const struct publisher *p, const char *name)
 {
-    return track >= 0 && (size_t)track < p->tracks.n &&
-           p->tracks.track[track].kind == TRACK_CATALOG;
-}
-
-static bool is_base(const struct publisher *p, int track)
-{
-    const struct track *t = (size_t)track < p->tracks.n ? &p->tracks.track[track] : NULL;
-    return t && t->kind == TRACK_LAYER && t->layer.spatial == 0 && t->layer.temporal == 0;
+    return find_in(p->track, p->n_tracks, name);
 }
 
 static struct moq_object catalog_object(const struct publisher *p)
@@ -86,10 +93,10 @@ static struct moq_object catalog_object(const struct publisher *p)
 
 /* ---- who subscribes ---- */
 
-static void key_wanted(const struct publisher *p)
+static void key_wanted(const struct publisher *p, const struct published *t)
 {
-    if (p->cfg.on_key_wanted)
-        p->cfg.on_key_wanted(p->cfg.user);
+    if (t->kind == OF_LAYER && t->base && p->cfg.on_key_wanted)
+        p->cfg.on_key_wanted(p->cfg.user, t->of);
 }
 
 static void answer(struct publisher_caller *c, struct sending *s)
@@ -102,18 +109,25 @@ static void answer(struct publisher_caller *c, struct sending *s)
         moq_reject(sending, MOQ_REQ_DOES_NOT_EXIST, p->ended ? "it has ended" : "no such track");
         return;
     }
-    const bool catalog = is_catalog(p, s->track);
+    const struct published *t = &p->track[s->track];
+    const bool catalog = t->kind == OF_CATALOG;
     const struct moq_location in_catalog = { p->catalog_group, 0 };
-    const struct moq_location *largest = catalog                    ? &in_catalog
-                                         : p->has_largest[s->track] ? &p->largest[s->track]
-                                                                    : NULL;
+    const struct moq_location *largest = catalog          ? &in_catalog
+                                         : t->has_largest ? &t->largest
+                                                          : NULL;
     if (moq_accept(sending, largest, MOQ_DYNAMIC_GROUPS) < 0)
         return;
     const struct moq_object obj = catalog_object(p);
     if (catalog)
         (void)moq_object_write(sending, &obj, 0);
-    if (is_base(p, s->track))
-        key_wanted(p);
+    key_wanted(p, t);
+}
+
+/* Index of a video's base layer. */
+static int base_of(const struct publisher *p, size_t video)
+{
+    return p->first_layer[video] +
+           tracks_of_layer(&p->layers[video], (struct svc_layer){ 0, 0 }) - 1;
 }
 
 static bool is_ours(const struct publisher *p, const struct moq_name *name)
@@ -154,9 +168,10 @@ static void on_update(void *user, struct moq_sending *sending,
 {
     const struct publisher_caller *c = user;
     const struct sending *s = moq_sending_user(sending);
-    if (s && s->track >= 0 && o->has_new_group &&
-        (o->new_group == 0 || c->publisher->counter.group < o->new_group))
-        key_wanted(c->publisher);
+    const struct published *t = s && s->track >= 0 ? &c->publisher->track[s->track] : NULL;
+    if (t && t->kind == OF_LAYER && o->has_new_group &&
+        (o->new_group == 0 || c->publisher->counter[t->of].group < o->new_group))
+        key_wanted(c->publisher, &c->publisher->track[base_of(c->publisher, t->of)]);
 }
 
 static void on_cancelled(void *user, struct moq_sending *sending)
@@ -223,7 +238,7 @@ static const struct moq_handler handler = {
 
 static struct track_count *count_of(struct publisher *p, int track)
 {
-    return &p->counts.of[p->flow[track]];
+    return &p->counts.of[p->track[track].flow];
 }
 
 /* 0, or what is wrong: MOQ_ERR_STATE is not wanted. */
@@ -239,33 +254,81 @@ static int write_object(struct publisher_caller *c, const struct sending *s,
     return rc;
 }
 
+static bool takes_any(const struct sending *s)
+{
+    return s->sending && s->track >= 0 && moq_sending_options(s->sending)->forward;
+}
+
 static bool takes(const struct sending *s, int track)
 {
-    return s->sending && s->track == track && moq_sending_options(s->sending)->forward;
+    return takes_any(s) && s->track == track;
 }
 
 static void write_to(struct publisher_caller *c, int track, const struct moq_object *obj,
                      uint64_t lifetime_us)
 {
-    way_aim(&c->way, c->publisher->flow[track], POLICY_RESCUE);
+    way_aim(&c->way, c->publisher->track[track].flow, POLICY_RESCUE);
     for (size_t i = 0; i < SENDINGS_MAX; i++)
         if (takes(&c->sending[i], track))
             (void)write_object(c, &c->sending[i], obj, lifetime_us);
 }
 
+/* The layer's place in the tracks of its video. */
+static size_t place_of(const struct publisher *p, int track)
+{
+    return (size_t)(track - p->first_layer[p->track[track].of]) + 1;
+}
+
+/* What this connection takes that goes before a layer of a video, or with it: the sounds, and of
+ * the other videos what is not above that layer. */
+static uint64_t beside_bps(const struct publisher_caller *c, size_t video, struct svc_layer layer)
+{
+    const struct publisher *p = c->publisher;
+    uint64_t most[PUBLISHER_VIDEOS_MAX] = { 0 }, sum = 0;
+    for (size_t i = 0; i < SENDINGS_MAX; i++) {
+        const struct sending *s = &c->sending[i];
+        const struct published *t = takes_any(s) ? &p->track[s->track] : NULL;
+        if (t && t->kind == OF_SOUND)
+            sum += p->sound_bps[t->of];
+        if (!t || t->kind != OF_LAYER || t->of == video)
+            continue;
+        const struct track *other = &p->layers[t->of].track[place_of(p, s->track)];
+        if (other->layer.spatial <= layer.spatial && other->layer.temporal <= layer.temporal &&
+            other->needed_bps > most[t->of])
+            most[t->of] = other->needed_bps;
+    }
+    for (size_t i = 0; i < PUBLISHER_VIDEOS_MAX; i++)
+        sum += most[i];
+    return sum;
+}
+
+/* A base layer on flow 0 is looked after by the scheduler, unasked. */
+static enum policy_protection protection_of(const struct published *t,
+                                            const struct policy_order *order)
+{
+    const bool alone = t->base && t->flow != 0 && order->protection == POLICY_PLAIN;
+    return alone ? POLICY_RESCUE : order->protection;
+}
+
 /* As the policy says; told to it once, however many subscriptions there are to the track. */
 static void write_unit(struct publisher_caller *c, int track, const struct moq_object *obj,
-                       const struct svc_unit *unit, uint64_t budget_us)
+                       const struct svc_unit *unit)
 {
-    const struct tracks *t = &c->publisher->tracks;
+    const struct publisher *p = c->publisher;
+    const size_t video = p->track[track].of;
     struct policy_order order = { .verdict = POLICY_DROP_BROKEN };
     bool judged = false, sent = false;
     for (size_t i = 0; i < SENDINGS_MAX; i++) {
         if (!takes(&c->sending[i], track))
             continue;
         if (!judged) {
-            order = way_judge(&c->way, t, (size_t)track, unit, budget_us);
-            way_aim(&c->way, c->publisher->flow[track], order.protection);
+            const struct way_unit u = { .video = video,
+                                        .tracks = &p->layers[video],
+                                        .track = place_of(p, track),
+                                        .beside_bps = beside_bps(c, video, unit->layer),
+                                        .unit = unit };
+            order = way_judge(&c->way, &u, (uint64_t)p->cfg.latency_ms * 1000);
+            way_aim(&c->way, p->track[track].flow, protection_of(&p->track[track], &order));
         }
         judged = true;
         if (order.verdict != POLICY_SEND) {
@@ -273,7 +336,7 @@ static void write_unit(struct publisher_caller *c, int track, const struct moq_o
             continue;
         }
         if (write_object(c, &c->sending[i], obj, order.lifetime_us) == 0 && !sent) {
-            way_sent(&c->way, unit);
+            way_sent(&c->way, video, unit);
             sent = true;
         }
     }
@@ -281,8 +344,8 @@ static void write_unit(struct publisher_caller *c, int track, const struct moq_o
 
 static void note_largest(struct publisher *p, int track, const struct moq_object *obj)
 {
-    p->largest[track] = (struct moq_location){ obj->group, obj->object };
-    p->has_largest[track] = true;
+    p->track[track].largest = (struct moq_location){ obj->group, obj->object };
+    p->track[track].has_largest = true;
 }
 
 void publisher_time(struct publisher *p, tvl_time now)
@@ -291,21 +354,40 @@ void publisher_time(struct publisher *p, tvl_time now)
         c->way.wire.tvl.now = now;
 }
 
-void publisher_packet(struct publisher *p, const struct svc_packet *packet)
+/* The object that a packet is, and its track; -1: of none that there is. */
+static int object_of(struct publisher *p, size_t which, const struct svc_packet *packet,
+                     struct object *o)
 {
-    const uint64_t budget_us = (uint64_t)p->cfg.latency_ms * 1000;
+    if (!p->described || p->ended)
+        return -1;
+    if (packet->kind != SVC_VIDEO) {
+        const int track = which < PUBLISHER_SOUNDS_MAX ? p->sound[which] : -1;
+        if (track < 0 || object_sound(p->sound_group[which], TRACKS_PRIORITY_AUDIO, packet, o) < 0)
+            return -1;
+        p->sound_group[which]++;
+        return track;
+    }
+    if (which >= PUBLISHER_VIDEOS_MAX || p->layers[which].n == 0 ||
+        object_make(&p->counter[which], &p->layers[which], packet, o) < 0)
+        return -1;
+    return p->first_layer[which] + (int)o->track - 1;
+}
+
+void publisher_packet(struct publisher *p, size_t which, const struct svc_packet *packet)
+{
     struct object o;
-    if (!p->described || p->ended || object_make(&p->counter, &p->tracks, packet, &o) < 0) {
+    const int track = object_of(p, which, packet, &o);
+    if (track < 0) {
         p->left_out++;
         return;
     }
     o.moq.properties.bytes = o.properties;
-    note_largest(p, (int)o.track, &o.moq);
+    note_largest(p, track, &o.moq);
     for (struct publisher_caller *c = p->callers; c; c = c->next)
         if (packet->kind == SVC_VIDEO)
-            write_unit(c, (int)o.track, &o.moq, &packet->unit, budget_us);
+            write_unit(c, track, &o.moq, &packet->unit);
         else
-            write_to(c, (int)o.track, &o.moq, policy_sound_lifetime(budget_us));
+            write_to(c, track, &o.moq, policy_sound_lifetime((uint64_t)p->cfg.latency_ms * 1000));
 }
 
 void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *bytes, size_t len,
@@ -320,11 +402,13 @@ void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *b
         p->left_out++;
         return;
     }
-    const int track = (int)(p->tracks.n + which);
-    const struct moq_object obj = { .group = p->opaque_group[which]++,
+    const int track = p->first_opaque + (int)which;
+    const struct moq_object obj = { .group = p->track[track].group++,
                                     .priority = PRIORITY_OPAQUE,
                                     .properties = { properties, (size_t)n },
                                     .payload = { bytes, len } };
+    if (obj.group >= p->opaque_next)
+        p->opaque_next = obj.group + 1;
     note_largest(p, track, &obj);
     for (struct publisher_caller *c = p->callers; c; c = c->next)
         write_to(c, track, &obj, (uint64_t)p->cfg.latency_ms * 1000 * PUBLISHER_OPAQUE_LIVES);
@@ -332,15 +416,16 @@ void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *b
 
 /* ---- what was lost ---- */
 
-/* What all who have begun are known to hold. */
-static struct svc_tracker held_in_common(const struct publisher *p)
+/* What all who have begun are known to hold of a video. */
+static struct svc_tracker held_in_common(const struct publisher *p, size_t video)
 {
     struct svc_tracker held = { 0 };
     bool any = false;
     for (const struct publisher_caller *c = p->callers; c; c = c->next) {
-        if (!policy_begun(&c->way.policy))
+        const struct way_video *v = &c->way.video[video];
+        if (!policy_begun(&v->policy))
             continue;
-        const struct svc_tracker *k = &c->way.held.known;
+        const struct svc_tracker *k = &v->held.known;
         for (unsigned i = 0; i < SVC_SLOTS && any; i++)
             held.slot[i].valid = held.slot[i].valid && k->slot[i].valid &&
                                  held.slot[i].spatial == k->slot[i].spatial &&
@@ -352,19 +437,20 @@ static struct svc_tracker held_in_common(const struct publisher *p)
 }
 
 /* Something arrives at `c`: help will, too. */
-static void ask_for_missed(struct publisher_caller *c, tvl_time now)
+static void ask_for_missed(struct publisher_caller *c, size_t video, tvl_time now)
 {
     struct publisher *p = c->publisher;
-    const unsigned spatial = way_missed(&c->way);
+    tvl_time *refreshed_at = p->refreshed_at[video];
+    const unsigned spatial = way_missed(&c->way, video);
     if (spatial >= SVC_SPATIAL_MAX || !p->cfg.on_missed ||
-        (p->refreshed_at[spatial] &&
-         now - p->refreshed_at[spatial] < PUBLISHER_REFRESH_APART_US)) /* asked for once more then */
+        (refreshed_at[spatial] && now - refreshed_at[spatial] <
+                                      PUBLISHER_REFRESH_APART_US)) /* asked for once more then */
         return;
     for (unsigned s = spatial; s < SVC_SPATIAL_MAX; s++)
-        p->refreshed_at[s] = now;
-    c->way.missed = SVC_SPATIAL_MAX;
-    const struct svc_tracker held = held_in_common(p);
-    p->cfg.on_missed(p->cfg.user, spatial, &held);
+        refreshed_at[s] = now;
+    c->way.video[video].missed = SVC_SPATIAL_MAX;
+    const struct svc_tracker held = held_in_common(p, video);
+    p->cfg.on_missed(p->cfg.user, video, spatial, &held);
 }
 
 void publisher_end(struct publisher *p)
@@ -404,17 +490,85 @@ struct publisher_stats publisher_stats(const struct publisher *p)
 
 /* ---- what it consists of ---- */
 
+static void note(struct msf_track *t, const struct publisher_note *n)
+{
+    memcpy(t->label, n->label, sizeof t->label);
+    memcpy(t->lang, n->lang, sizeof t->lang);
+}
+
 static void add_opaque(struct msf_catalog *c, const struct publisher_opaque *o, uint32_t latency_ms)
 {
+    if (c->n_tracks == MSF_TRACKS_MAX)
+        return;
     struct msf_track *t = &c->tracks[c->n_tracks++];
     memcpy(t->name, o->name, sizeof t->name);
     memcpy(t->codec, o->codec, sizeof t->codec);
+    memcpy(t->caps, o->caps, sizeof t->caps);
+    note(t, &o->note);
     snprintf(t->packaging, sizeof t->packaging, "loc");
     snprintf(t->role, sizeof t->role, "data");
     t->is_live = true;
     t->target_latency_ms = latency_ms;
     t->render_group = 1;
     t->timescale = TRACKS_TIMESCALE;
+}
+
+static void sound_name(char *out, size_t number)
+{
+    snprintf(out, MSF_NAME_MAX, "a%zu", number);
+}
+
+static void add_sound(struct msf_catalog *c, size_t number, const struct publisher_sound *s,
+                      uint32_t latency_ms)
+{
+    const struct svc_stream_info info = { .audio_rate = s->rate,
+                                          .audio_channels = s->channels,
+                                          .audio_bitrate_bps = s->bitrate_bps };
+    char name[MSF_NAME_MAX];
+    sound_name(name, number);
+    struct msf_track *t = tracks_catalog_sound(name, &info, latency_ms, c);
+    if (t)
+        note(t, &s->note);
+}
+
+static void add_video(struct msf_catalog *c, size_t number, const struct publisher_video *v,
+                      uint32_t latency_ms)
+{
+    struct tracks t;
+    const size_t first = c->n_tracks;
+    tracks_init_video(&t, &v->info, (uint8_t)number);
+    tracks_catalog_layers(&t, &v->info, latency_ms, c);
+    for (size_t i = first; i < c->n_tracks; i++)
+        note(&c->tracks[i], &v->note);
+}
+
+static size_t opaque_of(const struct publisher_tracks *what)
+{
+    return what->n_opaque < PUBLISHER_OPAQUE_MAX ? what->n_opaque : PUBLISHER_OPAQUE_MAX;
+}
+
+/* In the order in which number_tracks has them. */
+static void make_catalog(struct msf_catalog *c, const struct publisher_tracks *what,
+                         uint32_t latency_ms)
+{
+    for (size_t i = 0; i < PUBLISHER_SOUNDS_MAX; i++)
+        if (what->sound[i].channels)
+            add_sound(c, i, &what->sound[i], latency_ms);
+    for (size_t i = 0; i < PUBLISHER_VIDEOS_MAX; i++)
+        if (what->video[i].info.n_spatial)
+            add_video(c, i, &what->video[i], latency_ms);
+    for (size_t i = 0; i < opaque_of(what); i++)
+        add_opaque(c, &what->opaque[i], latency_ms);
+}
+
+static size_t count_tracks(const struct publisher_tracks *what)
+{
+    size_t n = opaque_of(what);
+    for (size_t i = 0; i < PUBLISHER_SOUNDS_MAX; i++)
+        n += what->sound[i].channels > 0;
+    for (size_t i = 0; i < PUBLISHER_VIDEOS_MAX; i++)
+        n += (size_t)what->video[i].info.n_spatial * what->video[i].info.n_temporal;
+    return n;
 }
 
 static void end_sending(struct sending *s, const char *why)
@@ -424,57 +578,76 @@ static void end_sending(struct sending *s, const char *why)
     (void)moq_done(sending, MOQ_DONE_TRACK_ENDED, why);
 }
 
-/* The tracks have other numbers now; each keeps, by its name, how far it has come. An opaque one
- * that is new begins above all that were there: the name may have been another's. */
-static void number_tracks(struct publisher *p, const struct tracks *t,
-                          const struct publisher_opaque *opaque, size_t n_opaque)
+static struct published *add_track(struct publisher *p, enum published_kind kind, size_t of,
+                                   const char *name)
 {
-    const struct publisher old = *p;
-    uint64_t next = 0;
-    for (size_t i = 0; i < PUBLISHER_OPAQUE_MAX; i++)
-        next = old.opaque_group[i] > next ? old.opaque_group[i] : next;
-    p->tracks = *t;
-    p->n_opaque = n_opaque;
-    if (n_opaque > 0)
-        memcpy(p->opaque, opaque, n_opaque * sizeof *opaque);
-    for (size_t i = 0; i < t->n + n_opaque; i++) {
-        const char *name = i < t->n ? t->track[i].name : opaque[i - t->n].name;
-        const int was = old.described ? find_track(&old, name) : -1;
-        p->flow[i] = track_counts_flow(&p->counts, name, is_base(p, (int)i));
-        p->has_largest[i] = was >= 0 && old.has_largest[was];
-        if (was >= 0)
-            p->largest[i] = old.largest[was];
-        if (i >= t->n)
-            p->opaque_group[i - t->n] =
-                was >= (int)old.tracks.n ? old.opaque_group[(size_t)was - old.tracks.n] : next;
+    struct published *t = &p->track[p->n_tracks];
+    *t = (struct published){ .kind = kind, .of = (uint8_t)of };
+    snprintf(t->name, sizeof t->name, "%s", name);
+    p->n_tracks++;
+    return t;
+}
+
+static void add_layers(struct publisher *p, size_t video, const struct svc_stream_info *info)
+{
+    struct tracks *layers = &p->layers[video];
+    tracks_init_video(layers, info, (uint8_t)video);
+    p->first_layer[video] = (int)p->n_tracks;
+    for (size_t i = 1; i < layers->n; i++) {
+        struct published *t = add_track(p, OF_LAYER, video, layers->track[i].name);
+        t->base = layers->track[i].layer.spatial == 0 && layers->track[i].layer.temporal == 0;
     }
 }
 
-void publisher_set_latency(struct publisher *p, uint32_t latency_ms)
+/* Of several videos' base layers the one that was there first. */
+static bool has_flow_0(const struct publisher *p, const char *name)
 {
-    p->cfg.latency_ms = latency_ms;
+    const char *has = p->counts.of[0].name;
+    return !*has || strcmp(has, name) == 0;
 }
 
-int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
-                       const struct publisher_opaque *opaque, size_t n_opaque, uint64_t now_ms)
+/* The tracks have other numbers now; each keeps, by its name, how far it has come. An opaque one
+ * that is new begins above all that were there: the name may have been another's. */
+static void number_tracks(struct publisher *p, const struct publisher_tracks *what)
 {
-    struct msf_catalog *c = calloc(1, sizeof *c);
-    struct tracks t;
-    if (!c)
-        return MOQ_ERR_NOMEM;
-    tracks_init(&t, info, false);
-    tracks_catalog(&t, info, p->cfg.latency_ms, now_ms, c);
-    c->n_tracks--; /* the session's track, which is the server's */
-    for (size_t i = 0; i < n_opaque && i < PUBLISHER_OPAQUE_MAX; i++)
-        add_opaque(c, &opaque[i], p->cfg.latency_ms);
-    const int len = msf_catalog_write(c, p->catalog, sizeof p->catalog);
-    free(c);
-    if (len < 0)
-        return len;
-    p->catalog_len = (size_t)len;
-    number_tracks(p, &t, opaque, n_opaque < PUBLISHER_OPAQUE_MAX ? n_opaque : PUBLISHER_OPAQUE_MAX);
-    p->catalog_group += p->described;
-    p->described = true;
+    struct published old[ALL_TRACKS];
+    const size_t n_old = p->n_tracks;
+    memcpy(old, p->track, n_old * sizeof old[0]);
+    p->n_tracks = 0;
+    add_track(p, OF_CATALOG, 0, MSF_CATALOG_TRACK);
+    for (size_t i = 0; i < PUBLISHER_SOUNDS_MAX; i++) {
+        char name[MSF_NAME_MAX];
+        sound_name(name, i);
+        p->sound[i] = what->sound[i].channels ? (int)p->n_tracks : -1;
+        p->sound_bps[i] = what->sound[i].bitrate_bps;
+        if (what->sound[i].channels)
+            add_track(p, OF_SOUND, i, name);
+    }
+    for (size_t i = 0; i < PUBLISHER_VIDEOS_MAX; i++) {
+        p->layers[i].n = 0;
+        if (what->video[i].info.n_spatial)
+            add_layers(p, i, &what->video[i].info);
+    }
+    p->first_opaque = (int)p->n_tracks;
+    p->n_opaque = opaque_of(what);
+    for (size_t i = 0; i < p->n_opaque; i++)
+        add_track(p, OF_OPAQUE, i, what->opaque[i].name)->group = p->opaque_next;
+    for (size_t i = 0; i < p->n_tracks; i++) {
+        struct published *t = &p->track[i];
+        const int was = find_in(old, n_old, t->name);
+        t->flow = track_counts_flow(&p->counts, t->name, t->base && has_flow_0(p, t->name));
+        if (was < 0)
+            continue;
+        t->has_largest = old[was].has_largest;
+        t->largest = old[was].largest;
+        if (t->kind == OF_OPAQUE)
+            t->group = old[was].group;
+    }
+}
+
+/* The catalog is another one: who subscribes is told so. */
+static void tell_callers(struct publisher *p)
+{
     const struct moq_object obj = catalog_object(p);
     for (struct publisher_caller *each = p->callers; each; each = each->next)
         for (size_t i = 0; i < SENDINGS_MAX; i++) {
@@ -488,7 +661,38 @@ int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
             else if (s->sending)
                 s->track = find_track(p, s->name); /* its number may be another now */
         }
-    return 0;
+}
+
+void publisher_set_latency(struct publisher *p, uint32_t latency_ms)
+{
+    p->cfg.latency_ms = latency_ms;
+}
+
+int publisher_describe(struct publisher *p, const struct publisher_tracks *what, uint64_t now_ms)
+{
+    if (count_tracks(what) > MSF_TRACKS_MAX)
+        return MOQ_ERR_ARG;
+    struct msf_catalog *c = calloc(1, sizeof *c);
+    char *json = malloc(CATALOG_JSON_MAX);
+    int rc = MOQ_ERR_NOMEM;
+    if (!c || !json)
+        goto out;
+    c->generated_at_ms = now_ms;
+    make_catalog(c, what, p->cfg.latency_ms);
+    rc = msf_catalog_write(c, json, CATALOG_JSON_MAX);
+    if (rc < 0)
+        goto out;
+    p->catalog_len = (size_t)rc;
+    memcpy(p->catalog, json, p->catalog_len + 1);
+    number_tracks(p, what);
+    p->catalog_group += p->described;
+    p->described = true;
+    tell_callers(p);
+    rc = 0;
+out:
+    free(json);
+    free(c);
+    return rc;
 }
 
 bool publisher_described(const struct publisher *p)
@@ -507,9 +711,11 @@ int publisher_new(struct publisher **out, const struct publisher_config *cfg)
     snprintf(p->ns, sizeof p->ns, "%s", cfg->ns);
     p->cfg.ns = p->ns;
     p->catalog_group = cfg->first_group;
-    object_counter_init(&p->counter, cfg->first_group);
-    for (size_t i = 0; i < PUBLISHER_OPAQUE_MAX; i++)
-        p->opaque_group[i] = cfg->first_group;
+    p->opaque_next = cfg->first_group;
+    for (size_t i = 0; i < PUBLISHER_VIDEOS_MAX; i++)
+        object_counter_init(&p->counter[i], cfg->first_group);
+    for (size_t i = 0; i < PUBLISHER_SOUNDS_MAX; i++)
+        p->sound_group[i] = cfg->first_group;
     *out = p;
     return 0;
 }
@@ -572,8 +778,8 @@ void publisher_caller_event(struct publisher_caller *c, const struct tvl_event *
 {
     moq_tvl_on_event(&c->way.wire.tvl, c->moq, ev, now);
     way_event(&c->way, ev, now);
-    if (ev->type == TVL_EVENT_STREAM_ACKED)
-        ask_for_missed(c, now);
+    for (size_t i = 0; i < PUBLISHER_VIDEOS_MAX && ev->type == TVL_EVENT_STREAM_ACKED; i++)
+        ask_for_missed(c, i, now);
 }
 
 void publisher_caller_tick(struct publisher_caller *c, tvl_time now)

@@ -1,9 +1,9 @@
 /*
- * publisher.h - a broadcast that is published from here: its tracks, its catalog, and whoever
- * subscribes to them over any number of connections - clients of ours that call, or a relay that we
- * called (PUBLISH_NAMESPACE). One object a stream, with the rank of its layer and a lifetime. Each
- * connection gets the layers that it carries, as from svc-server (way.h); what was lost on the way is
- * asked for. Without I/O: the owner gives events and time.
+ * publisher.h - a broadcast that is published from here: videos, sounds and whatever else as its
+ * tracks, its catalog, and whoever subscribes to them over any number of connections - clients of
+ * ours that call, or a relay that we called (PUBLISH_NAMESPACE). One object a stream, with the rank
+ * of its layer and a lifetime. Each connection gets the layers that it carries, as from svc-server
+ * (way.h); what was lost on the way is asked for. Without I/O: the owner gives events and time.
  *
  * Keeps nothing of the past but the catalog: who comes, begins with the next key picture.
  */
@@ -16,25 +16,51 @@
 #include <moq/moq.h>
 #include <tvl/tvl.h>
 
+#define PUBLISHER_VIDEOS_MAX 4 /* as many as subscribers of ours take, subscription.h */
+#define PUBLISHER_SOUNDS_MAX 8
 #define PUBLISHER_OPAQUE_MAX 8 /* tracks of whatever else */
 #define PUBLISHER_BACKLOG_MAX \
     (8u << 20) /* bytes queued on a connection; then objects are left out */
 #define PUBLISHER_OPAQUE_LIVES 3 /* latencies that an object of whatever else may take */
 #define PUBLISHER_REFRESH_APART_US 500000 /* between two on_missed of a layer */
 
+struct publisher_note { /* for whoever chooses; UTF-8, "": not said */
+    char label[MSF_LABEL_MAX];
+    char lang[MSF_LANG_MAX]; /* BCP 47 */
+};
+struct publisher_video {
+    struct svc_stream_info info; /* n_spatial 0: there is none; what it says of sound is ignored */
+    struct publisher_note note;
+};
+struct publisher_sound { /* Opus */
+    uint8_t channels;    /* 0: there is none */
+    uint32_t rate;       /* Hz */
+    uint32_t bitrate_bps;
+    struct publisher_note note;
+};
 struct publisher_opaque {
     char name[MSF_NAME_MAX], codec[32]; /* codec: what the owner calls its kind */
+    char caps[MSF_CAPS_MAX];            /* all that it says of it, UTF-8; "": nothing */
+    struct publisher_note note;
+};
+/* What it consists of. The place of a video or sound is its number for as long as it is there:
+ * its tracks' names come of it. */
+struct publisher_tracks {
+    struct publisher_video video[PUBLISHER_VIDEOS_MAX];
+    struct publisher_sound sound[PUBLISHER_SOUNDS_MAX];
+    struct publisher_opaque opaque[PUBLISHER_OPAQUE_MAX];
+    size_t n_opaque;
 };
 
 struct publisher_config {
     const char *ns;       /* "a/b"; copied */
     uint64_t first_group; /* above those of any earlier run */
     uint32_t latency_ms;  /* target, of the catalog; lifetimes are of it */
-    /* Somebody waits for a key picture. May come often. */
-    void (*on_key_wanted)(void *user);
-    /* Layers from `spatial` up do not arrive at somebody, and are to be predicted anew: from what
-     * all hold. May be NULL. */
-    void (*on_missed)(void *user, unsigned spatial, const struct svc_tracker *held);
+    /* Somebody waits for a key picture of video number `video`. May come often. */
+    void (*on_key_wanted)(void *user, size_t video);
+    /* Layers of it from `spatial` up do not arrive at somebody, and are to be predicted anew: from
+     * what all hold. May be NULL. */
+    void (*on_missed)(void *user, size_t video, unsigned spatial, const struct svc_tracker *held);
     void *user;
 };
 
@@ -55,14 +81,13 @@ void publisher_free(struct publisher *p); /* its callers, too, without a word */
 void publisher_time(struct publisher *p, tvl_time now);
 /* In place of the configuration's; the catalog says so from the next publisher_describe on. */
 void publisher_set_latency(struct publisher *p, uint32_t latency_ms);
-/* What it consists of: `info` with n_spatial 0 has no video. Again: a new edition of the catalog.
- * 0 or negative. */
-int publisher_describe(struct publisher *p, const struct svc_stream_info *info,
-                       const struct publisher_opaque *opaque, size_t n_opaque, uint64_t now_ms);
+/* What it consists of. Again: a new edition of the catalog. 0 or negative: more than
+ * MSF_TRACKS_MAX tracks, no memory; then all is as it was. */
+int publisher_describe(struct publisher *p, const struct publisher_tracks *what, uint64_t now_ms);
 bool publisher_described(const struct publisher *p);
 
-/* To all who subscribe. Borrowed for the call. */
-void publisher_packet(struct publisher *p, const struct svc_packet *packet);
+/* To all who subscribe; of that video or sound, as packet->kind says. Borrowed for the call. */
+void publisher_packet(struct publisher *p, size_t which, const struct svc_packet *packet);
 void publisher_opaque_packet(struct publisher *p, size_t which, const uint8_t *bytes, size_t len,
                              int64_t pts_us);
 /* It ends in order: PUBLISH_DONE on every track. */

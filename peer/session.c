@@ -294,28 +294,34 @@ static void plays(struct session *s)
     }
 }
 
-static void on_unit(void *user, const struct svc_unit *unit)
+static void on_unit(void *user, size_t track, const struct svc_unit *unit)
 {
     struct session *s = user;
     plays(s);
-    s->cfg.handler->on_unit(s->cfg.user, unit);
+    s->cfg.handler->on_unit(s->cfg.user, track, unit);
 }
 
-static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+static void on_sound(void *user, size_t track, const uint8_t *opus, size_t len, int64_t pts)
 {
     struct session *s = user;
-    if (!s->has_video)
+    if (!s->has_video || s->cfg.handler->is_wanted) /* the video may not be wanted */
         plays(s);
-    s->cfg.handler->on_sound(s->cfg.user, opus, len, pts);
+    s->cfg.handler->on_sound(s->cfg.user, track, opus, len, pts);
 }
 
 static void on_data(void *user, const struct broadcast_data *d)
 {
     struct session *s = user;
-    if (!s->has_video)
+    if (!s->has_video || s->cfg.handler->is_wanted) /* the video may not be wanted */
         plays(s);
     if (s->cfg.handler->on_data)
         s->cfg.handler->on_data(s->cfg.user, d);
+}
+
+static bool is_wanted(void *user, size_t track)
+{
+    const struct session *s = user;
+    return !s->cfg.handler->is_wanted || s->cfg.handler->is_wanted(s->cfg.user, track);
 }
 
 static void on_given_up(void *user, struct svc_layer l)
@@ -370,6 +376,7 @@ static const struct broadcast_handler broadcast_handler = {
     .on_unit = on_unit,
     .on_sound = on_sound,
     .on_data = on_data,
+    .is_wanted = is_wanted,
     .on_given_up = on_given_up,
     .on_sender = on_sender,
     .on_live = on_live,
@@ -856,10 +863,10 @@ void session_ask(struct session *s, struct svc_layer top)
         broadcast_ask(s->broadcast, top);
 }
 
-void session_ask_key(struct session *s)
+void session_ask_key(struct session *s, size_t base)
 {
     if (s->broadcast && !s->paused)
-        broadcast_ask_key(s->broadcast);
+        broadcast_ask_key(s->broadcast, base);
     tvl_ev_kick(s->driver);
 }
 

@@ -38,9 +38,12 @@ struct session_handler { /* all required but where it is said; `user` is the one
     void (*on_connected)(void *user);
     /* Tracks were chosen and are being asked for. Borrowed. */
     void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
-    void (*on_unit)(void *user, const struct svc_unit *unit); /* bytes borrowed */
-    void (*on_sound)(void *user, const uint8_t *opus, size_t len, int64_t pts);
+    /* Bytes borrowed; `track`: of the catalog. */
+    void (*on_unit)(void *user, size_t track, const struct svc_unit *unit);
+    void (*on_sound)(void *user, size_t track, const uint8_t *opus, size_t len, int64_t pts);
     void (*on_data)(void *user, const struct broadcast_data *d); /* may be NULL */
+    /* That track of the catalog is to be sent, as far as session_ask has it. May be NULL: all. */
+    bool (*is_wanted)(void *user, size_t track);
     /* The sender gave up a layer's unit on its way. May be NULL. */
     void (*on_given_up)(void *user, struct svc_layer l);
     /* How the sender serves us, or that it does not say; see session_ask_sender. May be NULL. */
@@ -148,12 +151,13 @@ void session_free(struct session *s);
 /* Say goodbye; let the loop run a moment afterwards. */
 void session_close(struct session *s);
 
-/* From now on ask for the layers up to `top` of those of the plan; begins with all. What is not
- * asked for stays subscribed and is not sent. */
+/* From now on ask for the layers up to `top` of those of the plan that the handler's is_wanted
+ * names now; begins with all. What is not asked for stays subscribed and is not sent. */
 void session_ask(struct session *s, struct svc_layer top);
 
-/* A key picture is wanted soon: the publisher is asked, if it hears that. */
-void session_ask_key(struct session *s);
+/* A key picture is wanted soon, of the video with that base layer in the catalog or of every one
+ * (BROADCAST_EVERY_VIDEO): the publisher is asked, if it hears that. */
+void session_ask_key(struct session *s, size_t base);
 
 /* The sender is to say how it serves us, or not to, as at first: it costs about 15 kbit/s. Holds
  * over reconnections. */

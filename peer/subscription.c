@@ -36,11 +36,11 @@ static bool is_wanted(const struct msf_track *t, const struct subscription_wish 
     return wish->max_pixels == 0 || (uint32_t)t->width * t->height <= wish->max_pixels;
 }
 
-static bool has_layer(const struct subscription_plan *p, struct svc_layer l)
+static bool has_layer(const struct subscription_plan *p, size_t base, struct svc_layer l)
 {
     for (size_t i = 0; i < p->n; i++)
-        if (p->item[i].kind == SUBSCRIPTION_VIDEO && p->item[i].layer.spatial == l.spatial &&
-            p->item[i].layer.temporal == l.temporal)
+        if (p->item[i].kind == SUBSCRIPTION_VIDEO && p->item[i].base == base &&
+            p->item[i].layer.spatial == l.spatial && p->item[i].layer.temporal == l.temporal)
             return true;
     return false;
 }
@@ -54,38 +54,63 @@ static void add(struct subscription_plan *p, struct subscription_item item)
     p->item[at] = item;
 }
 
-/* The video tracks that may be taken, as a bit set; two renditions of one video are told apart by
- * their render group, and the first that offers a base layer is played. */
-static uint32_t usable_layers(const struct msf_catalog *c, const struct subscription_wish *wish)
+static bool is_base(const struct msf_track *t)
 {
-    const struct msf_track *base = NULL;
-    uint32_t set = 0;
-    for (size_t i = 0; i < c->n_tracks && !base; i++)
-        if (is_layer(&c->tracks[i]) && c->tracks[i].spatial_id == 0 &&
-            c->tracks[i].temporal_id == 0)
-            base = &c->tracks[i];
-    for (size_t i = 0; i < c->n_tracks && base; i++)
-        if (is_layer(&c->tracks[i]) && is_wanted(&c->tracks[i], wish) &&
-            c->tracks[i].render_group == base->render_group &&
-            svc_codec_name(c->tracks[i].codec) == svc_codec_name(base->codec))
-            set |= 1u << i;
+    return is_layer(t) && t->spatial_id == 0 && t->temporal_id == 0;
+}
+
+/* A layer is of the video whose base layer it leans on; one that says nothing of that, of the first
+ * of its render group. Two renditions of one video are told apart by their render group, too. */
+int subscription_base_of(const struct msf_catalog *c, size_t track)
+{
+    const struct msf_track *t = &c->tracks[track];
+    const uint64_t closure = t->n_depends > 0 ? msf_track_closure(c, track) : UINT64_MAX;
+    if (!is_layer(t))
+        return -1;
+    if (is_base(t))
+        return (int)track;
+    for (size_t i = 0; i < c->n_tracks; i++)
+        if (is_base(&c->tracks[i]) && (closure >> i & 1) != 0 &&
+            c->tracks[i].render_group == t->render_group &&
+            svc_codec_name(c->tracks[i].codec) == svc_codec_name(t->codec))
+            return (int)i;
+    return -1;
+}
+
+/* The tracks of a video that may be taken, as a bit set. */
+static uint64_t usable_layers(const struct msf_catalog *c, const struct subscription_wish *wish,
+                              size_t base)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < c->n_tracks; i++)
+        if (subscription_base_of(c, i) == (int)base && is_wanted(&c->tracks[i], wish))
+            set |= UINT64_C(1) << i;
     return set;
 }
 
-static void add_layers(struct subscription_plan *p, const struct msf_catalog *c, uint32_t usable)
+static void count_layers(struct subscription_plan *p, const struct msf_catalog *c, size_t base)
+{
+    p->codec = svc_codec_name(c->tracks[base].codec);
+    for (size_t i = 0; i < c->n_tracks; i++) {
+        const struct msf_track *t = &c->tracks[i];
+        if (subscription_base_of(c, i) != (int)base)
+            continue;
+        p->n_spatial = t->spatial_id >= p->n_spatial ? t->spatial_id + 1 : p->n_spatial;
+        p->n_temporal = t->temporal_id >= p->n_temporal ? t->temporal_id + 1 : p->n_temporal;
+    }
+}
+
+static void add_layers(struct subscription_plan *p, const struct msf_catalog *c, uint64_t usable,
+                       size_t base)
 {
     for (size_t i = 0; i < c->n_tracks; i++) {
         const struct msf_track *t = &c->tracks[i];
         struct svc_layer layer = { t->spatial_id, t->temporal_id };
-        if (is_layer(t)) {
-            p->n_spatial = layer.spatial >= p->n_spatial ? layer.spatial + 1 : p->n_spatial;
-            p->n_temporal = layer.temporal >= p->n_temporal ? layer.temporal + 1 : p->n_temporal;
-        }
-        if (!(usable >> i & 1) || (msf_track_closure(c, i) & ~usable) || has_layer(p, layer))
+        if (!(usable >> i & 1) || (msf_track_closure(c, i) & ~usable) || has_layer(p, base, layer))
             continue;
-        p->codec = svc_codec_name(t->codec);
         add(p, (struct subscription_item){
                    .track = i,
+                   .base = base,
                    .kind = SUBSCRIPTION_VIDEO,
                    .layer = layer,
                    .priority =
@@ -94,14 +119,35 @@ static void add_layers(struct subscription_plan *p, const struct msf_catalog *c,
     }
 }
 
-static void add_sound(struct subscription_plan *p, const struct msf_catalog *c)
+static void add_videos(struct subscription_plan *p, const struct msf_catalog *c,
+                       const struct subscription_wish *wish)
 {
-    for (size_t i = 0; i < c->n_tracks && !p->has_audio; i++)
-        if (is_sound(&c->tracks[i])) {
-            add(p, (struct subscription_item){
-                       .track = i, .kind = SUBSCRIPTION_AUDIO, .priority = SUBSCRIPTION_PRIORITY_AUDIO });
-            p->has_audio = true;
-        }
+    const size_t most = wish->all_kinds ? SUBSCRIPTION_VIDEOS_MAX : 1;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_tracks && n < most; i++) {
+        if (!is_base(&c->tracks[i]))
+            continue;
+        if (n++ == 0)
+            count_layers(p, c, i);
+        add_layers(p, c, usable_layers(c, wish, i), i);
+    }
+}
+
+static void add_sounds(struct subscription_plan *p, const struct msf_catalog *c,
+                       const struct subscription_wish *wish)
+{
+    const size_t most = wish->all_kinds ? SUBSCRIPTION_SOUNDS_MAX : 1;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_tracks && n < most; i++) {
+        if (!is_sound(&c->tracks[i]))
+            continue;
+        add(p, (struct subscription_item){ .track = i,
+                                           .base = i,
+                                           .kind = SUBSCRIPTION_AUDIO,
+                                           .priority = SUBSCRIPTION_PRIORITY_AUDIO });
+        n++;
+    }
+    p->has_audio = n > 0;
 }
 
 static void add_data(struct subscription_plan *p, const struct msf_catalog *c)
@@ -110,22 +156,25 @@ static void add_data(struct subscription_plan *p, const struct msf_catalog *c)
     for (size_t i = 0; i < c->n_tracks; i++)
         if (is_data(&c->tracks[i]))
             add(p, (struct subscription_item){
-                       .track = i, .kind = SUBSCRIPTION_DATA, .priority = priority++ });
+                       .track = i, .base = i, .kind = SUBSCRIPTION_DATA, .priority = priority++ });
 }
 
 int subscription_decide(struct subscription_plan *out, const struct msf_catalog *catalog,
                         const struct subscription_wish *wish, char *why, size_t why_size)
 {
     struct subscription_plan p = { 0 };
-    add_layers(&p, catalog, usable_layers(catalog, wish));
-    if (!wish->all_kinds && !has_layer(&p, (struct svc_layer){ 0, 0 })) {
+    bool has_base = false;
+    add_videos(&p, catalog, wish);
+    for (size_t i = 0; i < p.n; i++)
+        has_base = has_base || p.item[i].track == p.item[i].base;
+    if (!wish->all_kinds && !has_base) {
         snprintf(
             why, why_size,
             "the broadcast offers no base layer of AV1, VP9 or H.264 that this player can show");
         return -1;
     }
     if (wish->audio)
-        add_sound(&p, catalog);
+        add_sounds(&p, catalog, wish);
     if (wish->all_kinds)
         add_data(&p, catalog);
     if (p.n == 0) {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define PRIORITY_CATALOG 0
-#define PRIORITY_AUDIO 1
 #define PRIORITY_VIDEO 2
 
 static const struct svc_layer_info *layer_info(const struct svc_stream_info *info,
@@ -34,9 +33,12 @@ static uint64_t own_bps(const struct svc_stream_info *info, uint8_t spatial)
     return sum;
 }
 
-static void layer_name(char *out, size_t size, struct svc_layer l)
+static void layer_name(char *out, size_t size, uint8_t video, struct svc_layer l)
 {
-    snprintf(out, size, "v-s%ut%u", l.spatial, l.temporal);
+    if (video == 0)
+        snprintf(out, size, "v-s%ut%u", l.spatial, l.temporal);
+    else
+        snprintf(out, size, "v%u-s%ut%u", video, l.spatial, l.temporal);
 }
 
 static struct track *add(struct tracks *t, enum track_kind kind, uint8_t priority)
@@ -55,32 +57,54 @@ static void add_timeline(struct tracks *t, size_t of, uint8_t priority)
              t->track[of].kind == TRACK_AUDIO ? "a0" : "v");
 }
 
-void tracks_init(struct tracks *t, const struct svc_stream_info *info, bool window)
+/* The priority of what comes next. */
+static uint8_t add_layers(struct tracks *t, const struct svc_stream_info *info)
 {
-    t->n = 0;
-    snprintf(add(t, TRACK_CATALOG, PRIORITY_CATALOG)->name, MSF_NAME_MAX, MSF_CATALOG_TRACK);
-    if (info->has_audio)
-        snprintf(add(t, TRACK_AUDIO, PRIORITY_AUDIO)->name, MSF_NAME_MAX, "a0");
     uint8_t priority = PRIORITY_VIDEO;
     for (uint8_t s = 0; s < info->n_spatial; s++) {
         for (uint8_t temporal = 0; temporal < info->n_temporal; temporal++) {
             struct track *track = add(t, TRACK_LAYER, priority++);
             track->layer = (struct svc_layer){ s, temporal };
             track->needed_bps = needed_bps(info, track->layer);
-            layer_name(track->name, sizeof track->name, track->layer);
+            layer_name(track->name, sizeof track->name, t->video, track->layer);
         }
     }
-    const int sound = tracks_of_audio(t);
-    if (window)
-        add_timeline(t, (size_t)tracks_of_layer(t, (struct svc_layer){ 0, 0 }), priority++);
-    if (window && sound >= 0)
-        add_timeline(t, (size_t)sound, priority);
-    /* the base layer's number and the catalog's are exchanged */
+    return priority;
+}
+
+/* The base layer's number and the catalog's are exchanged. */
+static void give_base_flow_0(struct tracks *t)
+{
     const int base = tracks_of_layer(t, (struct svc_layer){ 0, 0 });
     if (base < 0)
         return; /* no video */
     t->track[0].flow = t->track[base].flow;
     t->track[base].flow = 0;
+}
+
+void tracks_init(struct tracks *t, const struct svc_stream_info *info, bool window)
+{
+    t->n = 0;
+    t->video = 0;
+    snprintf(add(t, TRACK_CATALOG, PRIORITY_CATALOG)->name, MSF_NAME_MAX, MSF_CATALOG_TRACK);
+    if (info->has_audio)
+        snprintf(add(t, TRACK_AUDIO, TRACKS_PRIORITY_AUDIO)->name, MSF_NAME_MAX, "a0");
+    uint8_t priority = add_layers(t, info);
+    const int sound = tracks_of_audio(t);
+    if (window)
+        add_timeline(t, (size_t)tracks_of_layer(t, (struct svc_layer){ 0, 0 }), priority++);
+    if (window && sound >= 0)
+        add_timeline(t, (size_t)sound, priority);
+    give_base_flow_0(t);
+}
+
+void tracks_init_video(struct tracks *t, const struct svc_stream_info *info, uint8_t video)
+{
+    t->n = 0;
+    t->video = video;
+    snprintf(add(t, TRACK_CATALOG, PRIORITY_CATALOG)->name, MSF_NAME_MAX, MSF_CATALOG_TRACK);
+    add_layers(t, info);
+    give_base_flow_0(t);
 }
 
 void tracks_need(struct tracks *t, const struct svc_stream_info *info,
@@ -126,7 +150,7 @@ int tracks_of_audio(const struct tracks *t)
 
 /* ---- catalog ---- */
 
-static void describe_layer(struct msf_track *out, const struct track *t,
+static void describe_layer(struct msf_track *out, const struct track *t, uint8_t video,
                            const struct svc_stream_info *info)
 {
     struct svc_layer l = t->layer;
@@ -143,10 +167,10 @@ static void describe_layer(struct msf_track *out, const struct track *t,
     out->spatial_id = l.spatial;
     out->temporal_id = l.temporal;
     if (l.spatial > 0)
-        layer_name(out->depends[out->n_depends++], MSF_NAME_MAX,
+        layer_name(out->depends[out->n_depends++], MSF_NAME_MAX, video,
                    (struct svc_layer){ (uint8_t)(l.spatial - 1), l.temporal });
     if (l.temporal > 0)
-        layer_name(out->depends[out->n_depends++], MSF_NAME_MAX,
+        layer_name(out->depends[out->n_depends++], MSF_NAME_MAX, video,
                    (struct svc_layer){ l.spatial, (uint8_t)(l.temporal - 1) });
 }
 
@@ -178,23 +202,53 @@ static void describe_session(struct msf_track *out)
     out->is_live = true;
 }
 
+/* NULL: no room. */
+static struct msf_track *add_media(struct msf_catalog *out, const char *name, uint32_t latency_ms)
+{
+    if (out->n_tracks == MSF_TRACKS_MAX)
+        return NULL;
+    struct msf_track *track = &out->tracks[out->n_tracks++];
+    snprintf(track->name, sizeof track->name, "%s", name);
+    snprintf(track->packaging, sizeof track->packaging, "loc");
+    track->is_live = true;
+    track->render_group = 1;
+    track->target_latency_ms = latency_ms;
+    track->timescale = TRACKS_TIMESCALE;
+    return track;
+}
+
+struct msf_track *tracks_catalog_sound(const char *name, const struct svc_stream_info *info,
+                                       uint32_t latency_ms, struct msf_catalog *out)
+{
+    struct msf_track *track = add_media(out, name, latency_ms);
+    if (track)
+        describe_audio(track, info);
+    return track;
+}
+
+void tracks_catalog_layers(const struct tracks *t, const struct svc_stream_info *info,
+                           uint32_t latency_ms, struct msf_catalog *out)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        struct msf_track *track = t->track[i].kind == TRACK_LAYER
+                                      ? add_media(out, t->track[i].name, latency_ms)
+                                      : NULL;
+        if (track)
+            describe_layer(track, &t->track[i], t->video, info);
+    }
+}
+
 void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
                     uint64_t now_ms, struct msf_catalog *out)
 {
     memset(out, 0, sizeof *out);
     out->generated_at_ms = now_ms;
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; i < t->n; i++) { /* TRACKS_MAX and one fit */
         if (t->track[i].kind == TRACK_CATALOG)
             continue;
-        struct msf_track *track = &out->tracks[out->n_tracks++];
-        memcpy(track->name, t->track[i].name, sizeof track->name);
-        snprintf(track->packaging, sizeof track->packaging, "loc");
-        track->is_live = true;
-        track->render_group = 1;
-        track->target_latency_ms = latency_ms;
-        track->timescale = TRACKS_TIMESCALE;
+        struct msf_track *track = add_media(out, t->track[i].name, latency_ms);
         if (t->track[i].kind == TRACK_LAYER)
-            describe_layer(track, &t->track[i], info);
+            describe_layer(track, &t->track[i], t->video, info);
         else if (t->track[i].kind == TRACK_TIMELINE)
             describe_timeline(track, t->track[t->track[i].of].name);
         else

@@ -11,6 +11,7 @@
 #define TRACKS_MAX (SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX + 4)
 #define TRACKS_CATALOG_JSON_MAX 16384 /* bytes; 16 layers need about 6,000 */
 #define TRACKS_SESSION "svc-session"  /* session_track.h: the track's name, and its packaging */
+#define TRACKS_PRIORITY_AUDIO 1 /* of the publisher, smaller first */
 #define TRACKS_TIMESCALE 1000000      /* all media times are us */
 
 enum track_kind {
@@ -31,12 +32,15 @@ struct track {
 };
 
 struct tracks {
+    uint8_t video; /* of several in one broadcast: from 0, whose layers have the short names */
     size_t n; /* track[i].priority rises with i: catalog, sound if any, layers, timelines if any */
     struct track track[TRACKS_MAX];
 };
 
 /* `window`: the past can be asked for, so there are timelines. */
 void tracks_init(struct tracks *t, const struct svc_stream_info *info, bool window);
+/* Catalog and layers of video number `video` alone. */
+void tracks_init_video(struct tracks *t, const struct svc_stream_info *info, uint8_t video);
 /* Its spatial layers' own rates are now these; 0: not coded. */
 void tracks_need(struct tracks *t, const struct svc_stream_info *info,
                  const uint32_t bitrate_bps[SVC_SPATIAL_MAX]);
@@ -48,5 +52,12 @@ int tracks_of_audio(const struct tracks *t);
 /* The catalog that says so to a viewer. */
 void tracks_catalog(const struct tracks *t, const struct svc_stream_info *info, uint32_t latency_ms,
                     uint64_t now_ms, struct msf_catalog *out);
+/* Parts of one: appended while there is room. */
+void tracks_catalog_layers(const struct tracks *t, const struct svc_stream_info *info,
+                           uint32_t latency_ms, struct msf_catalog *out);
+/* A sound, of which the caller gives name and what `info` says of audio; borrowed from `out`.
+ * NULL: no room. */
+struct msf_track *tracks_catalog_sound(const char *name, const struct svc_stream_info *info,
+                                       uint32_t latency_ms, struct msf_catalog *out);
 
 #endif

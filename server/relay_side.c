@@ -83,8 +83,11 @@ static void set_layers(struct relay_track *t, struct relay_layers *l)
 {
     struct moq_name name;
     relay_name_of(&t->name, &name);
+    struct relay_layers *of = relay_layers_with(l, name.track.bytes, name.track.len);
+    l = of ? of : l;
+    relay_layers_ref(l); /* may be what it has */
     relay_layers_unref(t->layers);
-    t->layers = relay_layers_ref(l);
+    t->layers = l;
     t->index = l ? tracks_find(&l->tracks, (const char *)name.track.bytes, name.track.len) : -1;
 }
 
@@ -110,7 +113,8 @@ static void learn_layers(const struct relay_side *side, struct relay_track *t)
     {
         if (other != t && other->layers && same_namespace(other, t)) {
             set_layers(t, other->layers);
-            return;
+            if (t->index >= 0)
+                return; /* else it may be of another video */
         }
     }
 }

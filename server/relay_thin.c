@@ -14,16 +14,40 @@ static bool is_layer(const struct msf_track *t)
            t->temporal_id < SVC_TEMPORAL_MAX;
 }
 
-/* Bits/s of the track and of all that it leans on. */
+static bool is_sound(const struct msf_track *t)
+{
+    return strcmp(t->role, "audio") == 0;
+}
+
+static bool is_base(const struct msf_track *t)
+{
+    return is_layer(t) && t->spatial_id == 0 && t->temporal_id == 0;
+}
+
+/* The base layer that a layer leans on; of one that leans on nothing, the first. -1: none. */
+static int base_of(const struct msf_catalog *c, size_t track)
+{
+    const uint64_t closure = msf_track_closure(c, track);
+    if (is_base(&c->tracks[track]))
+        return (int)track;
+    for (size_t i = 0; i < c->n_tracks; i++)
+        if (is_base(&c->tracks[i]) && (c->tracks[track].n_depends == 0 || (closure >> i & 1) != 0))
+            return (int)i;
+    return -1;
+}
+
+/* Bits/s of the track and of all that it leans on, beside the largest sound: of several a viewer
+ * takes one. */
 static uint64_t needed_bps(const struct msf_catalog *c, size_t track)
 {
-    const uint32_t closure = msf_track_closure(c, track);
-    uint64_t sum = 0;
+    const uint64_t closure = msf_track_closure(c, track);
+    uint64_t sum = 0, sound = 0;
     for (size_t i = 0; i < c->n_tracks; i++) {
-        const bool sound = strcmp(c->tracks[i].role, "audio") == 0;
-        sum += sound || (closure >> i & 1) != 0 ? c->tracks[i].bitrate : 0;
+        sum += (closure >> i & 1) != 0 ? c->tracks[i].bitrate : 0;
+        if (is_sound(&c->tracks[i]) && c->tracks[i].bitrate > sound)
+            sound = c->tracks[i].bitrate;
     }
-    return sum;
+    return sum + sound;
 }
 
 static int order(const void *a, const void *b)
@@ -36,46 +60,70 @@ static int order(const void *a, const void *b)
     return x->layer.temporal < y->layer.temporal ? -1 : 1;
 }
 
-static void take_tracks(struct relay_layers *l, const struct msf_catalog *c)
+static struct track *take_track(struct relay_layers *l, const struct msf_track *m,
+                                enum track_kind kind)
+{
+    struct track *t = &l->tracks.track[l->tracks.n++];
+    *t = (struct track){ .kind = kind };
+    snprintf(t->name, sizeof t->name, "%s", m->name);
+    if (m->target_latency_ms > 0)
+        l->latency_us = m->target_latency_ms * UINT64_C(1000);
+    return t;
+}
+
+/* The layers of the video with that base layer; then the sounds, as far as there is room: of
+ * others all goes. */
+static void take_tracks(struct relay_layers *l, const struct msf_catalog *c, size_t base,
+                        bool sounds)
 {
     for (size_t i = 0; i < c->n_tracks && l->tracks.n < TRACKS_MAX; i++) {
         const struct msf_track *m = &c->tracks[i];
-        const bool sound = strcmp(m->role, "audio") == 0;
-        if (!sound && !is_layer(m))
+        if (!is_layer(m) || base_of(c, i) != (int)base)
             continue;
-        struct track *t = &l->tracks.track[l->tracks.n++];
-        *t = (struct track){ .kind = sound ? TRACK_AUDIO : TRACK_LAYER };
-        snprintf(t->name, sizeof t->name, "%s", m->name);
-        if (m->target_latency_ms > 0)
-            l->latency_us = m->target_latency_ms * UINT64_C(1000);
-        if (sound)
-            continue;
+        struct track *t = take_track(l, m, TRACK_LAYER);
         t->layer = (struct svc_layer){ m->spatial_id, m->temporal_id };
         t->needed_bps = needed_bps(c, i);
     }
+    for (size_t i = 0; i < c->n_tracks && sounds && l->tracks.n < TRACKS_MAX; i++)
+        if (is_sound(&c->tracks[i]))
+            take_track(l, &c->tracks[i], TRACK_AUDIO);
     qsort(l->tracks.track, l->tracks.n, sizeof l->tracks.track[0], order);
+}
+
+/* From the video with the `from`-th track or a later one as its base layer on. NULL: there is none,
+ * or no memory. */
+static struct relay_layers *read_from(const struct msf_catalog *c, size_t from, const uint8_t *json,
+                                      size_t len)
+{
+    while (from < c->n_tracks && !is_base(&c->tracks[from]))
+        from++;
+    struct relay_layers *l = from < c->n_tracks ? calloc(1, sizeof *l + len) : NULL;
+    if (!l)
+        return NULL;
+    l->refs = 1;
+    l->latency_us = RELAY_THIN_LATENCY_US;
+    l->json_len = len;
+    if (len > 0)
+        memcpy(l->json, json, len);
+    take_tracks(l, c, from, json != NULL);
+    l->next = read_from(c, from + 1, NULL, 0); /* MSF_TRACKS_MAX deep at most */
+    return l;
 }
 
 struct relay_layers *relay_layers_read(const uint8_t *json, size_t len)
 {
     struct msf_catalog *c = malloc(sizeof *c);
     struct relay_layers *l = NULL;
-    if (!c || len > MSF_CATALOG_MAX || msf_catalog_read(c, (const char *)json, len, NULL, 0) < 0)
-        goto out;
-    l = calloc(1, sizeof *l + len);
-    if (!l)
-        goto out;
-    l->refs = 1;
-    l->latency_us = RELAY_THIN_LATENCY_US;
-    l->json_len = len;
-    memcpy(l->json, json, len);
-    take_tracks(l, c);
-    if (tracks_of_layer(&l->tracks, (struct svc_layer){ 0, 0 }) < 0) {
-        free(l);
-        l = NULL;
-    }
-out:
+    if (c && len <= MSF_CATALOG_MAX && msf_catalog_read(c, (const char *)json, len, NULL, 0) == 0)
+        l = read_from(c, 0, json, len);
     free(c);
+    return l;
+}
+
+struct relay_layers *relay_layers_with(struct relay_layers *l, const uint8_t *name, size_t len)
+{
+    while (l && tracks_find(&l->tracks, (const char *)name, len) < 0)
+        l = l->next;
     return l;
 }
 
@@ -88,8 +136,11 @@ struct relay_layers *relay_layers_ref(struct relay_layers *l)
 
 void relay_layers_unref(struct relay_layers *l)
 {
-    if (l && --l->refs == 0)
+    while (l && --l->refs == 0) {
+        struct relay_layers *next = l->next;
         free(l);
+        l = next;
+    }
 }
 
 bool relay_layers_are(const struct relay_layers *l, const uint8_t *json, size_t len)

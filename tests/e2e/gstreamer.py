@@ -357,8 +357,8 @@ def relay(running, port, config):
 
 
 def published(folder):
-    """gst-launch-1.0 publishes to a server that comes later, which goes and comes back; a receiver that was
-    there before all sees and hears it from there."""
+    """gst-launch-1.0 publishes two videos and two sounds to a server that comes later, which goes and comes
+    back; a receiver that was there before all sees and hears them from there, and a player the first of each."""
     (port,) = free_udp_ports(1)
     trust, uri = material.pki()["ca.pem"], f"moqt://127.0.0.1:{port}/{material.scenario.NAMESPACE}"
     config, token = relay_config(folder, port)
@@ -367,11 +367,15 @@ def published(folder):
             *with_env(**TOLD), "gst-launch-1.0", "-q", "-e", "videotestsrc", "is-live=true", "!",
             f"video/x-raw,width={WIDTH},height={HEIGHT},framerate=30/1", "!", "svcav1enc", "layers=L2T2", "pace=never",
             "speed=10", "threads=1", "!", "s.svc_0", "audiotestsrc", "is-live=true", "!", "audioconvert",
-            "!", "opusenc", "!", "s.audio_0", "tvlsink", "name=s", "uri=" + uri, "tls-ca=" + trust,
+            "!", "opusenc", "!", "s.audio_0",
+            "videotestsrc", "is-live=true", "!", "video/x-raw,width=160,height=90,framerate=10/1", "!", "svcav1enc",
+            "layers=L1T1", "pace=never", "speed=10", "threads=1", "!", "s.svc_1",
+            "audiotestsrc", "is-live=true", "!", "audioconvert", "!", "opusenc", "!", "s.audio_1", "tvlsink", "name=s", "uri=" + uri, "tls-ca=" + trust,
             "auth-token=" + token, "paths=local=127.0.0.1,name=one;local=127.0.0.1,name=two"]
         sending = running.start("gst-launch", publish)
         seeing = Watch(running, "receiver", source(uri, ["127.0.0.1"]) + " name=s  s.svc_0 ! svcav1dec ! "
-                       "fakesink name=v sync=true  s.audio_0 ! opusdec ! fakesink sync=true")
+                       "fakesink name=v sync=true  s.audio_0 ! opusdec ! fakesink sync=true  "
+                       "s.svc_1 ! svcav1dec ! fakesink name=v1 sync=true  s.audio_1 ! opusdec ! fakesink sync=true")
         time.sleep(1)
         server = relay(running, port, config)
         seeing.wait_for("30 pictures", lambda: len(seeing.pictures()) >= 30)
@@ -380,6 +384,10 @@ def published(folder):
         before = len(seeing.pictures())
         relay(running, port, config)
         seeing.wait_for("30 more", lambda: len(seeing.pictures()) >= before + 30)
+        report = os.path.join(folder, "player.json")
+        player = running.start("svc-player", [program_path("svc-player"), "--ca", trust, "--headless", "--json",
+                                              report, "--duration", "1", uri])
+        player.wait(PATIENCE_S)
         sending.process.kill()
         sending.process.wait(10)
         sending, later = running.start("gst-launch-again", publish), len(seeing.pictures())
@@ -388,11 +396,15 @@ def published(folder):
         sending.wait(10)
         seeing.program.wait(PATIENCE_S)
     warned = warnings(sending.log)
+    heights = {h for h in (r["height"] for r in seeing.pictures("v1"))}
+    shown = material.scenario.read_json(report, player)["shown"]
     print(f"published with gst-launch-1.0: {before} and {len(seeing.pictures()) - before} shown; "
           f"{warned or 'no warning'}")
     return exit_code({"the receiver ends with the sender": bool(seeing.said("eos")),
                       "no error": not seeing.said("error"),
                       "sound came": "audio" in seeing.said("stats")[0]["stats"],
+                      "the other video came, too": len(seeing.pictures("v1")) >= 20 and heights == {90},
+                      "the player shows the first": len(shown) >= 15,
                       "no warning of the sender": not warned})
 
 

@@ -38,18 +38,20 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
     player_catalog(((struct watcher *)user)->player, c, p);
 }
 
-static void on_unit(void *user, const struct svc_unit *unit)
+static void on_unit(void *user, size_t track, const struct svc_unit *unit)
 {
     struct watcher *w = user;
 
+    (void)track;
     if (unit->picture < PICTURES_MAX && unit->layer.spatial < SVC_SPATIAL_MAX &&
         w->arrival[unit->picture][unit->layer.spatial] == 0)
         w->arrival[unit->picture][unit->layer.spatial] = player_clock();
     player_unit(w->player, unit);
 }
 
-static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+static void on_sound(void *user, size_t track, const uint8_t *opus, size_t len, int64_t pts)
 {
+    (void)track;
     player_sound(((struct watcher *)user)->player, opus, len, pts);
 }
 

@@ -13,9 +13,12 @@ extern "C" {
 
 #define MSF_CATALOG_TRACK "catalog"
 #define MSF_VERSION "draft-01"
-#define MSF_TRACKS_MAX 32     /* own limit */
+#define MSF_TRACKS_MAX 64     /* own limit */
 #define MSF_DEPENDS_MAX 8     /* own limit, per track */
 #define MSF_NAME_MAX 64       /* bytes with NUL, own limit */
+#define MSF_LABEL_MAX 64      /* likewise */
+#define MSF_LANG_MAX 36       /* likewise */
+#define MSF_CAPS_MAX 1024     /* likewise */
 #define MSF_CATALOG_MAX 65536 /* bytes of JSON, own limit */
 
 struct msf_track {
@@ -24,12 +27,17 @@ struct msf_track {
     bool is_live;
     char role[16]; /* "video", "audio" */
     char codec[32];
-    uint32_t render_group;      /* 0: absent */
-    uint32_t bitrate;           /* bits/s, own maximum; 0: absent */
-    uint16_t width, height;     /* 0: absent */
-    double framerate;           /* 0: absent */
-    uint32_t samplerate;        /* 0: absent */
-    char channel_config[8];     /* "2" */
+    char
+        label[MSF_LABEL_MAX]; /* for people; "": absent, or longer than we keep, as with the next */
+    char lang[MSF_LANG_MAX];  /* BCP 47, "de" */
+    char caps[MSF_CAPS_MAX];  /* "gstCaps", a field of ours: an opaque track's caps as GStreamer
+                                 writes them */
+    uint32_t render_group;    /* 0: absent */
+    uint32_t bitrate;         /* bits/s, own maximum; 0: absent */
+    uint16_t width, height;   /* 0: absent */
+    double framerate;         /* 0: absent */
+    uint32_t samplerate;      /* 0: absent */
+    char channel_config[8];   /* "2" */
     uint32_t target_latency_ms; /* 0: absent */
     uint64_t timescale;         /* 0: absent */
     bool has_spatial_id, has_temporal_id;
@@ -55,7 +63,7 @@ int msf_catalog_read(struct msf_catalog *c, const char *json, size_t len, char *
 /* Index of the track called `name`, or -1. */
 int msf_track_find(const struct msf_catalog *c, const char *name);
 /* Bit i set for track i itself and everything it depends on. */
-uint32_t msf_track_closure(const struct msf_catalog *c, size_t track);
+uint64_t msf_track_closure(const struct msf_catalog *c, size_t track);
 
 #ifdef __cplusplus
 }

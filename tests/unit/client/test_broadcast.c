@@ -160,17 +160,19 @@ static void on_catalog(void *user, const struct msf_catalog *c, const struct sub
     st.n_catalogs++;
 }
 
-static void on_unit(void *user, const struct svc_unit *unit)
+static void on_unit(void *user, size_t track, const struct svc_unit *unit)
 {
     (void)user;
+    assert_int_equal(track, unit->layer.spatial);
     assert_true(st.n_units < UNITS_MAX);
     assert_true(unit->len == 1 && unit->bytes[0] == (uint8_t)unit->picture);
     st.unit[st.n_units++] = (struct row){ unit->picture, unit->layer.spatial };
 }
 
-static void on_sound(void *user, const uint8_t *opus, size_t len, int64_t pts)
+static void on_sound(void *user, size_t track, const uint8_t *opus, size_t len, int64_t pts)
 {
     (void)user;
+    (void)track;
     (void)opus;
     (void)len;
     (void)pts;

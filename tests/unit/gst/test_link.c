@@ -203,9 +203,10 @@ static void on_named(gpointer user, const gchar *text, gboolean is)
     (void)is;
 }
 
-static void on_key_wanted(gpointer user)
+static void on_key_wanted(gpointer user, gsize video)
 {
     (void)user;
+    (void)video;
 }
 
 static void on_stats(gpointer user, GstStructure *stats)
@@ -234,7 +235,7 @@ static const struct publish_handler publish_handler = { .on_failed = on_text,
 static guint fill(struct publish *p, GstBuffer *b)
 {
     guint n = 0;
-    while (n < 1000 && publish_packet(p, SVC_VIDEO, 0, b, 0))
+    while (n < 1000 && publish_packet(p, PUBLISH_VIDEO, 0, b, 0))
         n++;
     return n;
 }

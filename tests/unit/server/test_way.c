@@ -92,12 +92,13 @@ static uint64_t offer(struct bench *b, const struct svc_unit *u)
     const int track = tracks_of_layer(&b->tracks, u->layer);
     const struct moq_quic_message m = { .rank = u->layer.spatial + 1u };
     uint64_t id;
-    const struct policy_order order = way_judge(&b->way, &b->tracks, (size_t)track, u, BUDGET_US);
+    const struct way_unit unit = { .tracks = &b->tracks, .track = (size_t)track, .unit = u };
+    const struct policy_order order = way_judge(&b->way, &unit, BUDGET_US);
     if (order.verdict != POLICY_SEND)
         return 0;
     way_aim(&b->way, b->tracks.track[track].flow, order.protection);
     assert_int_equal(b->quic.send(b->quic.ctx, &m, &id), 0);
-    way_sent(&b->way, u);
+    way_sent(&b->way, 0, u);
     return id;
 }
 
@@ -127,22 +128,22 @@ static void what_was_lost_is_missed_until_taken_up(void **state)
     (void)state;
     set_up(&b);
     through(&b, 1, true);
-    assert_int_equal(way_missed(&b.way), SVC_SPATIAL_MAX);
+    assert_int_equal(way_missed(&b.way, 0), SVC_SPATIAL_MAX);
     struct svc_unit u = unit_of(2, 0, false);
     end(&b, offer(&b, &u), true);
     u = unit_of(2, 1, false);
     end(&b, offer(&b, &u), false);
-    assert_int_equal(way_missed(&b.way), 1);
+    assert_int_equal(way_missed(&b.way, 0), 1);
     u = unit_of(3, 0, false); /* the base leans on nothing that was lost */
     assert_int_not_equal(offer(&b, &u), 0);
     u = unit_of(3, 1, false);
     assert_int_equal(offer(&b, &u), 0);
-    assert_int_equal(way_missed(&b.way), 1);
+    assert_int_equal(way_missed(&b.way, 0), 1);
     u = unit_of(4, 0, false);
     (void)offer(&b, &u);
     u = unit_of(4, 1, true);
     assert_int_not_equal(offer(&b, &u), 0);
-    assert_int_equal(way_missed(&b.way), SVC_SPATIAL_MAX);
+    assert_int_equal(way_missed(&b.way, 0), SVC_SPATIAL_MAX);
     way_fini(&b.way);
 }
 
@@ -154,10 +155,10 @@ static void of_the_base_everything_is_missed(void **state)
     through(&b, 1, true);
     struct svc_unit u = unit_of(2, 0, false);
     end(&b, offer(&b, &u), false);
-    assert_int_equal(way_missed(&b.way), 0);
+    assert_int_equal(way_missed(&b.way, 0), 0);
     b.way.wire.tvl.now += PICTURE_US;
     through(&b, 3, true); /* a key picture mends it */
-    assert_int_equal(way_missed(&b.way), SVC_SPATIAL_MAX);
+    assert_int_equal(way_missed(&b.way, 0), SVC_SPATIAL_MAX);
     way_fini(&b.way);
 }
 
@@ -171,11 +172,11 @@ static void held_is_what_was_acknowledged(void **state)
     const uint64_t base = offer(&b, &u);
     u = unit_of(2, 1, false);
     const uint64_t upper = offer(&b, &u);
-    assert_int_equal(b.way.held.known.slot[0].picture, 1);
+    assert_int_equal(b.way.video[0].held.known.slot[0].picture, 1);
     end(&b, upper, false);
     end(&b, base, true);
-    assert_int_equal(b.way.held.known.slot[0].picture, 2);
-    assert_int_equal(b.way.held.known.slot[1].picture, 1);
+    assert_int_equal(b.way.video[0].held.known.slot[0].picture, 2);
+    assert_int_equal(b.way.video[0].held.known.slot[1].picture, 1);
     end(&b, 4 * 1000 + 3, true); /* none of ours */
     way_fini(&b.way);
 }
@@ -188,7 +189,7 @@ static void upper_layers_wait_for_the_base(void **state)
     set_up(&b);
     struct svc_unit u = unit_of(7, 1, true);
     assert_int_equal(offer(&b, &u), 0);
-    assert_int_equal(way_missed(&b.way), SVC_SPATIAL_MAX);
+    assert_int_equal(way_missed(&b.way, 0), SVC_SPATIAL_MAX);
     way_fini(&b.way);
 }
 
