@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define OPUS_RATE 48000
 #define ANYTHING "application/octet-stream"
 
 /* How many layers of each kind the plan has of that video. */
@@ -53,9 +54,10 @@ GstCaps *track_video_caps(const struct msf_catalog *c, const struct subscription
 GstCaps *track_sound_caps(const struct msf_track *t)
 {
     const gint channels = (gint)g_ascii_strtoll(t->channel_config, NULL, 10);
+    const bool said = t->samplerate > 0 && t->samplerate <= OPUS_RATE; /* RFC 7587: at most */
     return gst_caps_new_simple("audio/x-opus", "channel-mapping-family", G_TYPE_INT, 0, "channels",
                                G_TYPE_INT, channels == 1 ? 1 : 2, "rate", G_TYPE_INT,
-                               t->samplerate ? (gint)t->samplerate : 48000, NULL);
+                               said ? (gint)t->samplerate : OPUS_RATE, NULL);
 }
 
 /* "text/x-raw": what GStreamer takes as a name of caps, and not one of its special words. */

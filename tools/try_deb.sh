@@ -42,7 +42,8 @@ cat >"$root/try.sh" <<'TRY'
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 apt-get -qq update >/dev/null
-apt-get -qq -y install --no-install-recommends /debs/*.deb openssl >/install.log 2>&1 || { tail -20 /install.log; exit 1; }
+apt-get -qq -y install --no-install-recommends /debs/*.deb openssl gstreamer1.0-tools \
+    gstreamer1.0-plugins-base pkg-config gcc libc6-dev >/install.log 2>&1 || { tail -20 /install.log; exit 1; }
 svc-server --version
 svc-player --version
 vmm-shim --version
@@ -73,6 +74,13 @@ svc-player --headless --ca server.pem --path local=127.0.0.1,name=a --duration 3
 kill $server
 wait $server
 grep -o '"frames_shown": *[0-9]*' /play.json
+GST_DEBUG='*:WARNING' gst-launch-1.0 -q videotestsrc num-buffers=30 ! svcav1enc ! svcav1dec ! fakesink >/gst.out 2>&1 || { cat /gst.out; exit 1; }
+test ! -s /gst.out || { cat /gst.out; exit 1; }
+gst-inspect-1.0 tvl | grep "Filename .*/lib/$(gcc -print-multiarch)/gstreamer-1.0/libgsttvl.so"
+cp /usr/share/doc/libgsttvl-1.0-dev/examples/layers.c /layers.c
+# shellcheck disable=SC2046
+cc /layers.c -o /layers $(pkg-config --cflags --libs gstreamer-tvl-1.0)
+/layers "videotestsrc num-buffers=30 ! svcav1enc layers=L2T2 ! fakesink name=out" | grep "S1T1: 15 units"
 apt-get -qq -y purge svc-suite >/dev/null 2>&1
 test ! -e /usr/bin/svc-server
 TRY
