@@ -6,6 +6,7 @@
  * after a way through text, and nothing warns.
  */
 #include <stdint.h>
+#include <string.h>
 
 #include "input.h"
 #include "layer_caps.h"
@@ -141,6 +142,21 @@ static void caps_of(struct input in)
     gst_caps_unref(caps);
 }
 
+/* Caps of a publisher's own words: fixed, and what goes on to others is taken by them. */
+static void opaque(const struct msf_track *t)
+{
+    static struct msf_track next;
+    GstCaps *caps = track_data_caps(t);
+    must(gst_caps_is_fixed(caps) && gst_caps_get_size(caps) == 1);
+    if (track_caps_text(caps, next.caps, sizeof next.caps)) {
+        GstCaps *again = track_data_caps(&next);
+        must(strcmp(gst_structure_get_name(gst_caps_get_structure(again, 0)),
+                    gst_structure_get_name(gst_caps_get_structure(caps, 0))) == 0);
+        gst_caps_unref(again);
+    }
+    gst_caps_unref(caps);
+}
+
 static void catalog(const char *json, size_t len)
 {
     static struct msf_catalog c;
@@ -152,18 +168,20 @@ static void catalog(const char *json, size_t len)
     if (msf_catalog_read(&c, json, len, why, sizeof why) != 0 ||
         subscription_decide(&plan, &c, &wish, why, sizeof why) != 0)
         return;
-    GstCaps *video = track_video_caps(&c, &plan);
-    must(!video == !plan.codec);
-    if (video) {
-        layers_there_and_back(video);
-        check(video);
-    }
     for (size_t i = 0; i < plan.n; i++) {
         const struct msf_track *t = &c.tracks[plan.item[i].track];
         if (plan.item[i].kind == SUBSCRIPTION_AUDIO)
             check(track_sound_caps(t));
         if (plan.item[i].kind == SUBSCRIPTION_DATA)
-            check(track_data_caps(t));
+            opaque(t);
+        if (plan.item[i].kind == SUBSCRIPTION_VIDEO) {
+            GstCaps *video = track_video_caps(&c, &plan, &c.tracks[plan.item[i].base]);
+            layers_there_and_back(video);
+            check(video);
+        }
+        GstTagList *tags = track_tags(t);
+        if (tags)
+            gst_tag_list_unref(tags);
     }
 }
 
