@@ -251,8 +251,8 @@ static GstStream *make_stream(TvlSrc *s, GstPad *pad, guint slot)
 }
 
 /* Under pads_lock. What comes before the first buffer, of the slot's stream and among those of
- * `all`; either may be none. The pad is active, held and nobody's yet: it has what it is for when it
- * is added, and what flows flows from then on, the segment first. */
+ * `all`; either may be none. The pad is active, held and nobody's yet: it has what it is for when
+ * it is added, and what flows flows from then on, the segment first. */
 static void push_beginning(TvlSrc *s, TvlSrcPad *p, GstStream *stream, GstStreamCollection *all,
                            const struct stream *of)
 {
