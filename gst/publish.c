@@ -118,8 +118,8 @@ static void try_later(struct publish *p, const char *why)
     if (p->away_since == 0)
         p->away_since = now;
     const gdouble most = p->cfg.settings.reconnect_s;
-    if (p->over)
-        return;
+    if (p->over || p->ended)
+        return; /* nothing more will be published */
     if (most == 0) {
         failed(p, why);
         return;

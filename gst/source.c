@@ -424,6 +424,7 @@ static void on_interrupted(void *user, const char *why)
         return; /* it has not begun */
     s->joined = FALSE;
     s->interruptions++;
+    give_until(s, INT64_MAX); /* nothing more will complete it */
     begin_anew(s);
     s->cfg.handler->on_interrupted(s->cfg.user, why);
 }
