@@ -51,8 +51,8 @@ struct publish {
     struct retry retry;
     gdouble retry_at, away_since; /* 0: no */
     gdouble up_at;
-    gboolean was_up, ever_up, told_away;
-    char why[400]; /* it is not up; "": not known */
+    gboolean was_up, ever_up, told_away; /* up: published, the relay has said so */
+    char why[400];                       /* it is not up; "": not known */
     guint interruptions;
     /* a listener's */
     struct publish_caller {
@@ -243,9 +243,6 @@ static void connected(struct publish *p)
         tvl_close(p->conn, MOQ_INTERNAL_ERROR, "no session", tvl_ev_now(p->driver));
         return;
     }
-    p->was_up = p->ever_up = TRUE;
-    p->up_at = seconds(p);
-    p->away_since = 0;
     join_others(p);
 }
 
@@ -420,6 +417,32 @@ static void look_for_server(struct publish *p)
     p->cfg.handler->on_away(p->cfg.user, p->why);
 }
 
+/* What the relay makes of our namespace. */
+static void see_to_answer(struct publish *p)
+{
+    char why[300];
+    bool for_now;
+    if (!p->server || p->over)
+        return;
+    const char *refused = publisher_caller_refused(p->server, &for_now);
+    if (!p->was_up && publisher_caller_accepted(p->server)) {
+        p->was_up = p->ever_up = TRUE;
+        p->up_at = seconds(p);
+        p->away_since = 0;
+    }
+    if (!refused)
+        return;
+    g_strlcpy(why, refused, sizeof why);
+    if (!for_now) {
+        failed(p, why);
+        return;
+    }
+    publisher_caller_close(p->server, tvl_ev_now(p->driver));
+    tvl_close(p->conn, MOQ_NO_ERROR, "", tvl_ev_now(p->driver));
+    publisher_remove(p->server);
+    try_later(p, why);
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct publish *p = timer->data;
@@ -430,8 +453,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
         publisher_caller_tick(p->server, now);
     for (size_t i = 0; i < p->n_callers; i++)
         publisher_caller_tick(tvl_conn_user(p->caller[i].conn), now);
-    if (p->server && publisher_caller_refused(p->server) && !p->over)
-        failed(p, publisher_caller_refused(p->server));
+    see_to_answer(p);
     if (!p->over && p->server && !p->follow)
         join_others(p);
     if (!p->over && !p->cfg.listen && has_waited(p))

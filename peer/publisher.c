@@ -28,7 +28,7 @@ struct publisher_caller {
     struct publisher_caller *next;
     struct way way;
     struct moq_session *moq;
-    bool server, refused;
+    bool server, accepted, refused, for_now;
     char reason[256];
     struct sending sending[SENDINGS_MAX];
 };
@@ -216,11 +216,19 @@ static void on_setup(void *user, struct moq_bytes path, struct moq_bytes authori
         log_text(LOG_LEVEL_WARN, "PUBLISH_NAMESPACE: %s", moq_strerror(rc));
 }
 
+static void on_request_ok(void *user, struct moq_request *r)
+{
+    (void)r;
+    ((struct publisher_caller *)user)->accepted = true;
+}
+
 static void on_request_end(void *user, struct moq_request *r, uint64_t code, const char *reason)
 {
     struct publisher_caller *c = user;
     (void)r;
     c->refused = true;
+    c->for_now = c->accepted || code == MOQ_REQ_INTERNAL || code == MOQ_REQ_TIMEOUT ||
+                 code == MOQ_REQ_GOING_AWAY || code == MOQ_REQ_EXCESSIVE_LOAD;
     snprintf(c->reason, sizeof c->reason, "the relay does not take \"%.80s\": %.100s (0x%llx)",
              c->publisher->ns, *reason ? reason : "no reason given", (unsigned long long)code);
 }
@@ -231,6 +239,7 @@ static const struct moq_handler handler = {
     .on_update = on_update,
     .on_cancelled = on_cancelled,
     .on_fetch = on_fetch,
+    .on_request_ok = on_request_ok,
     .on_request_end = on_request_end,
 };
 
@@ -794,9 +803,15 @@ void publisher_caller_close(struct publisher_caller *c, tvl_time now)
     moq_session_close(c->moq, MOQ_NO_ERROR, "");
 }
 
-const char *publisher_caller_refused(const struct publisher_caller *c)
+const char *publisher_caller_refused(const struct publisher_caller *c, bool *for_now)
 {
+    *for_now = c->for_now;
     return c->refused ? c->reason : NULL;
+}
+
+bool publisher_caller_accepted(const struct publisher_caller *c)
+{
+    return c->accepted || publisher_caller_tracks(c) > 0;
 }
 
 size_t publisher_caller_tracks(const struct publisher_caller *c)

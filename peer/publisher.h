@@ -110,8 +110,11 @@ void publisher_remove(struct publisher_caller *c); /* it is over; not inside its
 void publisher_caller_event(struct publisher_caller *c, const struct tvl_event *ev, tvl_time now);
 void publisher_caller_tick(struct publisher_caller *c, tvl_time now);
 void publisher_caller_close(struct publisher_caller *c, tvl_time now);
-/* We called, and were refused: one line; NULL: not so. */
-const char *publisher_caller_refused(const struct publisher_caller *c);
+/* We called, and were refused, or are not wanted any more: one line; NULL: not so. `for_now`: it may
+ * be otherwise at another call. */
+const char *publisher_caller_refused(const struct publisher_caller *c, bool *for_now);
+/* We called, and our namespace was taken, or is subscribed to. */
+bool publisher_caller_accepted(const struct publisher_caller *c);
 size_t publisher_caller_tracks(const struct publisher_caller *c); /* that it subscribes to */
 
 #endif
