@@ -1,4 +1,5 @@
 """common.py - what the parts of the GStreamer benchmark share: pipelines, certificate, ports, clip, links."""
+import json
 import os
 import random
 import socket
@@ -65,8 +66,11 @@ def clip(build, folder, seconds, seed=1):
 class Links:
     """A vlink process with one link per (name, listen port, target, keys), and changes of --at."""
 
-    def __init__(self, build, seed, links, changes=()):
-        command = [os.path.join(build, "vmm-shim", "vlink", "vlink"), "--seed", str(seed)]
+    HEADERS = 28  # bytes of IPv4 and UDP, of each packet
+
+    def __init__(self, build, seed, links, changes, folder):
+        self.stats = os.path.join(folder, f"links{links[0][0]}.jsonl")
+        command = [os.path.join(build, "vmm-shim", "vlink", "vlink"), "--seed", str(seed), "--stats", self.stats]
         for name, listen, to, keys in links:
             command += ["--link", f"name={name},listen={listen},to={to},{keys}"]
         for change in changes:
@@ -76,8 +80,16 @@ class Links:
             raise RuntimeError("vlink did not start: " + " ".join(command))
 
     def close(self):
+        """Bytes into each link, both directions; NAME-SUFFIX counts as NAME."""
         self.process.terminate()
         self.process.wait()
+        total = {}
+        with open(self.stats, encoding="utf-8") as f:
+            for line in map(json.loads, f):
+                if line.get("final"):
+                    name = line["link"].split("-")[0]
+                    total[name] = (total.get(name, 0) + line["bytes_in"] + self.HEADERS * line["packets_in"])
+        return total
 
 
 def said(pipelines):
