@@ -200,7 +200,7 @@ def watched(story):
     told = story.watch_through_player()
     rules = {"player": told["frames_shown"] > SOUGHT and told["audio_packets"] > SOUGHT}
     for name in ("watch", "decodebin3"):
-        program = story.start(name, ("autoaudiosrc", "audiotestsrc"))
+        program = story.start(name)
         rules[name] = story.see(program)
         program.stop()
     window = f'playbin3 video-sink="videoconvert ! {WINDOW}" audio-sink="fakesink sync=true"'
@@ -215,6 +215,9 @@ def recorded(story):
         story.until(program, name, lambda name=name: size(story.file(name)) > 100e3)
         end(program)
     rules = {"mkv": decodes(story.file("live.mkv"), "av1", "opus"), "mp4": decodes(story.file("live.mp4"), "av1", "opus")}
+    for name in ("live.mkv", "live.mp4"):
+        told = subprocess.run([program_path("svc-info"), story.file(name)], capture_output=True, text=True, check=False)
+        rules[f"svc-server could serve {name}"] = told.returncode == 0 and ", L3T2" in told.stdout
     hls = story.start("hls")
     story.until(hls, "two segments", lambda: size(story.file("00002.ts")) > 0)
     end(hls)
