@@ -147,10 +147,58 @@ static void test_all_kinds(void **state)
     assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), -1);
 }
 
+/* Two cameras and two languages: told apart by what leans on what, whatever order they are in and
+ * however many layers each has. One of each is the first. */
+static void test_several(void **state)
+{
+    (void)state;
+    struct subscription_wish wish = { -1, -1, 0, true, true };
+    struct subscription_plan p;
+    char why[200];
+    struct msf_catalog c = full();
+    const struct msf_catalog other = full();
+    for (size_t i = 0; i < other.n_tracks; i++) { /* called after the others, without s0t1 */
+        struct msf_track *t = &c.tracks[c.n_tracks];
+        *t = other.tracks[i];
+        if (strcmp(t->name, "s0t1") == 0)
+            continue;
+        snprintf(t->name, sizeof t->name, "x%s", other.tracks[i].name);
+        for (size_t d = 0; d < t->n_depends; d++)
+            snprintf(t->depends[d], MSF_NAME_MAX, "x%s", other.tracks[i].depends[d]);
+        if (t->temporal_id > 0)
+            t->n_depends = 0; /* says nothing: it is of the first of its render group */
+        c.n_tracks++;
+    }
+    assert_int_equal(c.n_tracks, 13);
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), 0);
+    const size_t first = (size_t)msf_track_find(&c, "s0t0"),
+                 second = (size_t)msf_track_find(&c, "xs0t0");
+    unsigned n[2] = { 0 }, sounds = 0;
+    for (size_t i = 0; i < p.n; i++) {
+        const struct subscription_item *item = &p.item[i];
+        const bool is_second = c.tracks[item->track].name[0] == 'x';
+        sounds += item->kind == SUBSCRIPTION_AUDIO;
+        if (item->kind != SUBSCRIPTION_VIDEO)
+            continue;
+        n[item->base == second]++;
+        assert_int_equal(item->base, is_second ? second : first);
+    }
+    assert_int_equal(n[0], 6);
+    assert_int_equal(n[1], 3); /* xs0t0, xs1t0, xs2t0 */
+    assert_int_equal(sounds, 2);
+    wish.all_kinds = false;
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), 0);
+    assert_int_equal(p.n, 7);
+    for (size_t i = 0; i < p.n; i++)
+        assert_true(c.tracks[p.item[i].track].name[0] != 'x');
+    assert_int_equal(p.n_temporal, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_wishes),
                                         cmocka_unit_test(test_defects),
-                                        cmocka_unit_test(test_all_kinds) };
+                                        cmocka_unit_test(test_all_kinds),
+                                        cmocka_unit_test(test_several) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

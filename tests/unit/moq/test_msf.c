@@ -25,7 +25,7 @@ static const char sample[] =
     "\"framerate\":30,\"spatialId\":1,\"depends\":[\"s0\"],\"label\":\"unknown to us\"},"
     "{\"name\":\"s2\",\"packaging\":\"loc\",\"isLive\":true,\"depends\":[\"s1\"]},"
     "{\"name\":\"a\",\"packaging\":\"loc\",\"isLive\":true,\"samplerate\":48000,"
-    "\"channelConfig\":\"2\",\"timescale\":48000}]}";
+    "\"channelConfig\":\"2\",\"lang\":\"de-AT\",\"timescale\":48000}]}";
 
 static void read_write_read(void **state)
 {
@@ -43,6 +43,8 @@ static void read_write_read(void **state)
     assert_true(len > 0 && strlen(out) == (size_t)len);
     assert_int_equal(msf_catalog_read(&second, out, (size_t)len, NULL, 0), 0);
     assert_memory_equal(&first, &second, sizeof first);
+    assert_string_equal(first.tracks[1].label, "unknown to us");
+    assert_string_equal(second.tracks[3].lang, "de-AT");
     assert_int_equal(msf_catalog_write(&first, out, (size_t)len), MOQ_ERR_ARG);
     assert_int_equal(msf_catalog_write(&first, out, (size_t)len + 1), len);
     assert_int_equal(msf_track_find(&first, "a"), 3);
@@ -77,6 +79,8 @@ static void bad_catalogs(void **state)
         { CATALOG("{\"name\":\"\",\"packaging\":\"loc\",\"isLive\":true}"), "empty name" },
         { CATALOG("{\"name\":\"x\",\"packaging\":\"a packaging too long\",\"isLive\":true}"),
           "bad packaging" },
+        { CATALOG(TRACK(",\"label\":1,\"lang\":\"a language tag that is longer than we keep\"")),
+          NULL },
         { CATALOG(TRACK(",\"width\":70000")), "bad width" },
         { CATALOG(TRACK(",\"width\":-1")), "bad width" },
         { CATALOG(TRACK(",\"spatialId\":\"0\"")), "bad spatialId" },
@@ -101,6 +105,22 @@ static void bad_catalogs(void **state)
         if (rows[i].why && (!strstr(why, rows[i].why) || strchr(why, '\n')))
             fail_msg("%s: said \"%s\"", rows[i].json, why);
     }
+}
+
+/* Beyond the 32nd, too: a bit each. */
+static void last_track_leans_on_first(void **state)
+{
+    (void)state;
+    static struct msf_catalog c;
+    memset(&c, 0, sizeof c);
+    c.n_tracks = MSF_TRACKS_MAX;
+    for (size_t i = 0; i < c.n_tracks; i++) {
+        snprintf(c.tracks[i].name, MSF_NAME_MAX, "t%zu", i);
+        snprintf(c.tracks[i].depends[0], MSF_NAME_MAX, "t%zu", i - 1);
+        c.tracks[i].n_depends = i > 0;
+    }
+    assert_true(msf_track_closure(&c, MSF_TRACKS_MAX - 1) == UINT64_MAX);
+    assert_true(msf_track_closure(&c, 32) == (UINT64_C(1) << 33) - 1);
 }
 
 static void too_many_tracks(void **state)
@@ -141,6 +161,7 @@ int main(void)
         cmocka_unit_test(read_write_read),
         cmocka_unit_test(bad_catalogs),
         cmocka_unit_test(too_many_tracks),
+        cmocka_unit_test(last_track_leans_on_first),
         cmocka_unit_test(damaged_catalogs_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -846,9 +846,46 @@ static void a_subscriber_asks_for_a_new_group(void **state)
     expect(PUB, "new group 2\n");
 }
 
+#define CAMERA(name, s, more)                                                          \
+    "{\"name\":\"" name "\",\"packaging\":\"loc\",\"isLive\":true,\"role\":\"video\"," \
+    "\"bitrate\":100000,\"spatialId\":" s ",\"temporalId\":0" more "}"
+
+/* Each camera's layers by themselves, with what goes before them; the sounds with the first. */
+static void videos_are_thinned_apart(void **state)
+{
+    static const char json[] =
+        "{\"version\":\"draft-01\",\"tracks\":["
+        "{\"name\":\"a0\",\"packaging\":\"loc\",\"isLive\":true,\"role\":\"audio\",\"bitrate\":"
+        "64000},"
+        "{\"name\":\"a1\",\"packaging\":\"loc\",\"isLive\":true,\"role\":\"audio\",\"bitrate\":"
+        "24000}," CAMERA("v-s0t0", "0", "") "," CAMERA(
+            "v-s1t0", "1",
+            ",\"depends\":[\"v-s0t0\"]") "," CAMERA("v1-s0t0", "0",
+                                                    "") "," CAMERA("v1-s1t0", "1",
+                                                                   ",\"depends\":[\"v1-"
+                                                                   "s0t0\"]") "]}";
+    (void)state;
+    struct relay_layers *first = relay_layers_read((const uint8_t *)json, strlen(json));
+    assert_non_null(first);
+    struct relay_layers *second = first->next;
+    assert_non_null(second);
+    assert_null(second->next);
+    assert_int_equal(first->tracks.n, 4);
+    assert_int_equal(second->tracks.n, 2);
+    assert_ptr_equal(relay_layers_with(first, (const uint8_t *)"v1-s1t0", 7), second);
+    assert_ptr_equal(relay_layers_with(first, (const uint8_t *)"a1", 2), first);
+    assert_null(relay_layers_with(first, (const uint8_t *)"v2-s0t0", 7));
+    assert_int_equal(second->tracks.track[1].needed_bps, 264000); /* and the larger sound */
+    relay_layers_ref(second);
+    relay_layers_unref(first);
+    assert_int_equal(second->tracks.n, 2); /* of a track that still has it */
+    relay_layers_unref(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(videos_are_thinned_apart),
         cmocka_unit_test_setup_teardown(objects_pass_unchanged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_leaves_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waiting_for_a_publisher, set_up, tear_down),
