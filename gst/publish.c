@@ -42,6 +42,7 @@ struct publish {
     struct publisher *publisher;
     gboolean over, ended;
     gint64 key_asked_at[PUBLISHER_VIDEOS_MAX];
+    gboolean key_wanted[PUBLISHER_VIDEOS_MAX]; /* and not asked for yet */
     /* a caller's */
     struct publish_way way[SESSION_PATHS_MAX];
     size_t n_ways, next_way;
@@ -85,15 +86,25 @@ static void failed(struct publish *p, const char *why)
     p->cfg.handler->on_failed(p->cfg.user, why);
 }
 
+/* Whoever comes soon after another gets a key picture, too, but not at once. */
+static void ask_for_keys(struct publish *p)
+{
+    const gint64 now = g_get_monotonic_time();
+    for (size_t v = 0; v < G_N_ELEMENTS(p->key_wanted); v++) {
+        gint64 *asked_at = &p->key_asked_at[v];
+        if (!p->key_wanted[v] || (*asked_at && now - *asked_at < PUBLISH_KEY_WAIT_MS * 1000))
+            continue;
+        *asked_at = now;
+        p->key_wanted[v] = FALSE;
+        p->cfg.handler->on_key_wanted(p->cfg.user, v);
+    }
+}
+
 static void on_key_wanted(void *user, size_t video)
 {
     struct publish *p = user;
-    const gint64 now = g_get_monotonic_time();
-    gint64 *asked_at = &p->key_asked_at[video];
-    if (*asked_at && now - *asked_at < PUBLISH_KEY_WAIT_MS * 1000)
-        return;
-    *asked_at = now;
-    p->cfg.handler->on_key_wanted(p->cfg.user, video);
+    p->key_wanted[video] = TRUE;
+    ask_for_keys(p);
 }
 
 static void on_missed(void *user, size_t video, unsigned spatial, const struct svc_tracker *held)
@@ -454,6 +465,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     for (size_t i = 0; i < p->n_callers; i++)
         publisher_caller_tick(tvl_conn_user(p->caller[i].conn), now);
     see_to_answer(p);
+    ask_for_keys(p);
     if (!p->over && p->server && !p->follow)
         join_others(p);
     if (!p->over && !p->cfg.listen && has_waited(p))

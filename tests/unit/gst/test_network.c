@@ -408,6 +408,50 @@ static void sink_to_source(void **state)
     test_pki_fini(&pki);
 }
 
+/* Takes units and asks for nothing. */
+static GstElement *taker(const struct test_pki *pki, guint port, gint *keys)
+{
+    GError *why = NULL;
+    gchar *line = g_strdup_printf("tvlsrc uri=moqt://127.0.0.1:%u/live paths=127.0.0.1 tls-ca=%s "
+                                  "latency=200 ! video/x-svc ! fakesink name=v sync=false",
+                                  port, pki->ca);
+    GstElement *p = gst_parse_launch(line, &why);
+    assert_null(why);
+    GstElement *v = gst_bin_get_by_name(GST_BIN(p), "v");
+    GstPad *pad = gst_element_get_static_pad(v, "sink");
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_unit, keys, NULL);
+    gst_object_unref(pad);
+    gst_object_unref(v);
+    g_free(line);
+    gst_element_set_state(p, GST_STATE_PLAYING);
+    return p;
+}
+
+/* The encoder makes key pictures when asked only; the second viewer comes within the time in which
+ * tvlsink asks for no other. */
+static void each_viewer_gets_a_key_picture(void **state)
+{
+    const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
+    struct test_pki pki;
+    gint first = 0, second = 0;
+    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    (void)state;
+    assert_int_equal(0, test_pki_init(&pki, &cfg));
+    GstElement *from = sender(&pki, port);
+    gst_element_set_state(from, GST_STATE_PLAYING);
+    GstElement *one = taker(&pki, port, &first);
+    assert_true(wait_for(&first, 1));
+    GstElement *two = taker(&pki, port, &second);
+    assert_true(wait_for(&second, 1));
+    gst_element_set_state(two, GST_STATE_NULL);
+    gst_element_set_state(one, GST_STATE_NULL);
+    gst_element_set_state(from, GST_STATE_NULL);
+    gst_object_unref(two);
+    gst_object_unref(one);
+    gst_object_unref(from);
+    test_pki_fini(&pki);
+}
+
 struct bytes {
     const gchar *pad, *type;
     GMutex lock;
@@ -638,6 +682,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told_on_the_bus),
         cmocka_unit_test(a_sink_without_a_server_takes_all),
         cmocka_unit_test(sink_to_source),
+        cmocka_unit_test(each_viewer_gets_a_key_picture),
         cmocka_unit_test(data_alone_arrives),
         cmocka_unit_test(sound_alone_arrives),
         cmocka_unit_test(later_catalogs_are_followed),
