@@ -356,10 +356,27 @@ static void append_paths(const struct publish *p, const struct tvl_conn *conn, c
             tvl_path_stats_append(array, path_name(p, conn, &path[i], name), caller, &path[i]);
 }
 
-/* As tvlsrc calls it. */
-static const char *layer_name(const char *track)
+/* By the names that tracks.c and publisher.c give: as tvlsrc calls it, and by its pad. */
+static GstStructure *layer_stats(const struct track_count *c)
 {
-    return strcmp(track, "a0") == 0 ? "audio" : g_str_has_prefix(track, "v-") ? track + 2 : track;
+    guint number = 0, spatial, temporal;
+    gchar name[MSF_NAME_MAX], pad[32];
+    g_strlcpy(name, c->name, sizeof name);
+    if (sscanf(c->name, "v-s%ut%u", &spatial, &temporal) == 2 ||
+        sscanf(c->name, "v%u-s%ut%u", &number, &spatial, &temporal) == 3) {
+        g_snprintf(pad, sizeof pad, "svc_%u", number);
+        g_snprintf(name, sizeof name, "s%ut%u", spatial, temporal);
+    } else if (sscanf(c->name, "a%u", &number) == 1) {
+        g_snprintf(pad, sizeof pad, "audio_%u", number);
+        g_strlcpy(name, "audio", sizeof name);
+    } else {
+        g_snprintf(pad, sizeof pad, "data_%.20s", c->name + 1);
+    }
+    return gst_structure_new("layer", "name", G_TYPE_STRING, name, "pad", G_TYPE_STRING, pad,
+                             "objects-sent", G_TYPE_UINT64, c->written, "bytes-sent", G_TYPE_UINT64,
+                             c->bytes, "objects-in-time", G_TYPE_UINT64, c->in_time,
+                             "objects-expired", G_TYPE_UINT64, c->expired, "objects-dropped",
+                             G_TYPE_UINT64, c->left_out, NULL);
 }
 
 static void append_layers(const struct publish *p, GstStructure *out)
@@ -369,17 +386,11 @@ static void append_layers(const struct publish *p, GstStructure *out)
     g_value_init(&layers, GST_TYPE_ARRAY);
     publisher_counts(p->publisher, &counts);
     for (size_t i = 0; i < counts.n; i++) {
-        const struct track_count *c = &counts.of[i];
         GValue v = G_VALUE_INIT;
-        if (!*c->name || strcmp(c->name, MSF_CATALOG_TRACK) == 0)
+        if (!*counts.of[i].name || strcmp(counts.of[i].name, MSF_CATALOG_TRACK) == 0)
             continue;
         g_value_init(&v, GST_TYPE_STRUCTURE);
-        g_value_take_boxed(
-            &v, gst_structure_new("layer", "name", G_TYPE_STRING, layer_name(c->name),
-                                  "objects-sent", G_TYPE_UINT64, c->written, "bytes-sent",
-                                  G_TYPE_UINT64, c->bytes, "objects-in-time", G_TYPE_UINT64,
-                                  c->in_time, "objects-expired", G_TYPE_UINT64, c->expired,
-                                  "objects-dropped", G_TYPE_UINT64, c->left_out, NULL));
+        g_value_take_boxed(&v, layer_stats(&counts.of[i]));
         gst_value_array_append_and_take_value(&layers, &v);
     }
     gst_structure_take_value(out, "layers", &layers);

@@ -26,9 +26,10 @@ static const struct text_property texts[] = {
       "watch)" },
     { SETTINGS_AUTH_TOKEN, "auth-token", "Authorization token",
       "Token to show to the server, or the name of the file that has it, which is read at each "
-      "connection" },
+      "connection. Of a listening tvlsrc: what a publisher has to show" },
     { SETTINGS_TLS_CA, "tls-ca", "Trust anchors",
-      "PEM file of the certificates that are trusted (unset: the system's)" },
+      "PEM file of the certificates that are trusted (unset: the system's). Of a listener: who "
+      "calls needs a certificate that one of these has issued (unset: none)" },
     { SETTINGS_TLS_CERT, "tls-certificate", "Certificate",
       "PEM file of our own certificate; a listener needs one" },
     { SETTINGS_TLS_KEY, "tls-key", "Private key", "PEM file of our own certificate's key" },

@@ -268,6 +268,7 @@ static void layers_are_counted(GstElement *from)
         const GstStructure *l = gst_value_get_structure(gst_value_array_get_value(layers, i));
         guint64 sent, in_time, expired;
         assert_string_equal(names[i], gst_structure_get_string(l, "name"));
+        assert_string_equal("svc_0", gst_structure_get_string(l, "pad"));
         assert_true(gst_structure_get_uint64(l, "objects-sent", &sent));
         assert_true(gst_structure_get_uint64(l, "objects-in-time", &in_time));
         assert_true(gst_structure_get_uint64(l, "objects-expired", &expired));
@@ -366,6 +367,28 @@ static void who_is_not_wanted_is_told(void **state)
     close_stage(&s);
 }
 
+/* Who has a certificate of ours is served, who has none is not; that is for TLS to say. */
+static void certificates_are_asked_for(void **state)
+{
+    struct stage s;
+    (void)state;
+    open_stage(&s, "");
+    gst_element_set_state(s.to, GST_STATE_READY);
+    GstElement *src = gst_bin_get_by_name(GST_BIN(s.to), "s");
+    g_object_set(src, "tls-ca", s.pki.ca, NULL);
+    gst_object_unref(src);
+    gst_element_set_state(s.to, GST_STATE_PLAYING);
+    GstElement *from = publisher(&s, DATA, "live", "");
+    expect_error(from, "certificate");
+    close_pipeline(from);
+    gchar *own = g_strdup_printf("tls-certificate=%s tls-key=%s", s.pki.client, s.pki.client_key);
+    from = publisher(&s, DATA, "live", own);
+    wait_for(&s.buffers, 10);
+    close_pipeline(from);
+    close_stage(&s);
+    g_free(own);
+}
+
 /* The first is not disturbed; when it has gone, the next is welcome, and what it brings does not
  * join on. */
 static void one_after_another(void **state)
@@ -412,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_publisher_calls),
         cmocka_unit_test(nothing_is_lost_at_the_end),
         cmocka_unit_test(who_is_not_wanted_is_told),
+        cmocka_unit_test(certificates_are_asked_for),
         cmocka_unit_test(one_after_another),
         cmocka_unit_test(it_is_noticed),
     };
