@@ -114,6 +114,17 @@ gboolean track_caps_text(const GstCaps *caps, gchar *out, gsize size)
     return fits;
 }
 
+/* Whole bytes up to the next field. GStreamer 1.22 frees the buffer of anything else before it has
+ * done with it (gst_value_deserialize_buffer). */
+static gboolean is_hex(const char *text)
+{
+    gsize n = 0;
+    text += strspn(text, " ");
+    while (g_ascii_isxdigit(text[n]))
+        n++;
+    return n % 2 == 0 && (text[n] == '\0' || text[n] == ',' || text[n] == ' ');
+}
+
 /* Before GStreamer's parser sees it: printable ASCII, no lists, ranges or structures, no
  * features, and of types only the plain ones. */
 static gboolean is_plain_text(const char *text)
@@ -130,7 +141,8 @@ static gboolean is_plain_text(const char *text)
             return FALSE;
         else if (!quoted && *c == '(') {
             const gsize len = strcspn(c + 1, ")");
-            if (!is_plain_type(c + 1, len))
+            if (!is_plain_type(c + 1, len) ||
+                (g_str_has_prefix(c, "(buffer)") && !is_hex(c + strlen("(buffer)"))))
                 return FALSE;
             c += len + (c[1 + len] != '\0');
         }
