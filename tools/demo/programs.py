@@ -1,5 +1,6 @@
 """programs.py - the project's programs as processes: start, watch, end by their own pid."""
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -117,18 +118,34 @@ def run_to_end(name, command, logs, timeout_s):
     return program
 
 
-given_ports = set()  # once is enough: stories that run at the same time ask too
+PORTS = range(10000, 20000)  # none that Linux gives to clients (32768 on) or unit tests draw (20000 on)
+reservations = []  # as long as this process is there
+
+
+def reserved(port):
+    """Whether `port` is ours among all test programs of this machine, even while nobody listens on it: it is by
+    the name of a socket, which goes with the process."""
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        mark.bind(f"\0svc-suite-udp-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    reservations.append(mark)
+    return True
 
 
 def free_udp_ports(n):
-    """`n` different ports nobody listens on at this moment."""
+    """`n` different ports nobody listens on at this moment, which no other call of this gives before we end."""
     ports = []
     while len(ports) < n:
+        port = random.choice(PORTS)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in given_ports:
-            given_ports.add(port)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if reserved(port):
             ports.append(port)
     return ports
 
