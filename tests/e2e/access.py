@@ -181,6 +181,8 @@ def limits(bench):
     check("the two before it see no effect", all(g["objects"] > 0 and not g["closed"] for g in got), got)
     check("and make room", bench.visit("live/garden", setup=token)["objects"] > 0)
 
+
+def crowds(bench):
     crowd = []
     threads = [threading.Thread(target=lambda: crowd.append(bench.visit("open/door", hold=3, **{"from": "127.0.0.9"})))
                for _ in range(8)]
@@ -207,7 +209,10 @@ def running_out(bench, port):
     v = bench.visit("live/garden", port, setup=token, hold=9)
     check("runs out in the middle: the session ends with EXPIRED_AUTH_TOKEN",
           v["objects"] > 0 and code(v) == CLOSE_EXPIRED and v["seconds"] < 7, v)
-    token = bench.expiring("soon.token", 3, ("subscribe", ["live"]))
+
+
+def running_out_in_request(bench, port):
+    token = bench.expiring("soon-request.token", 3, ("subscribe", ["live"]))
     v = bench.visit("live/garden", port, request=token, hold=7)
     check("one of a request ends that request, PUBLISH_DONE UNAUTHORIZED, and no more",
           v["objects"] > 0 and v["done"] == DONE_UNAUTHORIZED and not v["closed"], v)
@@ -361,7 +366,8 @@ def main():
             publishing(bench, secret_port)
             player(bench, secret_port)
             certificates(bench, mutual_port)
-        side_by_side(lambda: limits(bench), lambda: running_out(bench, secret_port), others)
+        side_by_side(lambda: limits(bench), lambda: crowds(bench), lambda: running_out(bench, secret_port),
+                     lambda: running_out_in_request(bench, secret_port), others)
         full_disk(bench, servers[1], secret_port)
         reloaded(bench, servers[0], log, other)
         viewer.process.terminate()

@@ -38,8 +38,8 @@ RULES = """table ip balancer {{
 class Namespace:
     """A network of its own with all addresses on its loopback."""
 
-    def __init__(self):
-        self.name = f"svc-balancer-{os.getpid()}"
+    def __init__(self, name):
+        self.name = f"svc-balancer-{os.getpid()}-{name}"
 
     def __enter__(self):
         subprocess.run(["ip", "netns", "add", self.name], check=True, capture_output=True)
@@ -120,21 +120,23 @@ def main():
     import programs
     pki = programs.make_pki(os.path.join(folder, "pki"), ["IP:" + VIP])
     try:
-        with Namespace() as space:
+        with Namespace("probe") as space:
             space.balance(True)
     except subprocess.CalledProcessError as error:
         print("skipped: no network namespace with nftables and NAT to be had:",
               str(error.stderr).strip())
         return SKIPPED
-    with Namespace() as space:
-        seen = {}
-        for name, by_id in (("by-id", True), ("blind", False)):
+    seen = {}
+    def story(name, by_id):
+        with Namespace(name) as space:
             space.balance(by_id)
             watch(space, folder, pki, name)
-            seen[name] = {server: paths_in(os.path.join(folder, f"{name}-{server}.jsonl"))
-                          for server in SERVERS}
-            print(name, seen[name])
-    by_id, blind = ([n for counts in seen[name].values() for n in counts] for name in seen)
+        seen[name] = {server: paths_in(os.path.join(folder, f"{name}-{server}.jsonl"))
+                      for server in SERVERS}
+        print(name, seen[name])
+        return 0
+    material.together([lambda: story("by-id", True), lambda: story("blind", False)])
+    by_id, blind = ([n for counts in seen[name].values() for n in counts] for name in ("by-id", "blind"))
     return exit_code({
         "both servers have viewers": all(seen["by-id"].values()),
         "all viewers were there": len(by_id) == VIEWERS,

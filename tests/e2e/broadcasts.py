@@ -19,7 +19,7 @@ PATIENCE_S = 40
 STALL_MAX_MS = 2000 # the machine may be busy; a server that waits for somebody stands for all the time
 LOST_MAX = 30       # base pictures of about 125, likewise
 WATCH_S = 4
-VIEWERS_MAX = 12    # until both workers have some: it is the kernel that hands them out
+VIEWERS_MAX, VIEWERS_AT_ONCE = 12, 3 # until both workers have some: it is the kernel that hands them out
 
 CONFIG = """
 listen: 127.0.0.1:{port}
@@ -145,9 +145,9 @@ def main():
                  == ["running", "idle", "idle", "failed"], [server])
         many = []
         while len(many) < VIEWERS_MAX and len(workers(newest(report), "film")) < 2:
-            many.append(watching.start("film", "--duration", "600"))
+            many += [watching.start("film", "--duration", "600") for _ in range(VIEWERS_AT_ONCE)]
             seen = len(many)
-            wait_for(f"viewer {seen} of the film", report,
+            wait_for(f"{seen} viewers of the film", report,
                      lambda said: sum(v["bytes"] > 20000 for v in said["viewers"]) >= seen,
                      [server, *many])
         rules["both workers have viewers"] = len(workers(newest(report), "film")) == 2
@@ -164,10 +164,10 @@ def main():
         rules["viewers that stand still cost nothing"] = good(watching.to_end(beside))
         for viewer in many:
             viewer.process.send_signal(signal.SIGCONT)
+        other = watching.start("nowhere", "--duration", str(WATCH_S))
         wait_for("nobody watches: it runs no longer", report,
                  lambda said: sources(report)["camera"]["state"] == "idle"
                  and sources(report)["spare/film"]["state"] == "idle", [server])
-        other = watching.start("nowhere", "--duration", str(WATCH_S))
         other.process.wait(PATIENCE_S)
         rules["there is nothing elsewhere"] = other.process.returncode != 0
         rules["the film went on"] = sources(report)["film"]["state"] == "running"

@@ -35,7 +35,8 @@ def play(codec, coding):
 
 
 def main():
-    return 0 if all([play(codec, coding) for codec, coding in CODECS.items()]) else 1
+    return material.together([lambda c=codec, coding=coding: 0 if play(c, coding) else 1
+                              for codec, coding in CODECS.items()])
 
 
 if __name__ == "__main__":

@@ -92,9 +92,9 @@ def main():
                  "relay": f"moqt://127.0.0.1:{relay}/demo"}
         players = [watch(running, folder, pki, f"player-{at}-{i}", uri)
                    for at, uri in where.items() for i in range(VIEWERS)]
+        asked = begin_anew(pki, origin, edge)
         for player, _ in players:
             player.wait(PATIENCE_S)
-        asked = begin_anew(pki, origin, edge)
         shown = {os.path.basename(r): final(r) for _, r in players}
     rules = {"every player shows its pictures": all(s["frames_shown"] >= FRAMES for s in shown.values()),
              "the base layer is whole": all(s["base_layer_lost"] <= LOST_MAX for s in shown.values()),

@@ -38,9 +38,14 @@ def pki(name="pki"):
         return programs.make_pki(folder(name))
 
 
+def each(do, things, at_once=3):
+    """do(thing) of each, several at a time: what they give, in order."""
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(do, things))
+
+
 def together(stories, at_once=3):
     """Stories (no arguments) that wait far more than they work, several at a time, each in folders and at ports of
     its own: the worst of their exit codes."""
-    from concurrent.futures import ThreadPoolExecutor
-    with ThreadPoolExecutor(at_once) as pool:
-        return max(pool.map(lambda story: story(), stories))
+    return max(each(lambda story: story(), stories, at_once))

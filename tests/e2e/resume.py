@@ -304,10 +304,10 @@ def never_there(folder):
 def main():
     folder = material.folder("resume")
     seconds = 60 if "--minute" in sys.argv else 6
-    stories = (lambda where: path_flaps(where, seconds), all_paths_dead, server_dies, clock_stepped, player_stopped,
+    stories = (player_stopped, lambda where: path_flaps(where, seconds), all_paths_dead, server_dies, clock_stepped,
                *(lambda where, s=s: server_stops(where, s) for s in (0, 1)), never_there)
     return material.together([lambda i=i, story=story: story(os.path.join(folder, str(i)))
-                              for i, story in enumerate(stories)])
+                              for i, story in enumerate(stories)], at_once=4)
 
 
 if __name__ == "__main__":

@@ -91,14 +91,14 @@ class Stage:
         assert "MONOTONIC_USEC=" in reloading, reloading
         return re.search("STATUS=(.*)", self.manager.hear("READY=1"))[1]
 
-    def play(self, namespace, seconds):
+    def play(self, namespace, seconds, *options):
         self.players += 1
         report = os.path.join(self.folder, f"player-{self.players}.json")
         if os.path.exists(report):
             os.remove(report)
         player = self.running.start(f"svc-player-{self.players}", [
             program_path("svc-player"), "--ca", self.ca, "--headless", "--duration", str(seconds), "--json",
-            report, "--path", "local=127.0.0.1,name=a", f"moqt://127.0.0.1:{self.port}/{namespace}"])
+            report, *options, "--path", "local=127.0.0.1,name=a", f"moqt://127.0.0.1:{self.port}/{namespace}"])
         return player, report
 
     def plays(self, namespace):
@@ -144,7 +144,7 @@ def main():
         stage = Stage(running, folder, manager, clip)
         stage.write(SOURCE_A)
         rules["ready"] = stage.serve()
-        stayer, _ = stage.play("a", 600)
+        stayer, _ = stage.play("a", 600, "--reconnect", "2")
         rules |= dict(reloads(stage))
         stayer.check_alive()
         rules["alive"] = manager.alive > 3

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import material
 from clip import program_path
@@ -107,8 +108,9 @@ def refused(pki, *live):
 
 def main():
     folder, pki = material.folder("sources"), material.pki()
-    coded, seen = stream(pki, folder)
-    piped, heard = pipeline(pki, folder)
+    with ThreadPoolExecutor() as pool:
+        streamed, played = pool.submit(stream, pki, folder), pool.submit(pipeline, pki, folder)
+        (coded, seen), (piped, heard) = streamed.result(), played.result()
     print(coded, seen["frames_shown"], piped, heard["frames_shown"], heard["audio_packets"])
     rules = {
         "the viewer went on through the loss": seen["frames_shown"] > 60 and seen["units_refused"] == 0,

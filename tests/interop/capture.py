@@ -107,13 +107,13 @@ def peers(pki, mode):
     port, near, middle = free_udp_ports(3)
     name = "peers-" + mode
     keylog = os.path.join(WORK, name + ".keys")
-    root = os.path.join(WORK, "root")
+    root = os.path.join(WORK, name, "root")  # which the other mode does not write meanwhile
     os.makedirs(root, exist_ok=True)
     with open(os.path.join(root, "body.bin"), "wb") as f:
         f.write(b"x" * BODY_BYTES)
     if os.path.exists(keylog):
         os.remove(keylog)  # it is appended to
-    with Programs(WORK) as running:
+    with Programs(os.path.join(WORK, name)) as running:
         dumpcap, file = start_capture(running, middle, name)
         server = running.start("peer-server", [
             os.path.join(TOOLS, "h3_server"), "--listen", f"127.0.0.1:{port}", "--cert",
@@ -152,10 +152,10 @@ def main():
         print(f"skipped: {why_not}")
         return SKIP
     pki = make_pki(os.path.join(WORK, "pki"))
-    good = [peers(pki, "plain"), peers(pki, "multipath")]
+    stories = [lambda: peers(pki, "plain"), lambda: peers(pki, "multipath")]
     if "broadcast" in sys.argv[3:]:
-        good.append(broadcast(pki))
-    return 0 if all(good) else 1
+        stories.append(lambda: broadcast(pki))
+    return 0 if all(material.each(lambda story: story(), stories)) else 1
 
 
 if __name__ == "__main__":
