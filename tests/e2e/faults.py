@@ -14,9 +14,11 @@ import material
 import fake_clock
 import programs
 from clip import program_path
+from control import Control
 from live_report import exit_code
 
 PATIENCE_S = 40
+ENOUGH = 31             # pictures that say that it goes on
 FILE_BLOCKS = 600       # of 512 bytes: files may not grow beyond
 STEPS = ("+3600", "-7200", "+0")
 CONFIG = """listen: 127.0.0.1:{port}
@@ -84,6 +86,13 @@ class Stage:
         player.report = report
         return player
 
+    def watch(self, namespace):
+        """One that goes on, and can be asked."""
+        at = os.path.join(self.folder, namespace + ".socket")
+        player = self.play(namespace, self.pki["ca.pem"], "--control", at)
+        player.control = Control(at)
+        return player
+
     def reload(self):
         self.server.process.send_signal(signal.SIGHUP)
 
@@ -91,6 +100,12 @@ class Stage:
 def shown_after(report, t_s):
     """Pictures shown so long after the player's beginning."""
     return sum(report["startup_ms"] / 1e3 + row[5] / 1e3 > t_s for row in report["shown"])
+
+
+def goes_on(player):
+    """Whether it shows so many pictures more."""
+    at = player.control.get("frames-shown")
+    return player.control.wait(lambda: player.control.get("frames-shown") >= at + ENOUGH, PATIENCE_S)
 
 
 def end(player):
@@ -127,12 +142,11 @@ def cut_file(stage, clip, viewer):
     time.sleep(1) # it may be tried again meanwhile, which is a word more
     words = stage.says("file: ")[before:]
     shutil.copyfile(clip.layered, path)
-    back_s = time.monotonic() - viewer.started
-    time.sleep(6)
-    report = end(viewer)
-    print("file:", words, shown_after(report, back_s), "pictures after its return")
+    back = goes_on(viewer)
+    end(viewer)
+    print("file:", words)
     return {"one line says that the file is damaged": sum("damaged" in word for word in words) == 1 and len(words) <= 2,
-            "its viewer goes on when it is back": shown_after(report, back_s) > 30}
+            "its viewer goes on when it is back": back}
 
 
 def clock(folder, pki):
@@ -176,19 +190,17 @@ def around(folder, pki, other, clip):
         stage = Stage(running, folder, pki)
         stage.use(pki)
         stage.serve()
-        live = stage.play("live", pki["ca.pem"])
-        filmed = stage.play("file", pki["ca.pem"])
+        live, filmed = stage.watch("live"), stage.watch("file")
         wait_for("two sessions", lambda: len(stage.says("session is up")) == 2, live, filmed)
         rules = certificates(stage, other)
         rules |= cut_file(stage, clip, filmed)
         wait_for("a word on the full disk", lambda: stage.says("it ends here"), stage.server)
-        full_s = time.monotonic() - live.started
-        time.sleep(2)
+        on = goes_on(live)
         words = stage.says("recording")
         seen = end(live)
-        print("disk:", words, shown_after(seen, full_s), "pictures after it was full")
+        print("disk:", words)
         rules |= {"the disk is full in one line": len(stage.says("it ends here")) == 1,
-                  "its viewers do not mind": shown_after(seen, full_s) > 30,
+                  "its viewers do not mind": on,
                   "one connection all the time": not [e for e in seen["events"] if "lost" in e["what"]]}
     kept = subprocess.run([program_path("svc-info"), os.path.join(folder, "rec.mkv")],
                           capture_output=True, text=True, check=False)
