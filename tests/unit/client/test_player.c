@@ -477,8 +477,8 @@ static void test_sender_stands_still(void **state)
 #define SHARES 4
 #define N(array) (sizeof(array) / sizeof *(array))
 
-/* They wait for pictures' times: SHARES processes do a share each. The sum of failures; the first process's are
- * its own. */
+/* They wait for the times of pictures: SHARES processes do a share each, and the first returns how
+ * many failed. */
 int main(void)
 {
     struct CMUnitTest tests[] = {
