@@ -356,7 +356,8 @@ static GstElement *sender(const struct test_pki *pki, guint port)
     GError *why = NULL;
     gchar *line = g_strdup_printf(
         "videotestsrc is-live=true ! video/x-raw,width=128,height=64,framerate=30/1 ! "
-        "svcav1enc speed=10 pace=never layers=L2T2 threads=1 keyframe-max-dist=0 ! tvlsink name=t "
+        "svcav1enc name=e speed=10 pace=never layers=L2T2 threads=1 keyframe-max-dist=0 ! tvlsink "
+        "name=t "
         "mode=listener latency=300 "
         "uri=moqt://127.0.0.1:%u/live tls-certificate=%s tls-key=%s",
         port, pki->server, pki->server_key);
@@ -374,8 +375,39 @@ static gboolean wait_for(const gint *value, gint least)
     return g_atomic_int_get(value) >= least;
 }
 
-/* The viewer is there first; pictures come, a key picture when it is asked for, and
- * the sender's EOS is the viewer's. */
+/* Bits/s of all layers, as the decoder's caps have it. */
+static guint rate_at(GstElement *pipeline)
+{
+    GstElement *d = gst_bin_get_by_name(GST_BIN(pipeline), "d");
+    GstPad *pad = gst_element_get_static_pad(d, "sink");
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+    struct svc_stream_info info;
+    guint sum = 0;
+    assert_true(tvl_layer_caps_parse(caps, &info));
+    for (gsize i = 0; i < info.n_layers; i++)
+        sum += info.layers[i].bitrate_max_bps;
+    gst_caps_unref(caps);
+    gst_object_unref(pad);
+    gst_object_unref(d);
+    return sum;
+}
+
+/* Another bit rate of the encoder's is in the catalog, and so in the viewer's caps. */
+static void other_rates_arrive(GstElement *from, GstElement *to, gint *pictures)
+{
+    const guint before = rate_at(to);
+    GstElement *encoder = gst_bin_get_by_name(GST_BIN(from), "e");
+    const gint64 until = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
+    g_object_set(encoder, "bitrate", 500u, NULL);
+    gst_object_unref(encoder);
+    while (rate_at(to) == before && g_get_monotonic_time() < until)
+        g_usleep(10000);
+    assert_in_range(rate_at(to), before / 4 - 10, before / 4 + 10); /* of 2000 */
+    assert_true(wait_for(pictures, g_atomic_int_get(pictures) + 5));
+}
+
+/* The viewer is there first; pictures come, other rates are told, a key picture when it is asked
+ * for, and the sender's EOS is the viewer's. */
 static void sink_to_source(void **state)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
@@ -389,6 +421,7 @@ static void sink_to_source(void **state)
     gst_element_set_state(to, GST_STATE_PLAYING); /* the server is away */
     gst_element_set_state(from, GST_STATE_PLAYING);
     assert_true(wait_for(&count.pictures, 30));
+    other_rates_arrive(from, to, &count.pictures);
     const gint keys = g_atomic_int_get(&count.keys);
     assert_true(keys >= 1);
     gst_element_send_event(
