@@ -220,11 +220,18 @@ static void structure_of_peer(SvcAv1Enc *self, struct svc_structure *st)
     gst_caps_unref(allowed);
 }
 
-static void begin_pace(SvcAv1Enc *self, const struct enc_settings *s)
+/* The best that pace may order. Whole pictures keep their size: with fewer layers they would be
+ * smaller for those who know AV1 alone. */
+static struct svc_pace_orders best_of(const SvcAv1Enc *self, guint speed)
 {
-    const struct svc_pace_orders best = { .speed = (uint8_t)s->speed,
-                                          .n_spatial = s->structure.n_spatial,
-                                          .n_temporal = s->structure.n_temporal };
+    return (struct svc_pace_orders){ .speed = (uint8_t)speed,
+                                     .n_spatial = self->layers ? self->structure.n_spatial : 1,
+                                     .n_temporal = self->structure.n_temporal };
+}
+
+static void begin_pace(SvcAv1Enc *self, guint speed)
+{
+    const struct svc_pace_orders best = best_of(self, speed);
     GST_OBJECT_LOCK(self);
     enc_pace_begin(&self->pace, &best, GST_VIDEO_INFO_FPS_N(&self->in),
                    GST_VIDEO_INFO_FPS_D(&self->in));
@@ -257,9 +264,11 @@ static gboolean open_encoder(SvcAv1Enc *self)
     }
     self->by_rate = cfg.bitrate_bps[0] > 0;
     self->structure = want.structure;
-    begin_pace(self, &want);
+    begin_pace(self, want.speed);
     GST_OBJECT_LOCK(self);
-    self->now.orders = self->pace.pace.cfg.best;
+    self->now.orders = (struct svc_pace_orders){ .speed = (uint8_t)want.speed,
+                                                 .n_spatial = want.structure.n_spatial,
+                                                 .n_temporal = want.structure.n_temporal };
     memcpy(self->now.bps, cfg.bitrate_bps, sizeof self->now.bps);
     GST_OBJECT_UNLOCK(self);
     return TRUE;
@@ -479,17 +488,15 @@ static uint8_t top_of(guint want, uint8_t most)
 static void obey_orders(SvcAv1Enc *self, const struct enc_settings *want, gboolean look_again)
 {
     struct svc_pace_orders o;
-    if (want->speed != self->pace.pace.cfg.best.speed) { /* its levels are others */
-        struct enc_settings opened = *want;
-        opened.structure = self->structure;
-        begin_pace(self, &opened);
-    }
+    const struct svc_pace_orders best = best_of(self, want->speed);
+    if (memcmp(&best, &self->pace.pace.cfg.best, sizeof best) != 0) /* its levels are others */
+        begin_pace(self, want->speed);
     GST_OBJECT_LOCK(self);
     struct enc_pace pace = self->pace;
     GST_OBJECT_UNLOCK(self);
     enc_pace_decide(&pace, want->pace, GST_VIDEO_ENCODER_SINK_PAD(self), look_again);
     o = enc_pace_orders(&pace);
-    o.n_spatial = top_of(want->top_spatial, o.n_spatial);
+    o.n_spatial = top_of(want->top_spatial, self->layers ? o.n_spatial : self->structure.n_spatial);
     o.n_temporal = top_of(want->top_temporal, o.n_temporal);
     const struct svc_pace_orders was = self->now.orders;
     GST_OBJECT_LOCK(self);
@@ -664,7 +671,8 @@ static GstFlowReturn refused(SvcAv1Enc *self, GstVideoCodecFrame *frame, int err
 /* What a change of pace means is told the application, too. */
 static void tell_pace(SvcAv1Enc *self)
 {
-    const struct svc_pace_orders o = enc_pace_orders(&self->pace);
+    struct svc_pace_orders o = enc_pace_orders(&self->pace);
+    o.n_spatial = self->layers ? o.n_spatial : self->structure.n_spatial;
     GST_INFO_OBJECT(self, "load %.2f: speed %u, %u temporal and %u spatial layers",
                     svc_pace_load(&self->pace.pace), o.speed, o.n_temporal, o.n_spatial);
     gst_element_post_message(

@@ -137,6 +137,23 @@ static void it_does_less_until_that_fits_and_more_again(void **state)
     gst_harness_teardown(m.h);
 }
 
+/* What is one buffer a picture keeps its size, however slow the machine is. */
+static void whole_pictures_keep_their_size(void **state)
+{
+    (void)state;
+    struct machine m;
+    machine_new(&m, "pace=auto", TRUE, 150 * GST_MSECOND);
+    gst_harness_set_sink_caps_str(m.h, "video/x-av1");
+    run(&m, 120);
+    assert_int_equal(2, stat_of(m.h, "spatial-layers"));
+    assert_int_equal(1, stat_of(m.h, "temporal-layers"));
+    assert_int_equal(2, stat_of(m.h, "pace-downs"));
+    gst_harness_set_sink_caps_str(m.h, "video/x-svc"); /* who takes layers gets fewer */
+    run(&m, 60);
+    assert_int_equal(1, stat_of(m.h, "spatial-layers"));
+    gst_harness_teardown(m.h);
+}
+
 static void only_where_it_is_wanted(void **state)
 {
     (void)state;
@@ -222,6 +239,7 @@ int main(int argc, char **argv)
     gst_test_init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_does_less_until_that_fits_and_more_again),
+        cmocka_unit_test(whole_pictures_keep_their_size),
         cmocka_unit_test(only_where_it_is_wanted),
         cmocka_unit_test(who_becomes_live_is_noticed),
         cmocka_unit_test(the_application_goes_first),
