@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../shares.h"
 #include "player.h"
 
 #include <ev.h>
@@ -17,8 +18,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define WIDTH 320
 #define HEIGHT 192
@@ -474,11 +473,8 @@ static void test_sender_stands_still(void **state)
     json_decref(r);
 }
 
-#define SHARES 4
 #define N(array) (sizeof(array) / sizeof *(array))
 
-/* They wait for the times of pictures: SHARES processes do a share each, and the first returns how
- * many failed. */
 int main(void)
 {
     struct CMUnitTest tests[] = {
@@ -493,22 +489,7 @@ int main(void)
         cmocka_unit_test(test_base_lost),
         cmocka_unit_test(test_sender_stands_still),
     };
-    pid_t child[SHARES];
-    size_t mine = 0;
-    for (size_t i = 1; i < SHARES && mine == 0; i++) {
-        child[i] = fork();
-        if (child[i] < 0)
-            return 1;
-        if (child[i] == 0)
-            mine = i;
-    }
-    for (size_t i = 0; i < N(tests); i++)
-        if (i % SHARES != mine)
-            tests[i] = (struct CMUnitTest){ 0 }; /* cmocka passes over it */
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    for (size_t i = 1; i < SHARES && mine == 0; i++) {
-        int status;
-        failed += waitpid(child[i], &status, 0) != child[i] || status != 0;
-    }
-    return failed;
+    struct shares s;
+    shares_begin(&s, tests, N(tests)); /* they wait for the times of pictures */
+    return shares_end(&s, cmocka_run_group_tests(tests, setup, teardown));
 }

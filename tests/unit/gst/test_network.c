@@ -2,6 +2,7 @@
  * other through real sockets. */
 #include "elements.h"
 #include "layer_caps.h"
+#include "../shares.h"
 #include "test_pki.h"
 
 #include <gst/check/gstharness.h>
@@ -706,7 +707,7 @@ static int set_up(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    struct CMUnitTest tests[] = {
         cmocka_unit_test(properties_come_back),
         cmocka_unit_test(addresses_are_checked),
         cmocka_unit_test(what_is_wrong_is_said),
@@ -720,5 +721,7 @@ int main(void)
         cmocka_unit_test(sound_alone_arrives),
         cmocka_unit_test(later_catalogs_are_followed),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    struct shares s;
+    shares_begin(&s, tests, G_N_ELEMENTS(tests));
+    return shares_end(&s, cmocka_run_group_tests(tests, set_up, NULL));
 }

@@ -2,6 +2,7 @@
  * do: broadcasts that are not there yet, times, latency, EOS, flushes. Over real sockets; what is
  * sent are lines of text, an opaque track. */
 #include "elements.h"
+#include "../shares.h"
 #include "test_pki.h"
 
 #include <gst/check/gstharness.h>
@@ -487,7 +488,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broadcast_that_comes_later_is_waited_for),
         cmocka_unit_test(who_does_not_want_to_wait_is_told_at_once),
         cmocka_unit_test(latency_is_told_and_may_change),
@@ -497,5 +498,7 @@ int main(void)
         cmocka_unit_test(eos_is_the_last_that_comes),
         cmocka_unit_test(nothing_hangs_on_a_server),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    struct shares s;
+    shares_begin(&s, tests, G_N_ELEMENTS(tests));
+    return shares_end(&s, cmocka_run_group_tests(tests, set_up, tear_down));
 }
