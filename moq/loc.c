@@ -121,3 +121,14 @@ int loc_properties_decode(struct loc_properties *p, const uint8_t *bytes, size_t
         *p = got;
     return rc;
 }
+
+bool loc_media_time(const struct loc_properties *p, int64_t *pts_us)
+{
+    uint64_t scale = p->timescale ? p->timescale : 1000000;
+    if (!p->has_timestamp || p->timestamp / scale > UINT64_MAX / 8 / 1000000)
+        return false;
+    uint64_t whole = p->timestamp / scale, rest = p->timestamp % scale;
+    double fraction = (double)rest * 1e6 / (double)scale;
+    *pts_us = (int64_t)(whole * 1000000 + (scale == 1000000 ? rest : (uint64_t)(fraction + 0.5)));
+    return true;
+}

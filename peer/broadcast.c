@@ -364,18 +364,6 @@ static void take_session(struct broadcast *b, const struct moq_object *obj)
 
 /* ---- objects ---- */
 
-/* The object's time in us; false when it has none or it is out of all bounds. */
-static bool media_time(const struct loc_properties *p, int64_t *pts)
-{
-    uint64_t scale = p->timescale ? p->timescale : 1000000;
-    if (!p->has_timestamp || p->timestamp / scale > UINT64_MAX / 8 / 1000000)
-        return false;
-    uint64_t whole = p->timestamp / scale, rest = p->timestamp % scale;
-    double fraction = (double)rest * 1e6 / (double)scale;
-    *pts = (int64_t)(whole * 1000000 + (scale == 1000000 ? rest : (uint64_t)(fraction + 0.5)));
-    return true;
-}
-
 static void take_layer(struct broadcast *b, const struct track *t, const struct moq_object *obj,
                        const struct loc_properties *p, int64_t pts)
 {
@@ -408,7 +396,7 @@ static void deliver(struct broadcast *b, const struct track *t, const struct moq
     int64_t pts;
     if (obj->status != 0 || obj->payload.len == 0 ||
         loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
-        !media_time(&p, &pts))
+        !loc_media_time(&p, &pts))
         return;
     if (t->kind == SUBSCRIPTION_AUDIO) {
         b->cfg.handler->on_sound(b->cfg.user, t->number, obj->payload.bytes, obj->payload.len,
@@ -523,7 +511,7 @@ static int64_t pts_of(void *user, size_t track, const struct moq_object *obj)
     (void)user;
     (void)track;
     if (loc_properties_decode(&p, obj->properties.bytes, obj->properties.len) != 0 ||
-        !media_time(&p, &pts))
+        !loc_media_time(&p, &pts))
         return -1;
     return pts;
 }

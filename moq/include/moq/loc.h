@@ -42,6 +42,8 @@ struct loc_properties {
 int loc_properties_encode(const struct loc_properties *p, uint8_t *out, size_t cap);
 /* 0 or MOQ_ERR_WIRE; unknown properties are skipped. */
 int loc_properties_decode(struct loc_properties *p, const uint8_t *bytes, size_t len);
+/* The object's time in us; false: it has none, or one out of all bounds (over 73,000 years). */
+bool loc_media_time(const struct loc_properties *p, int64_t *pts_us);
 
 #ifdef __cplusplus
 }

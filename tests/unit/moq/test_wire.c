@@ -694,6 +694,31 @@ static void damaged_objects_are_survived(void **state)
 
 /* ---- LOC ---- */
 
+static void loc_times_are_microseconds(void **state)
+{
+    static const struct {
+        struct loc_properties p;
+        bool is;
+        int64_t us;
+    } rows[] = {
+        { { .has_timestamp = false, .timestamp = 5 }, false, 0 },
+        { { .has_timestamp = true, .timestamp = 1234567 }, true, 1234567 },
+        { { .has_timestamp = true, .timestamp = 1234567, .timescale = 1000000 }, true, 1234567 },
+        { { .has_timestamp = true, .timestamp = 90001, .timescale = 90000 }, true, 1000011 },
+        { { .has_timestamp = true, .timestamp = UINT64_MAX, .timescale = 1 }, false, 0 },
+        { { .has_timestamp = true, .timestamp = UINT64_MAX / 8, .timescale = 0 },
+          true,
+          INT64_MAX / 4 },
+        { { .has_timestamp = true, .timestamp = 7, .timescale = UINT64_MAX }, true, 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t us = 0;
+        assert_int_equal(rows[i].is, loc_media_time(&rows[i].p, &us));
+        assert_true(us == rows[i].us);
+    }
+}
+
 static void loc_round_trip(void **state)
 {
     (void)state;
@@ -787,6 +812,7 @@ int main(void)
         cmocka_unit_test(bad_objects_are_refused),
         cmocka_unit_test(datagrams),
         cmocka_unit_test(damaged_objects_are_survived),
+        cmocka_unit_test(loc_times_are_microseconds),
         cmocka_unit_test(loc_round_trip),
         cmocka_unit_test(loc_foreign_and_bad),
         cmocka_unit_test(rank_orders_as_the_draft_says),
