@@ -29,13 +29,17 @@ def environment(libs, registry):
 
 
 def example(destination, libs):
-    """docs/examples/layers.c, compiled as its first lines say, by what is installed alone."""
+    """docs/examples/layers.c, compiled as its first lines say, by what is installed alone; and the
+    header in C++."""
     program = os.path.join(destination, "layers")
     env = dict(os.environ, PKG_CONFIG_PATH=os.path.join(libs, "pkgconfig"))
     prefix = run("pkg-config", "--variable=prefix", "gstreamer-tvl-1.0", env=env).stdout.strip()
     flags = run("pkg-config", "--cflags", "--libs", "gstreamer-tvl-1.0", env=env)
     words = [re.sub(f"^(-[IL]){prefix}/", rf"\1{destination}{prefix}/", w) for w in flags.stdout.split()]
     done = run("cc", os.path.join(material.ROOT, "docs/examples/layers.c"), "-Wall", "-Werror", "-o", program, *words)
+    if done.returncode == 0:
+        done = run("c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-xc++", *words, "-",
+                   input="#include <gst/tvl/layer.h>\n")
     return program if done.returncode == 0 else f"{flags.stderr}{done.stderr}"
 
 
