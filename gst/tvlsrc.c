@@ -238,6 +238,8 @@ static gboolean element_query(GstElement *e, GstQuery *query)
 {
     if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY)
         return tvl_src_answer_latency((TvlSrc *)e, query);
+    if (GST_QUERY_TYPE(query) == GST_QUERY_URI)
+        return tvl_src_answer_uri((TvlSrc *)e, query);
     return GST_ELEMENT_CLASS(tvl_src_parent_class)->query(e, query);
 }
 

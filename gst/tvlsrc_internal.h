@@ -36,6 +36,8 @@ typedef struct {
 void tvl_src_add_templates(GstElementClass *c);
 void tvl_src_slot_name(guint slot, gchar *out, gsize size); /* as GST_PAD_NAME */
 gboolean tvl_src_answer_latency(TvlSrc *s, GstQuery *query);
+/* The ids of streams come of it, so that they are the same each time. */
+gboolean tvl_src_answer_uri(TvlSrc *s, GstQuery *query);
 
 /* On the link's thread. A catalog that comes again changes the caps of pads that are there. */
 void tvl_src_take_tracks(TvlSrc *s, const struct source_tracks *t);

@@ -52,11 +52,22 @@ gboolean tvl_src_answer_latency(TvlSrc *s, GstQuery *query)
     return TRUE;
 }
 
+gboolean tvl_src_answer_uri(TvlSrc *s, GstQuery *query)
+{
+    gchar *uri = gst_uri_handler_get_uri(GST_URI_HANDLER(s));
+    if (uri)
+        gst_query_set_uri(query, uri);
+    g_free(uri);
+    return uri != NULL;
+}
+
 static gboolean pad_query(GstPad *pad, GstObject *parent, GstQuery *query)
 {
     switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_LATENCY:
         return tvl_src_answer_latency((TvlSrc *)parent, query);
+    case GST_QUERY_URI:
+        return tvl_src_answer_uri((TvlSrc *)parent, query);
     case GST_QUERY_SCHEDULING:
         gst_query_set_scheduling(
             query, GST_SCHEDULING_FLAG_SEQUENTIAL | GST_SCHEDULING_FLAG_BANDWIDTH_LIMITED, 1, -1,

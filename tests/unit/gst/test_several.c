@@ -301,6 +301,9 @@ static void choose(GstStreamCollection *all, const gchar *const *of, guint n)
                 ids = g_list_append(ids, (gpointer)id);
     }
     assert_int_equal(n, g_list_length(ids));
+    const gsize prefix = strlen(ids->data) - strlen(strrchr(ids->data, '/'));
+    for (GList *l = ids; l; l = l->next) /* of one source */
+        assert_memory_equal(ids->data, l->data, prefix);
     assert_true(gst_element_send_event(w.src, gst_event_new_select_streams(ids)));
     g_list_free(ids);
     GstMessage *m = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_STREAMS_SELECTED);
