@@ -22,6 +22,8 @@ const char args_help[] =
     "  --cert FILE --key FILE\n"
     "                       show the server this certificate (PEM)\n"
     "  --layers sXtY        highest spatial and temporal layer to ask for [all]\n"
+    "  --video N            of several videos (cameras) the Nth [1]\n"
+    "  --language LANG      of several sounds the one in that language, as in \"de\" [the first]\n"
     "  --latency L          delay between arrival and display: MS, to begin with and at least;\n"
     "                       MIN-MAX, in which it adapts; low (20-400, pictures as soon as they "
     "are\n"
@@ -99,6 +101,8 @@ enum option_id {
     OPT_POLICY_LOG,
     OPT_REPLAY,
     OPT_NO_AUDIO,
+    OPT_VIDEO,
+    OPT_LANGUAGE,
     OPT_FULLSCREEN,
     OPT_SIZE,
     OPT_MUTE,
@@ -137,6 +141,8 @@ static const struct option options[] = {
     { "policy-log", required_argument, NULL, OPT_POLICY_LOG },
     { "replay-policy", required_argument, NULL, OPT_REPLAY },
     { "no-audio", no_argument, NULL, OPT_NO_AUDIO },
+    { "video", required_argument, NULL, OPT_VIDEO },
+    { "language", required_argument, NULL, OPT_LANGUAGE },
     { "fullscreen", no_argument, NULL, OPT_FULLSCREEN },
     { "size", required_argument, NULL, OPT_SIZE },
     { "mute", no_argument, NULL, OPT_MUTE },
@@ -320,6 +326,18 @@ static int take_log(struct args *a, const char *text, struct reason r)
     return -1;
 }
 
+static int take_video(struct args *a, const char *text, struct reason r)
+{
+    char *end;
+    const unsigned long n = strtoul(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == '\0' && n >= 1 && n <= ARGS_VIDEOS_MAX) {
+        a->video = (unsigned)n;
+        return 0;
+    }
+    snprintf(r.text, r.size, "--video: \"%.60s\" is no number from 1 to %d", text, ARGS_VIDEOS_MAX);
+    return -1;
+}
+
 static int take_screenshot(struct args *a, const char *text, struct reason r)
 {
     if (a->n_screenshots == ARGS_SCREENSHOTS_MAX) {
@@ -426,6 +444,10 @@ static int take_option(struct args *a, int id, const char *value, struct reason 
         return take_audio_delay(a, value, r);
     case OPT_LAYERS:
         return take_layers(a, value, r);
+    case OPT_VIDEO:
+        return take_video(a, value, r);
+    case OPT_LANGUAGE:
+        return take_text(&a->language, value, "language", r);
     case OPT_SIZE:
         return take_size(a, value, r);
     case OPT_LOG:

@@ -13,6 +13,7 @@
 #define ARGS_SCREENSHOTS_MAX 16
 #define ARGS_LATENCY_MAX_MS 10000
 #define ARGS_RECONNECT_HEADLESS_S 10 /* without --reconnect; in a window: for ever */
+#define ARGS_VIDEOS_MAX 64           /* = MSF_TRACKS_MAX */
 #define ARGS_PAGES 4                 /* of statistics */
 #define ARGS_SIDE_MIN 64
 #define ARGS_SIDE_MAX 8192
@@ -36,6 +37,8 @@ struct args {
     struct args_screenshot screenshots[ARGS_SCREENSHOTS_MAX];
     size_t n_screenshots;
     const char *control_socket, *record_file; /* likewise */
+    const char *language;                     /* of several sounds; likewise */
+    unsigned video;                           /* of several, from 1; 0: the first */
     double
         reconnect_s; /* go on trying so long; negative: for ever; see ARGS_RECONNECT_HEADLESS_S */
     bool reconnect_given;

@@ -304,7 +304,9 @@ int app_open_session(struct app *a, const struct session_start *start, char *why
                                   .wish = { .max_spatial = a->args.max_spatial,
                                             .max_temporal = a->args.max_temporal,
                                             .max_pixels = DECODER_PIXELS_MAX,
-                                            .audio = !a->args.no_audio } };
+                                            .audio = !a->args.no_audio,
+                                            .video = a->args.video ? a->args.video - 1 : 0,
+                                            .lang = a->args.language } };
     struct path_spec found[ARGS_PATHS_MAX];
     if (start)
         cfg.start = *start;

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_layer(const struct msf_track *t)
 {
@@ -122,24 +123,46 @@ static void add_layers(struct subscription_plan *p, const struct msf_catalog *c,
 static void add_videos(struct subscription_plan *p, const struct msf_catalog *c,
                        const struct subscription_wish *wish)
 {
-    const size_t most = wish->all_kinds ? SUBSCRIPTION_VIDEOS_MAX : 1;
+    const size_t first = wish->all_kinds ? 0 : wish->video;
+    const size_t end = wish->all_kinds ? SUBSCRIPTION_VIDEOS_MAX : first + 1;
     size_t n = 0;
-    for (size_t i = 0; i < c->n_tracks && n < most; i++) {
-        if (!is_base(&c->tracks[i]))
+    for (size_t i = 0; i < c->n_tracks && n < end; i++) {
+        if (!is_base(&c->tracks[i]) || n++ < first)
             continue;
-        if (n++ == 0)
+        if (n == first + 1)
             count_layers(p, c, i);
         add_layers(p, c, usable_layers(c, wish, i), i);
     }
 }
 
+/* "de" is also for "de-AT", in any case. */
+static bool is_in(const struct msf_track *t, const char *lang)
+{
+    const size_t len = strlen(lang);
+    return len > 0 && strncasecmp(t->lang, lang, len) == 0 &&
+           (t->lang[len] == '\0' || t->lang[len] == '-');
+}
+
+/* Where one is wished for: which. */
+static size_t chosen_sound(const struct msf_catalog *c, const char *lang)
+{
+    size_t first = c->n_tracks;
+    for (size_t i = c->n_tracks; i-- > 0;)
+        if (is_sound(&c->tracks[i]))
+            first = i;
+    for (size_t i = first; i < c->n_tracks && lang; i++)
+        if (is_sound(&c->tracks[i]) && is_in(&c->tracks[i], lang))
+            return i;
+    return first;
+}
+
 static void add_sounds(struct subscription_plan *p, const struct msf_catalog *c,
                        const struct subscription_wish *wish)
 {
-    const size_t most = wish->all_kinds ? SUBSCRIPTION_SOUNDS_MAX : 1;
+    const size_t one = chosen_sound(c, wish->lang);
     size_t n = 0;
-    for (size_t i = 0; i < c->n_tracks && n < most; i++) {
-        if (!is_sound(&c->tracks[i]))
+    for (size_t i = 0; i < c->n_tracks && n < SUBSCRIPTION_SOUNDS_MAX; i++) {
+        if (!is_sound(&c->tracks[i]) || (!wish->all_kinds && i != one))
             continue;
         add(p, (struct subscription_item){ .track = i,
                                            .base = i,
@@ -167,6 +190,11 @@ int subscription_decide(struct subscription_plan *out, const struct msf_catalog 
     add_videos(&p, catalog, wish);
     for (size_t i = 0; i < p.n; i++)
         has_base = has_base || p.item[i].track == p.item[i].base;
+    if (!wish->all_kinds && !has_base && wish->video > 0) {
+        snprintf(why, why_size, "the broadcast has no video number %u that this player can show",
+                 wish->video + 1);
+        return -1;
+    }
     if (!wish->all_kinds && !has_base) {
         snprintf(
             why, why_size,

@@ -20,7 +20,10 @@ struct subscription_wish {
     uint32_t max_pixels;           /* what the decoder bears per picture; 0: no limit */
     bool audio;
     bool all_kinds; /* every video and every sound, opaque tracks, too, and a broadcast without
-                       video will do; else the first of each */
+                       video will do; else one of each: */
+    unsigned video;   /* the one with that number, from 0, in the order of the catalog */
+    const char *lang; /* the first sound in that language, "de" also for "de-AT"; where there is
+                         none, or NULL: the first; borrowed */
 };
 
 enum subscription_kind { SUBSCRIPTION_VIDEO, SUBSCRIPTION_AUDIO, SUBSCRIPTION_DATA };
@@ -37,9 +40,9 @@ struct subscription_item {
 struct subscription_plan {
     size_t n;
     struct subscription_item item[MSF_TRACKS_MAX]; /* by rising priority */
-    uint8_t n_spatial, n_temporal;                 /* of the first video, wanted or not */
+    uint8_t n_spatial, n_temporal;                 /* of the one or first video, wanted or not */
     bool has_audio;
-    const char *codec; /* of the first video: one of svc_codecs; NULL: no video */
+    const char *codec; /* likewise: one of svc_codecs; NULL: no video */
 };
 
 /* The catalog's index of the base layer of the video that a layer track is of; -1: it is no layer
@@ -47,8 +50,8 @@ struct subscription_plan {
 int subscription_base_of(const struct msf_catalog *catalog, size_t track);
 
 /*
- * Every layer within the wish whose dependencies are within it too, of the first video, and the
- * first sound; where all kinds are wished for of every video, every sound, and the opaque tracks
+ * Every layer within the wish whose dependencies are within it too, of one video, and one
+ * sound; where all kinds are wished for of every video, every sound, and the opaque tracks
  * (role "data"). 0, or -1 with one line when no base layer of
  * a known codec is on offer, or, of all kinds, nothing.
  */

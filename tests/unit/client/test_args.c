@@ -219,9 +219,13 @@ static void test_args_values(void **state)
           NULL },
         { { "moqt://h/a", "--size", "640x480" }, ARGS_RUN, NULL },
         { { "moqt://h/a", "--cert", "c", "--key", "k", "--token", "t" }, ARGS_RUN, NULL },
+        { { "moqt://h/a", "--video", "2", "--language", "de" }, ARGS_RUN, NULL },
     };
     struct args a;
     char why[400];
+    assert_int_equal(parse(&rows[4], &a, why, sizeof why), ARGS_RUN);
+    assert_int_equal(a.video, 2);
+    assert_string_equal(a.language, "de");
     assert_int_equal(parse(&rows[0], &a, why, sizeof why), ARGS_RUN);
     assert_int_equal(a.n_paths, 2);
     assert_string_equal(a.paths[1].interface, "b");

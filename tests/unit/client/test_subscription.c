@@ -10,6 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WISH(spatial, temporal, pixels, sound, all)                                             \
+    {                                                                                           \
+        .max_spatial = spatial, .max_temporal = temporal, .max_pixels = pixels, .audio = sound, \
+        .all_kinds = all                                                                        \
+    }
+
 static void depend(struct msf_track *t, unsigned s, unsigned temporal)
 {
     snprintf(t->depends[t->n_depends++], MSF_NAME_MAX, "s%ut%u", s, temporal);
@@ -61,12 +67,12 @@ static void test_wishes(void **state)
         struct subscription_wish wish;
         const char *plan;
     } rows[] = {
-        { { -1, -1, 0, true, false }, "sound s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
-        { { -1, -1, 0, false, false }, "s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
-        { { 1, -1, 0, false, false }, "s0t0 s0t1 s1t0 s1t1" },
-        { { 2, 0, 0, false, false }, "s0t0 s1t0 s2t0" },
-        { { 0, 0, 0, true, false }, "sound s0t0" },
-        { { -1, -1, 640 * 360, false, false }, "s0t0 s0t1 s1t0 s1t1" },
+        { WISH(-1, -1, 0, true, false), "sound s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
+        { WISH(-1, -1, 0, false, false), "s0t0 s0t1 s1t0 s1t1 s2t0 s2t1" },
+        { WISH(1, -1, 0, false, false), "s0t0 s0t1 s1t0 s1t1" },
+        { WISH(2, 0, 0, false, false), "s0t0 s1t0 s2t0" },
+        { WISH(0, 0, 0, true, false), "sound s0t0" },
+        { WISH(-1, -1, 640 * 360, false, false), "s0t0 s0t1 s1t0 s1t1" },
     };
     struct msf_catalog c = full();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -83,7 +89,7 @@ static void test_wishes(void **state)
 static void test_defects(void **state)
 {
     (void)state;
-    struct subscription_wish all = { -1, -1, 0, true, false };
+    struct subscription_wish all = WISH(-1, -1, 0, true, false);
     struct subscription_plan p;
     char got[200], why[200];
     struct msf_catalog c = full();
@@ -120,7 +126,7 @@ static void test_defects(void **state)
 static void test_all_kinds(void **state)
 {
     (void)state;
-    struct subscription_wish wish = { -1, -1, 0, true, true };
+    struct subscription_wish wish = WISH(-1, -1, 0, true, true);
     struct subscription_plan p;
     char got[200], why[200];
     struct msf_catalog c = full();
@@ -142,7 +148,7 @@ static void test_all_kinds(void **state)
     assert_null(p.codec);
     wish.all_kinds = false;
     assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), -1);
-    wish = (struct subscription_wish){ -1, -1, 0, false, true };
+    wish = (struct subscription_wish)WISH(-1, -1, 0, false, true);
     c.n_tracks = 1;
     assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), -1);
 }
@@ -152,7 +158,7 @@ static void test_all_kinds(void **state)
 static void test_several(void **state)
 {
     (void)state;
-    struct subscription_wish wish = { -1, -1, 0, true, true };
+    struct subscription_wish wish = WISH(-1, -1, 0, true, true);
     struct subscription_plan p;
     char why[200];
     struct msf_catalog c = full();
@@ -192,6 +198,21 @@ static void test_several(void **state)
     for (size_t i = 0; i < p.n; i++)
         assert_true(c.tracks[p.item[i].track].name[0] != 'x');
     assert_int_equal(p.n_temporal, 2);
+    strcpy(c.tracks[6].lang, "en");
+    strcpy(c.tracks[12].lang, "de-AT");
+    wish.video = 1;
+    wish.lang = "DE";
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), 0);
+    assert_int_equal(p.n, 4);
+    for (size_t i = 0; i < p.n; i++)
+        assert_true(c.tracks[p.item[i].track].name[0] == 'x');
+    assert_int_equal(p.n_temporal, 1);
+    wish.lang = "d";
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), 0);
+    assert_string_equal(c.tracks[p.item[0].track].name, "sound");
+    wish.video = 2;
+    assert_int_equal(subscription_decide(&p, &c, &wish, why, sizeof why), -1);
+    assert_non_null(strstr(why, "number 3"));
 }
 
 int main(void)
