@@ -358,7 +358,7 @@ static void unit(size_t which, uint8_t spatial, bool key, uint8_t mark)
             (struct svc_read){ .slot = spatial, .spatial = spatial, .picture = picture - 1 };
     if (spatial > 0)
         d->reads[d->n_reads++] = (struct svc_read){ .slot = 0, .spatial = 0, .picture = picture };
-    d->refreshes = packet.unit.key ? 0xff : (uint8_t)(1u << spatial);
+    d->refreshes = (uint8_t)(packet.unit.key ? 0xff : 1u << spatial);
     publisher_packet(w.publisher, which, &packet);
 }
 
