@@ -252,6 +252,12 @@ static void what_a_listener_needs_is_said(void **state)
     expect_error(p, "in use");
     close_pipeline(p);
     close(taken);
+    p = launch(g_strdup_printf("tvlsrc mode=listener uri=moqt://127.0.0.1:%u/live reconnect=0.2 "
+                               "tls-certificate=%s tls-key=%s",
+                               ntohs(at.sin_port), pki.server, pki.server_key));
+    gst_element_set_state(p, GST_STATE_PLAYING);
+    expect_error(p, "no publisher has called 127.0.0.1");
+    close_pipeline(p);
     test_pki_fini(&pki);
 }
 
