@@ -141,8 +141,9 @@ def draw(table, cases, rivals, path):
         if case == "dying":
             axis.axvline(DEATH_MS / 1000, color="black", linestyle=":", linewidth=1)
     axes.flat[-1].set_xlabel("seconds", fontsize=8)
-    axes.flat[0].legend(fontsize=7, ncol=len(rivals), loc="lower left")
-    figure.tight_layout()
+    lines, names = axes.flat[0].get_legend_handles_labels()
+    figure.legend(lines, names, fontsize=8, ncol=len(rivals), loc="upper center", frameon=False)
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.18 / len(cases)))
     figure.savefig(path)
 
 
