@@ -466,6 +466,7 @@ def main():
     folder = material.folder("gstreamer")
     os.environ.update(GST_PLUGIN_PATH=PLUGIN, GST_REGISTRY=os.path.join(folder, "registry"))
     subprocess.run(["gst-inspect-1.0", "tvl"], stdout=subprocess.DEVNULL, check=True) # one writes the registry
+    os.environ["G_DEBUG"] = "fatal-warnings"
     material.small_clip()
     chosen = [s for s in STORIES if len(sys.argv) < 4 or s.__name__ in sys.argv[3:]]
     return material.together([lambda s=s: s(material.folder("gstreamer/" + s.__name__)) for s in chosen])

@@ -30,6 +30,7 @@
 
 static struct test_pki pki;
 static gint alive; /* elements of all pipelines */
+static gint next_port;
 
 /* ---- a pipeline ---- */
 
@@ -99,16 +100,18 @@ static void encoder(guint n, const gchar *rest)
     stop(p);
 }
 
-/* A socket to which whoever calls gets no answer. Result: its port; the descriptor in *fd. */
+/* A socket to which whoever calls gets no answer. Result: its port, below those that the system
+ * gives away, and to none before; the descriptor in *fd. */
 static guint deaf_socket(int *fd)
 {
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof at;
+    guint port;
     *fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (bind(*fd, (struct sockaddr *)&at, len) != 0 ||
-        getsockname(*fd, (struct sockaddr *)&at, &len) != 0)
-        g_error("no socket");
-    return ntohs(at.sin_port);
+    do {
+        port = 10000 + (guint)g_atomic_int_add(&next_port, 1) % 20000;
+        at.sin_port = htons((guint16)port);
+    } while (bind(*fd, (struct sockaddr *)&at, sizeof at) != 0);
+    return port;
 }
 
 static guint free_port(void)
@@ -251,6 +254,7 @@ int main(int argc, char **argv)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     const guint cycles = argc > 1 ? (guint)atoi(argv[1]) : CYCLES;
+    next_port = (gint)(g_get_monotonic_time() % 20000);
     g_setenv("GST_TRACERS", "leaks", FALSE);
     g_setenv("GST_REGISTRY_UPDATE", "no", TRUE);
     gst_init(NULL, NULL);
