@@ -139,15 +139,37 @@ static void receiver_stop(struct receiver *r)
     g_mutex_clear(&r->lock);
 }
 
-/* Pushes on, each 10 ms, until so many have come in all. */
-static gboolean run_until(struct sender *s, struct receiver *r, gint n)
+/* Pushes on, each 10 ms, until `count` is at least `n`. */
+static gboolean push_until(struct sender *s, const gint *count, gint n)
 {
     const gint64 until = g_get_monotonic_time() + PATIENCE_US;
-    while (g_atomic_int_get(&r->buffers) < n && g_get_monotonic_time() < until) {
+    while (g_atomic_int_get(count) < n && g_get_monotonic_time() < until) {
         sender_push(s);
         g_usleep(10000);
     }
-    return g_atomic_int_get(&r->buffers) >= n;
+    return g_atomic_int_get(count) >= n;
+}
+
+/* Until so many have come in all. */
+static gboolean run_until(struct sender *s, struct receiver *r, gint n)
+{
+    return push_until(s, &r->buffers, n);
+}
+
+/* Soon nothing comes any more, whatever is pushed. */
+static gboolean comes_to_rest(struct sender *s, struct receiver *r)
+{
+    const gint64 until = g_get_monotonic_time() + PATIENCE_US;
+    for (gint n = -1; g_get_monotonic_time() < until;) {
+        if (n == g_atomic_int_get(&r->buffers))
+            return TRUE;
+        n = g_atomic_int_get(&r->buffers);
+        for (int i = 0; i < 20; i++) {
+            sender_push(s);
+            g_usleep(10000);
+        }
+    }
+    return FALSE;
 }
 
 /* The next message of these types on the bus within `patience`: the caller's, or NULL. */
@@ -301,7 +323,7 @@ static void times_are_right(struct receiver *r)
     const gboolean in_segment = r->segment.format == GST_FORMAT_TIME && r->segment.start == 0;
     g_mutex_unlock(&r->lock);
     assert_true(in_segment);
-    if (early < -(GstClockTimeDiff)GST_SECOND || early > (LATENCY + 100) * GST_MSECOND)
+    if (early < -2 * (GstClockTimeDiff)GST_SECOND || early > (LATENCY + 100) * GST_MSECOND)
         fail_msg("%d ms before it is due", (int)(early / GST_MSECOND));
 }
 
@@ -320,16 +342,10 @@ static void playing_goes_on_after_a_pause(void **state)
         gst_element_set_state(r.pipeline, GST_STATE_PLAYING);
         assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 5));
         times_are_right(&r);
-        assert_int_equal(round + 1, g_atomic_int_get(&r.disconts));
+        assert_true(g_atomic_int_get(&r.disconts) >= round + 1);
         assert_int_equal(GST_STATE_CHANGE_NO_PREROLL,
                          gst_element_set_state(r.pipeline, GST_STATE_PAUSED));
-        g_usleep(50000); /* what was under way */
-        const gint n = g_atomic_int_get(&r.buffers);
-        for (int i = 0; i < 20; i++) {
-            sender_push(&s);
-            g_usleep(10000);
-        }
-        assert_int_equal(n, g_atomic_int_get(&r.buffers)); /* live */
+        assert_true(comes_to_rest(&s, &r)); /* live */
     }
     assert_int_equal(1, g_atomic_int_get(&r.segments));
     gst_element_set_state(r.pipeline, GST_STATE_READY);
@@ -359,8 +375,8 @@ static void another_base_time_is_followed(void **state)
         const gint disconts = g_atomic_int_get(&r.disconts);
         gst_element_set_base_time(
             r.src, (GstClockTime)((GstClockTimeDiff)gst_element_get_base_time(r.src) + by[i]));
-        assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 10));
-        assert_int_equal(disconts + 1, g_atomic_int_get(&r.disconts));
+        assert_true(push_until(&s, &r.disconts, disconts + 1));
+        assert_true(run_until(&s, &r, g_atomic_int_get(&r.buffers) + 1));
         times_are_right(&r);
     }
     nothing_went_wrong(&r);
