@@ -64,7 +64,8 @@ GstCaps *track_sound_caps(const struct msf_track *t)
 static gboolean is_media_type(const char *name)
 {
     const char *slash = strchr(name, '/');
-    if (!g_ascii_isalpha(*name) || !slash || !slash[1])
+    if (!g_ascii_isalpha(*name) || !slash || !slash[1] ||
+        g_str_has_prefix(slash + 1, "x-raw-")) /* names of GStreamer 0.10, of which it warns */
         return FALSE;
     for (const char *c = name; *c; c++)
         if (!g_ascii_isalnum(*c) && !strchr("/-_.:+", *c))
@@ -122,7 +123,7 @@ static gboolean is_hex(const char *text)
     text += strspn(text, " ");
     while (g_ascii_isxdigit(text[n]))
         n++;
-    return n % 2 == 0 && (text[n] == '\0' || text[n] == ',' || text[n] == ' ');
+    return n % 2 == 0 && (text[n] == '\0' || text[n] == ',');
 }
 
 /* Before GStreamer's parser sees it: printable ASCII, no lists, ranges or structures, no
