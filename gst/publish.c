@@ -18,6 +18,7 @@
 #define KEEPALIVE_US 500000 /* of silence on a path, then it is asked for a sign of life */
 #define SILENCE_US 4000000  /* on all paths: then a relay is called anew, a viewer is gone */
 #define LASTS_S 2.0         /* a connection that is closed sooner was turned out */
+#define ADDRESSES_MAX 4     /* of the server's name that are tried */
 #define REJOIN_S 1.0        /* an abandoned path is opened again after this long */
 
 struct publish_way { /* one of the `paths` */
@@ -45,7 +46,8 @@ struct publish {
     gboolean key_wanted[PUBLISHER_VIDEOS_MAX]; /* and not asked for yet */
     /* a caller's */
     struct publish_way way[SESSION_PATHS_MAX];
-    size_t n_ways, next_way;
+    size_t n_ways, turn; /* of ways and addresses, one try after another */
+    size_t n_addresses;
     gboolean follow;
     struct tvl_conn *conn; /* handshake under way, or up */
     struct publisher_caller *server;
@@ -131,7 +133,9 @@ static void try_later(struct publish *p, const char *why)
     const gdouble most = p->cfg.settings.reconnect_s;
     if (p->over || p->ended)
         return; /* nothing more will be published */
-    if (most == 0) {
+    const gboolean others =
+        !p->was_up && p->n_addresses * p->n_ways > 0 && p->turn % (p->n_addresses * p->n_ways) != 0;
+    if (most == 0 && !others) {
         failed(p, why);
         return;
     }
@@ -141,7 +145,7 @@ static void try_later(struct publish *p, const char *why)
         p->cfg.handler->on_interrupted(p->cfg.user, why);
     }
     p->was_up = FALSE;
-    p->retry_at = now + retry_wait(&p->retry);
+    p->retry_at = now + (others ? 0 : retry_wait(&p->retry));
 }
 
 static void find_ways(struct publish *p)
@@ -174,18 +178,23 @@ static int read_token(struct publish *p, char token[CREDENTIAL_TOKEN_MAX + 1])
     return len;
 }
 
-/* On one path after another, try by try. */
+/* On one path after another, and to one address of the server's name after another, try by try. */
 static void call(struct publish *p)
 {
     char why[200] = "", line[300], token[CREDENTIAL_TOKEN_MAX + 1];
+    char address[ADDRESSES_MAX][TVL_EV_ADDRESS_MAX];
     p->retry_at = 0;
     if (read_token(p, token) < 0)
         return;
     find_ways(p);
-    struct publish_way *w = &p->way[p->next_way++ % p->n_ways];
+    const int n = tvl_ev_resolve(p->to.uri.authority, address, ADDRESSES_MAX);
+    p->n_addresses = (size_t)MAX(n, 1);
+    const size_t turn = p->turn++;
+    const char *server = n > 0 ? address[turn % p->n_addresses] : p->to.uri.authority;
+    struct publish_way *w = &p->way[turn / p->n_addresses % p->n_ways];
     const struct tvl_ev_path path = ev_path(&w->spec);
-    const int rc = tvl_ev_connect(p->driver, p->to.uri.authority, p->to.uri.host, &path, &p->conn,
-                                  why, sizeof why);
+    const int rc =
+        tvl_ev_connect(p->driver, server, p->to.uri.host, &path, &p->conn, why, sizeof why);
     if (rc == 0) {
         w->joined = TRUE;
         w->id = 0;
@@ -238,6 +247,7 @@ static void path_changed(struct publish *p, uint32_t id, enum tvl_path_state sta
 
 static void connected(struct publish *p)
 {
+    p->turn--; /* the next time, too */
     char token[CREDENTIAL_TOKEN_MAX + 1], path[URI_NAMESPACE_MAX + 1];
     const int token_len = read_token(p, token);
     struct publisher_end end = { .authority = p->to.uri.authority,

@@ -2,7 +2,7 @@
  * session.c - a program's connection to a broadcast: paths, tries to connect, and what to do when
  * it breaks. A try is a handshake on one path after another; the first connection that comes up is
  * the session's, and the other paths join it. What goes over it is broadcast.c's. One who listens
- * waits instead of trying: session_listen.c.
+ * waits instead of trying: session_listen.c. How a try goes: session_try.c.
  *
  *     connecting --CONNECTED--> joining --unit--> playing --silence--> silent: a try beside it
  *         ^  \                     |               |  ^                    |
@@ -30,9 +30,6 @@
 #define TICK_S 0.05
 #define STOPPED_S 1.0       /* a tick that is so much behind its time: the program was stopped */
 #define KEEPALIVE_US 500000 /* of silence on a path, then it is asked for a sign of life */
-#define RESUME_NEXT_PATH_S 0.25 /* as SESSION_NEXT_PATH_S, when a picture waits to go on */
-#define TRY_S 3.0               /* one try, where further ones follow */
-#define RESOLVE_EVERY 4         /* tries: the server's name is asked for again */
 
 /* ---- what is told ---- */
 
@@ -52,7 +49,7 @@ void session_note(struct session *s, const char *format, ...)
     log_text(LOG_LEVEL_INFO, "%s", text);
 }
 
-static void enter(struct session *s, enum session_state state)
+void session_enter(struct session *s, enum session_state state)
 {
     if (s->state == state)
         return;
@@ -60,162 +57,13 @@ static void enter(struct session *s, enum session_state state)
     s->state_since = session_now(s);
 }
 
-static void fail(struct session *s, int code, const char *why)
+void session_fail(struct session *s, int code, const char *why)
 {
     if (s->failed || s->closing)
         return;
     s->failed = true;
-    enter(s, SESSION_OVER);
+    session_enter(s, SESSION_OVER);
     s->cfg.handler->on_failed(s->cfg.user, code, why);
-}
-
-/* ---- tries ---- */
-
-/* Asking for an address takes long where there is no network: what it was will do, mostly. */
-static const char *server_of(const struct session *s)
-{
-    return *s->server && s->tries % RESOLVE_EVERY != 0 ? s->server : s->cfg.to.uri.authority;
-}
-
-/* Begin a handshake on the next path that was not tried. 0, or -1 when there is none left. */
-static int try_next(struct session *s)
-{
-    for (size_t i = 0; i < s->n_ways; i++) {
-        struct way *w = &s->way[i];
-        if (w->tried || session_path_is_off(s, w->spec.name))
-            continue;
-        struct tvl_ev_path path = session_driver_path(s, &w->spec);
-        char why[200] = "";
-        w->tried = true;
-        int result = tvl_ev_connect(s->driver, server_of(s), s->cfg.to.uri.host, &path, &w->attempt,
-                                    why, sizeof why);
-        if (result == 0)
-            return 0;
-        w->attempt = NULL;
-        snprintf(s->reason, sizeof s->reason, "path %s: %s", w->spec.name,
-                 *why ? why : tvl_strerror(result));
-        log_text(s->tries > 1 ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "%s", s->reason);
-    }
-    return -1;
-}
-
-static bool attempts_left(const struct session *s)
-{
-    for (size_t i = 0; i < s->n_ways; i++)
-        if (s->way[i].attempt || (!s->way[i].tried && !session_path_is_off(s, s->way[i].spec.name)))
-            return true;
-    return false;
-}
-
-/* Attempts but that on `won` are of no use any more. */
-static void end_try(struct session *s, const struct tvl_conn *won)
-{
-    s->trying = false;
-    for (size_t i = 0; i < s->n_ways; i++) {
-        struct way *w = &s->way[i];
-        if (w->attempt && w->attempt != won)
-            tvl_close(w->attempt, 0, "", tvl_ev_now(s->driver));
-        w->attempt = NULL;
-    }
-}
-
-static void wait_for_retry(struct session *s)
-{
-    if (s->cfg.listen) {
-        enter(s, SESSION_WAITING); /* it is theirs to try */
-        return;
-    }
-    const double wait_s = retry_wait(&s->retry);
-    s->retry_at = session_now(s) + (wait_s > s->later_s ? wait_s : s->later_s);
-    s->later_s = -1;
-    if (!s->conn)
-        enter(s, SESSION_WAITING);
-}
-
-static void try_failed(struct session *s)
-{
-    char line[SESSION_REASON_MAX + 64];
-    end_try(s, NULL);
-    if (!*s->reason)
-        snprintf(s->reason, sizeof s->reason, "no answer from %.180s", s->cfg.to.uri.authority);
-    if (s->cfg.reconnect_s != 0) {
-        wait_for_retry(s);
-        return;
-    }
-    snprintf(line, sizeof line, "%s", s->reason);
-    if (strncmp(s->reason, "no answer", 9) == 0)
-        snprintf(line, sizeof line, "%s in %.0f s on any path", s->reason, SESSION_GIVE_UP_S);
-    fail(s, 2, line);
-}
-
-/* Where interfaces are followed: those that are there now. */
-static void find_paths(struct session *s)
-{
-    struct path_spec found[SESSION_PATHS_MAX];
-    if (!s->cfg.find_paths || s->tries == 0)
-        return;
-    s->n_ways = s->cfg.find_paths(&s->cfg.to.uri, found, SESSION_PATHS_MAX);
-    memset(s->way, 0, sizeof s->way);
-    for (size_t i = 0; i < s->n_ways; i++)
-        s->way[i].spec = found[i];
-}
-
-static void begin_try(struct session *s)
-{
-    if (!s->conn)
-        find_paths(s); /* else the ways are in use, and these will do */
-    s->tries++;
-    s->trying = true;
-    s->retry_at = 0;
-    s->try_began = session_now(s);
-    s->reason[0] = *s->reason && s->outage_began > 0 && s->tries == 1 ? *s->reason : '\0';
-    for (size_t i = 0; i < s->n_ways; i++)
-        s->way[i].tried = false;
-    if (!s->conn)
-        enter(s, SESSION_CONNECTING);
-    if (try_next(s) != 0 && !attempts_left(s))
-        try_failed(s);
-}
-
-static void run_try(struct session *s, double now)
-{
-    double waited = now - s->try_began, step = s->played ? RESUME_NEXT_PATH_S : SESSION_NEXT_PATH_S;
-    double most = s->cfg.reconnect_s != 0 ? TRY_S : SESSION_GIVE_UP_S;
-    size_t tried = 0;
-    if (most < step * (double)(s->n_ways + 1)) /* the last path has its time, too */
-        most = step * (double)(s->n_ways + 1);
-    for (size_t i = 0; i < s->n_ways; i++)
-        tried += s->way[i].tried;
-    if (waited >= most)
-        try_failed(s);
-    else if (waited >= step * (double)tried)
-        (void)try_next(s);
-}
-
-static void attempt_closed(struct session *s, const struct tvl_event *ev)
-{
-    bool ours = false;
-    for (size_t i = 0; i < s->n_ways; i++)
-        if (s->way[i].attempt == ev->conn) {
-            s->way[i].attempt = NULL;
-            ours = true;
-        }
-    if (!ours || !s->trying)
-        return; /* a path that lost the race, or a connection that we left */
-    if (ev->closed.kind == TVL_CLOSED_TLS && !s->connected) {
-        char line[SESSION_REASON_MAX + 64];
-        /* another path leads to the same server: no use in trying it */
-        snprintf(line, sizeof line, "the secure connection failed: %s",
-                 *ev->closed.reason ? ev->closed.reason : "no reason given");
-        fail(s, 2, strstr(ev->closed.reason, "certificate") ? ev->closed.reason : line);
-        return;
-    }
-    if (ev->closed.kind != TVL_CLOSED_NO_ANSWER)
-        snprintf(s->reason, sizeof s->reason, "%.100s refused the connection: %.128s",
-                 s->cfg.to.uri.authority,
-                 *ev->closed.reason ? ev->closed.reason : "no reason given");
-    if (try_next(s) != 0 && !attempts_left(s))
-        try_failed(s);
 }
 
 /* How long nothing may come: a sign of life that is asked for has its way to go. */
@@ -242,11 +90,11 @@ bool session_hears(struct session *s)
     if (s->state != SESSION_SILENT)
         return true;
     session_note(s, "the connection lives again after %.1f s", s->heard_at - s->outage_began);
-    end_try(s, NULL);
+    session_end_try(s, NULL);
     s->retry_at = s->outage_began = 0;
     s->tries = 0;
     retry_reset(&s->retry);
-    enter(s, s->played ? SESSION_PLAYING : SESSION_JOINING);
+    session_enter(s, s->played ? SESSION_PLAYING : SESSION_JOINING);
     return true;
 }
 
@@ -284,7 +132,7 @@ static void plays(struct session *s)
     if (s->state != SESSION_PLAYING) {
         if (s->outage_began > 0)
             resumed(s);
-        enter(s, SESSION_PLAYING);
+        session_enter(s, SESSION_PLAYING);
         note_times(s);
         s->played = true;
         s->outage_began = 0;
@@ -343,7 +191,7 @@ static void ended(struct session *s)
     if (s->ended || s->closing)
         return;
     s->ended = true;
-    enter(s, SESSION_OVER);
+    session_enter(s, SESSION_OVER);
     s->cfg.handler->on_end(s->cfg.user);
 }
 
@@ -388,20 +236,6 @@ static const struct broadcast_handler broadcast_handler = {
 };
 
 /* ---- connections and paths ---- */
-
-/* Where the server was found, for the next time. */
-static void remember_server(struct session *s)
-{
-    struct tvl_path_stats path;
-    char host[NI_MAXHOST], port[8];
-    if (tvl_paths(s->conn, &path, 1) != 1 ||
-        getnameinfo((const struct sockaddr *)&path.remote, sizeof path.remote, host, sizeof host,
-                    port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return;
-    bool v6 = path.remote.ss_family == AF_INET6;
-    (void)snprintf(s->server, sizeof s->server, "%s%.200s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "",
-                   port);
-}
 
 static const char *peer_of(const struct session *s)
 {
@@ -486,29 +320,25 @@ void session_begin(struct session *s, struct tvl_conn *conn)
     s->connected = true;
     if (!s->played)
         s->times.connected = tvl_ev_now(s->driver);
-    enter(s, SESSION_JOINING);
+    session_enter(s, SESSION_JOINING);
 }
 
 static void connected(struct session *s, struct tvl_conn *conn)
 {
-    struct way *won = NULL;
-    for (size_t i = 0; i < s->n_ways; i++)
-        if (s->way[i].attempt == conn)
-            won = &s->way[i];
-    if (!won || !s->trying || (s->conn && session_hears(s)))
+    struct way *won = session_won_by(s, conn);
+    if (!won || (s->conn && session_hears(s)))
         return; /* another one was quicker; this one is being closed */
-    end_try(s, conn);
+    session_end_try(s, conn);
     if (s->conn)
         session_replace(s);
     session_begin(s, conn);
     won->joined = true;
     won->path_id = 0;
-    remember_server(s);
     session_note(s, "connected on path %s", won->spec.name);
     s->cfg.handler->on_connected(s->cfg.user);
     int result = session_broadcast_new(s, conn, &s->broadcast);
     if (result != 0)
-        fail(s, 1, moq_strerror(result));
+        session_fail(s, 1, moq_strerror(result));
     else
         session_join_others(s);
 }
@@ -522,7 +352,7 @@ void session_lost(struct session *s, const char *why)
     if (s->closing || s->ended)
         return;
     if (s->cfg.reconnect_s == 0) {
-        fail(s, 1, s->reason);
+        session_fail(s, 1, s->reason);
         return;
     }
     s->cfg.handler->on_note(s->cfg.user, s->reason);
@@ -535,9 +365,9 @@ void session_lost(struct session *s, const char *why)
     if (s->cfg.handler->on_interrupted)
         s->cfg.handler->on_interrupted(s->cfg.user, s->reason);
     if (s->trying)
-        enter(s, SESSION_CONNECTING);
+        session_enter(s, SESSION_CONNECTING);
     else
-        wait_for_retry(s);
+        session_wait_for_retry(s);
 }
 
 /* The server will not have us: another try would go the same way. */
@@ -584,7 +414,7 @@ static void connection_closed(struct session *s, const struct tvl_event *ev)
         snprintf(line, sizeof line, "%.100s refuses us: %.100s (0x%llx)", s->cfg.to.uri.authority,
                  *ev->closed.reason ? ev->closed.reason : "no reason given",
                  (unsigned long long)ev->closed.code);
-        fail(s, 1, line);
+        session_fail(s, 1, line);
         return;
     }
     session_lost(s, line);
@@ -602,7 +432,7 @@ static void see_to_fault(struct session *s)
                          (s->fault_kind == BROADCAST_WRONG ||
                           (refused && !s->played && s->later_s < 0));
     if (in_vain)
-        fail(s, 1, s->reason);
+        session_fail(s, 1, s->reason);
     else
         session_lost(s, s->reason);
 }
@@ -618,7 +448,7 @@ static void on_event(void *user, const struct tvl_event *ev)
         connected(s, ev->conn);
     if (ev->conn != s->conn) {
         if (ev->type == TVL_EVENT_CLOSED)
-            attempt_closed(s, ev);
+            session_attempt_closed(s, ev);
         return;
     }
     if (ev->type == TVL_EVENT_PATH)
@@ -640,7 +470,7 @@ static void run_silence(struct session *s, double now)
         now - s->heard_at < session_silence_s(s))
         return;
     s->outage_began = s->heard_at;
-    enter(s, SESSION_SILENT);
+    session_enter(s, SESSION_SILENT);
     session_note(s, s->cfg.listen ? "nothing comes"
                                   : "nothing comes: a new connection is tried beside this one");
     if (!s->cfg.listen)
@@ -673,7 +503,7 @@ static bool give_up(struct session *s, double now)
                  s->cfg.listen ? "publisher has called" : "answer from", s->cfg.to.uri.authority);
     snprintf(line, sizeof line, "%s; given up after %.0f s%s", s->reason, now - since,
              s->n_ways > 1 ? " on any path" : "");
-    fail(s, s->connected ? 1 : 2, line);
+    session_fail(s, s->connected ? 1 : 2, line);
     return true;
 }
 
@@ -697,9 +527,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
         if (s->conn)
             run_silence(s, now);
         if (s->trying)
-            run_try(s, now);
+            session_run_try(s, now);
         else if (s->retry_at > 0 && now >= s->retry_at)
-            begin_try(s);
+            session_begin_try(s);
     }
     tvl_ev_kick(s->driver);
 }
@@ -708,7 +538,7 @@ void session_network_changed(struct session *s)
 {
     if (s->closing || s->failed || s->ended || (s->retry_at == 0 && !s->trying))
         return;
-    end_try(s, NULL); /* its packets may have a long way to their next time */
+    session_end_try(s, NULL); /* its packets may have a long way to their next time */
     retry_reset(&s->retry);
     s->retry_at = session_now(s);
 }
@@ -808,9 +638,9 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
     s->times.sockets = tvl_ev_now(s->driver);
     s->began = s->state_since = session_now(s);
     if (cfg->listen)
-        enter(s, SESSION_WAITING);
+        session_enter(s, SESSION_WAITING);
     else
-        begin_try(s);
+        session_begin_try(s);
     if (!s->trying && !cfg->patient && !cfg->listen) {
         result = 2;
         snprintf(why, why_size, "%s", s->reason);
@@ -851,7 +681,7 @@ void session_close(struct session *s)
     s->closing = true;
     if (s->broadcast && !s->closed)
         broadcast_close(s->broadcast, tvl_ev_now(s->driver));
-    end_try(s, NULL);
+    session_end_try(s, NULL);
     session_close_guests(s);
     tvl_ev_kick(s->driver);
 }

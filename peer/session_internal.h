@@ -13,14 +13,20 @@
 #include <netdb.h>
 #include <stdio.h>
 
+#define SESSION_ADDRESSES_MAX 4 /* of the server's name that are tried */
+
 struct way { /* one --path option, or a path that was found */
     struct path_spec spec;
-    struct tvl_conn *attempt; /* handshake under way on this path; NULL: none */
-    bool tried;               /* in the try under way */
     bool joined;              /* path_id counts */
     uint32_t path_id;         /* of the session's connection, the latest attempt */
     double retry_at;          /* loop time; 0: no retry is due */
     unsigned retries;
+};
+
+struct attempt { /* of a try: one way to one address */
+    size_t way;
+    const char *address;   /* borrowed from the session */
+    struct tvl_conn *conn; /* its handshake is under way; NULL: not yet, or not any more */
 };
 
 struct guest { /* who called and was not taken yet */
@@ -39,7 +45,11 @@ struct session {
     struct tvl_ev *driver;
     struct tvl_conn *conn;       /* NULL: none is up */
     struct broadcast *broadcast; /* over `conn` */
-    char server[NI_MAXHOST + 8]; /* "ADDRESS:PORT" that it was reached at; "": not yet */
+    char server[TVL_EV_ADDRESS_MAX]; /* "ADDRESS:PORT" that it was reached at; "": not yet */
+    char address[SESSION_ADDRESSES_MAX][TVL_EV_ADDRESS_MAX]; /* of its name, at the last try */
+    size_t n_addresses;
+    struct attempt attempt[SESSION_PATHS_MAX * SESSION_ADDRESSES_MAX]; /* of the try under way */
+    size_t n_attempts, next_attempt;
 
     enum session_state state;
     double state_since, began;
@@ -48,6 +58,7 @@ struct session {
     bool closing, closed, failed, ended;
     bool trying;
     double try_began, retry_at; /* the try under way; the next one */
+    double next_at;             /* loop time of its next attempt, or its end */
     unsigned tries;             /* since it last played */
     struct retry retry;
     double outage_began; /* 0: none */
@@ -77,7 +88,9 @@ double session_now(const struct session *s); /* s, CLOCK_MONOTONIC */
 /* For the report's events, and the log. */
 void session_note(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- session.c, for session_listen.c ---- */
+/* ---- session.c, for the others ---- */
+void session_enter(struct session *s, enum session_state state);
+void session_fail(struct session *s, int code, const char *why);
 bool session_hears(struct session *s);
 double session_silence_s(const struct session *s);
 /* Over `conn`, that is up. 0 or negative (enum moq_error). */
@@ -86,6 +99,19 @@ void session_replace(struct session *s);
 /* That of whom a picture is awaited now. */
 void session_begin(struct session *s, struct tvl_conn *conn);
 void session_lost(struct session *s, const char *why);
+
+/* ---- session_try.c ---- */
+void session_begin_try(struct session *s);
+void session_run_try(struct session *s, double now);
+void session_end_try(struct session *s, const struct tvl_conn *won); /* NULL: nobody has */
+void session_wait_for_retry(struct session *s);
+void session_attempt_closed(struct session *s, const struct tvl_event *ev);
+/* Whose connection it is; NULL: that of no try. Where the server was found is kept. */
+struct way *session_won_by(struct session *s, const struct tvl_conn *conn);
+bool session_way_is_tried(const struct session *s, const struct way *w);
+void session_end_way(struct session *s, const struct way *w);
+/* Of one family: an address without a port, or "", and "ADDRESS:PORT". */
+bool session_reaches(const char *local, const char *address);
 
 /* ---- session_listen.c ---- */
 

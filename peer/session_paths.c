@@ -32,11 +32,23 @@ static bool is_backup(const struct session *s, const struct path_spec *spec)
     return u ? u->backup : spec->backup;
 }
 
+/* Where a path without an address of its own leads: where the server was found, or to another of
+ * its addresses when that is of another family. NULL: not found yet. */
+static const char *server_for(const struct session *s, const struct path_spec *spec)
+{
+    if (!*s->server || session_reaches(spec->local, s->server))
+        return *s->server ? s->server : NULL;
+    for (size_t i = 0; i < s->n_addresses; i++)
+        if (session_reaches(spec->local, s->address[i]))
+            return s->address[i];
+    return s->server;
+}
+
 struct tvl_ev_path session_driver_path(const struct session *s, const struct path_spec *spec)
 {
     return (struct tvl_ev_path){ .interface = *spec->interface ? spec->interface : NULL,
                                  .local = *spec->local ? spec->local : NULL,
-                                 .remote = *spec->remote ? spec->remote : NULL,
+                                 .remote = *spec->remote ? spec->remote : server_for(s, spec),
                                  .backup = is_backup(s, spec) };
 }
 
@@ -61,7 +73,8 @@ static void join(struct session *s, struct way *w)
 static int follow_interfaces(struct session *s)
 {
     const char *off[SESSION_PATHS_MAX + 1] = { NULL }, *backup[SESSION_PATHS_MAX + 1] = { NULL };
-    const struct tvl_ev_watch watch = { .deny = off, .backup = backup };
+    const char *const found[] = { s->server, NULL };
+    const struct tvl_ev_watch watch = { .deny = off, .servers = found, .backup = backup };
     char why[200] = "";
     size_t n_off = 0, n_backup = 0;
     for (size_t i = 0; i < s->n_uses; i++) {
@@ -199,7 +212,7 @@ size_t session_paths(const struct session *s, struct session_path *out, size_t c
         bool off = session_path_is_off(s, w->spec.name);
         if (found || off || !s->conn)
             n += list_path(&out[n], w->spec.name, off ? NULL : found, off);
-        if (n > 0 && !s->conn && w->attempt)
+        if (n > 0 && !s->conn && session_way_is_tried(s, w))
             out[n - 1].stats.state = TVL_PATH_OPENING;
     }
     return n;
@@ -245,10 +258,8 @@ static bool is_known(const struct session *s, const char *name)
 static void use_way(struct session *s, struct way *w, const struct session_path_wish *u)
 {
     tvl_time now = tvl_ev_now(s->driver);
-    if (u->off && w->attempt) {
-        tvl_close(w->attempt, 0, "", now);
-        w->attempt = NULL;
-    }
+    if (u->off)
+        session_end_way(s, w);
     if (!s->conn)
         return;
     if (u->off && w->joined)

@@ -11,7 +11,8 @@
 #include "log.h"
 
 #define TICK_S 0.1
-#define SERVER_MAX 256 /* "HOST:PORT" */
+#define SERVER_MAX 256  /* "HOST:PORT" */
+#define ADDRESSES_MAX 4 /* of its name that are tried */
 #define SCHEME "moqt://"
 
 struct trunk {
@@ -112,12 +113,13 @@ static void down(struct trunk *t, const char *why)
 
 static void connect_now(struct trunk *t)
 {
-    char why[TRUNK_WHY_MAX] = "";
+    char why[TRUNK_WHY_MAX] = "", address[ADDRESSES_MAX][TVL_EV_ADDRESS_MAX];
     ev_timer_stop(t->cfg.loop, &t->retry);
     if (t->conn)
         return;
-    if (tvl_ev_connect(t->driver, t->server, t->name, &(struct tvl_ev_path){ 0 }, &t->conn, why,
-                       sizeof why) < 0)
+    const int n = tvl_ev_resolve(t->server, address, ADDRESSES_MAX); /* in turn */
+    if (tvl_ev_connect(t->driver, n > 0 ? address[t->failures % (unsigned)n] : t->server, t->name,
+                       &(struct tvl_ev_path){ 0 }, &t->conn, why, sizeof why) < 0)
         down(t, why);
     else
         tvl_ev_kick(t->driver);

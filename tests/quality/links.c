@@ -452,6 +452,15 @@ static int place(struct tvl_ev *d, const struct tvl_ev_path *path, struct tvl_pa
     return 0;
 }
 
+/* There are no names here. */
+int tvl_ev_resolve(const char *server, char (*out)[TVL_EV_ADDRESS_MAX], size_t cap)
+{
+    (void)server;
+    (void)out;
+    (void)cap;
+    return TVL_ERR_ARG;
+}
+
 int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name,
                    const struct tvl_ev_path *path, struct tvl_conn **out, char *why,
                    size_t why_size)

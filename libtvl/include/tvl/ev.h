@@ -48,7 +48,14 @@ struct tvl_ev_path {
     bool backup;
 };
 
-/* Client: open the socket of `path` and connect; `server` is "HOST:PORT" (resolved here). */
+/* The addresses of `server`, "HOST:PORT", as "ADDRESS:PORT": in the resolver's order (RFC 6724),
+ * the families taking turns (RFC 8305, section 4). Blocks as the resolver does. How many, at most
+ * `cap`, or TVL_ERR_ARG. */
+#define TVL_EV_ADDRESS_MAX 80
+int tvl_ev_resolve(const char *server, char (*out)[TVL_EV_ADDRESS_MAX], size_t cap);
+
+/* Client: open the socket of `path` and connect; `server` is "HOST:PORT" (resolved
+ * here, to the first of its addresses), which is where further paths go, too. */
 int tvl_ev_connect(struct tvl_ev *d, const char *server, const char *server_name,
                    const struct tvl_ev_path *path, struct tvl_conn **out, char *why,
                    size_t why_size);
