@@ -488,7 +488,7 @@ static gboolean is_up(const struct session_path *p)
 static void look_at_paths(struct source *s)
 {
     struct session_path now[SESSION_PATHS_MAX];
-    const size_t n = session_paths(s->session, now, SESSION_PATHS_MAX);
+    const size_t n = MIN(session_paths(s->session, now, SESSION_PATHS_MAX), SESSION_PATHS_MAX);
     for (size_t i = 0; i < n; i++)
         if (is_up(&now[i]) && !is_up(path_called(s->path, s->n_paths, now[i].name)))
             s->cfg.handler->on_path(s->cfg.user, now[i].name, TRUE);
