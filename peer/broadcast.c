@@ -42,8 +42,8 @@ struct broadcast {
     struct broadcast_times times;
     struct msf_catalog catalog;
     bool have_catalog;
-    uint64_t edition;     /* its group */
-    struct edition *next; /* waits for its time; NULL: none */
+    uint64_t edition;                /* its group */
+    struct edition *next;            /* waits for its time; NULL: none */
     struct moq_fetch *catalog_fetch; /* of one published before; NULL: none */
     struct track catalog_track, session_track, track[MSF_TRACKS_MAX];
     bool sender_silent; /* it does not say how it serves us */
@@ -399,19 +399,18 @@ static void deliver(struct broadcast *b, const struct track *t, const struct moq
         !loc_media_time(&p, &pts))
         return;
     if (t->kind == SUBSCRIPTION_AUDIO) {
-        b->cfg.handler->on_sound(b->cfg.user, t->number, obj->payload.bytes, obj->payload.len,
-                                 pts);
+        b->cfg.handler->on_sound(b->cfg.user, t->number, obj->payload.bytes, obj->payload.len, pts);
         return;
     }
     if (t->kind == SUBSCRIPTION_DATA) {
         if (b->cfg.handler->on_data)
-            b->cfg.handler->on_data(b->cfg.user,
-                                    &(struct broadcast_data){ .track = t->number,
-                                                              .number = obj->group << 16 |
-                                                                        (obj->object & 0xffff),
-                                                              .bytes = obj->payload.bytes,
-                                                              .len = obj->payload.len,
-                                                              .pts = pts });
+            b->cfg.handler->on_data(
+                b->cfg.user,
+                &(struct broadcast_data){ .track = t->number,
+                                          .number = obj->group << 16 | (obj->object & 0xffff),
+                                          .bytes = obj->payload.bytes,
+                                          .len = obj->payload.len,
+                                          .pts = pts });
         return;
     }
     if (!b->shifted && pts > b->live_pts) { /* the last of the past may still come */
@@ -463,8 +462,8 @@ static void on_object_lost(void *user, struct moq_subscription *sub, uint64_t gr
     (void)group;
     (void)object;
     (void)code;
-    if (t != &b->catalog_track && t != &b->session_track && t->kind == SUBSCRIPTION_VIDEO && !b->closing &&
-        !b->over)
+    if (t != &b->catalog_track && t != &b->session_track && t->kind == SUBSCRIPTION_VIDEO &&
+        !b->closing && !b->over)
         b->cfg.handler->on_given_up(b->cfg.user, t->layer);
 }
 
@@ -697,7 +696,8 @@ static void on_rejected(void *user, struct moq_subscription *sub, uint64_t code,
     const double later_s = moq_subscription_may_retry(sub, &after_ms) ? (double)after_ms / 1e3 : -1;
     if (t == &b->catalog_track) {
         t->sub = NULL;
-        fault_for_now(b, subscription_may_come(code) ? BROADCAST_ABSENT : BROADCAST_REFUSED, line, later_s);
+        fault_for_now(b, subscription_may_come(code) ? BROADCAST_ABSENT : BROADCAST_REFUSED, line,
+                      later_s);
         return;
     }
     if (t == &b->session_track) {

@@ -21,7 +21,7 @@ enum broadcast_fault {
     BROADCAST_BROKEN,  /* the session ended with an error, or the server goes away */
 };
 
-struct broadcast_data { /* an object of an opaque track */
+struct broadcast_data {   /* an object of an opaque track */
     size_t track;         /* of the catalog */
     uint64_t number;      /* rises with group and object */
     const uint8_t *bytes; /* borrowed */
@@ -31,7 +31,8 @@ struct broadcast_data { /* an object of an opaque track */
 
 struct broadcast;
 
-struct broadcast_handler { /* all required but where it is said; `user` is the one given to broadcast_new */
+struct broadcast_handler { /* all required but where it is said; `user` is the one given to
+                              broadcast_new */
     void (*on_catalog)(void *user, const struct msf_catalog *c, const struct subscription_plan *p);
     /* `track`: of the catalog. */
     void (*on_unit)(void *user, size_t track, const struct svc_unit *unit);

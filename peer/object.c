@@ -67,8 +67,7 @@ static struct loc_properties at_time(const struct svc_packet *pkt)
 int object_sound(uint64_t group, uint8_t priority, const struct svc_packet *pkt, struct object *out)
 {
     const struct loc_properties p = at_time(pkt);
-    out->moq =
-        (struct moq_object){ .group = group, .payload = { pkt->audio, pkt->audio_len } };
+    out->moq = (struct moq_object){ .group = group, .payload = { pkt->audio, pkt->audio_len } };
     return finish(out, &p, priority);
 }
 

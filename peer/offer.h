@@ -9,7 +9,7 @@
 
 #define OFFER_REASON_MAX 400
 
-struct offer { /* zero to begin with */
+struct offer {                   /* zero to begin with */
     struct moq_request *request; /* the one that is of use; NULL: none, or no more */
     bool proven;                 /* it may publish here */
     bool taken;

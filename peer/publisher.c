@@ -37,8 +37,8 @@ enum published_kind { OF_CATALOG, OF_SOUND, OF_LAYER, OF_OPAQUE };
 
 struct published { /* a track */
     enum published_kind kind;
-    uint8_t of;     /* OF_SOUND, OF_LAYER: number of its sound or video; OF_OPAQUE: its place */
-    bool base;      /* OF_LAYER: its video's base layer */
+    uint8_t of; /* OF_SOUND, OF_LAYER: number of its sound or video; OF_OPAQUE: its place */
+    bool base;  /* OF_LAYER: its video's base layer */
     char name[MSF_NAME_MAX];
     uint32_t flow;  /* of the transport, as in tracks.h */
     uint64_t group; /* OF_OPAQUE: of the next packet */
@@ -126,8 +126,8 @@ static void answer(struct publisher_caller *c, struct sending *s)
 /* Index of a video's base layer. */
 static int base_of(const struct publisher *p, size_t video)
 {
-    return p->first_layer[video] +
-           tracks_of_layer(&p->layers[video], (struct svc_layer){ 0, 0 }) - 1;
+    return p->first_layer[video] + tracks_of_layer(&p->layers[video], (struct svc_layer){ 0, 0 }) -
+           1;
 }
 
 static bool is_ours(const struct publisher *p, const struct moq_name *name)
@@ -452,8 +452,8 @@ static void ask_for_missed(struct publisher_caller *c, size_t video, tvl_time no
     tvl_time *refreshed_at = p->refreshed_at[video];
     const unsigned spatial = way_missed(&c->way, video);
     if (spatial >= SVC_SPATIAL_MAX || !p->cfg.on_missed ||
-        (refreshed_at[spatial] && now - refreshed_at[spatial] <
-                                      PUBLISHER_REFRESH_APART_US)) /* asked for once more then */
+        (refreshed_at[spatial] &&
+         now - refreshed_at[spatial] < PUBLISHER_REFRESH_APART_US)) /* asked for once more then */
         return;
     for (unsigned s = spatial; s < SVC_SPATIAL_MAX; s++)
         refreshed_at[s] = now;

@@ -20,7 +20,7 @@
 #define PUBLISHER_SOUNDS_MAX 8
 #define PUBLISHER_OPAQUE_MAX 8 /* tracks of whatever else */
 #define PUBLISHER_BACKLOG_MAX \
-    (8u << 20) /* bytes queued on a connection; then objects are left out */
+    (8u << 20)                   /* bytes queued on a connection; then objects are left out */
 #define PUBLISHER_OPAQUE_LIVES 3 /* latencies that an object of whatever else may take */
 #define PUBLISHER_REFRESH_APART_US 500000 /* between two on_missed of a layer */
 
@@ -110,8 +110,8 @@ void publisher_remove(struct publisher_caller *c); /* it is over; not inside its
 void publisher_caller_event(struct publisher_caller *c, const struct tvl_event *ev, tvl_time now);
 void publisher_caller_tick(struct publisher_caller *c, tvl_time now);
 void publisher_caller_close(struct publisher_caller *c, tvl_time now);
-/* We called, and were refused, or are not wanted any more: one line; NULL: not so. `for_now`: it may
- * be otherwise at another call. */
+/* We called, and were refused, or are not wanted any more: one line; NULL: not so. `for_now`: it
+ * may be otherwise at another call. */
 const char *publisher_caller_refused(const struct publisher_caller *c, bool *for_now);
 /* We called, and our namespace was taken, or is subscribed to. */
 bool publisher_caller_accepted(const struct publisher_caller *c);

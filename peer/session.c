@@ -264,8 +264,8 @@ static void drop(struct session *s, uint64_t code)
 void session_replace(struct session *s)
 {
     char line[SESSION_REASON_MAX];
-    snprintf(line, sizeof line, "connection to %.180s lost: nothing came for %.1f s",
-             peer_of(s), session_now(s) - s->heard_at);
+    snprintf(line, sizeof line, "connection to %.180s lost: nothing came for %.1f s", peer_of(s),
+             session_now(s) - s->heard_at);
     s->cfg.handler->on_note(s->cfg.user, line);
     log_text(LOG_LEVEL_WARN, "%s; going on with a new one", line);
     drop(s, MOQ_NO_ERROR);
@@ -389,18 +389,18 @@ static bool turned_out(const struct session *s, const struct tvl_event *ev)
 static void connection_closed(struct session *s, const struct tvl_event *ev)
 {
     static const char *const kinds[] = {
-        [TVL_CLOSED_LOCAL] = "closed",      [TVL_CLOSED_PEER_APP] = "closed by the other end",
-        [TVL_CLOSED_PEER] = "its error",    [TVL_CLOSED_ERROR] = "it broke the protocol",
-        [TVL_CLOSED_TLS] = "TLS failed",    [TVL_CLOSED_IDLE] = "no sign of life",
+        [TVL_CLOSED_LOCAL] = "closed",        [TVL_CLOSED_PEER_APP] = "closed by the other end",
+        [TVL_CLOSED_PEER] = "its error",      [TVL_CLOSED_ERROR] = "it broke the protocol",
+        [TVL_CLOSED_TLS] = "TLS failed",      [TVL_CLOSED_IDLE] = "no sign of life",
         [TVL_CLOSED_NO_ANSWER] = "no answer", [TVL_CLOSED_RESET] = "we are forgotten there",
     };
     char line[SESSION_REASON_MAX];
     bool in_order = ev->closed.kind == TVL_CLOSED_PEER_APP && ev->closed.code == MOQ_NO_ERROR;
-    bool over = in_order && !s->cfg.keep &&
-                (s->cfg.reconnect_s == 0 || broadcast_ending(s->broadcast));
+    bool over =
+        in_order && !s->cfg.keep && (s->cfg.reconnect_s == 0 || broadcast_ending(s->broadcast));
     s->fault = false; /* the end of the connection says more */
-    snprintf(line, sizeof line, "connection to %.100s lost: %s%s%.100s",
-             peer_of(s), kinds[ev->closed.kind], *ev->closed.reason ? ", " : "", ev->closed.reason);
+    snprintf(line, sizeof line, "connection to %.100s lost: %s%s%.100s", peer_of(s),
+             kinds[ev->closed.kind], *ev->closed.reason ? ", " : "", ev->closed.reason);
     broadcast_free(s->broadcast);
     s->broadcast = NULL;
     s->conn = NULL;
@@ -426,11 +426,11 @@ static void see_to_fault(struct session *s)
     if (!s->fault)
         return;
     s->fault = false;
-    const bool refused = s->fault_kind == BROADCAST_REFUSED ||
-                         (s->fault_kind == BROADCAST_ABSENT && !s->cfg.awaits);
-    const bool in_vain = !s->cfg.listen && /* else it may do better, or another may call */
-                         (s->fault_kind == BROADCAST_WRONG ||
-                          (refused && !s->played && s->later_s < 0));
+    const bool refused =
+        s->fault_kind == BROADCAST_REFUSED || (s->fault_kind == BROADCAST_ABSENT && !s->cfg.awaits);
+    const bool in_vain =
+        !s->cfg.listen && /* else it may do better, or another may call */
+        (s->fault_kind == BROADCAST_WRONG || (refused && !s->played && s->later_s < 0));
     if (in_vain)
         session_fail(s, 1, s->reason);
     else
@@ -556,9 +556,11 @@ static int open_tls(struct session *s, char *why, size_t why_size)
 {
     static const char *const alpn[] = { MOQ_ALPN, NULL };
     const struct session_to *a = &s->cfg.to;
-    struct tvl_tls_config cfg = {
-        .alpn = alpn, .ca_file = a->ca_file, .cert_file = a->cert_file, .key_file = a->key_file,
-        .server = s->cfg.listen };
+    struct tvl_tls_config cfg = { .alpn = alpn,
+                                  .ca_file = a->ca_file,
+                                  .cert_file = a->cert_file,
+                                  .key_file = a->key_file,
+                                  .server = s->cfg.listen };
     char token[CREDENTIAL_TOKEN_MAX + 1];
     if (s->cfg.listen && !a->cert_file) {
         snprintf(why, why_size, "a listener needs a certificate and its key");
@@ -631,8 +633,8 @@ int session_new(struct session **out, const struct session_config *cfg, char *wh
     for (size_t i = 0; i < s->n_ways; i++)
         s->way[i].spec = cfg->paths[i];
     snprintf(why, why_size, "cannot set the connection up");
-    if (session_check_interfaces(cfg->paths, s->n_ways, why, why_size) || open_tls(s, why, why_size) ||
-        open_driver(s, why, why_size))
+    if (session_check_interfaces(cfg->paths, s->n_ways, why, why_size) ||
+        open_tls(s, why, why_size) || open_driver(s, why, why_size))
         goto free_session;
     s->retry.seed = (uint64_t)tvl_ev_now(s->driver);
     s->times.sockets = tvl_ev_now(s->driver);

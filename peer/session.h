@@ -22,15 +22,15 @@
 #define SESSION_SILENCE_S 1.5    /* nothing comes on any path: a new connection is tried beside */
 #define SESSION_PATH_RETRY_S 1.0 /* an abandoned path is opened again after this long */
 #define SESSION_PATH_RETRIES_MAX 600 /* per path */
-#define SESSION_GUESTS_MAX 8     /* callers at once who have not been taken */
-#define SESSION_GUEST_S 5.0      /* they have so long to offer what is wanted */
+#define SESSION_GUESTS_MAX 8         /* callers at once who have not been taken */
+#define SESSION_GUEST_S 5.0          /* they have so long to offer what is wanted */
 #define SESSION_CALLER_SILENCE_S 4.0 /* a caller who says nothing on any path is gone */
 #define SESSION_BUSY_S 1.0 /* one who was heard so long after another's offer is still there */
 
-enum session_caller {      /* what became of one who called us */
-    SESSION_CALLER_ADDED,  /* it is the publisher now */
-    SESSION_CALLER_REMOVED, /* it was the publisher */
-    SESSION_CALLER_REFUSED,
+enum session_caller {                         /* what became of one who called us */
+                      SESSION_CALLER_ADDED,   /* it is the publisher now */
+                      SESSION_CALLER_REMOVED, /* it was the publisher */
+                      SESSION_CALLER_REFUSED,
 };
 
 struct session_handler { /* all required but where it is said; `user` is the one given to
@@ -93,9 +93,9 @@ struct session_config {
     } start;
     /*
      * Wait at to.uri's address for one who publishes its namespace, instead of calling: needs
-     * to.cert_file; to.ca_file: demand a certificate that is issued by one of them; to.token: demand
-     * that token. Paths are the caller's; `paths`, `start` and `find_paths` do not count. A caller
-     * may break off and call again; a second one beside a live one is refused.
+     * to.cert_file; to.ca_file: demand a certificate that is issued by one of them; to.token:
+     * demand that token. Paths are the caller's; `paths`, `start` and `find_paths` do not count. A
+     * caller may break off and call again; a second one beside a live one is refused.
      */
     bool listen;
     bool keep;    /* of a listener: a broadcast that ends in order is not the session's end */
@@ -165,8 +165,8 @@ void session_ask_sender(struct session *s, bool ask);
 
 struct session_path {
     char name[PATH_SPEC_ADDRESS_MAX]; /* of a listener: the caller's address and port there */
-    struct tvl_path_stats stats; /* of an `off` one: what is known of its last life, or zero */
-    bool off;                    /* switched off */
+    struct tvl_path_stats stats;      /* of an `off` one: what is known of its last life, or zero */
+    bool off;                         /* switched off */
 };
 /* Paths of the connection: for each option the latest attempt, or those over the interfaces that
  * are there now. Result: how many. */

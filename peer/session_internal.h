@@ -17,9 +17,9 @@
 
 struct way { /* one --path option, or a path that was found */
     struct path_spec spec;
-    bool joined;              /* path_id counts */
-    uint32_t path_id;         /* of the session's connection, the latest attempt */
-    double retry_at;          /* loop time; 0: no retry is due */
+    bool joined;      /* path_id counts */
+    uint32_t path_id; /* of the session's connection, the latest attempt */
+    double retry_at;  /* loop time; 0: no retry is due */
     unsigned retries;
 };
 
@@ -32,7 +32,7 @@ struct attempt { /* of a try: one way to one address */
 struct guest { /* who called and was not taken yet */
     struct tvl_conn *conn;
     struct broadcast *broadcast;
-    double came, offered;        /* loop time; offered 0: not yet */
+    double came, offered; /* loop time; offered 0: not yet */
 };
 
 struct session {
@@ -43,8 +43,8 @@ struct session {
     FILE *keylog;
     struct tvl_qlog *qlog; /* NULL: none */
     struct tvl_ev *driver;
-    struct tvl_conn *conn;       /* NULL: none is up */
-    struct broadcast *broadcast; /* over `conn` */
+    struct tvl_conn *conn;           /* NULL: none is up */
+    struct broadcast *broadcast;     /* over `conn` */
     char server[TVL_EV_ADDRESS_MAX]; /* "ADDRESS:PORT" that it was reached at; "": not yet */
     char address[SESSION_ADDRESSES_MAX][TVL_EV_ADDRESS_MAX]; /* of its name, at the last try */
     size_t n_addresses;
@@ -54,7 +54,7 @@ struct session {
     enum session_state state;
     double state_since, began;
     bool connected, played; /* ever */
-    bool has_video; /* the catalog has; else sound and data count as playing */
+    bool has_video;         /* the catalog has; else sound and data count as playing */
     bool closing, closed, failed, ended;
     bool trying;
     double try_began, retry_at; /* the try under way; the next one */

@@ -3,7 +3,8 @@
  * may, and becomes the session's connection. What follows is as if we had called it.
  *
  *     handshake --> guest --offers what is wanted--> nobody is there:        taken
- *                     |                              one is there, silent:   taken, that one dropped
+ *                     |                              one is there, silent:   taken, that one
+ * dropped
  *                     +-- SESSION_GUEST_S: closed    one is there and heard: refused
  */
 #include "credential.h"

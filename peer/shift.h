@@ -59,7 +59,7 @@ void shift_set_tracks(struct shift *s, const struct shift_track *track, size_t n
 
 /* Play from about there; what was going on is dropped. 0, or negative (enum moq_error). */
 int shift_seek(struct shift *s, int64_t pts_us);
-void shift_stop(struct shift *s); /* nothing is given out any more */
+void shift_stop(struct shift *s);          /* nothing is given out any more */
 bool shift_is_idle(const struct shift *s); /* nothing is being given out */
 /* Ask how far back it goes, now and then: shift_window knows afterwards. */
 void shift_look(struct shift *s);

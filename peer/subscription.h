@@ -19,8 +19,8 @@ struct subscription_wish {
     int max_spatial, max_temporal; /* -1: all */
     uint32_t max_pixels;           /* what the decoder bears per picture; 0: no limit */
     bool audio;
-    bool all_kinds; /* every video and every sound, opaque tracks, too, and a broadcast without
-                       video will do; else one of each: */
+    bool all_kinds;   /* every video and every sound, opaque tracks, too, and a broadcast without
+                         video will do; else one of each: */
     unsigned video;   /* the one with that number, from 0, in the order of the catalog */
     const char *lang; /* the first sound in that language, "de" also for "de-AT"; where there is
                          none, or NULL: the first; borrowed */

@@ -230,9 +230,8 @@ void tracks_catalog_layers(const struct tracks *t, const struct svc_stream_info 
                            uint32_t latency_ms, struct msf_catalog *out)
 {
     for (size_t i = 0; i < t->n; i++) {
-        struct msf_track *track = t->track[i].kind == TRACK_LAYER
-                                      ? add_media(out, t->track[i].name, latency_ms)
-                                      : NULL;
+        struct msf_track *track =
+            t->track[i].kind == TRACK_LAYER ? add_media(out, t->track[i].name, latency_ms) : NULL;
         if (track)
             describe_layer(track, &t->track[i], t->video, info);
     }

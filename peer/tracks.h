@@ -11,7 +11,7 @@
 #define TRACKS_MAX (SVC_SPATIAL_MAX * SVC_TEMPORAL_MAX + 4)
 #define TRACKS_CATALOG_JSON_MAX 16384 /* bytes; 16 layers need about 6,000 */
 #define TRACKS_SESSION "svc-session"  /* session_track.h: the track's name, and its packaging */
-#define TRACKS_PRIORITY_AUDIO 1 /* of the publisher, smaller first */
+#define TRACKS_PRIORITY_AUDIO 1       /* of the publisher, smaller first */
 #define TRACKS_TIMESCALE 1000000      /* all media times are us */
 
 enum track_kind {

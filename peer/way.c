@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-#define TEMPORAL_BITS 4 /* of the number that a flight has as its track: the layer, not the track, \
-                           whose number changes with the catalog */
+#define TEMPORAL_BITS                                                            \
+    4 /* of the number that a flight has as its track: the layer, not the track, \
+         whose number changes with the catalog */
 _Static_assert(SVC_TEMPORAL_MAX <= 1 << TEMPORAL_BITS, "a layer in a byte");
 
 void way_init(struct way *w, struct tvl_conn *conn, struct moq_quic *out)

@@ -1,7 +1,8 @@
 /*
- * way.h - what one connection gets of the layers of a broadcast's videos, and how: the policy's units
- * (policy.h), of each video by itself, each on the flow of its layer, as protected as it asks for; what the other end is known to hold
- * (held.h), and which layers it lacks. Told when streams end. Without I/O.
+ * way.h - what one connection gets of the layers of a broadcast's videos, and how: the policy's
+ * units (policy.h), of each video by itself, each on the flow of its layer, as protected as it asks
+ * for; what the other end is known to hold (held.h), and which layers it lacks. Told when streams
+ * end. Without I/O.
  */
 #ifndef PEER_WAY_H
 #define PEER_WAY_H
@@ -22,8 +23,8 @@ struct way_video {
     uint8_t missed; /* the lowest spatial layer that is broken there; SVC_SPATIAL_MAX: none */
 };
 
-struct way {          /* at one place for its life: moq holds a pointer to it */
-    struct wire wire; /* first; its `tvl` is the session's */
+struct way {                           /* at one place for its life: moq holds a pointer to it */
+    struct wire wire;                  /* first; its `tvl` is the session's */
     uint8_t protection[TVL_FLOWS_MAX]; /* enum policy_protection, as was set */
     struct way_video video[WAY_VIDEOS_MAX];
 };

@@ -82,7 +82,7 @@ static struct svc_unit unit_of(uint64_t picture, uint8_t spatial, bool sync)
     if (spatial > 0)
         u.deps.reads[u.deps.n_reads++] =
             (struct svc_read){ .slot = 0, .spatial = 0, .picture = picture };
-    u.deps.refreshes = u.key ? 0xff : (uint8_t)(1u << spatial);
+    u.deps.refreshes = (uint8_t)(u.key ? 0xff : 1u << spatial);
     return u;
 }
 
