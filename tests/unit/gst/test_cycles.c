@@ -108,7 +108,7 @@ static guint deaf_socket(int *fd)
     guint port;
     *fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     do {
-        port = 10000 + (guint)g_atomic_int_add(&next_port, 1) % 20000;
+        port = 30000 + (guint)g_atomic_int_add(&next_port, 1) % 2000;
         at.sin_port = htons((guint16)port);
     } while (bind(*fd, (struct sockaddr *)&at, sizeof at) != 0);
     return port;
@@ -254,7 +254,7 @@ int main(int argc, char **argv)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     const guint cycles = argc > 1 ? (guint)atoi(argv[1]) : CYCLES;
-    next_port = (gint)(g_get_monotonic_time() % 20000);
+    next_port = (gint)(g_get_monotonic_time() % 2000);
     g_setenv("GST_TRACERS", "leaks", FALSE);
     g_setenv("GST_REGISTRY_UPDATE", "no", TRUE);
     gst_init(NULL, NULL);

@@ -1,6 +1,7 @@
 /* test_listen.c - tvlsrc that waits for its publisher (mode=listener), and tvlsink that calls it.
  */
 #include "elements.h"
+#include "ports.h"
 #include "test_pki.h"
 
 #include <ev.h>
@@ -56,7 +57,7 @@ static GstElement *launch(gchar *line)
 static void open_stage(struct stage *s, const char *more)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
-    *s = (struct stage){ .port = 20000 + (guint)(g_random_int() % 20000) };
+    *s = (struct stage){ .port = free_udp_port() };
     assert_int_equal(0, test_pki_init(&s->pki, &cfg));
     s->to = launch(g_strdup_printf(
         "tvlsrc name=s mode=listener uri=moqt://127.0.0.1:%u/live latency=200 tls-certificate=%s "
@@ -184,7 +185,7 @@ static void a_viewer_falls_silent(void **state)
 {
     static const char *const alpn[] = { MOQ_ALPN, NULL };
     const struct test_pki_config pki = { .kind = TEST_PKI_P256 };
-    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    const guint port = free_udp_port();
     const struct tvl_ev_path path = { .local = "127.0.0.1" };
     struct tvl_conn *conn;
     char why[200];

@@ -1,6 +1,7 @@
 /* test_network.c - tvlsrc and tvlsink: properties, addresses, states without a server, and each
  * other through real sockets. */
 #include "elements.h"
+#include "ports.h"
 #include "layer_caps.h"
 #include "../shares.h"
 #include "test_pki.h"
@@ -249,7 +250,7 @@ static GstElement *start_line(const char *pipeline, const struct test_pki *pki, 
     gchar *port = g_strdup_printf("127.0.0.1:%u", taken);
     gchar *line = replaced(g_strdup(pipeline), "TAKEN", port);
     g_free(port);
-    port = g_strdup_printf("127.0.0.1:%u", 20000 + (guint)(g_random_int() % 20000));
+    port = g_strdup_printf("127.0.0.1:%u", free_udp_port());
     line = replaced(replaced(replaced(line, "FREE", port), "CERT", pki->server), "KEY",
                     pki->server_key);
     g_free(port);
@@ -414,7 +415,7 @@ static void sink_to_source(void **state)
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     struct test_pki pki;
     struct count count = { 0 };
-    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    const guint port = free_udp_port();
     (void)state;
     assert_int_equal(0, test_pki_init(&pki, &cfg));
     GstElement *from = sender(&pki, port), *to = receiver(&pki, port, &count);
@@ -468,7 +469,7 @@ static void each_viewer_gets_a_key_picture(void **state)
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     struct test_pki pki;
     gint first = 0, second = 0;
-    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    const guint port = free_udp_port();
     (void)state;
     assert_int_equal(0, test_pki_init(&pki, &cfg));
     GstElement *from = sender(&pki, port);
@@ -553,7 +554,7 @@ static void alone(const gchar *pad, const gchar *type, const gchar *caps)
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     struct test_pki pki;
     struct bytes bytes = { .pad = pad, .type = type, .all = g_string_new(NULL) };
-    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    const guint port = free_udp_port();
     assert_int_equal(0, test_pki_init(&pki, &cfg));
     gchar *uri = g_strdup_printf("moqt://127.0.0.1:%u/live", port);
     GstElement *to = gst_pipeline_new(NULL), *src = gst_element_factory_make("tvlsrc", NULL);
@@ -656,7 +657,7 @@ static void later_catalogs_are_followed(void **state)
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
     struct test_pki pki;
     struct pads pads = { 0 };
-    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    const guint port = free_udp_port();
     (void)state;
     assert_int_equal(0, test_pki_init(&pki, &cfg));
     gchar *uri = g_strdup_printf("moqt://127.0.0.1:%u/live", port);

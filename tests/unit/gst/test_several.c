@@ -3,6 +3,7 @@
  * through real sockets: pads, caps and tags of each, one clock for all, the choice of streams.
  */
 #include "elements.h"
+#include "ports.h"
 #include "layer_meta.h"
 #include "test_pki.h"
 
@@ -384,7 +385,7 @@ static void some_are_chosen(void)
 static void everything_at_once(void **state)
 {
     const struct test_pki_config cfg = { .kind = TEST_PKI_P256 };
-    const guint port = 20000 + (guint)(g_random_int() % 20000);
+    const guint port = free_udp_port();
     (void)state;
     memset(&w, 0, sizeof w);
     w.unlinked = "audio_0";

@@ -2,6 +2,7 @@
  * do: broadcasts that are not there yet, times, latency, EOS, flushes. Over real sockets; what is
  * sent are lines of text, an opaque track. */
 #include "elements.h"
+#include "ports.h"
 #include "../shares.h"
 #include "test_pki.h"
 
@@ -190,7 +191,7 @@ static void nothing_went_wrong(struct receiver *r)
 
 static guint a_port(void)
 {
-    return 20000 + (guint)(g_random_int() % 20000);
+    return free_udp_port();
 }
 
 static gboolean gives_as_reason(struct receiver *r, const gchar *words)
