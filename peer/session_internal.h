@@ -69,8 +69,8 @@ struct session {
     double later_s; /* the server asked for so much patience; negative: it did not */
     char reason[SESSION_REASON_MAX]; /* why the last try failed or the connection broke */
 
-    struct svc_layer top; /* asked for */
-    bool paused, ask_sender;
+    struct svc_layer top;                                /* asked for */
+    bool paused, ask_sender, placed;                     /* placed: `position` is known */
     int64_t position;                                    /* media time that is shown, us */
     struct session_path_wish use[2 * SESSION_PATHS_MAX]; /* by session_path_set; holds over
                                                          reconnections */

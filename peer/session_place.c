@@ -34,7 +34,7 @@ bool session_is_live(const struct session *s)
 static int64_t behind_us(const struct session *s)
 {
     int64_t oldest, live;
-    if (s->position == 0 || !broadcast_reach(s->broadcast, &oldest, &live) || live <= s->position)
+    if (!s->placed || !broadcast_reach(s->broadcast, &oldest, &live) || live <= s->position)
         return 0;
     return live - s->position;
 }
@@ -67,7 +67,7 @@ int session_seek(struct session *s, double by_s, char *why, size_t why_size)
         snprintf(why, why_size, "the server keeps nothing of this broadcast to go back to");
         return -1;
     }
-    if (s->position == 0 || !broadcast_reach(s->broadcast, &oldest, &live)) {
+    if (!s->placed || !broadcast_reach(s->broadcast, &oldest, &live)) {
         snprintf(why, why_size, "it is not known yet how far back the server goes");
         return -1;
     }
@@ -91,6 +91,7 @@ int session_live(struct session *s)
 void session_set_position(struct session *s, int64_t pts_us)
 {
     s->position = pts_us;
+    s->placed = true;
     if (s->broadcast)
         broadcast_set_position(s->broadcast, pts_us);
 }
