@@ -5,7 +5,7 @@
  * lock), and there are where many of GStreamer's plug-ins are installed. What LeakSanitizer tells
  * of it, g_malloc() and no more, could be anybody's, so it cannot be suppressed by name. This keeps
  * a copy of GLib's variables as they are before main(), which point to it. Linked to every test of
- * GStreamer's; without AddressSanitizer it does nothing.
+ * GStreamer's, and to a sanitized svc-server; without AddressSanitizer it does nothing.
  */
 #include <stdint.h>
 #include <stdio.h>
