@@ -162,7 +162,7 @@ def udp_port_bound(port):
     return False
 
 
-def wait_for_udp(program, port, timeout_s=10):
+def wait_for_udp(program, port, timeout_s=30):
     """Until `program` listens on `port`."""
     until = time.monotonic() + timeout_s
     while not udp_port_bound(port):
