@@ -250,12 +250,19 @@ def called(story):
     return {"pictures": story.see(receiver), "both links carried": links.both_carried()}
 
 
+def missing_packets(log):
+    """Opus packets for which there is no sound: what came by SRT has holes at times, of which GStreamer's resampler tells."""
+    with open(log, encoding="utf-8") as f:
+        holes = re.findall(r"timestamp discontinuity of \d+ samples = \d+:\d+:(\d+\.\d+)", f.read())
+    return sum(int(float(s) / 0.02) + 1 for s in holes)
+
+
 def from_source(story, name, *more):
     """Another protocol's stream, through a relay to the player."""
-    story.send(name, *more)
+    sending = story.send(name, *more)
     told = story.watch_through_player()
     return {"the player shows it": told["frames_shown"] > SOUGHT, "and hears it": told["audio_packets"] > SOUGHT,
-            "no sound is lost": told["audio_lost"] <= 2}
+            "no sound is lost": told["audio_lost"] <= 2 + missing_packets(sending.log)}
 
 
 def rtsp(story):
