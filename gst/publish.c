@@ -7,6 +7,7 @@
 #include "net_log.h"
 #include "path_stats.h"
 #include "retry.h"
+#include "rounds.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +47,8 @@ struct publish {
     gboolean key_wanted[PUBLISHER_VIDEOS_MAX]; /* and not asked for yet */
     /* a caller's */
     struct publish_way way[SESSION_PATHS_MAX];
-    size_t n_ways, turn; /* of ways and addresses, one try after another */
-    size_t n_addresses;
+    size_t n_ways;
+    struct rounds rounds; /* of ways and addresses */
     gboolean follow;
     struct tvl_conn *conn; /* handshake under way, or up */
     struct publisher_caller *server;
@@ -133,8 +134,7 @@ static void try_later(struct publish *p, const char *why)
     const gdouble most = p->cfg.settings.reconnect_s;
     if (p->over || p->ended)
         return; /* nothing more will be published */
-    const gboolean others =
-        !p->was_up && p->n_addresses * p->n_ways > 0 && p->turn % (p->n_addresses * p->n_ways) != 0;
+    const gboolean others = rounds_left(&p->rounds);
     if (most == 0 && !others) {
         failed(p, why);
         return;
@@ -188,10 +188,10 @@ static void call(struct publish *p)
         return;
     find_ways(p);
     const int n = tvl_ev_resolve(p->to.uri.authority, address, ADDRESSES_MAX);
-    p->n_addresses = (size_t)MAX(n, 1);
-    const size_t turn = p->turn++;
-    const char *server = n > 0 ? address[turn % p->n_addresses] : p->to.uri.authority;
-    struct publish_way *w = &p->way[turn / p->n_addresses % p->n_ways];
+    const size_t n_addresses = (size_t)MAX(n, 1);
+    const size_t turn = rounds_take(&p->rounds, n_addresses * p->n_ways);
+    const char *server = n > 0 ? address[turn % n_addresses] : p->to.uri.authority;
+    struct publish_way *w = &p->way[turn / n_addresses];
     const struct tvl_ev_path path = ev_path(&w->spec);
     const int rc =
         tvl_ev_connect(p->driver, server, p->to.uri.host, &path, &p->conn, why, sizeof why);
@@ -247,12 +247,12 @@ static void path_changed(struct publish *p, uint32_t id, enum tvl_path_state sta
 
 static void connected(struct publish *p)
 {
-    p->turn--; /* the next time, too */
     char token[CREDENTIAL_TOKEN_MAX + 1], path[URI_NAMESPACE_MAX + 1];
     const int token_len = read_token(p, token);
     struct publisher_end end = { .authority = p->to.uri.authority,
                                  .path = path,
                                  .implementation = p->to.implementation };
+    rounds_stay(&p->rounds);
     g_snprintf(path, sizeof path, "/%s", p->to.uri.ns);
     if (token_len < 0) {
         tvl_close(p->conn, MOQ_NO_ERROR, "", tvl_ev_now(p->driver));

@@ -54,7 +54,6 @@ struct TvlSink {
     GList *tracks;          /* of TvlSinkTrack, borrowed from the bin */
     GValue of_base[BASE_N]; /* properties of every track */
     struct publish *publish;
-    gboolean described;
     guint looks; /* since the start; of the link's thread */
     guint next_number[N_OF];
 };

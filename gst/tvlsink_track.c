@@ -72,10 +72,8 @@ void tvl_sink_describe(TvlSink *s)
     GST_OBJECT_LOCK(s);
     const guint latency_ms = s->latency_ms;
     GST_OBJECT_UNLOCK(s);
-    if (s->publish && all_known(s, what)) {
+    if (s->publish && all_known(s, what))
         publish_describe(s->publish, what, latency_ms);
-        s->described = TRUE;
-    }
     g_free(what);
 }
 

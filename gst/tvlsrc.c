@@ -37,7 +37,7 @@ GST_ELEMENT_REGISTER_DEFINE(tvlsrc, "tvlsrc", GST_RANK_PRIMARY, tvl_src_get_type
 static GstClockTime running_time(gpointer user)
 {
     const struct tvl_run *r = user;
-    return gst_element_get_current_running_time(GST_ELEMENT(r->element));
+    return gst_element_get_current_running_time(r->element);
 }
 
 static void on_tracks(gpointer user, const struct source_tracks *t)

@@ -9,6 +9,7 @@
 #include <tvl/ev.h>
 
 #include "log.h"
+#include "rounds.h"
 
 #define TICK_S 0.1
 #define SERVER_MAX 256  /* "HOST:PORT" */
@@ -24,7 +25,8 @@ struct trunk {
     struct moq_tvl glue;
     struct moq_session *moq; /* NULL: none */
     bool wanted, up;
-    unsigned failures; /* in a row */
+    unsigned failures;    /* in a row */
+    struct rounds rounds; /* of the server's addresses */
     ev_timer tick, retry;
 };
 
@@ -117,9 +119,9 @@ static void connect_now(struct trunk *t)
     ev_timer_stop(t->cfg.loop, &t->retry);
     if (t->conn)
         return;
-    const int n = tvl_ev_resolve(t->server, address, ADDRESSES_MAX); /* in turn */
-    if (tvl_ev_connect(t->driver, n > 0 ? address[t->failures % (unsigned)n] : t->server, t->name,
-                       &(struct tvl_ev_path){ 0 }, &t->conn, why, sizeof why) < 0)
+    const int n = tvl_ev_resolve(t->server, address, ADDRESSES_MAX);
+    if (tvl_ev_connect(t->driver, n > 0 ? address[rounds_take(&t->rounds, (size_t)n)] : t->server,
+                       t->name, &(struct tvl_ev_path){ 0 }, &t->conn, why, sizeof why) < 0)
         down(t, why);
     else
         tvl_ev_kick(t->driver);
@@ -137,6 +139,8 @@ static void on_event(void *user, const struct tvl_event *ev)
         down(t, why);
         return;
     }
+    if (ev->type == TVL_EVENT_CONNECTED)
+        rounds_stay(&t->rounds);
     if (ev->type == TVL_EVENT_CONNECTED && begin_session(t) < 0)
         tvl_close(t->conn, MOQ_INTERNAL_ERROR, "no session", tvl_ev_now(t->driver));
     if (t->moq)

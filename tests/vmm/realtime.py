@@ -87,7 +87,7 @@ def runaway(slice_, pid):
 
 
 def busy(pid):
-    """Two thirds of what it was promised, at least; asleep it takes a hundredth."""
+    """It takes two thirds of what it was promised, at least."""
     before = cpu_s(pid)
     time.sleep(0.5)
     return cpu_s(pid) - before >= 0.04

@@ -30,6 +30,7 @@ static struct world {
     uint64_t picture[PUBLISHER_VIDEOS_MAX];
     char log[LOG_MAX]; /* "name:payload " of each that came */
     unsigned keys[PUBLISHER_VIDEOS_MAX], missed[PUBLISHER_VIDEOS_MAX], catalogs;
+    struct moq_location at[256]; /* by mark: the object that it was written as */
     bool unwanted[MSF_TRACKS_MAX], ended;
 } w;
 
@@ -161,6 +162,15 @@ int __wrap_moq_session_new(struct moq_session **out, const struct moq_session_co
     const int rc = __real_moq_session_new(out, cfg, quic, h, user);
     w.pipe.session[cfg->server ? PIPE_SERVER : PIPE_CLIENT] = *out;
     return rc;
+}
+
+int __real_moq_object_write(struct moq_sending *s, const struct moq_object *obj, uint64_t life_us);
+int __wrap_moq_object_write(struct moq_sending *s, const struct moq_object *obj, uint64_t life_us);
+int __wrap_moq_object_write(struct moq_sending *s, const struct moq_object *obj, uint64_t life_us)
+{
+    if (obj->payload.len == 1)
+        w.at[obj->payload.bytes[0]] = (struct moq_location){ obj->group, obj->object };
+    return __real_moq_object_write(s, obj, life_us);
 }
 
 static struct tvl_conn *end_of(int side)
@@ -395,6 +405,12 @@ static void expect(const char *want)
     w.log[0] = '\0';
 }
 
+static void expect_at(uint8_t mark, uint64_t group, uint64_t object)
+{
+    assert_int_equal(w.at[mark].group, group);
+    assert_int_equal(w.at[mark].object, object);
+}
+
 static void expect_names(const char *want)
 {
     char names[LOG_MAX] = "";
@@ -429,6 +445,12 @@ static void everything_has_its_track(void **state)
     sound(1, 31);
     note(0, 40);
     expect("a0:30 a1:31 d0:40 v-s0t0:10 v-s1t0:11 v1-s0t0:20 v1-s0t0:21");
+    expect_at(10, FIRST_GROUP, 0);
+    expect_at(20, FIRST_GROUP, 0);
+    expect_at(21, FIRST_GROUP, 1);
+    expect_at(30, FIRST_GROUP, 0);
+    expect_at(31, FIRST_GROUP, 0);
+    expect_at(40, FIRST_GROUP, 0);
     unit(2, 0, true, 1); /* of none that there is */
     sound(2, 1);
     note(1, 1);
